@@ -1,0 +1,61 @@
+"""The errors that a user can cause or mend, each with a stable code.
+
+Here: one class per kind, raised with a sentence that says what, where and what to do. Not here: errors
+that mean a bug (those keep their traceback) and rejected rows (those are data: see `lake`).
+"""
+
+from typing import ClassVar
+
+
+class DataFlowError(Exception):
+    """Something a user can mend. The command line prints its sentence without a traceback."""
+
+    code: ClassVar[str] = "dataflow"
+
+
+class SettingsError(DataFlowError):
+    """An environment variable has a value that cannot be used."""
+
+    code = "settings"
+
+
+class NotFoundError(DataFlowError):
+    """A file, folder, source, day or table that was named does not exist."""
+
+    code = "not_found"
+
+
+class FormatError(DataFlowError):
+    """A file is not what it claims to be; the whole file is refused and nothing of it is loaded."""
+
+    code = "format"
+
+
+class QueryError(DataFlowError):
+    """A user's SQL statement was refused by the database."""
+
+    code = "query"
+
+
+class WarehouseUnavailableError(DataFlowError):
+    """PostgreSQL cannot be reached or started."""
+
+    code = "warehouse_unavailable"
+
+
+class WarehouseMismatchError(DataFlowError):
+    """The warehouse was made with another time zone or by another version of the tables."""
+
+    code = "warehouse_mismatch"
+
+
+class LockTimeoutError(DataFlowError):
+    """A lock was not granted in time; trying again later is safe."""
+
+    code = "lock_timeout"
+
+
+class ConflictError(DataFlowError):
+    """Another run kept changing the same object while it was read; trying again later is safe."""
+
+    code = "conflict"

@@ -1,0 +1,153 @@
+"""Every environment variable of the platform: its name, default and meaning.
+
+Here: reading and checking them, and the folders that follow from `DATAFLOW_HOME`. Not here: anything
+that connects to what a variable names.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dataflow_assets.errors import SettingsError
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone such as UTC or Europe/Paris") from None
+    return name
+
+
+def _postgresql_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return value
+
+
+def _http_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+        raise ValueError("must look like http://host:port or https://host")
+    return value
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Build it with `load_settings`, which explains a wrong value.
+
+    An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
+
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
+        None, validation_alias="DATABASE_URL", description="PostgreSQL to use; unset: an embedded server"
+    )
+    s3_bucket: str | None = Field(
+        None,
+        min_length=3,
+        max_length=63,
+        validation_alias="S3_BUCKET",
+        description="bucket that holds `landing/` and `lake/`; unset: folders under DATAFLOW_HOME",
+    )
+    aws_endpoint_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        None, validation_alias="AWS_ENDPOINT_URL", description="an S3 server other than Amazon's"
+    )
+    aws_region: str | None = Field(
+        None, validation_alias="AWS_REGION", description="region; unset: AWS_DEFAULT_REGION, then us-east-1"
+    )
+    aws_default_region: str | None = Field(
+        None, validation_alias="AWS_DEFAULT_REGION", description="region where AWS_REGION is unset"
+    )
+    aws_access_key_id: str | None = Field(
+        None, validation_alias="AWS_ACCESS_KEY_ID", description="credentials; unset: the standard AWS chain"
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, validation_alias="AWS_SECRET_ACCESS_KEY", description="the secret of AWS_ACCESS_KEY_ID"
+    )
+    aws_session_token: SecretStr | None = Field(
+        None, validation_alias="AWS_SESSION_TOKEN", description="only for temporary credentials"
+    )
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL", description="broker of a cluster's workers")
+    secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY", description="signs the HTTP API's tokens")
+    cors_origins: str | None = Field(
+        None, validation_alias="CORS_ORIGINS", description="origins that browsers may call the HTTP API from"
+    )
+    sentry_dsn: SecretStr | None = Field(None, validation_alias="SENTRY_DSN", description="where failures are reported")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias="LOG_LEVEL", description="least severe message that is logged"
+    )
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path(".dataflow"),
+        validation_alias="DATAFLOW_HOME",
+        validate_default=True,
+        description="folder of everything embedded: database, lake, landing, the Dagster instance",
+    )
+    timezone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+        "UTC", validation_alias="DATAFLOW_TIMEZONE", description="the business time zone that cuts days and months"
+    )
+    first_day: date = Field(
+        date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
+    )
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> Self:
+        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+            raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together")
+        return self
+
+    @property
+    def region(self) -> str:
+        """The AWS region in force."""
+        return self.aws_region or self.aws_default_region or "us-east-1"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder that Dagster knows as `DAGSTER_HOME`."""
+        return self.home / "dagster"
+
+    @property
+    def published_file(self) -> Path:
+        """The portable DuckDB file that holds every answer."""
+        return self.home / "analytics.duckdb"
+
+
+def variable_names() -> set[str]:
+    """The environment variables that `Settings` reads."""
+    return {str(field.validation_alias) for field in Settings.model_fields.values()}
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: naming the variable, its value (secrets masked) and what would be right.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+_SECRETS = {
+    str(field.validation_alias) for field in Settings.model_fields.values() if "SecretStr" in str(field.annotation)
+}
+
+
+def _explain(problem: object) -> str:
+    assert isinstance(problem, dict)
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return str(message)
+    variable = str(problem["loc"][0])
+    shown = "********" if variable in _SECRETS else repr(str(problem["input"]))
+    return f"{variable}={shown} is not usable: {message}"

@@ -1,0 +1,34 @@
+"""What we take in: one declaration per file of this package, found by itself.
+
+Add a source by adding a file with a `SOURCE`; nothing here changes.
+"""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from dataflow_assets.errors import NotFoundError
+from dataflow_assets.sources.declaration import Events, Snapshot, Source
+
+__all__ = ["Events", "Snapshot", "Source", "all_sources", "find_source"]
+
+
+@cache
+def all_sources() -> tuple[Source, ...]:
+    """Every declared source, by name."""
+    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    sources = (module.SOURCE for module in modules if hasattr(module, "SOURCE"))
+    return tuple(sorted(sources, key=lambda source: source.name))
+
+
+def find_source(name: str) -> Source:
+    """The source of that name, plural or singular.
+
+    Raises:
+        NotFoundError: naming the sources there are.
+    """
+    for source in all_sources():
+        if name in (source.name, source.singular):
+            return source
+    known = ", ".join(source.name for source in all_sources())
+    raise NotFoundError(f"There is no source {name!r}; the sources are {known}.")

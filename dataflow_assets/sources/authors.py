@@ -1,0 +1,36 @@
+"""The authors of books, as the book vendor dumps them."""
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.sources.declaration import Json, Snapshot
+
+_slugs = pl.col("nationalities").list.drop_nulls()
+
+
+class Authors(dy.Schema):
+    """One author."""
+
+    name = dy.String(min_length=1)
+    birth_date = dy.Datetime(time_zone="UTC", nullable=True)
+    died_at = dy.Datetime(time_zone="UTC", nullable=True)
+    nationality = dy.String(nullable=True, description="slug of the last nationality that has one")
+
+
+SOURCE = Snapshot(
+    name="authors",
+    singular="author",
+    description="The people who wrote the books.",
+    owner="team:vendors",
+    schema=Authors,
+    reader=Json(
+        paths={
+            "name": "$.metadata.name",
+            "birth_date": "$.metadata.birth_date",
+            "died_at": "$.metadata.died_at",
+            "nationalities": "$.nationalities[*].slug",
+        },
+        derived={"nationality": _slugs.list.filter(pl.element() != "").list.last()},
+    ),
+    key=("name",),
+)

@@ -1,0 +1,38 @@
+"""The sessions in which users streamed movies, as the player service exports them."""
+
+from datetime import timedelta
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.sources.declaration import Csv, Events
+from dataflow_assets.sources.users import EMAIL
+
+
+class Streams(dy.Schema):
+    """One session: a user streamed a movie from `start_at` to `end_at`."""
+
+    movie_title = dy.String(min_length=1)
+    user_email = dy.String(regex=EMAIL)
+    size_mb = dy.Float64(min=0, description="megabytes streamed (1 MB = 1,000,000 bytes)")
+    start_at = dy.Datetime(time_zone="UTC", description="first instant of the session")
+    end_at = dy.Datetime(time_zone="UTC", description="the instant after the session's last")
+
+    @dy.rule()
+    def ends_after_it_starts(cls) -> pl.Expr:
+        """A session ends after it starts."""
+        return pl.col("end_at") > pl.col("start_at")
+
+
+SOURCE = Events(
+    name="streams",
+    singular="stream",
+    description="The sessions in which users streamed movies.",
+    owner="team:player",
+    schema=Streams,
+    reader=Csv(),
+    key=("movie_title", "user_email", "start_at", "end_at"),
+    event_time="start_at",
+    end_time="end_at",
+    longest=timedelta(hours=48),
+)

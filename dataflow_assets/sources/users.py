@@ -1,0 +1,26 @@
+"""The registered users, as the account service exports them every day."""
+
+import dataframely as dy
+
+from dataflow_assets.sources.declaration import Csv, Snapshot
+
+EMAIL = r"^[^@\s]+@[^@\s]+$"
+
+
+class Users(dy.Schema):
+    """One registered user."""
+
+    email = dy.String(regex=EMAIL, description="identifies the user")
+    first_name = dy.String(nullable=True)
+    last_name = dy.String(nullable=True)
+
+
+SOURCE = Snapshot(
+    name="users",
+    singular="user",
+    description="The people who can stream movies.",
+    owner="team:accounts",
+    schema=Users,
+    reader=Csv(),
+    key=("email",),
+)
