@@ -42,7 +42,7 @@ class Json:
         return ".json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
 
@@ -69,12 +69,12 @@ class Source:
                 raise ValueError(f"source {self.name}: key column {part!r} may be neither nullable nor a float")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot(Source):
     """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Events(Source):
     """Rows that happened once, at `event_time`; one file may hold many days.
 

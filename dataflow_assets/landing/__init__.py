@@ -1,0 +1,1 @@
+"""How bytes arrive: the object store, the deliveries in it, and what puts them there."""

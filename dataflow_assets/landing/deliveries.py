@@ -1,0 +1,136 @@
+"""Deliveries: the landed objects, and where in the object store they lie.
+
+Here: the layout `landing/<source>/<YYYY-MM-DD>/<file name>`, listing it, putting a file there whole, and
+lending a file to a reader. Not here: what is inside a file (see `lake`).
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import PreconditionError
+from obstore.store import LocalStore
+
+from dataflow_assets.errors import NotFoundError
+from dataflow_assets.landing.storage import Storage
+
+PREFIX = "landing"
+
+
+class ObjectChangedError(Exception):
+    """The object was replaced while it was read; what was read must not be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One version of one landed object."""
+
+    source: str
+    day: date
+    object: str
+    etag: str
+    size: int
+    last_modified: datetime
+
+    @property
+    def id(self) -> int:
+        """A small key of the object, whatever its version: 63 bits of a hash of source, day and object key."""
+        text = "\0".join((self.source, self.day.isoformat(), self.object))
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def parse_object_key(key: str) -> tuple[str, date, str] | None:
+    """Split an object key into source, day and file name; None where the key is outside the layout."""
+    parts = key.split("/", 3)
+    if len(parts) != 4 or parts[0] != PREFIX or not parts[3]:
+        return None
+    try:
+        return parts[1], date.fromisoformat(parts[2]), parts[3]
+    except ValueError:
+        return None
+
+
+class Landing:
+    """The landing area of one object store."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._store = storage.store
+
+    def deliveries(self, source: str | None = None, day: date | None = None) -> Iterator[Delivery]:
+        """The landed objects, one source's or one day's of it, in the order of the store."""
+        wanted = (PREFIX, source, day.isoformat() if day else None)
+        prefix = "/".join(part for part in wanted if part) + "/"
+        for page in obstore.list(self._store, prefix, chunk_size=1000):
+            for meta in page:
+                if found := _delivery(dict(meta)):
+                    yield found
+
+    def put(self, source: str, day: date, path: Path, name: str | None = None) -> Delivery:
+        """Land a file, whole or not at all. A repeat under the same name replaces the object.
+
+        Raises:
+            NotFoundError: there is no such file.
+        """
+        if not path.is_file():
+            raise NotFoundError(f"There is no file {path}.")
+        key = f"{PREFIX}/{source}/{day.isoformat()}/{name or path.name}"
+        obstore.put(self._store, key, path)
+        found = self.current(key)
+        assert found is not None
+        return found
+
+    def current(self, key: str) -> Delivery | None:
+        """The object's present version; None where it is gone."""
+        try:
+            return _delivery(dict(obstore.head(self._store, key)))
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def lend(self, delivery: Delivery) -> Iterator[Path]:
+        """A local file with exactly this version's bytes, for as long as the block runs.
+
+        Raises:
+            ObjectChangedError: the object is no longer this version, at the start or at the end of the block.
+        """
+        self._require(delivery)
+        if isinstance(self._store, LocalStore):
+            yield Path(str(self._store.prefix)) / delivery.object
+        else:
+            with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
+                yield self._download(delivery, Path(folder) / Path(delivery.object).name)
+        self._require(delivery)
+
+    def _download(self, delivery: Delivery, path: Path) -> Path:
+        """Copy the object to a file; the store refuses it once the etag is another."""
+        try:
+            body = obstore.get(self._store, delivery.object, options={"if_match": delivery.etag})
+        except (FileNotFoundError, PreconditionError):
+            raise ObjectChangedError(delivery.object) from None
+        with path.open("wb") as file:
+            for chunk in body.stream(min_chunk_size=8 << 20):
+                file.write(chunk)
+        return path
+
+    def _require(self, delivery: Delivery) -> None:
+        now = self.current(delivery.object)
+        if now is None or (now.etag, now.size) != (delivery.etag, delivery.size):
+            raise ObjectChangedError(delivery.object)
+
+
+def _delivery(meta: dict[str, object]) -> Delivery | None:
+    key = str(meta["path"])
+    place = parse_object_key(key)
+    if place is None:
+        return None
+    modified, size = meta["last_modified"], meta["size"]
+    assert isinstance(modified, datetime)
+    assert isinstance(size, int)
+    return Delivery(
+        source=place[0], day=place[1], object=key, etag=str(meta["e_tag"]), size=size, last_modified=modified
+    )

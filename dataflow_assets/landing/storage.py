@@ -1,0 +1,48 @@
+"""Where the objects are kept: a bucket on S3, or a local folder, behind one value.
+
+Here: turning the settings into an object store and into the options that Delta readers want. Not here:
+what the objects mean.
+"""
+
+from dataclasses import dataclass, field
+
+from obstore.store import LocalStore, S3Store
+
+from dataflow_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One root that holds `landing/` and `lake/`.
+
+    `uri` names the root (a path or `s3://bucket`); `options` are the storage options of Delta Lake for it.
+    """
+
+    uri: str
+    store: LocalStore | S3Store = field(repr=False)
+    options: dict[str, str] = field(repr=False)
+
+
+def open_storage(settings: Settings) -> Storage:
+    """The bucket `S3_BUCKET`, or the folder `DATAFLOW_HOME` where that is unset."""
+    if settings.s3_bucket is None:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        return Storage(str(settings.home), LocalStore(settings.home), {})
+    options = _s3_options(settings)
+    store = S3Store(settings.s3_bucket, config=options)  # type: ignore[arg-type]
+    return Storage(f"s3://{settings.s3_bucket}", store, options)
+
+
+def _s3_options(settings: Settings) -> dict[str, str]:
+    """Only what is set: the rest comes from the standard AWS chain."""
+    options = {"aws_region": settings.region}
+    if settings.aws_endpoint_url:
+        options["aws_endpoint_url"] = settings.aws_endpoint_url
+        if settings.aws_endpoint_url.startswith("http://"):
+            options["aws_allow_http"] = "true"
+    if settings.aws_access_key_id and settings.aws_secret_access_key:
+        options["aws_access_key_id"] = settings.aws_access_key_id
+        options["aws_secret_access_key"] = settings.aws_secret_access_key.get_secret_value()
+    if settings.aws_session_token:
+        options["aws_session_token"] = settings.aws_session_token.get_secret_value()
+    return options
