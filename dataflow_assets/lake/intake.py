@@ -1,0 +1,186 @@
+"""Taking a landed object into the lake: read, check that nothing is lost, commit.
+
+Here: the order in which things are looked at and written, so that a crash or a concurrent run at any
+point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake (see `tables`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+from deltalake.transaction import AddAction
+
+from dataflow_assets.errors import ConflictError, FormatError
+from dataflow_assets.lake.reading import Reject, count_delivered, read_file
+from dataflow_assets.lake.tables import (
+    REJECTS,
+    LakeConflictError,
+    LakeTable,
+    event_days,
+    rejects_table,
+    rows_table,
+    with_origin,
+)
+from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources.declaration import Events, Source
+
+_STAGE_ROWS = 1_000_000
+_TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What taking in one delivery did.
+
+    delivered = accepted + rejected. `event_days` are the days, in the business time zone, that this version of
+    the object or the one before it touches; empty for a snapshot. `refusal` says why the file as a whole was
+    refused. `version` is the lake table's version that holds it.
+    """
+
+    delivery: Delivery
+    version: int
+    delivered: int
+    accepted: int
+    rejected: int
+    event_days: frozenset[date] = frozenset()
+    refusal: str | None = None
+
+
+@dataclass
+class _Content:
+    """What one reading of an object finds: files staged for the lake table, rejects, counts."""
+
+    table: LakeTable
+    source: Source
+    delivery: Delivery
+    timezone: str
+    staged: list[AddAction] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    delivered: int = 0
+    accepted: int = 0
+    event_days: set[date] = field(default_factory=set)
+    refusal: str | None = None
+
+    def read(self, path: Path) -> None:
+        """Read the whole file, or refuse it as a whole."""
+        try:
+            self.delivered = count_delivered(path, self.source)
+            self._stage_all(path)
+            self._require_sum(path)
+        except FormatError as error:
+            self.discard()
+            self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
+            self.delivered, self.accepted, self.event_days, self.refusal = 1, 0, set(), str(error)
+
+    def discard(self) -> None:
+        """Throw away what was staged."""
+        self.table.discard(self.staged)
+        self.staged = []
+
+    def _stage_all(self, path: Path) -> None:
+        pending: list[pl.DataFrame] = []
+        for batch in read_file(path, self.source):
+            self.rejects += batch.rejects
+            self.accepted += batch.rows.height
+            if isinstance(self.source, Events):
+                self.event_days |= event_days(batch.rows.lazy(), self.source, self.timezone)
+            if batch.rows.height:
+                pending.append(with_origin(batch.rows, self.delivery, self.source))
+            if sum(frame.height for frame in pending) >= _STAGE_ROWS:
+                self.staged += self.table.stage(pl.concat(pending))
+                pending = []
+        if pending:
+            self.staged += self.table.stage(pl.concat(pending))
+
+    def _require_sum(self, path: Path) -> None:
+        if self.delivered != self.accepted + len(self.rejects):
+            raise FormatError(
+                f"{path.name} holds {self.delivered} rows, but {self.accepted} were accepted and "
+                f"{len(self.rejects)} rejected; the file is refused so that nothing is lost."
+            )
+
+
+def take_in(storage: Storage, source: Source, key: str, timezone: str) -> Intake | None:
+    """Put the present version of a landed object into the lake, in place of any older one.
+
+    Args:
+        storage: holds landing and lake.
+        source: how the object is read.
+        key: the object's key.
+        timezone: cuts the event days that are reported; nothing in the lake depends on it.
+
+    Returns:
+        What was done; None where the object is gone from landing, which changes nothing.
+
+    Raises:
+        ConflictError: the object kept changing while it was read.
+    """
+    landing, table, rejects = Landing(storage), rows_table(storage, source), rejects_table(storage)
+    for _ in range(_TRIES):
+        base = table.open()
+        rejects_base = rejects.open()
+        delivery = landing.current(key)
+        if delivery is None:
+            return None
+        try:
+            with _read(landing, _Content(table, source, delivery, timezone)) as content:
+                older_days = _older_days(table, base.version(), delivery, source, timezone)
+                staged = rejects.stage(_reject_rows(content.rejects, delivery))
+                facts = {"delivered": content.delivered, "accepted": content.accepted, "rejected": len(content.rejects)}
+                rejects.commit(rejects_base, delivery, staged, facts)
+                version = table.commit(base, delivery, content.staged, facts)
+        except (ObjectChangedError, LakeConflictError):
+            continue
+        return Intake(
+            delivery=delivery,
+            version=version,
+            event_days=frozenset(content.event_days | older_days),
+            refusal=content.refusal,
+            **facts,
+        )
+    raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
+
+
+@contextmanager
+def _read(landing: Landing, content: _Content) -> Iterator[_Content]:
+    """The content of one version of an object; what was staged is thrown away where the block fails."""
+    try:
+        with landing.lend(content.delivery) as path:
+            content.read(path)
+        yield content
+    except BaseException:
+        content.discard()
+        raise
+
+
+def _older_days(table: LakeTable, version: int, delivery: Delivery, source: Source, timezone: str) -> set[date]:
+    if not isinstance(source, Events):
+        return set()
+    older = table.scan(version).filter(pl.col("delivery") == delivery.id)
+    return event_days(older, source, timezone)
+
+
+def _reject_rows(rejects: list[Reject], delivery: Delivery) -> pl.DataFrame:
+    rows = [
+        (
+            delivery.object,
+            reject.line,
+            reject.code,
+            reject.message,
+            reject.raw,
+            delivery.source,
+            delivery.day,
+            delivery.id,
+        )
+        for reject in rejects
+    ]
+    return pl.DataFrame(rows, schema=REJECTS, orient="row")
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(1000).decode("utf-8", errors="replace").replace("\0", "")

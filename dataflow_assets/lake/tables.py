@@ -1,0 +1,197 @@
+"""Delta tables in which every landed object has its own slice, replaced whole in one commit.
+
+Here: the columns of a lake table, writing files aside, committing them in place of an object's older
+rows, and scanning. Not here: how rows are made (see `reading`) and in which order things are written (see
+`intake`).
+"""
+
+import io
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import obstore
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction, Transaction
+
+from dataflow_assets.lake.validation import POSITION
+from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources.declaration import Events, Source
+
+PREFIX = "lake"
+REJECTS = pl.Schema(
+    {
+        "object": pl.String,
+        "line": pl.Int64,
+        "code": pl.String,
+        "message": pl.String,
+        "raw": pl.String,
+        "source": pl.String,
+        "delivery_day": pl.Date,
+        "delivery": pl.Int64,
+    }
+)
+
+
+class LakeConflictError(Exception):
+    """Another run committed the same object first; read again."""
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """One Delta table whose rows each belong to a delivery (column `delivery`, Int64)."""
+
+    storage: Storage
+    name: str
+    schema: pl.Schema
+    partition_by: tuple[str, ...]
+
+    @property
+    def uri(self) -> str:
+        """Where the table lies, for any reader of Delta Lake."""
+        return f"{self.storage.uri}/{PREFIX}/{self.name}"
+
+    @cached_property
+    def delta_schema(self) -> Schema:
+        """The table's columns as Delta Lake names them."""
+        return Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema)
+
+    def open(self) -> DeltaTable:
+        """The table at its newest version, made empty where there is none."""
+        try:
+            return DeltaTable(self.uri, storage_options=self.storage.options)
+        except TableNotFoundError:
+            return DeltaTable.create(
+                self.uri,
+                self.delta_schema,
+                mode="ignore",
+                partition_by=list(self.partition_by),
+                storage_options=self.storage.options,
+                configuration={"delta.logRetentionDuration": "interval 36500 days"},
+            )
+
+    def scan(self, version: int | None = None) -> pl.LazyFrame:
+        """All rows of a version (the newest where none is given), read when they are collected."""
+        table = self.open()
+        if version is not None and version != table.version():
+            table.load_as_version(version)
+        if not table.file_uris():
+            return pl.LazyFrame(schema=self.schema)
+        return pl.scan_delta(table).select(self.schema.names())
+
+    def stage(self, rows: pl.DataFrame) -> list[AddAction]:
+        """Write rows into files that no reader sees before they are committed."""
+        parts = rows.partition_by(list(self.partition_by), as_dict=True, include_key=False)
+        return [self._write(dict(zip(self.partition_by, key, strict=True)), part) for key, part in parts.items()]
+
+    def _write(self, values: Mapping[str, object], part: pl.DataFrame) -> AddAction:
+        texts = {name: str(value) for name, value in values.items()}
+        folder = "/".join(f"{name}={value}" for name, value in texts.items())
+        path = f"{folder}/{uuid.uuid4().hex}.parquet"
+        buffer = io.BytesIO()
+        part.write_parquet(buffer, compression="zstd", compression_level=1)
+        obstore.put(self.storage.store, self._object(path), buffer.getvalue())
+        stats = json.dumps({"numRecords": part.height})
+        return AddAction(path, buffer.tell(), texts, int(time.time() * 1000), data_change=True, stats=stats)
+
+    def discard(self, staged: list[AddAction]) -> None:
+        """Delete files that were staged and will not be committed."""
+        if staged:
+            obstore.delete(self.storage.store, [self._object(action.path) for action in staged])
+
+    def _object(self, path: str) -> str:
+        return f"{PREFIX}/{self.name}/{path}"
+
+    def commit(self, base: DeltaTable, delivery: Delivery, staged: list[AddAction], facts: Mapping[str, int]) -> int:
+        """Put staged files in place of all that the delivery's object gave before; a version that holds them.
+
+        `base` is the table as it was before the object was read. The commit carries the object's version and
+        `facts`.
+
+        Raises:
+            LakeConflictError: another run committed this object after `base`.
+        """
+        about = {"object": delivery.object, "etag": delivery.etag, "size": delivery.size, **facts}
+        try:
+            base.create_write_transaction(
+                [*_removals(base, delivery), *staged],
+                "append",
+                self.delta_schema,
+                list(self.partition_by),
+                commit_properties=CommitProperties(
+                    custom_metadata={name: str(value) for name, value in about.items()},
+                    app_transactions=[self._turn(base, delivery)],
+                ),
+            )
+        except CommitFailedError as error:
+            raise LakeConflictError(str(error)) from None
+        base.update_incremental()
+        return base.version()
+
+    def _turn(self, base: DeltaTable, delivery: Delivery) -> Transaction:
+        """The object's own counter: two commits that both follow the same one conflict, even first ones."""
+        name = f"delivery-{delivery.id}"
+        return Transaction(name, (base.transaction_version(name) or 0) + 1)
+
+
+def _removals(base: DeltaTable, delivery: Delivery) -> list[RemoveAction]:
+    files = pl.DataFrame(base.get_add_actions(flatten=True))
+    if files.is_empty():
+        return []
+    now = int(time.time() * 1000)
+    older = files.filter(pl.col("partition.delivery") == delivery.id)
+    keys = [name for name in files.columns if name.startswith("partition.")]
+    return [
+        RemoveAction(
+            row["path"],
+            data_change=True,
+            deletion_timestamp=now,
+            size=row["size_bytes"],
+            partition_values={name.removeprefix("partition."): str(row[name]) for name in keys},
+        )
+        for row in older.iter_rows(named=True)
+    ]
+
+
+def rows_table(storage: Storage, source: Source) -> LakeTable:
+    """The table of a source's accepted rows: its columns, then where each row came from.
+
+    `position` numbers the rows of an object, `object` is its key, `delivery` its small key, `delivery_day`
+    the day it was delivered; an event has `event_date` too, the UTC date of its event time.
+    """
+    origin = {POSITION: pl.Int64(), "object": pl.String(), "delivery_day": pl.Date(), "delivery": pl.Int64()}
+    if isinstance(source, Events):
+        origin["event_date"] = pl.Date()
+    schema = pl.Schema({**source.schema.create_empty().schema, **origin})
+    partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
+    return LakeTable(storage, source.name, schema, partition_by)
+
+
+def rejects_table(storage: Storage) -> LakeTable:
+    """The table of the rejected rows of every source."""
+    return LakeTable(storage, "rejects", REJECTS, ("source", "delivery_day", "delivery"))
+
+
+def with_origin(rows: pl.DataFrame, delivery: Delivery, source: Source) -> pl.DataFrame:
+    """Add to accepted rows the columns that say where they came from."""
+    origin = [
+        pl.lit(delivery.object).alias("object"),
+        pl.lit(delivery.day).alias("delivery_day"),
+        pl.lit(delivery.id, pl.Int64).alias("delivery"),
+    ]
+    if isinstance(source, Events):
+        origin.append(pl.col(source.event_time).dt.date().alias("event_date"))
+    return rows.with_columns(origin)
+
+
+def event_days(rows: pl.LazyFrame, source: Events, timezone: str) -> set[date]:
+    """The days, in a time zone, on which rows happened."""
+    days = rows.select(pl.col(source.event_time).dt.convert_time_zone(timezone).dt.date()).unique().collect()
+    return set(days.to_series())
