@@ -59,3 +59,9 @@ class ConflictError(DataFlowError):
     """Another run kept changing the same object while it was read; trying again later is safe."""
 
     code = "conflict"
+
+
+class RunFailedError(DataFlowError):
+    """A run of the platform failed; its log in the Dagster UI says more."""
+
+    code = "run_failed"

@@ -4,12 +4,18 @@ Here: the value objects that a file in this package fills in. Not here: any sour
 reads bytes, talks to a database or knows Dagster.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import dataframely as dy
 import polars as pl
+
+_TAKEN = {
+    *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
+    *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +67,21 @@ class Source:
 
     def __post_init__(self) -> None:
         columns = self.schema.columns()
+        if taken := _TAKEN.intersection(columns):
+            raise ValueError(f"source {self.name}: the platform has columns of the names {sorted(taken)} itself")
         for part in self.key:
             column = columns.get(part)
             if column is None:
                 raise ValueError(f"source {self.name}: key column {part!r} is not in the schema")
             if column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64):
                 raise ValueError(f"source {self.name}: key column {part!r} may be neither nullable nor a float")
+
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of what the warehouse's rows depend on: columns, types and key."""
+        columns = {name: str(column.dtype) for name, column in self.schema.columns().items()}
+        return hashlib.blake2b(repr((columns, self.key)).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,0 +1,35 @@
+"""What we answer: one answer per file of this package, found by itself.
+
+Add an answer by adding a file with an `ANSWER`; nothing here changes. Files without one hold what answers
+share (`sessions`), what they may say (`declaration`), or ask several of them at once (`answers`).
+"""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from dataflow_assets.analytics.declaration import Answer, Window, WindowError, compute_partition
+from dataflow_assets.errors import NotFoundError
+
+__all__ = ["Answer", "Window", "WindowError", "all_answers", "compute_partition", "find_answer"]
+
+
+@cache
+def all_answers() -> tuple[Answer, ...]:
+    """Every declared answer, by name."""
+    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    answers = (module.ANSWER for module in modules if hasattr(module, "ANSWER"))
+    return tuple(sorted(answers, key=lambda answer: answer.name))
+
+
+def find_answer(name: str) -> Answer:
+    """The answer of that name.
+
+    Raises:
+        NotFoundError: naming the answers there are.
+    """
+    for answer in all_answers():
+        if answer.name == name:
+            return answer
+    known = ", ".join(answer.name for answer in all_answers())
+    raise NotFoundError(f"There is no answer {name!r}; the answers are {known}.")

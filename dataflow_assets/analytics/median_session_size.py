@@ -1,0 +1,42 @@
+"""How much data a session that starts on a day typically streams. A day without sessions has no row."""
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.analytics.declaration import Answer, Window
+from dataflow_assets.analytics.sessions import starts_in
+
+MEGABYTES_PER_GIGABYTE = 1000
+
+
+class MedianSessionSize(dy.Schema):
+    """The median session size of one day."""
+
+    day = dy.Date(primary_key=True)
+    sessions = dy.Int64(min=1, description="sessions that started on the day")
+    median_session_gigabytes = dy.Float64(min=0, description="1 GB = 1000 MB = 1,000,000,000 bytes")
+
+
+def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Median of `size_mb` over 1000; of an even number of sessions, midway between the two in the middle.
+
+    Returns:
+        `sessions` (Int64) and `median_session_gigabytes` (Float64), one row, or none without sessions.
+    """
+    median = pl.col("size_mb").median() / MEGABYTES_PER_GIGABYTE
+    return (
+        streams.filter(starts_in(window))
+        .select(sessions=pl.len().cast(pl.Int64), median_session_gigabytes=median)
+        .filter(pl.col("sessions") > 0)
+    )
+
+
+ANSWER = Answer(
+    name="median_session_size",
+    description="The median size of the sessions that start on the day, in gigabytes.",
+    owner="team:analytics",
+    grain="day",
+    schema=MedianSessionSize,
+    reads=("streams",),
+    compute=compute,
+)

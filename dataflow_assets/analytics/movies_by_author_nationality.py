@@ -1,0 +1,54 @@
+"""How many movies streamed in a month are based on books by authors of each nationality.
+
+A nationality with no such movie has no row. A movie that is based on several books counts once for each
+nationality of their authors. Titles and names match without regard to case.
+"""
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.analytics.declaration import Answer, Window
+from dataflow_assets.analytics.sessions import folded, streamed_movies
+
+
+class MoviesByAuthorNationality(dy.Schema):
+    """The movies of one month and one nationality."""
+
+    month = dy.Date(primary_key=True)
+    nationality = dy.String(primary_key=True, min_length=1, description="slug, as in authors")
+    movies = dy.Int64(min=1, description="movies with a session that started in the month")
+
+
+def compute(
+    streams: pl.LazyFrame, reviews: pl.LazyFrame, books: pl.LazyFrame, authors: pl.LazyFrame, window: Window
+) -> pl.LazyFrame:
+    """Count movies with a session that starts in the window, by the nationality of their books' authors.
+
+    A movie is tied to a book's title by its reviews, and to the author by the book of that title.
+
+    Returns:
+        `nationality` (String, not null) and `movies` (Int64), by nationality.
+    """
+    tied = reviews.select(movie=folded("movie_title"), book=folded("book_title")).unique()
+    written = books.select(book=folded("title"), author=folded("author"))
+    known = authors.select("nationality", author=folded("name")).drop_nulls("nationality")
+    return (
+        streamed_movies(streams, window)
+        .join(tied, on="movie")
+        .join(written, on="book")
+        .join(known, on="author")
+        .group_by("nationality")
+        .agg(movies=pl.col("movie").n_unique().cast(pl.Int64))
+        .sort("nationality")
+    )
+
+
+ANSWER = Answer(
+    name="movies_by_author_nationality",
+    description="Movies streamed in the month that are based on books, by the nationality of the books' authors.",
+    owner="team:analytics",
+    grain="month",
+    schema=MoviesByAuthorNationality,
+    reads=("streams", "reviews", "books", "authors"),
+    compute=compute,
+)

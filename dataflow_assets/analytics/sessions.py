@@ -1,0 +1,36 @@
+"""What several answers say of sessions and of names, each once.
+
+Here: expressions over the rows of `streams`, and what they have in common. Not here: an answer.
+
+A count of nothing is 0, so a question that only counts has an answer in an empty window too; an average,
+a median or a share of nothing does not exist, and has no row.
+"""
+
+import polars as pl
+
+from dataflow_assets.analytics.declaration import Window
+
+
+def starts_in(window: Window) -> pl.Expr:
+    """Whether a session belongs to the window: `start <= start_at < end` (Boolean)."""
+    return (pl.col("start_at") >= window.start) & (pl.col("start_at") < window.end)
+
+
+def overlaps(window: Window) -> pl.Expr:
+    """Whether a session is in progress at some instant of the window, which an empty one has not (Boolean)."""
+    return pl.lit(window.start < window.end) & (pl.col("start_at") < window.end) & (pl.col("end_at") > window.start)
+
+
+def duration() -> pl.Expr:
+    """How long a session lasts: `end_at - start_at` (Duration)."""
+    return pl.col("end_at") - pl.col("start_at")
+
+
+def folded(column: str) -> pl.Expr:
+    """A name, such that names which differ in case alone are equal (String)."""
+    return pl.col(column).str.to_lowercase()
+
+
+def streamed_movies(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """The movies with a session that starts in the window: `movie` (String, folded), each once."""
+    return streams.filter(starts_in(window)).select(movie=folded("movie_title")).unique()

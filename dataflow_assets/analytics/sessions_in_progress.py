@@ -1,0 +1,59 @@
+"""How many sessions of each movie, and of how many users, are in progress in each hour of a day.
+
+Only hours and movies with a session have a row. Movies are named as their sessions name them.
+"""
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.analytics.declaration import Answer, Window
+from dataflow_assets.analytics.sessions import overlaps
+
+_HOUR = 3_600_000_000  # microseconds
+
+
+class SessionsInProgress(dy.Schema):
+    """The sessions of one movie in one hour."""
+
+    day = dy.Date(primary_key=True)
+    hour = dy.Datetime(primary_key=True, time_zone="UTC", description="the instant at which the hour starts")
+    movie_title = dy.String(primary_key=True, min_length=1)
+    sessions = dy.Int64(min=1, description="sessions that overlap the hour")
+    users = dy.Int64(min=1, description="distinct users of those sessions")
+
+
+def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Count the sessions that overlap each hour `[hour, hour + 1 h)` of the window, by movie.
+
+    Each session becomes one row for each hour it overlaps, so the work follows the hours watched. Hours are
+    counted from the window's start: a local day of 23 or 25 hours has as many, and a day that starts at
+    half past in UTC has hours that do.
+
+    Returns:
+        `hour` (Datetime, us, UTC), `movie_title` (String), `sessions`, `users` (Int64), by hour and movie.
+    """
+    since_start = pl.max_horizontal("start_at", pl.lit(window.start)) - window.start
+    until_end = pl.min_horizontal("end_at", pl.lit(window.end)) - window.start
+    first = since_start.dt.total_microseconds() // _HOUR
+    after_last = (until_end.dt.total_microseconds() - 1) // _HOUR + 1
+    return (
+        streams.filter(overlaps(window))
+        .select("movie_title", "user_email", number=pl.int_ranges(first, after_last))
+        .explode("number", empty_as_null=False)
+        .group_by("number", "movie_title")
+        .agg(sessions=pl.len().cast(pl.Int64), users=pl.col("user_email").n_unique().cast(pl.Int64))
+        .select(pl.lit(window.start).alias("hour") + pl.duration(hours="number"), "movie_title", "sessions", "users")
+        .sort("hour", "movie_title")
+    )
+
+
+ANSWER = Answer(
+    name="sessions_in_progress",
+    description="Sessions in progress, and their users, in each hour of the day, by movie.",
+    owner="team:analytics",
+    grain="day",
+    schema=SessionsInProgress,
+    reads=("streams",),
+    reads_overlapping=True,
+    compute=compute,
+)

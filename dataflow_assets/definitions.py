@@ -1,0 +1,34 @@
+"""The code location that Dagster loads."""
+
+import dagster as dg
+
+from dataflow_assets.analytics import all_answers
+from dataflow_assets.orchestration.assets import LAKE_IO, LANDING_IO, PUBLISHED_IO, WAREHOUSE_IO, build_assets
+from dataflow_assets.orchestration.jobs import build_jobs
+from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, LandingIOManager
+from dataflow_assets.orchestration.partitions import daily_partitions
+from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
+from dataflow_assets.orchestration.sensors import build_landing_sensor
+from dataflow_assets.orchestration.warehouse_io_manager import WarehouseIOManager
+from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.sources import all_sources
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Everything that Dagster is told, for one set of settings."""
+    sources, answers = all_sources(), all_answers()
+    return dg.Definitions(
+        assets=build_assets(settings, sources, answers),
+        jobs=build_jobs(sources, answers),
+        sensors=[build_landing_sensor(sources, daily_partitions(settings))],
+        resources={
+            LANDING_IO: LandingIOManager(),
+            LAKE_IO: LakeIOManager(),
+            WAREHOUSE_IO: WarehouseIOManager(),
+            PUBLISHED_IO: PublishedIOManager(),
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_settings())

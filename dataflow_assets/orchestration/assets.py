@@ -1,0 +1,214 @@
+"""The assets of every layer, built from the declarations of sources and answers.
+
+Here: what an asset is called, depends on, is partitioned by and says of itself. Not here: how partitions
+are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.analytics import Answer, compute_partition
+from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LakeRows
+from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.declaration import Csv, Events, Source
+
+LANDING, LAKE, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "lake", "warehouse", "analytics", "published"
+LANDING_IO, LAKE_IO, WAREHOUSE_IO, PUBLISHED_IO = "landing_io", "lake_io", "warehouse_io", "published_io"
+
+
+def build_assets(
+    settings: Settings, sources: Sequence[Source], answers: Sequence[Answer]
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Every asset of the platform."""
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [_rejects_spec(settings, sources)]
+    for source in sources:
+        assets.append(_landing_spec(settings, source))
+        assets.append(_lake_asset(settings, source))
+        if isinstance(source, Events):
+            assets.append(_days_spec(settings, source))
+        assets.append(_warehouse_asset(settings, source))
+    for answer in answers:
+        assets.append(_answer_asset(settings, answer))
+        assets.append(_published_asset(settings, answer))
+    return assets
+
+
+def _landing_spec(settings: Settings, source: Source) -> dg.AssetSpec:
+    kind = "csv" if isinstance(source.reader, Csv) else "json"
+    return dg.AssetSpec(
+        [LANDING, source.name],
+        group_name=LANDING,
+        description=f"The files of {source.name} as they were delivered on each day, byte for byte.",
+        owners=[source.owner],
+        kinds={kind, _store_kind(settings)},
+        partitions_def=daily_partitions(settings),
+    ).with_io_manager_key(LANDING_IO)
+
+
+def _store_kind(settings: Settings) -> str:
+    return "s3" if settings.s3_bucket else "file"
+
+
+def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=source.name,
+        key_prefix=LAKE,
+        group_name=LAKE,
+        description=f"{source.description} The valid, typed rows of each day's deliveries, and where each came from.",
+        owners=[source.owner],
+        kinds={"deltalake", "polars"},
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        ins={"deliveries": dg.AssetIn([LANDING, source.name])},
+        io_manager_key=LAKE_IO,
+        metadata=_column_schema(source.schema),
+    )
+    def lake_table(deliveries: list[Delivery]) -> list[Delivery]:
+        return deliveries
+
+    return lake_table
+
+
+def _days_spec(settings: Settings, source: Events) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        [LAKE, source.name + DAYS_SUFFIX],
+        group_name=LAKE,
+        description=f"The event days of {source.name} that a delivery touched, each at the time it did.",
+        owners=[source.owner],
+        kinds={"deltalake"},
+        partitions_def=daily_partitions(settings),
+        deps=[dg.AssetDep([LAKE, source.name], partition_mapping=dg.AllPartitionMapping())],
+    ).with_io_manager_key(LAKE_IO)
+
+
+def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        [LAKE, "rejects"],
+        group_name=LAKE,
+        description="The rows that no source accepts, each with its text, its place and the reason.",
+        owners=sorted({source.owner for source in sources}),
+        kinds={"deltalake"},
+        partitions_def=daily_partitions(settings),
+        deps=[[LANDING, source.name] for source in sources],
+    )
+
+
+def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
+    read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
+
+    @dg.asset(
+        name=source.name,
+        key_prefix=WAREHOUSE,
+        group_name=WAREHOUSE,
+        description=f"{source.description} The table people query: typed, keyed, without duplicates.",
+        owners=[source.owner],
+        kinds={"postgres", "table"},
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        ins={"lake": dg.AssetIn([LAKE, read])},
+        io_manager_key=WAREHOUSE_IO,
+        metadata={**_column_schema(source.schema), "dagster/table_name": f"{WAREHOUSE}.{source.name}"},
+    )
+    def warehouse_table(lake: LakeRows) -> LakeRows:
+        return lake
+
+    return warehouse_table
+
+
+def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
+    timezone = settings.timezone
+
+    @dg.asset(
+        name=answer.name,
+        key_prefix=ANALYTICS,
+        group_name=ANALYTICS,
+        description=answer.description,
+        owners=[answer.owner],
+        kinds={"polars", "postgres"},
+        partitions_def=_partitions(settings, answer),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        ins={name: _answer_input(answer, find_source(name)) for name in answer.reads},
+        io_manager_key=WAREHOUSE_IO,
+        metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
+    )
+    def answer_table(context: dg.AssetExecutionContext, **tables: Any) -> pl.DataFrame:
+        days = partition_days(context.partition_keys)
+        return pl.concat(_answers(answer, tables, days, timezone))
+
+    return answer_table
+
+
+def _answers(
+    answer: Answer, tables: Mapping[str, pl.DataFrame], days: Sequence[date], timezone: str
+) -> Iterator[pl.DataFrame]:
+    frames = {name: table.lazy() for name, table in tables.items()}
+    for day in days:
+        yield compute_partition(answer, frames, day, timezone).collect()
+
+
+def _partitions(settings: Settings, answer: Answer) -> dg.TimeWindowPartitionsDefinition:
+    return daily_partitions(settings) if answer.grain == "day" else monthly_partitions(settings)
+
+
+def days_before(answer: Answer) -> int:
+    """How many days before an answer's own day the events that it reads may have started."""
+    if not answer.reads_overlapping:
+        return answer.trailing_days
+    events = (source for name in answer.reads if isinstance(source := find_source(name), Events))
+    # A local day may be shorter than 24 hours, so the longest event may reach over one more.
+    return answer.trailing_days + max(-(-source.longest // timedelta(days=1)) for source in events) + 1
+
+
+def _answer_input(answer: Answer, source: Source) -> dg.AssetIn:
+    key = [WAREHOUSE, source.name]
+    if not isinstance(source, Events):
+        # The latest values of every key: an answer does not ask how they were on its day.
+        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping())
+    if answer.grain == "month":
+        return dg.AssetIn(key)
+    mapping = dg.TimeWindowPartitionMapping(
+        start_offset=-days_before(answer), allow_nonexistent_upstream_partitions=True
+    )
+    return dg.AssetIn(key, partition_mapping=mapping)
+
+
+def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=answer.name,
+        key_prefix=PUBLISHED,
+        group_name=PUBLISHED,
+        description=f"{answer.description} In the portable file analytics.duckdb.",
+        owners=[answer.owner],
+        kinds={"duckdb"},
+        partitions_def=_partitions(settings, answer),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        ins={"answer": dg.AssetIn([ANALYTICS, answer.name])},
+        io_manager_key=PUBLISHED_IO,
+        pool=PUBLISHED,
+        metadata={**_column_schema(answer.schema), "partition_expr": answer.schema.column_names()[0]},
+    )
+    def published_table(answer: pl.DataFrame) -> pl.DataFrame:
+        return answer
+
+    return published_table
+
+
+def _column_schema(schema: type[dy.Schema]) -> dict[str, Any]:
+    columns = [
+        dg.TableColumn(
+            name,
+            str(column.dtype),
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for name, column in schema.columns().items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}

@@ -1,0 +1,101 @@
+"""Dagster's instance, which keeps its runs and events in the same PostgreSQL as the warehouse.
+
+Here: where the instance is stored, and opening it. Not here: the processes that work for it (`platform`).
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster_postgres import DagsterPostgresStorage
+
+from dataflow_assets.errors import NotFoundError
+from dataflow_assets.orchestration.keeper import is_listening
+from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.warehouse import embedded
+
+_CONFIG = Path(__file__).parents[2] / "dagster.yaml"
+_UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+_SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
+
+
+class WarehouseStorage(DagsterPostgresStorage):
+    """Runs, events and schedules in the database of the settings: dagster.yaml names no server."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """It takes no configuration: `DATABASE_URL` and `DATAFLOW_HOME` say everything."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
+        """Open the storage; the embedded server is started if it is the one to use."""
+        return cls(postgres_url=database_url(load_settings()), inst_data=inst_data)
+
+
+def database_url(settings: Settings) -> str:
+    """The PostgreSQL in use: the one that was named, else the embedded one."""
+    if settings.database_url is None:
+        return embedded.url(settings.home)
+    # SQLAlchemy does not know the short form of the scheme.
+    return settings.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make DAGSTER_HOME with the current dagster.yaml in it."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    target = settings.dagster_home / _CONFIG.name
+    if not _CONFIG.exists():
+        raise NotFoundError(
+            f"{_CONFIG} does not exist: install DataFlow Assets from a checkout (`uv sync`), or restore it"
+        )
+    if target.exists() and target.read_bytes() == _CONFIG.read_bytes():
+        return
+    draft = target.with_suffix(f".{os.getpid()}")
+    shutil.copyfile(_CONFIG, draft)
+    draft.replace(target)
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """The instance of these settings, for work in this process; what it starts finds the same one."""
+    prepare_home(settings)
+    with _environment(environment(settings)), DagsterInstance.get() as instance:
+        yield instance
+
+
+def fail_stranded_runs(instance: DagsterInstance) -> None:
+    """Mark the runs as failed whose code server is gone: killed with it, they cannot say so and would block others."""
+    for run in instance.get_runs(RunsFilter(statuses=list(_UNDER_WAY))):
+        server = json.loads(run.tags.get(_SERVER_TAG, "{}"))
+        if server.get("host") == "127.0.0.1" and not is_listening(int(server["port"])):
+            instance.report_run_failed(run, "The platform was stopped while this run was under way.")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What other processes need to find the same instance and the same home, wherever they start."""
+    named = {} if settings.database_url is None else {"DATABASE_URL": settings.database_url.get_secret_value()}
+    return named | {
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "DATAFLOW_HOME": str(settings.home),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,161 @@
+"""`dataflow up`: the whole platform on this machine, as one thing to start and one thing to stop.
+
+Here: which processes it consists of, and waiting for them. Not here: how they live and die together
+(`keeper`), and what they run (`definitions`).
+"""
+
+import contextlib
+import http
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import TextIO
+
+from dataflow_assets.errors import DataFlowError
+from dataflow_assets.orchestration import keeper
+from dataflow_assets.orchestration.instance import environment, fail_stranded_runs, open_instance
+from dataflow_assets.settings import Settings
+from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.embedded import locks
+
+_HOST = "127.0.0.1"
+_LOCATION = "dataflow_assets"
+_READY_SECONDS = 180.0
+_LOOK_SECONDS = 0.1
+_EARLIER_SECONDS = 8.0
+
+
+def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definitions") -> int:
+    """Run the code server, the UI on this port and the daemon until a signal comes or one of them ends.
+
+    Returns:
+        The exit code: 0 after a signal, 1 if a part ended by itself.
+
+    Raises:
+        DataFlowError: the port is in use, or the UI does not answer.
+    """
+    _check_free(port)
+    alone = _lock(settings.home)
+    try:
+        # One process makes the tables, before several use them.
+        with open_instance(settings) as instance, keeper.caught(*keeper.STOP_SIGNALS) as signals:
+            fail_stranded_runs(instance)
+            process = keeper.start(_parts(settings, port, module), dict(os.environ) | environment(settings), alone)
+            return _run(process, port, signals)
+    finally:
+        embedded.release(settings.home)
+        os.close(alone)
+
+
+def _lock(home: Path) -> int:
+    """Be the only one for this home; the processes of one that was killed get the time to end."""
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        return locks.lock(home / "up.lock", time.monotonic() + _EARLIER_SECONDS)
+    except TimeoutError:
+        raise DataFlowError(
+            f"`dataflow up` already runs for {home}: use that one, stop it, or set another DATAFLOW_HOME"
+        ) from None
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise DataFlowError(
+                f"port {port} on {_HOST} cannot be used ({error.strerror}): "
+                "stop what uses it, or choose another with --port"
+            ) from None
+
+
+def _parts(settings: Settings, port: int, module: str) -> list[keeper.Part]:
+    code_port = _free_port()
+    workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
+    code = (_script("dagster"), "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    return [
+        keeper.Part("code server", (*code, "--location-name", _LOCATION), code_port),
+        keeper.Part("webserver", (_script("dagster-webserver"), "-h", _HOST, "-p", str(port), "-w", workspace)),
+        keeper.Part("daemon", (_script("dagster-daemon"), "run", "-w", workspace)),
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _script(name: str) -> str:
+    return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def _write_workspace(path: Path, code_port: int) -> Path:
+    server = {"grpc_server": {"host": _HOST, "port": code_port, "location_name": _LOCATION}}
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML
+    draft.replace(path)
+    return path
+
+
+def _run(process: subprocess.Popen[bytes], port: int, signals: int) -> int:
+    try:
+        return _watch(process, port, signals)
+    finally:
+        _end(process)
+
+
+def _watch(process: subprocess.Popen[bytes], port: int, signals: int) -> int:
+    """Tell when the UI answers; return when a signal came or the keeper ends."""
+    assert process.stdout
+    said = process.stdout.fileno()
+    answers, deadline = False, time.monotonic() + _READY_SECONDS
+    while True:
+        ready, _, _ = select.select([said, signals], [], [], None if answers else _LOOK_SECONDS)
+        if signals in ready:
+            process.send_signal(signal.SIGTERM)
+            return 0
+        if said in ready:
+            reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
+            _say(f"dataflow up: {reason}, so everything is stopped; what it said stands above", sys.stderr)
+            return 1
+        if not answers and (answers := _answers(port)):
+            _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)
+        elif not answers and time.monotonic() > deadline:
+            raise DataFlowError(f"the UI did not answer on port {port} within {_READY_SECONDS:.0f} seconds")
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let go of the keeper, wait for it, and make sure that nothing of its group is left if it was killed."""
+    assert process.stdin
+    assert process.stdout
+    process.stdin.close()
+    process.wait()
+    process.stdout.close()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _say(sentence: str, stream: TextIO) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(sentence, file=stream, flush=True)

@@ -1,0 +1,47 @@
+"""Writing several partitions in one run, each on its own: one bad partition fails alone.
+
+Here: what every IO manager of ours does around its own way of writing one partition. Not here: that way.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import dagster as dg
+
+from dataflow_assets.errors import DataFlowError
+from dataflow_assets.orchestration.partitions import partition_days
+
+
+def write_each(context: dg.OutputContext, write: Callable[[date], Mapping[str, int]]) -> None:
+    """Write every partition of the run, and give each materialization its own figures.
+
+    Raises:
+        Failure: naming the partitions that failed; the others are committed and logged.
+    """
+    written: dict[str, Mapping[str, int]] = {}
+    failed: dict[str, Exception] = {}
+    for day in partition_days(context.asset_partition_keys):
+        try:
+            written[day.isoformat()] = write(day)
+        except Exception as error:
+            context.log.error(f"{context.asset_key.to_user_string()} {day}: {error}")
+            failed[day.isoformat()] = error
+    if not failed:
+        for day_key, figures in written.items():
+            context.step_context.add_asset_metadata(_metadata(figures), partition_key=day_key)
+        return
+    for day_key, figures in written.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=day_key, metadata=_metadata(figures)))
+    is_permanent = all(isinstance(error, DataFlowError) for error in failed.values())
+    reasons = "; ".join(f"{day_key}: {error}" for day_key, error in failed.items())
+    raise dg.Failure(
+        f"{len(failed)} of {len(failed) + len(written)} partitions failed, the others are written. {reasons}",
+        allow_retries=not is_permanent,
+    ) from next(iter(failed.values()))
+
+
+def _metadata(figures: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(value) for name, value in figures.items()}
+    if "rows" in figures:
+        metadata["dagster/partition_row_count"] = dg.MetadataValue.int(figures["rows"])
+    return metadata

@@ -1,0 +1,86 @@
+"""PostgreSQL as Dagster sees it.
+
+Here: what loading and storing a partition of `warehouse/*` and `analytics/*` means. Not here: the
+statements (see `warehouse`).
+"""
+
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from dataflow_assets.analytics import find_answer
+from dataflow_assets.orchestration.lake_io_manager import LakeRows
+from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.slices import write_each
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.declaration import Events, Snapshot
+from dataflow_assets.warehouse.answers import load_answer, read_answer
+from dataflow_assets.warehouse.database import connect
+from dataflow_assets.warehouse.event_days import load_day
+from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets.warehouse.reading import read_events, read_snapshot
+from dataflow_assets.warehouse.snapshots import load_snapshot
+
+
+class WarehouseIOManager(dg.ConfigurableIOManager):
+    """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from frames; loads both as frames.
+
+    Of an event table and of an answer the partition's days are loaded; a snapshot table is loaded as it stands,
+    one row per key ever seen.
+    """
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """The rows of the wanted partitions."""
+        url = open_warehouse(load_settings())
+        layer, name = context.asset_key.path
+        days = partition_days(context.asset_partition_keys)
+        with connect(url) as connection:
+            if layer == "analytics":
+                answer = find_answer(name)
+                return read_answer(connection, name, answer.schema, days[0], days[-1])
+            source = find_source(name)
+            if isinstance(source, Events):
+                return read_events(connection, source, days[0], days[-1])
+            return read_snapshot(connection, source)
+
+    def handle_output(self, context: dg.OutputContext, obj: LakeRows | pl.DataFrame) -> None:
+        """Put the run's partitions in place of those in the table."""
+        layer, name = context.asset_key.path
+        if layer == "analytics":
+            assert isinstance(obj, pl.DataFrame)
+            _store_answer(context, name, obj)
+        else:
+            assert isinstance(obj, LakeRows)
+            _store_source(context, name, obj)
+
+
+def _store_answer(context: dg.OutputContext, name: str, rows: pl.DataFrame) -> None:
+    partition, *_ = find_answer(name).schema.column_names()
+    with connect(open_warehouse(load_settings())) as connection:
+
+        def write(day: date) -> dict[str, int]:
+            return {"rows": load_answer(connection, name, partition, day, rows.filter(pl.col(partition) == day))}
+
+        write_each(context, write)
+
+
+def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
+    settings = load_settings()
+    source = find_source(name)
+    with connect(open_warehouse(settings)) as connection:
+
+        def write_events(day: date) -> dict[str, int]:
+            assert isinstance(source, Events)
+            load = load_day(connection, source, lake.frame, lake.version, day, settings.timezone)
+            if load.is_stale:
+                context.log.warning(f"{name} of {day} was already made from a newer version of the lake")
+            return {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+
+        if isinstance(source, Snapshot):
+            merged = load_snapshot(connection, source, lake.frame, lake.version)
+            figures = {"rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
+            write_each(context, lambda _: figures)
+        else:
+            write_each(context, write_events)

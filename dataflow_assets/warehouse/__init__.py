@@ -1,0 +1,1 @@
+"""Rows to PostgreSQL: tables, loading, history, migrations, and the embedded server."""

@@ -1,0 +1,174 @@
+"""Event tables: one day at a time is made aside and put in place in one transaction.
+
+Here: making a day's rows, copying them into a table of their own, and the swap. Not here: where the rows
+come from (a frame of the lake) and which days are wanted.
+
+`warehouse.streams` is partitioned by `event_day`; each day is itself a partitioned table with one child,
+so that a swap locks its own day alone.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from dataflow_assets.sources.declaration import Events
+from dataflow_assets.warehouse.database import (
+    Connection,
+    advisory_lock,
+    execute,
+    identifier,
+    literal,
+    transaction,
+    with_lock_retries,
+)
+from dataflow_assets.warehouse.keys import ID, row_id, to_arrow
+from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
+from dataflow_assets.window import Window
+
+_LATEST = ("delivery_day", "object", "position")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayLoad:
+    """What loading one day did. accepted = rows + superseded.
+
+    `accepted` counts the day's rows in the lake, `rows` those in the table, `superseded` the rows whose key a
+    later row has. `is_stale` says that the table holds what a newer version of the lake gave, and was left alone.
+    """
+
+    day: date
+    accepted: int
+    rows: int
+    superseded: int
+    is_stale: bool = False
+
+
+class LostRowsError(AssertionError):
+    """The sum accepted = rows + superseded does not hold; nothing was committed."""
+
+
+def day_rows(lake: pl.LazyFrame, source: Events, day: date, timezone: str) -> pl.LazyFrame:
+    """The lake rows of one business day.
+
+    Args:
+        lake: rows of the lake table: the schema's columns, `event_date` (UTC date) and where each came from.
+        source: names the event time.
+        day: the day, cut in `timezone`.
+        timezone: the business time zone.
+    """
+    window = Window.of_day(day, timezone)
+    dates = pl.col("event_date").is_between(window.start.date(), (window.end - timedelta(microseconds=1)).date())
+    happened = pl.col(source.event_time)
+    return lake.filter(dates, happened >= window.start, happened < window.end)
+
+
+def latest_rows(rows: pl.DataFrame, source: Events) -> pl.DataFrame:
+    """One row per key: of equal keys the one delivered last (delivery day, object key, position).
+
+    Gives `id` (UInt128), the schema's columns and `delivery` (Int64).
+    """
+    keyed = rows.with_columns(row_id(rows.schema, source.key))
+    if keyed[ID].n_unique() < keyed.height:
+        keyed = keyed.sort(_LATEST).unique(ID, keep="last", maintain_order=True)
+    return keyed.select(ID, *source.schema.column_names(), "delivery")
+
+
+def load_day(
+    connection: Connection, source: Events, lake: pl.LazyFrame, lake_version: int, day: date, timezone: str
+) -> DayLoad:
+    """Put the lake's rows of one day in place of the table's.
+
+    Args:
+        connection: where; the day is one transaction of its own.
+        source: what is loaded.
+        lake: rows of the lake table at `lake_version`.
+        lake_version: the version that was read; a day made from a newer one is left alone.
+        day: the business day.
+        timezone: the business time zone.
+
+    Raises:
+        LostRowsError: the sums do not hold.
+        LockTimeoutError: a reader held the day for too long.
+    """
+    delivered = day_rows(lake, source, day, timezone).collect(engine="streaming")
+    rows = latest_rows(delivered, source).select(ID, pl.lit(day).alias("event_day"), pl.exclude(ID))
+    with transaction(connection):
+        leaf = _copy_aside(connection, source, day, rows)
+        in_table = int(execute(connection, f"SELECT count(*) FROM {leaf}")[0][0])  # noqa: S608
+        load = DayLoad(day=day, accepted=delivered.height, rows=in_table, superseded=delivered.height - rows.height)
+        if load.accepted != load.rows + load.superseded:
+            raise LostRowsError(f"{source.name} of {day}: {load}")
+        return _swap_in(connection, source, leaf, load, lake_version)
+
+
+def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.DataFrame) -> str:
+    """Copy the rows into a table that no reader sees; its quoted name."""
+    name = f"{_day_table(source, day)}_{uuid.uuid4().hex[:8]}"
+    leaf, parent = identifier(DAYS, name), identifier(WAREHOUSE, source.name)
+    is_of_day = f"CHECK (event_day = {literal(day.isoformat())})"
+    execute(connection, f"CREATE TABLE {leaf} (LIKE {parent}, CONSTRAINT of_day {is_of_day})")
+    with connection.cursor() as cursor:
+        cursor.adbc_ingest(name, to_arrow(rows), mode="append", db_schema_name=DAYS)
+    execute(connection, f"ALTER TABLE {leaf} ADD PRIMARY KEY (id)")
+    execute(connection, f"ANALYZE {leaf}")
+    return leaf
+
+
+def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, lake_version: int) -> DayLoad:
+    """Put the copied table in the day's place, unless the day was made from a newer version of the lake."""
+    day = load.day.isoformat()
+    advisory_lock(connection, source.name, day)
+    made_from = execute(
+        connection,
+        "SELECT lake_version, accepted, rows, superseded FROM warehouse.event_days "
+        "WHERE source = $1 AND event_day = $2::date",
+        source.name,
+        day,
+    )
+    if made_from and made_from[0][0] > lake_version:
+        execute(connection, f"DROP TABLE {leaf}")
+        _, accepted, rows, superseded = made_from[0]
+        return DayLoad(day=load.day, accepted=accepted, rows=rows, superseded=superseded, is_stale=True)
+    with_lock_retries(connection, f"{source.name} of {day}", lambda: _attach(connection, source, load.day, leaf))
+    execute(
+        connection,
+        "INSERT INTO warehouse.event_days VALUES ($1, $2::date, $3, $4, $5, $6, $7) "
+        "ON CONFLICT (source, event_day) DO UPDATE SET lake_version = EXCLUDED.lake_version, "
+        "declaration = EXCLUDED.declaration, accepted = EXCLUDED.accepted, rows = EXCLUDED.rows, "
+        "superseded = EXCLUDED.superseded",
+        *(source.name, day, lake_version, source.fingerprint, load.accepted, load.rows, load.superseded),
+    )
+    return load
+
+
+def _attach(connection: Connection, source: Events, day: date, leaf: str) -> None:
+    parent, of_day = identifier(DAYS, _day_table(source, day)), f"FOR VALUES IN ({literal(day.isoformat())})"
+    older = execute(
+        connection,
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)",
+        parent,
+    )
+    is_first = not execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", parent)
+    if is_first:
+        root = identifier(WAREHOUSE, source.name)
+        execute(connection, f"CREATE TABLE {parent} (LIKE {root}) PARTITION BY LIST (event_day)")
+    for (table,) in older:
+        execute(connection, f"ALTER TABLE {parent} DETACH PARTITION {table}")
+        execute(connection, f"DROP TABLE {table}")
+    execute(connection, f"ALTER TABLE {parent} ATTACH PARTITION {leaf} {of_day}")
+    execute(connection, f"ALTER TABLE {leaf} DROP CONSTRAINT of_day")
+    if is_first:
+        execute(connection, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}")
+
+
+def _day_table(source: Events, day: date) -> str:
+    return f"{source.name}_{day:%Y%m%d}"
+
+
+def loaded_days(connection: Connection, source: Events) -> set[date]:
+    """The days that have been loaded and hold at least one row."""
+    statement = "SELECT event_day FROM warehouse.event_days WHERE source = $1 AND rows > 0"
+    found = execute(connection, statement, source.name)
+    return {day for (day,) in found}

@@ -1,0 +1,42 @@
+"""What Alembic runs: by `upgrade`, and by `alembic revision --autogenerate` after a declaration changed.
+
+This file puts the declarations of all layers together; it is run by Alembic and imported by no one.
+"""
+
+import sqlalchemy as sa
+from alembic import context
+
+from dataflow_assets.analytics import all_answers
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources import all_sources
+from dataflow_assets.warehouse.migrate import VERSION_TABLE
+from dataflow_assets.warehouse.opening import database_url
+from dataflow_assets.warehouse.tables import ANALYTICS, SCHEMAS, WAREHOUSE, build_metadata
+
+
+def _run(connection: sa.Connection) -> None:
+    for schema in SCHEMAS:
+        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+    metadata = build_metadata(all_sources(), {answer.name: answer.schema for answer in all_answers()})
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        include_schemas=True,
+        include_name=lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS),
+        version_table=VERSION_TABLE,
+        version_table_schema=WAREHOUSE,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _main() -> None:
+    given = context.config.attributes.get("connection")
+    if given is not None:
+        _run(given)
+        return
+    with sa.create_engine(database_url(load_settings())).begin() as connection:
+        _run(connection)
+
+
+_main()

@@ -1,0 +1,53 @@
+"""The loader's records: which deliveries the lake holds, and the time zone that cut the days.
+
+Here: reading and writing the records that no one load owns. Not here: deciding what is new.
+"""
+
+from dataflow_assets.errors import WarehouseMismatchError
+from dataflow_assets.lake.intake import Intake
+from dataflow_assets.warehouse.database import connect, execute, shown
+
+
+def require_timezone(url: str, timezone: str) -> None:
+    """Remember the business time zone of a new warehouse; refuse another one of an old warehouse.
+
+    Raises:
+        WarehouseMismatchError: naming both zones.
+    """
+    with connect(url) as connection:
+        execute(connection, "INSERT INTO warehouse.identity (timezone) VALUES ($1) ON CONFLICT DO NOTHING", timezone)
+        remembered = execute(connection, "SELECT timezone FROM warehouse.identity")[0][0]
+    if remembered != timezone:
+        raise WarehouseMismatchError(
+            f"The warehouse at {shown(url)} was made with DATAFLOW_TIMEZONE={remembered}, not {timezone}; "
+            "set that zone, or use another DATAFLOW_HOME or database for this one."
+        )
+
+
+def record_delivery(url: str, intake: Intake) -> None:
+    """Record what the lake made of a delivery, in place of what it made of the object's older version."""
+    delivery = intake.delivery
+    state = "rejected" if intake.refusal else "accepted"
+    values = (
+        *(delivery.id, delivery.source, delivery.day.isoformat(), delivery.object, delivery.etag, delivery.size),
+        *(delivery.last_modified.isoformat(), state),
+        *(intake.delivered, intake.accepted, intake.rejected, intake.version),
+    )
+    with connect(url) as connection:
+        execute(
+            connection,
+            "INSERT INTO warehouse.deliveries VALUES "
+            "($1, $2, $3::date, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12) "
+            "ON CONFLICT (delivery) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, "
+            "last_modified = EXCLUDED.last_modified, state = EXCLUDED.state, delivered = EXCLUDED.delivered, "
+            "accepted = EXCLUDED.accepted, rejected = EXCLUDED.rejected, lake_version = EXCLUDED.lake_version "
+            "WHERE deliveries.lake_version <= EXCLUDED.lake_version",
+            *values,
+        )
+
+
+def known_versions(url: str) -> dict[int, tuple[str, int]]:
+    """The version (etag and size) of every delivery that the lake holds, by the delivery's small key."""
+    with connect(url) as connection:
+        found = execute(connection, "SELECT delivery, etag, size FROM warehouse.deliveries")
+    return {delivery: (etag, size) for delivery, etag, size in found}

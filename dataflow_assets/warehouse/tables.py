@@ -1,0 +1,144 @@
+"""The description of every table in the database, made from the declarations.
+
+Here: SQLAlchemy metadata, and nothing that connects. Not here: the tables that hold one day of events
+(the loader makes those, see `event_days`) and Dagster's own tables.
+
+Schemas: `warehouse` holds what people query and the loader's records, `warehouse_days` the days of event
+tables, `analytics` the answers.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dataframely as dy
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dataflow_assets.sources.declaration import Events, Snapshot, Source
+
+WAREHOUSE = "warehouse"
+DAYS = "warehouse_days"
+ANALYTICS = "analytics"
+SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS)
+
+
+def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Schema]]) -> sa.MetaData:
+    """Describe the tables of all sources, of all answers (name to schema), and the loader's records."""
+    metadata = sa.MetaData()
+    for source in sources:
+        if isinstance(source, Events):
+            _event_table(metadata, source)
+        elif isinstance(source, Snapshot):
+            _snapshot_tables(metadata, source)
+    for name, schema in answers.items():
+        sa.Table(name, metadata, *_columns(schema), schema=ANALYTICS)
+    _record_tables(metadata)
+    return metadata
+
+
+def _columns(schema: type[dy.Schema]) -> list[sa.Column[Any]]:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return [column.sqlalchemy_column(name, dialect) for name, column in schema.columns().items()]
+
+
+def _id(*, primary_key: bool) -> sa.Column[Any]:
+    return sa.Column("id", sa.Uuid(), primary_key=primary_key, nullable=False, comment="hash of the source's key")
+
+
+def _delivery() -> sa.Column[Any]:
+    return sa.Column("delivery", sa.BigInteger(), nullable=False, comment="the delivery that gave these values")
+
+
+def _event_table(metadata: sa.MetaData, source: Events) -> None:
+    # The primary key is on each day's own table: on this one it would have to hold event_day too.
+    sa.Table(
+        source.name,
+        metadata,
+        _id(primary_key=False),
+        sa.Column("event_day", sa.Date(), nullable=False, comment="the day, in the business time zone"),
+        *_columns(source.schema),
+        _delivery(),
+        schema=WAREHOUSE,
+        postgresql_partition_by="LIST (event_day)",
+    )
+
+
+def current_table(source: Snapshot) -> str:
+    """The table behind the view that people query: one row per key ever seen."""
+    return f"{source.name}_current"
+
+
+def history_table(source: Snapshot) -> str:
+    """The table with one row per key and run of equal values."""
+    return f"{source.name}_history"
+
+
+def _snapshot_tables(metadata: sa.MetaData, source: Snapshot) -> None:
+    sa.Table(
+        current_table(source),
+        metadata,
+        _id(primary_key=True),
+        *_columns(source.schema),
+        _delivery(),
+        sa.Column("first_seen", sa.Date(), nullable=False),
+        sa.Column("last_seen", sa.Date(), comment="null while the key is present in the newest dump"),
+        sa.Column("missing_since", sa.Date(), comment="the first delivery day after last_seen"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        history_table(source),
+        metadata,
+        _id(primary_key=True),
+        sa.Column("valid_from", sa.Date(), primary_key=True),
+        sa.Column("valid_to", sa.Date(), comment="null while these are the latest values"),
+        *_columns(source.schema),
+        _delivery(),
+        schema=WAREHOUSE,
+    )
+
+
+def _record_tables(metadata: sa.MetaData) -> None:
+    sa.Table(
+        "identity",
+        metadata,
+        sa.Column("only", sa.Boolean(), primary_key=True, server_default=sa.true()),
+        sa.Column("timezone", sa.Text(), nullable=False, comment="the business time zone that cut the days"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "deliveries",
+        metadata,
+        sa.Column("delivery", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False, comment="accepted or rejected"),
+        sa.Column("delivered", sa.BigInteger(), nullable=False),
+        sa.Column("accepted", sa.BigInteger(), nullable=False),
+        sa.Column("rejected", sa.BigInteger(), nullable=False),
+        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "event_days",
+        metadata,
+        sa.Column("source", sa.Text(), primary_key=True),
+        sa.Column("event_day", sa.Date(), primary_key=True),
+        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        sa.Column("declaration", sa.Text(), nullable=False, comment="hash of the source's declaration"),
+        sa.Column("accepted", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
+        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows in the table"),
+        sa.Column("superseded", sa.BigInteger(), nullable=False, comment="rows whose key another row has, later"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "snapshots",
+        metadata,
+        sa.Column("source", sa.Text(), primary_key=True),
+        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        sa.Column("newest_day", sa.Date(), nullable=False, comment="newest delivery day that has rows"),
+        schema=WAREHOUSE,
+    )

@@ -1,0 +1,25 @@
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dataflow_assets.lake.reading import read_file
+from dataflow_assets.sources import Source, all_sources
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def reference_frames() -> dict[str, pl.DataFrame]:
+    """The accepted rows of the reference data, by source; the frames have the columns of the schemas."""
+    folder = Path(os.environ.get("DATAFLOW_REFERENCE_DATA") or REPOSITORY / "../shared/reference")
+    if not folder.is_dir():
+        pytest.skip("the reference data is not here; DATAFLOW_REFERENCE_DATA names its folder")
+    return {source.name: _accepted(folder, source) for source in all_sources()}
+
+
+def _accepted(folder: Path, source: Source) -> pl.DataFrame:
+    [path] = folder.glob(f"*/{source.name}{source.reader.suffix}")
+    columns = source.schema.column_names()
+    return pl.concat(batch.rows.select(columns) for batch in read_file(path, source))

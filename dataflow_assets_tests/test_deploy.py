@@ -1,0 +1,191 @@
+"""The files of a deployment agree with each other and with the settings, and make a working Dagster instance."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import obstore
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+
+from dataflow_assets.settings import variable_names
+from dataflow_assets.warehouse.embedded import acquire
+
+TOP = Path(__file__).parent.parent
+DEPLOY = TOP / "deploy"
+COMPOSE = (TOP / "docker-compose.yml").read_text()
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+# moto's servers of one process share their buckets, so this one's name is used nowhere else.
+BUCKET = "deploy-test"
+
+# Variables that are not ours to describe, by who reads them.
+FOREIGN = {
+    "POSTGRES_USER": "the image of PostgreSQL",
+    "POSTGRES_PASSWORD": "the image of PostgreSQL",
+    "POSTGRES_DB": "the image of PostgreSQL",
+    "DAGSTER_HOME": "Dagster",
+    "PATH": "the shell",
+    "PYTHONUNBUFFERED": "Python",
+}
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE)["services"]
+    return found
+
+
+def env_sources(node: object) -> set[str]:
+    """The variables that a Dagster file takes values from, written `env: NAME`."""
+    if isinstance(node, list):
+        return set().union(*(env_sources(item) for item in node))
+    if not isinstance(node, dict):
+        return set()
+    named = {node["env"]} if isinstance(node.get("env"), str) else set()
+    return named.union(*(env_sources(value) for value in node.values()))
+
+
+def image_variables() -> set[str]:
+    final_stage = DOCKERFILE.split("\nFROM ")[-1]
+    instructions = re.findall(r"^ENV ((?:.*\\\n)*.*)$", final_stage, re.MULTILINE)
+    return {name for instruction in instructions for name in re.findall(r"\b([A-Z_]+)=", instruction)}
+
+
+def used_variables() -> dict[str, set[str]]:
+    return {
+        "docker-compose.yml": set(re.findall(r"\$\{?([A-Za-z_]\w*)", COMPOSE)),
+        "services of docker-compose.yml": {name for one in services().values() for name in one.get("environment", {})},
+        "deploy/Dockerfile": image_variables(),
+        "deploy/dagster.yaml": env_sources(read_yaml(DEPLOY / "dagster.yaml")),
+        "deploy/workspace.yaml": env_sources(read_yaml(DEPLOY / "workspace.yaml")),
+        "dagster.yaml": env_sources(read_yaml(TOP / "dagster.yaml")),
+    }
+
+
+def test_every_variable_is_a_setting_or_foreign() -> None:
+    unknown = {where: names - variable_names() - FOREIGN.keys() for where, names in used_variables().items()}
+    assert not any(unknown.values()), unknown
+
+
+def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
+    used = used_variables()
+    assert used["deploy/dagster.yaml"] == {"DATABASE_URL", "S3_BUCKET"}
+    assert "DATAFLOW_HOME" in used["deploy/Dockerfile"]
+    assert set().union(*used.values()) >= FOREIGN.keys()
+
+
+def test_the_services_of_the_platform_are_there() -> None:
+    assert {"postgres", "s3", "bucket", "migrate", "code", "webserver", "daemon"} == services().keys()
+
+
+def test_ports_are_published_on_loopback_only() -> None:
+    ports = [port for service in services().values() for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_secrets_have_no_default() -> None:
+    secrets = re.findall(r"\$\{?(\w*(?:PASSWORD|ACCESS_KEY)\w*)([^}]*)", COMPOSE)
+    assert secrets
+    assert all(rest.startswith(":?") for _, rest in secrets), secrets
+
+
+def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for() -> None:
+    lasting = {name: one for name, one in services().items() if one["restart"] != "no"}
+    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "daemon"}
+    assert all(one["restart"] == "unless-stopped" and one["healthcheck"] for one in lasting.values())
+    for service in services().values():
+        for name, wanted in service.get("depends_on", {}).items():
+            expected = "service_healthy" if name in lasting else "service_completed_successfully"
+            assert wanted == {"condition": expected}
+
+
+def test_everything_mounted_or_built_from_exists() -> None:
+    volumes = yaml.safe_load(COMPOSE)["volumes"].keys()
+    for service in services().values():
+        if build := service.get("build"):
+            assert (TOP / build["context"] / build["dockerfile"]).is_file()
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (TOP / source).exists() if source.startswith((".", "/")) else source in volumes
+
+
+def test_the_image_copies_what_exists_and_is_not_ignored() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
+    admitted = set(re.findall(r"^!(.+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
+    assert sources >= {"uv.lock", "dataflow_assets", "deploy/dagster.yaml", "deploy/workspace.yaml"}
+    assert all((TOP / source).exists() for source in sources)
+    assert {source.split("/")[0] for source in sources} == admitted
+
+
+def test_the_workspace_names_the_code_service() -> None:
+    (location,) = read_yaml(DEPLOY / "workspace.yaml")["load_from"]
+    server = location["grpc_server"]
+    assert server["host"] in services()
+    assert str(server["port"]) in services()[server["host"]]["command"]
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A DAGSTER_HOME as in a deployment, with a PostgreSQL and an S3 server behind its variables."""
+    database = acquire(tmp_path / "home", durable=False)
+    s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    s3.start()
+    host, port = s3.get_host_and_port()
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.setenv("S3_BUCKET", BUCKET)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    dagster_home = tmp_path / "dagster"
+    dagster_home.mkdir()
+    shutil.copy(DEPLOY / "dagster.yaml", dagster_home)
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    yield dagster_home
+    s3.stop()
+    database.close()
+
+
+def create_bucket() -> None:
+    subprocess.run([sys.executable, DEPLOY / "create_bucket.py"], check=True, timeout=60)
+
+
+@dg.asset
+def talkative() -> None:
+    sys.stdout.write("written to standard output\n")
+
+
+def test_the_instance_keeps_runs_events_and_logs(deployed: Path) -> None:
+    create_bucket()
+    create_bucket()
+    with dg.DagsterInstance.from_config(str(deployed)) as instance:
+        assert instance.run_monitoring_enabled
+        assert not instance.telemetry_enabled
+        instance.report_runless_asset_event(dg.AssetMaterialization(["landing", "movies"], partition="2024-01-31"))
+        run_id = dg.materialize([talkative], instance=instance).run_id
+
+    # A second instance has nothing but the database to know it from.
+    with dg.DagsterInstance.from_config(str(deployed)) as instance:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.is_success
+        assert instance.get_materialized_partitions(dg.AssetKey(["landing", "movies"])) == {"2024-01-31"}
+
+    store = S3Store(BUCKET, endpoint=os.environ["AWS_ENDPOINT_URL"], client_options={"allow_http": True})
+    (log,) = [item["path"] for item in obstore.list(store).collect() if item["path"].endswith(".out")]
+    assert log.startswith(f"compute_logs/storage/{run_id}/")
+    assert bytes(obstore.get(store, log).bytes()) == b"written to standard output\n"
