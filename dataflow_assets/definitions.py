@@ -25,7 +25,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             LANDING_IO: LandingIOManager(),
             LAKE_IO: LakeIOManager(),
             WAREHOUSE_IO: WarehouseIOManager(),
-            PUBLISHED_IO: PublishedIOManager(),
+            PUBLISHED_IO: PublishedIOManager(database=str(settings.published_file)),
         },
         executor=dg.in_process_executor,
     )

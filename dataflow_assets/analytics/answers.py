@@ -23,8 +23,8 @@ from dataflow_assets.analytics import (
     median_session_size,
     movies_by_author_nationality,
 )
-from dataflow_assets.analytics.declaration import Window, WindowError
 from dataflow_assets.analytics.sessions import folded, overlaps
+from dataflow_assets.window import Window, WindowError
 
 ENGAGED_DAYS = engaged_users.ANSWER.trailing_days + 1
 

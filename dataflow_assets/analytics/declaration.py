@@ -1,4 +1,4 @@
-"""What an answer's declaration may say, and the windows of time that answers speak of.
+"""What an answer's declaration may say.
 
 Here: the value objects that a file in this package fills in, and the making of one partition. Not here:
 any answer, and anything that reads a database or knows an orchestrator.
@@ -6,63 +6,13 @@ any answer, and anything that reads a database or knows an orchestrator.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import ClassVar, Literal, Self
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from typing import Literal
 
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.errors import DataFlowError
-
-
-class WindowError(DataFlowError):
-    """A time or a window that was asked for does not exist."""
-
-    code: ClassVar[str] = "window"
-
-
-@dataclass(frozen=True)
-class Window:
-    """The instants from `start` up to but without `end`, both in UTC.
-
-    It may be empty: a time zone that crossed the date line skipped a day.
-
-    Raises:
-        WindowError: it ends before it starts.
-    """
-
-    start: datetime
-    end: datetime
-
-    def __post_init__(self) -> None:
-        if self.start.utcoffset() != timedelta(0) or self.end.utcoffset() != timedelta(0):
-            raise ValueError(f"a window needs instants in UTC, not {self.start} and {self.end}")
-        if self.end < self.start:
-            raise WindowError(f"The window ends ({self.end.isoformat()}) before it starts ({self.start.isoformat()}).")
-
-    @classmethod
-    def of_day(cls, day: date, timezone: str) -> Self:
-        """One local day: 24 hours, or 23 or 25 where clocks change."""
-        return cls.of_days(day, day, timezone)
-
-    @classmethod
-    def of_days(cls, first: date, last: date, timezone: str) -> Self:
-        """The local days from `first` to `last`, both included."""
-        return cls(_day_start(first, timezone), _day_start(last + timedelta(days=1), timezone))
-
-    @classmethod
-    def of_month(cls, first: date, timezone: str) -> Self:
-        """The local month that begins on `first`."""
-        if first.day != 1:
-            raise ValueError(f"a month begins on its first day, not on {first}")
-        next_month = (first + timedelta(days=31)).replace(day=1)
-        return cls.of_days(first, next_month - timedelta(days=1), timezone)
-
-
-def _day_start(day: date, timezone: str) -> datetime:
-    """The instant of the local midnight: the first of two, or the moment that skipped it."""
-    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+from dataflow_assets.window import Window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ before or after them is not cut off. A day without such sessions has a row that 
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.analytics.declaration import Answer, Window
+from dataflow_assets.analytics.declaration import Answer
 from dataflow_assets.analytics.sessions import duration, folded, overlaps
+from dataflow_assets.window import Window
 
 
 class EngagedUsers(dy.Schema):

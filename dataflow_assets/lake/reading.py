@@ -116,7 +116,7 @@ def _read_csv(path: Path, source: Source, reader: Csv) -> Iterator[Batch]:
             yield Batch(rows)
         ragged = _ragged(connection)
     rejects = _with_raw_text(path, reader, wrong, {reject.line for reject in ragged if reject.line})
-    yield Batch(source.schema.create_empty(), sorted(ragged + rejects, key=lambda reject: reject.line or 0))
+    yield Batch(_no_rows(source), sorted(ragged + rejects, key=lambda reject: reject.line or 0))
 
 
 def _ragged(connection: duckdb.DuckDBPyConnection) -> list[Reject]:
@@ -247,6 +247,10 @@ def _batches(
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)
         yield frame
+
+
+def _no_rows(source: Source) -> pl.DataFrame:
+    return source.schema.create_empty().with_columns(pl.lit(None, pl.Int64).alias(POSITION))
 
 
 def _quoted(identifier: str) -> str:

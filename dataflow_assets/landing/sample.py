@@ -22,7 +22,7 @@ MOVIES, USERS, AUTHORS, BOOKS, REVIEWS = 90, 800, 200, 100, 500
 OUTAGE_MOVIE, OUTAGE_SESSIONS = "Unforgiven", 5
 NATIONALITY, ITS_AUTHORS = "singaporeans", 3
 
-_CHUNK = 250_000
+_CHUNK = 100_000
 _FIRST_START = datetime(2021, 12, 1)  # noqa: DTZ001, local time at the offset that the files carry
 _OUTAGE_START = datetime(2021, 12, 25, 6, 30)  # noqa: DTZ001
 _OFFSET = "+0100"
@@ -269,7 +269,7 @@ _BROKEN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "no such e-mail address": ("{},nobody,{},{},{}", ("movie_title", "size_mb", "start_at", "end_at")),
     "no such month": ("{},{},{},2021-13-01T00:00:00.000+0100,{}", ("movie_title", "user_email", "size_mb", "end_at")),
     "no time at all": ("{},{},{},{},", ("movie_title", "user_email", "size_mb", "start_at")),
-    "a negative size": ("{},{},-{},{},{}", _FIELDS),
+    "a negative size": ("{},{},-1{},{},{}", _FIELDS),
     "a size in words": ("{},{},large,{},{}", ("movie_title", "user_email", "start_at", "end_at")),
     "a column is missing": ("{},{},{},{}", ("movie_title", "user_email", "size_mb", "start_at")),
     "a column too many": ("{},{},{},{},{},again", _FIELDS),

@@ -17,7 +17,7 @@ from dagster_postgres import DagsterPostgresStorage
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.orchestration.keeper import is_listening
 from dataflow_assets.settings import Settings, load_settings
-from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.opening import database_url
 
 _CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
@@ -36,14 +36,6 @@ class WarehouseStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """Open the storage; the embedded server is started if it is the one to use."""
         return cls(postgres_url=database_url(load_settings()), inst_data=inst_data)
-
-
-def database_url(settings: Settings) -> str:
-    """The PostgreSQL in use: the one that was named, else the embedded one."""
-    if settings.database_url is None:
-        return embedded.url(settings.home)
-    # SQLAlchemy does not know the short form of the scheme.
-    return settings.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
 
 
 def prepare_home(settings: Settings) -> None:
@@ -66,6 +58,8 @@ def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The instance of these settings, for work in this process; what it starts finds the same one."""
     prepare_home(settings)
     with _environment(environment(settings)), DagsterInstance.get() as instance:
+        # Hold connections open, as the webserver does: by default each event opens one of its own.
+        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=4)
         yield instance
 
 
@@ -84,6 +78,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "DATAFLOW_HOME": str(settings.home),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
+        # The materializations of a range are stored together: 400 of them one by one take ten seconds.
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
     }
 
 

@@ -8,6 +8,7 @@ says on standard output which part that was. The last thing it does is to kill i
 Here: starting, watching and ending. Not here: what the parts are (`platform`). Standard library only.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -18,12 +19,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ASKED_SECONDS = 10.0
-_ABANDONED_SECONDS = 3.0
+_ABANDONED_SECONDS = 2.5
 _LOOK_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -61,7 +61,7 @@ def start(parts: Sequence[Part], environment: dict[str, str], inherited: int) ->
     return keeper
 
 
-@contextmanager
+@contextlib.contextmanager
 def caught(*numbers: signal.Signals) -> Iterator[int]:
     """A descriptor that receives one byte, its number, for each of these signals, which do nothing else."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -138,10 +138,18 @@ def _has_children() -> bool:
 
 
 def _main() -> None:
-    parts = [Part(**part) for part in json.loads(sys.stdin.buffer.readline() or b"[]")]
-    end = _keep(parts, sys.stdin.fileno())
-    print(end.reason, flush=True)  # noqa: T201  (this is how it answers)
-    _end_group(end.seconds)
+    end = End("the process that keeps them failed", _ABANDONED_SECONDS)
+    try:
+        parts = [Part(**part) for part in json.loads(sys.stdin.buffer.readline() or b"[]")]
+        end = _keep(parts, sys.stdin.fileno())
+    finally:
+        _tell(end)
+        _end_group(end.seconds)
+
+
+def _tell(end: End) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        os.write(sys.stdout.fileno(), f"{end.reason}\n".encode())
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _HOST = "127.0.0.1"
 _LOCATION = "dataflow_assets"
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
-_EARLIER_SECONDS = 8.0
+_EARLIER_SECONDS = 6.0
 
 
 def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definitions") -> int:

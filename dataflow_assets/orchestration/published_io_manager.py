@@ -6,51 +6,60 @@ here: how a frame becomes a DuckDB table (that is dagster-duckdb-polars).
 
 import fcntl
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
-import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager
 
-from dataflow_assets.settings import load_settings
 
-
-class PublishedIOManager(dg.ConfigurableIOManager):
-    """Stores `published/<answer>` as the table `published.<answer>` of `analytics.duckdb` under DATAFLOW_HOME.
+class PublishedIOManager(DuckDBPolarsIOManager):
+    """Stores `published/<answer>` as the table `published.<answer>` of the DuckDB file `database`.
 
     Each write works on a private copy and puts it in place by a rename; there is one writer at a time.
     """
 
-    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
-        """Put the run's partitions in place of those in the file."""
-        with _private_copy(load_settings().published_file) as draft:
-            _duckdb(draft).handle_output(context, obj)
-
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
-        """The wanted partitions of a table."""
-        loaded = _duckdb(load_settings().published_file).load_input(context)
-        assert isinstance(loaded, pl.DataFrame)
-        return loaded
+    def create_io_manager(self, context: dg.InitResourceContext) -> dg.IOManager:
+        """The manager of dagster-duckdb-polars, given a private copy at each use."""
+        return _OnPrivateCopy(super().create_io_manager(context), Path(self.database))
 
 
-def _duckdb(path: Path) -> dg.IOManager:
-    return DuckDBPolarsIOManager(database=str(path)).create_io_manager(dg.build_init_resource_context())
+class _OnPrivateCopy(dg.IOManager):
+    def __init__(self, manager: dg.IOManager, published: Path) -> None:
+        self._manager = manager
+        self._published = published
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        with _private_copy(self._published) as draft:
+            _point_at(context.resource_config, draft)
+            self._manager.handle_output(context, obj)
+            draft.replace(self._published)
+
+    def load_input(self, context: dg.InputContext) -> object:
+        with _private_copy(self._published) as draft:
+            _point_at(context.resource_config, draft)
+            return self._manager.load_input(context)
+
+
+def _point_at(resource_config: Any, draft: Path) -> None:
+    # The manager opens the file that the context names. The name is new each time: after an error DuckDB keeps
+    # the file open in this process, and would give it again to who asks for the same name.
+    resource_config["database"] = str(draft)
 
 
 @contextmanager
-def _private_copy(path: Path) -> Iterator[Path]:
-    """A copy to change, which takes the file's place when the block ends well; other writers wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    with path.with_suffix(".lock").open("w") as lock:
+def _private_copy(published: Path) -> Iterator[Path]:
+    """A copy to work on while no other writer is at work; it is gone after the block unless it was moved."""
+    published.parent.mkdir(parents=True, exist_ok=True)
+    draft = published.with_suffix(f".{uuid.uuid4().hex}")
+    with published.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        draft.unlink(missing_ok=True)
-        if path.exists():
-            shutil.copyfile(path, draft)
         try:
+            if published.exists():
+                shutil.copyfile(published, draft)
             yield draft
-            draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

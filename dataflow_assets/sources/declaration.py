@@ -76,7 +76,6 @@ class Source:
             if column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64):
                 raise ValueError(f"source {self.name}: key column {part!r} may be neither nullable nor a float")
 
-
     @property
     def fingerprint(self) -> str:
         """A short hash of what the warehouse's rows depend on: columns, types and key."""

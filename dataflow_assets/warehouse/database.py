@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,13 +30,11 @@ _LOCK_TRIES = 8
 def connect(url: str) -> Iterator[Connection]:
     """One connection; what the block leaves uncommitted is committed at its end, or rolled back where it fails.
 
-    Opening one takes longer than a small statement: do several transactions on one, see `transaction`.
-
     Raises:
         WarehouseUnavailableError: naming the server that does not answer, without its password.
     """
     try:
-        connection = adbc.connect(url, autocommit=False)
+        connection = _database(url).adbc_clone()
     except AdbcError as error:
         raise WarehouseUnavailableError(
             f"PostgreSQL at {shown(url)} cannot be reached ({_reason(error)}); "
@@ -46,6 +45,12 @@ def connect(url: str) -> Iterator[Connection]:
         connection.commit()
     finally:
         connection.close()
+
+
+@cache
+def _database(url: str) -> Connection:
+    """The first connection of this process. It read the server's types, which others take over from it."""
+    return adbc.connect(url)
 
 
 @contextmanager

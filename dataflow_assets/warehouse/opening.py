@@ -15,7 +15,8 @@ from dataflow_assets.warehouse.records import require_timezone
 def database_url(settings: Settings) -> str:
     """DATABASE_URL, or the embedded server, which then runs until this process ends."""
     if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
+        # SQLAlchemy does not know the short form of the scheme.
+        return settings.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
     return embedded.url(settings.home)
 
 

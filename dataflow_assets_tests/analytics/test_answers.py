@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dataflow_assets.analytics import Window, WindowError, compute_partition, find_answer
+from dataflow_assets.analytics import compute_partition, find_answer
 from dataflow_assets.analytics.answers import Questions, answer_questions, parse_instant, render_table
+from dataflow_assets.window import Window, WindowError
 from dataflow_assets_tests.analytics.made import MOVIES, authors, books, reviews, session, some_sessions, streams
 
 PARIS = "Europe/Paris"

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.analytics import (
-    Window,
     all_answers,
     average_session,
     book_based_share,
@@ -17,6 +16,7 @@ from dataflow_assets.analytics import (
     movies_by_author_nationality,
     sessions_in_progress,
 )
+from dataflow_assets.window import Window
 from dataflow_assets_tests.analytics.made import (
     AUTUMN,
     MOVIES,

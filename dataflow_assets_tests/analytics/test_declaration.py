@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_assets.analytics import Answer, Window, WindowError, all_answers, compute_partition, find_answer
+from dataflow_assets.analytics import Answer, all_answers, compute_partition, find_answer
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import all_sources
+from dataflow_assets.window import Window, WindowError
 from dataflow_assets_tests.analytics.made import ZONES
 
 HOUR = timedelta(hours=1)

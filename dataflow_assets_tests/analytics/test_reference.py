@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dataflow_assets.analytics import Window, compute_partition, find_answer
+from dataflow_assets.analytics import compute_partition, find_answer
 from dataflow_assets.analytics.answers import Questions, answer_questions
+from dataflow_assets.window import Window
 from dataflow_assets_tests.analytics.made import ZONES
 
 UTC, PARIS = "UTC", "Europe/Paris"

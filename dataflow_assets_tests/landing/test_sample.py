@@ -44,9 +44,7 @@ def test_the_counts_are_true(sample: Sample, name: str) -> None:
 
 def test_each_way_of_breaking_is_rejected_as_often(sample: Sample) -> None:
     _, rejects = _read(sample, "streams")
-    assert len(rejects) == 40
-    assert set(Counter(reject.code for reject in rejects).values()) <= {4, 8}
-    assert len({reject.code for reject in rejects}) >= 8
+    assert list(Counter(reject.code for reject in rejects).values()) == [4] * 10
 
 
 def test_sessions_refer_mostly_to_the_other_files(sample: Sample) -> None:
@@ -92,7 +90,12 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger(
     assert small.broken["streams"] == rows // 100
 
 
-def test_the_bytes_stay_the_same_across_versions_of_libraries(tmp_path: Path) -> None:
-    text = write_sample(tmp_path, streams=101).files["streams"].read_text(encoding="utf-8").splitlines()
-    assert text[1] == "TO PIN"
-    assert text[100] == "TO PIN"
+def test_the_bytes_do_not_depend_on_versions_of_libraries(tmp_path: Path) -> None:
+    files = write_sample(tmp_path, streams=100).files
+    lines = files["streams"].read_text(encoding="utf-8").splitlines()
+    assert lines[1] == (
+        "Unforgiven,selfel.248@mail3.example,301.864158,2021-12-25T06:30:00.000+0100,2021-12-25T08:30:00.000+0100"
+    )
+    assert lines[100] == (  # it ends before it starts
+        "The Jagged Orchard,pelbar.30@mail2.example,613.1079,2021-12-11T02:15:57.255+0100,2021-12-10T10:56:07.944+0100"
+    )

@@ -54,7 +54,7 @@ def port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(home: Path, port: int) -> subprocess.Popen[str]:
+def start(home: Path, port: int, *, wait: bool = True) -> subprocess.Popen[str]:
     """Start `up` as `sh -c '... &'` does: deaf to SIGINT unless it installs a handler."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     process = subprocess.Popen(
@@ -67,7 +67,8 @@ def start(home: Path, port: int) -> subprocess.Popen[str]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
     )
     assert process.stdout
-    assert f"http://127.0.0.1:{port}" in process.stdout.readline(), (home / "stderr").read_text()
+    if wait:
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline(), (home / "stderr").read_text()
     return process
 
 
@@ -129,15 +130,9 @@ def test_when_a_part_dies_all_stop_and_say_so(home: Path, port: int) -> None:
     assert wait_until_gone(home, 5) == {}
 
 
-def test_when_the_keeper_is_killed_all_stop(home: Path, port: int) -> None:
-    process = start(home, port)
-    kill(pid_of(home, "dataflow_assets.orchestration.keeper"))
-    process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert wait_until_gone(home, 5) == {}
-
-
-def test_a_hangup_stops_all_and_a_second_one_is_refused(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_one_is_refused_and_the_first_outlives_no_keeper(
+    home: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process = start(home, port)
     monkeypatch.setenv("DATAFLOW_HOME", str(home))
     with pytest.raises(DataFlowError, match=str(port)):
@@ -147,7 +142,17 @@ def test_a_hangup_stops_all_and_a_second_one_is_refused(home: Path, port: int, m
         other = int(probe.getsockname()[1])
     with pytest.raises(DataFlowError, match="already runs"):
         up(load_settings(), other, module=_MODULE)
-    process.send_signal(signal.SIGHUP)
+    kill(pid_of(home, "dataflow_assets.orchestration.keeper"))
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert wait_until_gone(home, 5) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_stops_it(home: Path, port: int, number: signal.Signals) -> None:
+    process = start(home, port, wait=False)
+    wait_for(home / "workspace.yaml")
+    process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert wait_until_gone(home, 5) == {}

@@ -24,4 +24,5 @@ def slow() -> None:
 defs = dg.Definitions(
     assets=[quick, slow],
     jobs=[dg.define_asset_job("quick_job", [quick]), dg.define_asset_job("slow_job", [slow])],
+    executor=dg.in_process_executor,
 )
