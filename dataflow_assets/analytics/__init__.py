@@ -10,7 +10,6 @@ from functools import cache
 
 from dataflow_assets.analytics.declaration import Answer, compute_partition
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.window import Window, WindowError
 
 __all__ = ["Answer", "all_answers", "compute_partition", "find_answer"]
 

@@ -67,6 +67,18 @@ def count_delivered(path: Path, source: Source) -> int:
     return _count_json_objects(path)
 
 
+def check_format(path: Path, source: Source) -> None:
+    """Look whether a file can be of its source at all, before it is landed.
+
+    Raises:
+        FormatError: it cannot.
+    """
+    if path.stat().st_size and isinstance(source.reader, Csv):
+        check_header(path, source)
+    elif path.stat().st_size:
+        _count_json_objects(path)
+
+
 # CSV
 
 

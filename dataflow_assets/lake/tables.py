@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import obstore
 import polars as pl
@@ -177,6 +178,15 @@ def rows_table(storage: Storage, source: Source) -> LakeTable:
 def rejects_table(storage: Storage) -> LakeTable:
     """The table of the rejected rows of every source."""
     return LakeTable(storage, "rejects", REJECTS, ("source", "delivery_day", "delivery"))
+
+
+def read_rejects(storage: Storage, source: str | None) -> list[dict[str, Any]]:
+    """The rejected rows of one source or of all: source, delivery_day, object, line, code, message and raw."""
+    rows = rejects_table(storage).scan()
+    if source is not None:
+        rows = rows.filter(pl.col("source") == source)
+    columns = ["source", "delivery_day", "object", "line", "code", "message", "raw"]
+    return rows.select(columns).sort("source", "delivery_day", "object", "line").collect().to_dicts()
 
 
 def with_origin(rows: pl.DataFrame, delivery: Delivery, source: Source) -> pl.DataFrame:

@@ -22,7 +22,7 @@ class PublishedIOManager(DuckDBPolarsIOManager):
     Each write works on a private copy and puts it in place by a rename; there is one writer at a time.
     """
 
-    def create_io_manager(self, context: dg.InitResourceContext) -> dg.IOManager:
+    def create_io_manager(self, context: dg.InitResourceContext) -> dg.IOManager:  # type: ignore[override]
         """The manager of dagster-duckdb-polars, given a private copy at each use."""
         return _OnPrivateCopy(super().create_io_manager(context), Path(self.database))
 

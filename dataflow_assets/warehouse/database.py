@@ -36,10 +36,7 @@ def connect(url: str) -> Iterator[Connection]:
     try:
         connection = _database(url).adbc_clone()
     except AdbcError as error:
-        raise WarehouseUnavailableError(
-            f"PostgreSQL at {shown(url)} cannot be reached ({_reason(error)}); "
-            "start it, or unset DATABASE_URL to use the embedded server."
-        ) from None
+        raise unavailable(url, error) from None
     try:
         yield connection
         connection.commit()
@@ -50,7 +47,8 @@ def connect(url: str) -> Iterator[Connection]:
 @cache
 def _database(url: str) -> Connection:
     """The first connection of this process. It read the server's types, which others take over from it."""
-    return adbc.connect(url)
+    connection: Connection = adbc.connect(url)
+    return connection
 
 
 @contextmanager
@@ -62,6 +60,14 @@ def transaction(connection: Connection) -> Iterator[None]:
         connection.rollback()
         raise
     connection.commit()
+
+
+def unavailable(url: str, error: Exception) -> WarehouseUnavailableError:
+    """What a failed connection means to a user."""
+    return WarehouseUnavailableError(
+        f"PostgreSQL at {shown(url)} cannot be reached ({_reason(error)}); "
+        "start it, or unset DATABASE_URL to use the embedded server."
+    )
 
 
 def shown(url: str) -> str:

@@ -12,10 +12,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from dataflow_assets.errors import WarehouseMismatchError, WarehouseUnavailableError
+from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.declaration import Snapshot
-from dataflow_assets.warehouse.database import column_list, connect, execute, identifier, literal, shown
+from dataflow_assets.warehouse.database import column_list, connect, execute, identifier, literal, shown, unavailable
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table
 
 VERSION_TABLE = "migrations"
@@ -34,10 +34,7 @@ def upgrade(url: str) -> bool:
         with engine.begin() as connection:
             return _upgrade(connection)
     except sa.exc.OperationalError as error:
-        raise WarehouseUnavailableError(
-            f"PostgreSQL at {shown(url)} cannot be reached ({str(error.orig).splitlines()[0]}); "
-            "start it, or unset DATABASE_URL to use the embedded server."
-        ) from None
+        raise unavailable(url, error) from None
 
 
 def require_current(url: str) -> None:

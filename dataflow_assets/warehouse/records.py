@@ -3,8 +3,11 @@
 Here: reading and writing the records that no one load owns. Not here: deciding what is new.
 """
 
+from collections.abc import Iterable
+
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
+from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.warehouse.database import connect, execute, shown
 
 
@@ -44,6 +47,14 @@ def record_delivery(url: str, intake: Intake) -> None:
             "WHERE deliveries.lake_version <= EXCLUDED.lake_version",
             *values,
         )
+
+
+def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
+    """The objects among these deliveries that were refused as a whole."""
+    with connect(url) as connection:
+        found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
+    rejected = {key for (key,) in found}
+    return [delivery.object for delivery in deliveries if delivery.id in rejected]
 
 
 def known_versions(url: str) -> dict[int, tuple[str, int]]:

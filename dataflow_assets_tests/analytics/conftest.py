@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import polars as pl
@@ -7,16 +6,11 @@ import pytest
 from dataflow_assets.lake.reading import read_file
 from dataflow_assets.sources import Source, all_sources
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="session")
-def reference_frames() -> dict[str, pl.DataFrame]:
+def reference_frames(reference_data: Path) -> dict[str, pl.DataFrame]:
     """The accepted rows of the reference data, by source; the frames have the columns of the schemas."""
-    folder = Path(os.environ.get("DATAFLOW_REFERENCE_DATA") or REPOSITORY / "../shared/reference")
-    if not folder.is_dir():
-        pytest.skip("the reference data is not here; DATAFLOW_REFERENCE_DATA names its folder")
-    return {source.name: _accepted(folder, source) for source in all_sources()}
+    return {source.name: _accepted(reference_data, source) for source in all_sources()}
 
 
 def _accepted(folder: Path, source: Source) -> pl.DataFrame:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg2  # type: ignore[import-untyped]
-import psycopg2.errors  # type: ignore[import-untyped]
+import psycopg2
+import psycopg2.errors
 import pytest
 
 from dataflow_assets.errors import WarehouseUnavailableError

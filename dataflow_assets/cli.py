@@ -1,0 +1,340 @@
+"""The `dataflow` command.
+
+Here: arguments, progress and printing; each command calls one thing of another module. Not here: work.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dataflow_assets.errors import DataFlowError, FormatError, NotFoundError, SettingsError
+from dataflow_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dataflow_assets.analytics.answers import Questions
+    from dataflow_assets.landing.deliveries import Delivery
+    from dataflow_assets.sources.declaration import Source
+
+app = typer.Typer(
+    name="dataflow",
+    help="Every file and every table a Dagster asset, by day, with nothing lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Collector(StrEnum):
+    """The formats that a file may be loaded from."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one sentence and exit code 1."""
+    try:
+        app()
+    except DataFlowError as error:
+        _say(f"Error: {error}")
+        sys.exit(1)
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Folder with internal/ and vendor/; without it, a sample.")] = None,
+    delivered: Delivered = "2021-12-31",
+    as_json: Json = False,
+) -> None:
+    """Land six files, materialize every asset, and print the six answers."""
+    from dataflow_assets.landing.sample import write_sample
+    from dataflow_assets.sources import all_sources
+
+    settings = load_settings()
+    day = _delivery_day(settings, delivered)
+    if data is None:
+        data = settings.home / "sample"
+        write_sample(data)
+    _materialize(settings, [(source, _sample_file(data, source)) for source in all_sources()], day)
+    from dataflow_assets.analytics.answers import Questions
+
+    _print_answers(settings, Questions(timezone=settings.timezone), as_json=as_json)
+    if not as_json:
+        _say("Next: `uv run dataflow up` opens the Dagster UI on what was made.")
+
+
+@app.command()
+def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000) -> None:
+    """Run the Dagster UI, its daemon and the code server until Ctrl-C."""
+    from dataflow_assets.orchestration import platform
+    from dataflow_assets.warehouse.opening import open_warehouse
+
+    settings = load_settings()
+    open_warehouse(settings)
+    raise typer.Exit(platform.up(settings, port))
+
+
+@app.command()
+def env(as_json: Json = False) -> None:
+    """Print the variables with which plain `dagster dev` works on the same data."""
+    from dataflow_assets.orchestration.instance import environment, prepare_home
+
+    settings = load_settings()
+    prepare_home(settings)
+    secret = {"DATABASE_URL"}  # who runs this has set it already
+    variables = {name: value for name, value in environment(settings).items() if name not in secret}
+    if as_json:
+        _print_json(variables)
+    else:
+        for name, value in variables.items():
+            print(f"export {name}={_shell_quoted(value)}")  # noqa: T201
+
+
+@app.command()
+def init_db() -> None:
+    """Bring the database to the present tables."""
+    from dataflow_assets.warehouse.migrate import upgrade
+    from dataflow_assets.warehouse.opening import database_url, open_warehouse
+
+    settings = load_settings()
+    changed = upgrade(database_url(settings))
+    open_warehouse(settings)
+    _say("The tables were brought up to date." if changed else "The tables were up to date already.")
+
+
+@app.command()
+def load(
+    model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
+    collector: Annotated[Collector, typer.Option(help="The format of the file.")],
+    config: Annotated[Path, typer.Option(help="The file to load.")],
+    delivered: Delivered = None,
+) -> None:
+    """Land one file and materialize what it touches."""
+    from dataflow_assets.lake.reading import check_format
+    from dataflow_assets.sources import find_source
+
+    settings = load_settings()
+    source = find_source(model)
+    if source.reader.suffix != f".{collector}":
+        raise FormatError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
+    if not config.is_file():
+        raise NotFoundError(f"There is no file {config}.")
+    check_format(config, source)
+    _materialize(settings, [(source, config)], _delivery_day(settings, delivered))
+
+
+@app.command()
+def query(
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="A file with one SQL statement.")] = None,
+    command: Annotated[str | None, typer.Option("-c", "--command", help="One SQL statement.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.TABLE,
+) -> None:
+    """Run one SQL statement that reads the warehouse."""
+    from dataflow_assets.warehouse.opening import open_warehouse
+    from dataflow_assets.warehouse.query import run_query
+
+    if (file is None) == (command is None):
+        raise NotFoundError("Give the statement by -c, or a file with it by -f.")
+    if file is not None and not file.is_file():
+        raise NotFoundError(f"There is no file {file}.")
+    statement = command if file is None else file.read_text()
+    result = run_query(open_warehouse(load_settings()), statement or "")
+    if output is Format.JSON:
+        _print_json(result.records())
+    elif output is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([result.columns, *(("" if value is None else value for value in row) for row in result.rows)])
+    else:
+        _print_table(result.columns, [["" if value is None else str(value) for value in row] for row in result.rows])
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    streams: Annotated[int, typer.Option(min=0, help="How many sessions.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal files.")] = 0,
+) -> None:
+    """Write six files of the shapes that the platform takes in, some of their rows broken."""
+    from dataflow_assets.landing.sample import write_sample
+
+    made = write_sample(out, streams=streams, seed=seed)
+    rows = [[name, str(made.files[name]), f"{made.rows[name]:,}", f"{made.broken[name]:,}"] for name in made.files]
+    _print_table(["source", "file", "rows", "broken"], rows)
+
+
+@app.command()
+def answers(
+    start: Annotated[str | None, typer.Option("--from", help="First instant that counts.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="First instant that no longer counts.")] = None,
+    outage_movie: Annotated[str, typer.Option(help="The movie of the outage.")] = "Unforgiven",
+    outage_from: Annotated[str | None, typer.Option(help="When the outage began.")] = None,
+    outage_to: Annotated[str | None, typer.Option(help="When it was over.")] = None,
+    nationality: Annotated[str, typer.Option(help="Slug of the authors' nationality.")] = "singaporeans",
+    engaged_from: Annotated[str | None, typer.Option(help="First instant of the engaged users.")] = None,
+    engaged_to: Annotated[str | None, typer.Option(help="First instant after them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer the six questions over any window; times without a zone are in DATAFLOW_TIMEZONE."""
+    from dataflow_assets.analytics.answers import Questions, parse_instant
+
+    settings = load_settings()
+
+    def instant(text: str | None) -> datetime | None:
+        return None if text is None else parse_instant(text, settings.timezone)
+
+    questions = Questions(
+        timezone=settings.timezone,
+        start=instant(start),
+        end=instant(end),
+        outage_movie=outage_movie,
+        outage_start=instant(outage_from),
+        outage_end=instant(outage_to),
+        nationality=nationality,
+        engaged_start=instant(engaged_from),
+        engaged_end=instant(engaged_to),
+    )
+    _print_answers(settings, questions, as_json=as_json)
+
+
+@app.command()
+def rejects(
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print every rejected row: where it stood, why, and its text."""
+    from dataflow_assets.lake.tables import read_rejects
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import find_source
+
+    name = find_source(source).name if source else None
+    rows = read_rejects(open_storage(load_settings()), name)
+    if as_json:
+        _print_json([{**row, "delivery_day": row["delivery_day"].isoformat()} for row in rows])
+        return
+    shown = [
+        [
+            row["source"],
+            str(row["delivery_day"]),
+            row["object"].rsplit("/", 1)[-1],
+            str(row["line"] or ""),
+            row["message"],
+        ]
+        for row in rows
+    ]
+    _print_table(["source", "delivered", "object", "line", "why"], shown)
+
+
+# What the commands share
+
+
+def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date) -> None:
+    """Land files and bring everything after them; progress on standard error."""
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.orchestration.instance import open_instance
+    from dataflow_assets.orchestration.runs import Materializer
+    from dataflow_assets.warehouse.opening import open_warehouse
+
+    with _progress() as report:
+        report("Opening the warehouse")
+        url = open_warehouse(settings)
+        report("Landing the files")
+        landing = Landing(open_storage(settings))
+        deliveries = [landing.put(source.name, day, path) for source, path in files]
+        report("Loading the Dagster definitions")
+        from dataflow_assets.definitions import defs
+
+        with open_instance(settings) as instance:
+            Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}")).materialize(deliveries)
+    _require_accepted(url, deliveries)
+
+
+def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
+    from dataflow_assets.warehouse.records import refused
+
+    if names := refused(url, deliveries):
+        raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
+
+
+def _delivery_day(settings: Settings, text: str | None) -> date:
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    if text is None:
+        return today
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a day; write it like 2021-12-31.") from None
+    if not settings.first_day <= day <= today + timedelta(days=1):
+        raise SettingsError(f"{day} has no partition: days go from {settings.first_day} to tomorrow.")
+    return day
+
+
+def _sample_file(folder: Path, source: "Source") -> Path:
+    name = source.name + source.reader.suffix
+    for part in ("internal", "vendor"):
+        if (path := folder / part / name).is_file():
+            return path
+    raise NotFoundError(f"There is no file {name} in {folder / 'internal'} or {folder / 'vendor'}.")
+
+
+def _print_answers(settings: Settings, questions: "Questions", *, as_json: bool) -> None:
+    from dataflow_assets.analytics.answers import answer_questions, render_table
+    from dataflow_assets.sources import all_sources
+    from dataflow_assets.warehouse.opening import open_warehouse
+    from dataflow_assets.warehouse.reading import read_tables
+
+    result = answer_questions(read_tables(open_warehouse(settings), all_sources()), questions)
+    if as_json:
+        _print_json(result)
+    else:
+        Console().print(render_table(result))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+        yield lambda what: status.update(what if len(what) < console.width - 10 else what[: console.width - 13] + "…")
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, markup=False)
+
+
+def _shell_quoted(value: str) -> str:
+    import shlex
+
+    return shlex.quote(value)

@@ -1,0 +1,79 @@
+"""What tests of every layer share: a real PostgreSQL, an empty home, the reference data.
+
+Here: fixtures that more than one folder uses. Not here: made-up data.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from dataflow_assets.settings import Settings, load_settings, variable_names
+from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.migrate import upgrade
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of the reference data."""
+    folder = Path(os.environ.get("DATAFLOW_REFERENCE_DATA") or REPOSITORY / "../shared/reference").resolve()
+    if not folder.is_dir():
+        pytest.skip("the reference data is not here; DATAFLOW_REFERENCE_DATA names its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that whole test run shares; not durable, which nothing here tests."""
+    with embedded.acquire(tmp_path_factory.mktemp("server"), durable=False) as lease:
+        yield lease.url
+
+
+@pytest.fixture(scope="session")
+def _template(server: str) -> str:
+    url = _create_database(server, "template0")
+    upgrade(url)
+    return url.rsplit("/", 1)[1]
+
+
+@pytest.fixture
+def database_url(server: str, _template: str) -> str:
+    """The URL of a database of this test's own, with the present tables and no rows."""
+    return _create_database(server, _template)
+
+
+@pytest.fixture
+def empty_database_url(server: str) -> str:
+    """The URL of a database of this test's own, without tables."""
+    return _create_database(server, "template0")
+
+
+def _create_database(server: str, template: str) -> str:
+    name = f"test_{uuid.uuid4().hex}"
+    connection = psycopg2.connect(server)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    connection.close()
+    return server.rsplit("/", 1)[0] + f"/{name}"
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """The environment without any setting but a home folder of this test's own."""
+    for name in variable_names():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATAFLOW_HOME", str(tmp_path / "home"))
+    return monkeypatch
+
+
+@pytest.fixture
+def settings(clean_environment: pytest.MonkeyPatch, database_url: str) -> Settings:
+    """Settings with an empty home and a database of this test's own; the environment says the same."""
+    clean_environment.setenv("DATABASE_URL", database_url)
+    return load_settings()
