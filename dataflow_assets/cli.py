@@ -20,6 +20,7 @@ from rich.table import Table
 
 from dataflow_assets.errors import DataFlowError, FormatError, NotFoundError, SettingsError
 from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.warehouse import embedded
 
 if TYPE_CHECKING:
     from dataflow_assets.analytics.answers import Questions
@@ -60,6 +61,8 @@ def main() -> None:
     except DataFlowError as error:
         _say(f"Error: {error}")
         sys.exit(1)
+    finally:
+        embedded.release_all()
 
 
 @app.command()
@@ -233,16 +236,8 @@ def rejects(
     if as_json:
         _print_json([{**row, "delivery_day": row["delivery_day"].isoformat()} for row in rows])
         return
-    shown = [
-        [
-            row["source"],
-            str(row["delivery_day"]),
-            row["object"].rsplit("/", 1)[-1],
-            str(row["line"] or ""),
-            row["message"],
-        ]
-        for row in rows
-    ]
+    columns = ("source", "delivery_day", "object", "line", "message")
+    shown = [["" if row[name] is None else str(row[name]) for name in columns] for row in rows]
     _print_table(["source", "delivered", "object", "line", "why"], shown)
 
 

@@ -103,6 +103,12 @@ def release(home: Path) -> None:
         lease.close()
 
 
+def release_all() -> None:
+    """Give back what `url` has leased for any home."""
+    for home in list(_leases):
+        release(home)
+
+
 def _make_folder(files: Files) -> None:
     if not files.folder.is_dir():
         files.folder.mkdir(parents=True, exist_ok=True)
