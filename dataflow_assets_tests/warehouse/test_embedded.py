@@ -18,6 +18,7 @@ import pytest
 
 from dataflow_assets.errors import WarehouseUnavailableError
 from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.embedded import lease as lease_module
 from dataflow_assets_tests.processes import kill, kill_all, processes_of, wait_until_gone
 
 _USER = """
@@ -276,6 +277,17 @@ def test_root_with_a_home_in_a_closed_folder(tmp_path: Path) -> None:
         assert server.stat().st_uid != 0
     assert closed.stat().st_mode & 0o777 == 0o700
     assert processes_of(closed) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root meets folders that are closed to PostgreSQL's user")
+def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    installed = lease_module._programs().parent
+    shutil.copytree(installed, closed / "postgresql", copy_function=os.link, symlinks=True)
+    monkeypatch.setattr(lease_module, "_programs", lambda: closed / "postgresql" / "bin")
+    with embedded.acquire(closed / "home", durable=False) as lease:
+        make_table(lease.url)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user; as one, all tests here run so")

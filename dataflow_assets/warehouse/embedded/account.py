@@ -24,6 +24,8 @@ _CAP_DAC_READ_SEARCH = 2
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
 _PR_CAPBSET_READ = 23
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION = 0x20080522
@@ -118,6 +120,8 @@ class _CapabilitySets(ctypes.Structure):
 def _drop_to(uid: int, gid: int, capability: int | None) -> None:
     if capability is not None:
         _prctl(_PR_SET_KEEPCAPS, 1)
+        # Without this bit, access(2) ignores the capabilities of all but root; initdb looks for its programs with it.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
