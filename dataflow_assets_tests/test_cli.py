@@ -1,0 +1,281 @@
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dataflow_assets import cli
+from dataflow_assets.settings import Settings, variable_names
+from dataflow_assets_tests.processes import processes_of
+
+DATAFLOW = str(Path(sys.executable).parent / "dataflow")
+
+# EXPECTED.md of the reference data: the first column, and the second.
+EXPECTED = {
+    "UTC": {"outage": 5, "engaged": 725, "first": "2021-11-30T00:00:00+00:00"},
+    "Europe/Paris": {"outage": 4, "engaged": 728, "first": "2021-12-01T00:00:00+01:00"},
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home folder, and the command run in it as a user would."""
+
+    folder: Path
+    timezone: str
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
+        environment |= {"DATAFLOW_HOME": str(self.folder), "DATAFLOW_TIMEZONE": self.timezone}
+        return subprocess.run(
+            [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def query(self, statement: str) -> Any:
+        return self.json("query", "-c", statement, "--format", "json")
+
+
+@pytest.fixture(scope="module", params=list(EXPECTED))
+def demonstrated(
+    request: pytest.FixtureRequest, reference_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Home, Any]]:
+    """A home in which `demo` ran on the reference data, and what it printed."""
+    home = Home(tmp_path_factory.mktemp("demo") / "home", request.param)
+    printed = home.json("demo", "--data", str(reference_data), "--json")
+    assert processes_of(home.folder) == {}, "something is still running after `demo`"
+    yield home, printed
+    assert processes_of(home.folder) == {}
+
+
+Demonstrated = tuple[Home, Any]
+
+COUNTS = """
+    SELECT (SELECT count(*) FROM warehouse.streams) AS streams, (SELECT count(*) FROM warehouse.movies) AS movies,
+           (SELECT count(*) FROM warehouse.users_history) AS users, (SELECT count(*) FROM warehouse.authors) AS authors,
+           (SELECT count(*) FROM warehouse.books) AS books, (SELECT count(*) FROM warehouse.reviews) AS reviews,
+           (SELECT count(*) FROM analytics.average_session) AS days,
+           (SELECT count(*) FROM analytics.sessions_in_progress) AS hours"""
+
+
+def test_demo_prints_the_known_answers(demonstrated: Demonstrated) -> None:
+    home, printed = demonstrated
+    expected = EXPECTED[home.timezone]
+    assert printed["timezone"] == home.timezone
+    assert printed["from"] == expected["first"]
+    assert printed["sessions"] == 9652
+    assert printed["book_based_share"] == {"streamed": 91, "based_on_books": 85, "share": pytest.approx(85 / 91)}
+    assert printed["outage"]["users"] == expected["outage"]
+    assert printed["movies_by_author_nationality"] == {"nationality": "singaporeans", "movies": 3}
+    assert printed["average_session_seconds"] == pytest.approx(43336.010160, abs=1e-6)
+    assert printed["median_session_gigabytes"] == pytest.approx(0.935901, abs=1e-6)
+    assert printed["engaged_users"]["users"] == expected["engaged"]
+
+
+def test_a_second_demo_changes_nothing(demonstrated: Demonstrated, reference_data: Path) -> None:
+    home, printed = demonstrated
+    [before] = home.query(COUNTS)
+    assert home.json("demo", "--data", str(reference_data), "--json") == printed
+    assert home.query(COUNTS) == [before]
+    assert before["streams"] == 9652
+    assert (before["movies"], before["users"], before["authors"]) == (91, 783, 200)
+
+
+def test_answers_repeats_what_demo_printed(demonstrated: Demonstrated) -> None:
+    home, printed = demonstrated
+    assert home.json("answers", "--json") == printed
+
+
+def test_answers_over_windows(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    asked = home.json(
+        *("answers", "--from", "2021-12-15", "--to", "2021-12-16", "--json"),
+        *("--engaged-from", "2021-12-24", "--engaged-to", "2022-01-01"),
+    )
+    assert asked["engaged_users"]["users"] == {"UTC": 746, "Europe/Paris": 747}[home.timezone]
+    if home.timezone == "Europe/Paris":
+        assert asked["sessions"] == 334
+        assert asked["book_based_share"]["streamed"] == 85
+
+
+def test_the_published_file_holds_every_answer(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    with duckdb.connect(str(home.folder / "analytics.duckdb"), read_only=True) as published:
+        tables = {name for (name,) in published.execute("SELECT table_name FROM information_schema.tables").fetchall()}
+        counts = published.execute("SELECT sum(sessions)::BIGINT FROM published.average_session").fetchone()
+    assert tables == {
+        *("average_session", "median_session_size", "book_based_share"),
+        *("movies_by_author_nationality", "engaged_users", "sessions_in_progress"),
+    }
+    assert counts == (9652,)
+
+
+def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    [rejected] = home.json("rejects", "--json")
+    assert set(rejected) == {"source", "delivery_day", "object", "line", "code", "message", "raw"}
+    assert (rejected["source"], rejected["delivery_day"]) == ("authors", "2021-12-31")
+    assert rejected["code"] == "name.nullability"
+    assert '"name":null' in rejected["raw"]
+    assert home.json("rejects", "--source", "movie", "--json") == []
+
+
+def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demonstrated, tmp_path: Path) -> None:
+    home, _ = demonstrated
+    late = tmp_path / "late.csv"
+    late.write_text(
+        "movie_title,user_email,size_mb,start_at,end_at\n"
+        "Unforgiven,late@example.org,500,2021-11-15T12:00:00Z,2021-11-15T13:00:00Z\n"
+    )
+    loaded = home.run("load", "--model", "stream", "--collector", "csv", "--config", str(late))
+    assert loaded.returncode == 0, loaded.stderr
+    [row] = home.query(
+        "SELECT sessions, average_session_seconds FROM analytics.average_session WHERE day = '2021-11-15'"
+    )
+    assert row == {"sessions": 1, "average_session_seconds": 3600.0}
+    late.write_text("movie_title,user_email,size_mb,start_at,end_at\n")
+    assert home.run("load", "--model", "streams", "--collector", "csv", "--config", str(late)).returncode == 0
+    assert home.query(of_the_day) == []
+    assert home.query("SELECT count(*) AS rows FROM warehouse.streams") == [{"rows": 9652}]
+
+
+# One process, for what needs no demo
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in this process: its exit code, and what it printed on either stream."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dataflow", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str, ...]:
+    return ("load", "--model", model, "--collector", collector, "--config", str(path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (load(Path("nowhere.csv")), "There is no file nowhere.csv."),
+        (load(Path("x.csv"), model="series"), "There is no source 'series'; the sources are authors, books"),
+        (load(Path("x.json"), collector="json"), "streams is delivered as csv, not as json."),
+        (("query", "-f", "nowhere.sql"), "There is no file nowhere.sql."),
+        (("query",), "Give the statement by -c, or a file with it by -f."),
+        (("demo", "--data", "/nonexistent"), "There is no file authors.json in /nonexistent/internal"),
+        (("demo", "--delivered", "2021-02-30"), "'2021-02-30' is not a day"),
+        (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
+        (("rejects", "--source", "series"), "There is no source 'series'"),
+        (("answers", "--from", "soon"), "'soon' is not a time"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(
+    run: Run, clean_environment: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert out == ""
+    assert sentence in err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "collector", "content"),
+    [
+        ("stream", "csv", "<html><body>503</body></html>"),
+        ("book", "json", '[{"name": "A", "pages": 1}, {"name":'),
+        ("book", "json", "name,pages\nA,1\n"),
+    ],
+)
+def test_a_file_that_is_not_its_format_leaves_nothing(
+    run: Run, settings: Settings, tmp_path: Path, model: str, collector: str, content: str
+) -> None:
+    path = tmp_path / f"wrong.{collector}"
+    path.write_text(content)
+    code, _, err = run(*load(path, model, collector))
+    assert code == 1
+    assert err.startswith("Error: wrong.")
+    assert not list(settings.home.glob("landing/**/*.*"))
+
+
+@pytest.mark.parametrize("command", [("answers",), ("demo",), ("init-db",), ("query", "-c", "SELECT 1")])
+def test_a_database_that_is_down(run: Run, clean_environment: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    clean_environment.setenv("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:1/nothing")
+    code, _, err = run(*command)
+    assert code == 1
+    assert "PostgreSQL at 127.0.0.1:1/nothing cannot be reached" in err
+    assert "hidden" not in err
+    assert err.count("\n") == 1
+
+
+def test_init_db_brings_a_database_up_to_date_once(
+    run: Run, clean_environment: pytest.MonkeyPatch, empty_database_url: str
+) -> None:
+    clean_environment.setenv("DATABASE_URL", empty_database_url)
+    assert "run `dataflow init-db` first" in run("query", "-c", "SELECT 1")[2]
+    assert "brought up to date" in run("init-db")[2]
+    assert "up to date already" in run("init-db")[2]
+    assert run("query", "-c", "SELECT count(*) FROM warehouse.streams")[0] == 0
+
+
+def test_query_formats(run: Run, settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "two.sql"
+    file.write_text("SELECT 1 AS one, NULL AS nothing, 'a,b' AS text, 1.50 AS amount;\n")
+    assert json.loads(run("query", "-f", str(file), "--format", "json")[1]) == [
+        {"one": 1, "nothing": None, "text": "a,b", "amount": 1.5}
+    ]
+    lines = list(csv.reader(io.StringIO(run("query", "-f", str(file), "--format", "csv")[1])))
+    assert lines == [["one", "nothing", "text", "amount"], ["1", "", "a,b", "1.50"]]
+    assert "one" in run("query", "-f", str(file))[1]
+
+
+def test_query_changes_nothing(run: Run, settings: Settings) -> None:
+    code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
+    assert code == 1
+    assert "cannot execute DELETE in a read-only transaction" in err
+
+
+def test_sample_is_repeatable(run: Run, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        assert run("sample", "--out", str(tmp_path / folder), "--streams", "200", "--seed", "7")[0] == 0
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    assert len(files) == 6
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_env_names_the_instance_and_no_secret(run: Run, settings: Settings) -> None:
+    _, out, _ = run("env")
+    assert f"export DAGSTER_HOME={settings.dagster_home}" in out
+    assert "DATABASE_URL" not in out
+    assert (settings.dagster_home / "dagster.yaml").is_file()
+    assert json.loads(run("env", "--json")[1])["DATAFLOW_HOME"] == str(settings.home)
+
+
+def test_help_is_there_for_every_command(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("demo", "up", "env", "init-db", "load", "query", "sample", "answers", "rejects"):
+        assert command in out
+        assert run(command, "--help")[0] == 0
