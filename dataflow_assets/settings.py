@@ -4,41 +4,72 @@ Here: reading and checking them, and the folders that follow from `DATAFLOW_HOME
 that connects to what a variable names.
 """
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dataflow_assets.errors import SettingsError
+
+_ZONES_OF_PYTHON_ALONE = re.compile(r"(posix|right)/.*|Factory|localtime|posixrules")  # PostgreSQL has no such name
 
 
 def _known_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
+        is_known = not _ZONES_OF_PYTHON_ALONE.fullmatch(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError("must be an IANA time zone such as UTC or Europe/Paris") from None
+        is_known = False
+    if not is_known:
+        raise ValueError("must be an IANA time zone such as UTC or Europe/Paris")
     return name
 
 
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL; one that cannot be split (that error would show its password) has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 def _postgresql_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
+    parts = _parts(value.get_secret_value())
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
     return value
 
 
 def _http_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+    if _parts(value).scheme not in ("http", "https") or not _parts(value).netloc:
         raise ValueError("must look like http://host:port or https://host")
     return value
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+def _bucket_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", value):
+        raise ValueError("must be the name of a bucket alone: 3 to 63 letters, digits, dots and hyphens")
+    return value
+
+
+def _iso_date(value: object) -> object:
+    """Only a date as text: a number would be read as seconds since 1970."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _home_folder(path: Path) -> Path:
+    try:
+        absolute = path.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("must not begin with the home folder of an unknown user") from None
+    if re.search(r"[%=*?\[\]]", str(absolute)):
+        raise ValueError(f"must lead to a folder without % = * ? [ ] in its path, which is {absolute}")
+    return absolute
 
 
 class Settings(BaseSettings):
@@ -52,10 +83,8 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
         None, validation_alias="DATABASE_URL", description="PostgreSQL to use; unset: an embedded server"
     )
-    s3_bucket: str | None = Field(
+    s3_bucket: Annotated[str, AfterValidator(_bucket_name)] | None = Field(
         None,
-        min_length=3,
-        max_length=63,
         validation_alias="S3_BUCKET",
         description="bucket that holds `landing/` and `lake/`; unset: folders under DATAFLOW_HOME",
     )
@@ -86,7 +115,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL", description="least severe message that is logged"
     )
-    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+    home: Annotated[Path, AfterValidator(_home_folder)] = Field(
         Path(".dataflow"),
         validation_alias="DATAFLOW_HOME",
         validate_default=True,
@@ -95,7 +124,7 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
         "UTC", validation_alias="DATAFLOW_TIMEZONE", description="the business time zone that cuts days and months"
     )
-    first_day: date = Field(
+    first_day: Annotated[date, BeforeValidator(_iso_date)] = Field(
         date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
     )
 

@@ -141,10 +141,8 @@ def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demons
     )
     loaded = home.run("load", "--model", "stream", "--collector", "csv", "--config", str(late))
     assert loaded.returncode == 0, loaded.stderr
-    [row] = home.query(
-        "SELECT sessions, average_session_seconds FROM analytics.average_session WHERE day = '2021-11-15'"
-    )
-    assert row == {"sessions": 1, "average_session_seconds": 3600.0}
+    of_the_day = "SELECT sessions, average_session_seconds FROM analytics.average_session WHERE day = '2021-11-15'"
+    assert home.query(of_the_day) == [{"sessions": 1, "average_session_seconds": 3600.0}]
     late.write_text("movie_title,user_email,size_mb,start_at,end_at\n")
     assert home.run("load", "--model", "streams", "--collector", "csv", "--config", str(late)).returncode == 0
     assert home.query(of_the_day) == []

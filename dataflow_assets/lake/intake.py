@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
 from dataflow_assets.errors import ConflictError, FormatError
@@ -29,7 +30,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
 
 _STAGE_ROWS = 1_000_000
-_TRIES = 5
+_TRIES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +129,10 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str) -> Intake
             return None
         try:
             with _read(landing, _Content(table, source, delivery, timezone)) as content:
-                older_days = _older_days(table, base.version(), delivery, source, timezone)
-                staged = rejects.stage(_reject_rows(content.rejects, delivery))
+                older_days = _older_days(table, base, delivery, source, timezone)
                 facts = {"delivered": content.delivered, "accepted": content.accepted, "rejected": len(content.rejects)}
-                rejects.commit(rejects_base, delivery, staged, facts)
+                with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
+                    rejects.commit(rejects_base, delivery, staged, facts)
                 version = table.commit(base, delivery, content.staged, facts)
         except (ObjectChangedError, LakeConflictError):
             continue
@@ -157,11 +158,23 @@ def _read(landing: Landing, content: _Content) -> Iterator[_Content]:
         raise
 
 
-def _older_days(table: LakeTable, version: int, delivery: Delivery, source: Source, timezone: str) -> set[date]:
+@contextmanager
+def _staged(table: LakeTable, rows: pl.DataFrame) -> Iterator[list[AddAction]]:
+    staged = table.stage(rows)
+    try:
+        yield staged
+    except BaseException:
+        table.discard(staged)
+        raise
+
+
+def _older_days(table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source, timezone: str) -> set[date]:
+    """The event days of the object's rows in `base`, and of those that a crash may have kept from being told."""
     if not isinstance(source, Events):
         return set()
-    older = table.scan(version).filter(pl.col("delivery") == delivery.id)
-    return event_days(older, source, timezone)
+    versions = {base.version(), table.replaced_version(base, delivery)}
+    of_object = (table.scan(version).filter(pl.col("delivery") == delivery.id) for version in versions)
+    return set().union(*(event_days(older, source, timezone) for older in of_object))
 
 
 def _reject_rows(rejects: list[Reject], delivery: Delivery) -> pl.DataFrame:

@@ -5,9 +5,10 @@ counting what a file holds without parsing it. Not here: where files come from a
 """
 
 import csv
+import glob
 import mmap
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,9 @@ from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Csv, Json, Source
 
 BATCH_ROWS = 122_880 * 4  # whole row groups of DuckDB's readers
+_LONGEST_RECORD = 32 << 20  # bytes; the parser refuses a line of 2 MB
+
+_Reason = tuple[str, str]  # code and message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +62,12 @@ def count_delivered(path: Path, source: Source) -> int:
     """Count the rows in the bytes of a file without parsing them, for the sum that shows that nothing is lost.
 
     Raises:
-        FormatError: a JSON file is not one whole array.
+        FormatError: a JSON file is not one whole array, or a CSV file has a record without end.
     """
     if path.stat().st_size == 0:
         return 0
     if isinstance(source.reader, Csv):
-        return max(sum(1 for _ in _records(path, source.reader.quote)) - 1, 0)
+        return max(sum(1 for _ in _records(path, source.reader)) - 1, 0)
     return _count_json_objects(path)
 
 
@@ -109,84 +113,115 @@ def _read_csv(path: Path, source: Source, reader: Csv) -> Iterator[Batch]:
     if path.stat().st_size == 0:
         return
     names = check_header(path, source)
-    wanted = ", ".join(_quoted(column) for column in source.schema.column_names())
-    wrong: list[tuple[int, str, str]] = []
+    aliases = [f"column{number}" for number in range(len(names))]  # a header may hold what DuckDB takes for no name
+    columns = source.schema.column_names()
+    wanted = ", ".join(f"{aliases[names.index(column)]} AS {_quoted(column)}" for column in columns)
+    reasons: dict[int, _Reason] = {}
     with _parser(path) as connection:
         statement = f"""
             SELECT row_number() OVER () - 1 AS {POSITION}, {wanted}
             FROM read_csv($path, header = true, auto_detect = false, strict_mode = true, columns = $columns,
-                          delim = $delimiter, quote = $quote, escape = $quote, store_rejects = true)"""  # noqa: S608
+                          delim = $delimiter, quote = $quote, escape = $quote, store_rejects = true,
+                          compression = 'none', hive_partitioning = false)"""  # noqa: S608
         values = {
-            "path": str(path),
-            "columns": dict.fromkeys(names, "VARCHAR"),
+            "path": _pattern(path),
+            "columns": dict.fromkeys(aliases, "VARCHAR"),
             "delimiter": reader.delimiter,
             "quote": reader.quote,
         }
         for text in _batches(connection, statement, values):
             rows, rejected = validate(text, source)
-            wrong += rejected.rows()
+            reasons |= {position: (code, message) for position, code, message in rejected.iter_rows()}
             yield Batch(rows)
-        ragged = _ragged(connection)
-    rejects = _with_raw_text(path, reader, wrong, {reject.line for reject in ragged if reject.line})
-    yield Batch(_no_rows(source), sorted(ragged + rejects, key=lambda reject: reject.line or 0))
+        refused = _refused(connection)
+    yield Batch(_no_rows(source), _csv_rejects(path, reader, reasons, refused))
 
 
-def _ragged(connection: duckdb.DuckDBPyConnection) -> list[Reject]:
-    """The lines that the CSV parser refused, one reject each."""
-    found = connection.execute(
-        "SELECT line, first(error_type), first(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
-    ).fetchall()
-    return [
-        Reject(
-            line=line,
-            code=f"csv.{str(kind).lower().replace(' ', '_')}",
-            message=f"the line cannot be read as CSV: {str(kind).lower()}.",
-            raw=raw or "",
-        )
-        for line, kind, raw in found
-    ]
+def _refused(connection: duckdb.DuckDBPyConnection) -> dict[int, _Reason]:
+    """Why the CSV parser refused records, by their number: from 1, the header and blank ones among them."""
+    found = connection.execute("SELECT line, min(error_type::VARCHAR) FROM reject_errors GROUP BY line").fetchall()
+    kinds = {number: kind.lower() for number, kind in found}
+    return {
+        number: (f"csv.{kind.replace(' ', '_')}", f"the line cannot be read as CSV: {kind}.")
+        for number, kind in kinds.items()
+    }
 
 
-def _with_raw_text(path: Path, reader: Csv, wrong: list[tuple[int, str, str]], refused: set[int]) -> list[Reject]:
-    """Give each rejected row, known by its position, its line number and its text as delivered."""
-    if not wrong:
-        return []
-    below_header = islice(_records(path, reader.quote), 1, None)
-    parsed = ((line, raw) for line, raw in below_header if line not in refused)
-    reasons = {position: (code, message) for position, code, message in wrong}
-    rejects = []
-    for position, (line, raw) in enumerate(islice(parsed, max(reasons) + 1)):
-        if position in reasons:
-            code, message = reasons[position]
-            rejects.append(Reject(line=line, code=code, message=message, raw=raw))
+def _csv_rejects(
+    path: Path, reader: Csv, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]
+) -> list[Reject]:
+    """Give each rejected row, known by its position, or by its record's number where it has none, line and text."""
+    rejects: list[Reject] = []
+    position = 0
+    for number, line, raw in islice(_records(path, reader), 1, None):
+        if len(rejects) == len(reasons) + len(refused):
+            break
+        reason = refused.get(number) or reasons.get(position)
+        position += number not in refused
+        if reason:
+            rejects.append(Reject(line=line, code=reason[0], message=reason[1], raw=raw.decode(errors="replace")))
     return rejects
 
 
-def _records(path: Path, quote: str) -> Iterator[tuple[int, str]]:
-    """The records of a CSV file that are not blank, the header among them: line number (from 1) and text.
+def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
+    """The records of a CSV file that are not blank, the header among them.
 
-    A record goes on over the line's end while a quote is open.
+    Each has its number among all records, the line on which it begins (both from 1), and its bytes. A record
+    goes on over the line's end while a quote is open.
+
+    Raises:
+        FormatError: a record is so long that a quote must have been left open, or the line ends are not all LF
+            or all CRLF, which the parser may take for fewer or more rows than there are.
     """
-    mark = quote.encode()
-    start, is_open = 1, False
+    stays_open, mark = _quote_follower(reader), reader.quote.encode()
+    number, start, size, is_open = 0, 1, 0, False
     parts: list[bytes] = []
+    end = b""
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for line_number, line in enumerate(iter(lambda: file.readline(_LONGEST_RECORD), b""), start=1):
             if not parts:
-                start = number
+                number, start, size = number + 1, line_number, 0
             parts.append(line)
-            is_open ^= line.count(mark) % 2 == 1
+            size += len(line)
+            if size >= _LONGEST_RECORD:
+                raise FormatError(f"{path.name} has no end to the record that begins on line {start}.")
+            if mark in line:
+                is_open = stays_open(line, is_open)
             if not is_open:
-                record, parts = b"".join(parts), []
-                if text := record.rstrip(b"\r\n"):
-                    yield start, text.decode("utf-8", errors="replace")
+                record = b"".join(parts)
+                text, parts = record.rstrip(b"\r\n"), []
+                end = end or record[len(text) :]
+                if record[len(text) :] not in (end, b"") or (b"\r" in text and mark not in text):
+                    raise FormatError(f"{path.name} mixes line ends: line {start} does not end like those before it.")
+                if text:
+                    yield number, start, text
     if parts:
-        yield start, b"".join(parts).rstrip(b"\r\n").decode("utf-8", errors="replace")
+        yield number, start, b"".join(parts).rstrip(b"\r\n")
+
+
+def _quote_follower(reader: Csv) -> Callable[[bytes, bool], bool]:
+    """A function of a line, and of whether a quote is open before it, that says whether one is open after it.
+
+    As for the parser, a quote opens where a field begins, one space aside, and is any other character inside an unquoted field.
+    """
+    quote, delimiter = re.escape(reader.quote.encode()), re.escape(reader.delimiter.encode())
+    inside = b"(?:[^%b]|%b%b)*+" % (quote, quote, quote)
+    rest_of_field = re.compile(inside + quote)
+    quoted_field = re.compile(b"(?:^|%b) ?%b%b(%b)?" % (delimiter, quote, inside, quote))
+
+    def stays_open(line: bytes, is_open: bool) -> bool:
+        closed = rest_of_field.match(line) if is_open else None
+        if is_open and closed is None:
+            return True
+        ends = [field[1] for field in quoted_field.finditer(line, closed.end() if closed else 0)]
+        return bool(ends) and ends[-1] is None
+
+    return stays_open
 
 
 # JSON
 
-_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+_JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
 
 
 def _read_json(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
@@ -196,9 +231,9 @@ def _read_json(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
     paths = ", ".join(f"json->>'{path}' AS {_quoted(column)}" for column, path in reader.paths.items())
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}
-        FROM read_json_objects($path, format = 'array')"""  # noqa: S608
+        FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with _parser(path) as connection:
-        for text in _batches(connection, statement, {"path": str(path)}):
+        for text in _batches(connection, statement, {"path": _pattern(path)}):
             derived = text.with_columns(**reader.derived)
             rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
             yield Batch(rows, _json_rejects(text, rejected))
@@ -242,14 +277,24 @@ def _ends_in_comma(content: mmap.mmap, end: int) -> bool:
 
 # both
 
+_FAULT_OF_THE_FILE = "Invalid Input Error: "
+
 
 @contextmanager
 def _parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
+
+    An error in a later batch comes through Arrow, as an OSError.
+    """
     try:
         with duckdb.connect() as connection:
             yield connection
-    except duckdb.Error as error:
-        raise FormatError(f"{path.name} cannot be parsed: {str(error).splitlines()[0]}") from None
+    except (duckdb.Error, OSError) as error:
+        sentence = str(error).partition("\n")[0]
+        if not sentence.startswith(_FAULT_OF_THE_FILE):
+            raise
+        reason = sentence.removeprefix(_FAULT_OF_THE_FILE).replace(str(path), path.name)
+        raise FormatError(f"{path.name} cannot be parsed: {reason}") from None
 
 
 def _batches(
@@ -259,6 +304,12 @@ def _batches(
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)
         yield frame
+
+
+def _pattern(path: Path) -> str:
+    """The path for DuckDB, which would take a name such as `users[1].csv` for a pattern of other names."""
+    text = str(path)
+    return glob.escape(text.replace("\\", "\\\\")) if glob.has_magic(text) else text
 
 
 def _no_rows(source: Source) -> pl.DataFrame:

@@ -7,19 +7,25 @@ rows, and scanning. Not here: how rows are made (see `reading`) and in which ord
 
 import io
 import json
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import obstore
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, Transaction
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore
 
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.landing.deliveries import Delivery
@@ -67,22 +73,31 @@ class LakeTable:
     def open(self) -> DeltaTable:
         """The table at its newest version, made empty where there is none."""
         try:
-            return DeltaTable(self.uri, storage_options=self.storage.options)
+            return self._at(None)
         except TableNotFoundError:
-            return DeltaTable.create(
-                self.uri,
+            self._create()
+            return self._at(None)
+
+    def _at(self, version: int | None) -> DeltaTable:
+        kind = _LocalTable if isinstance(self.storage.store, LocalStore) else DeltaTable
+        return kind(self.uri, version, self.storage.options)
+
+    def _create(self) -> None:
+        """Make version 0 elsewhere and put it in place, unless there is one; Delta Lake's `create` may make two."""
+        with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
+            DeltaTable.create(
+                folder,
                 self.delta_schema,
-                mode="ignore",
                 partition_by=list(self.partition_by),
-                storage_options=self.storage.options,
                 configuration={"delta.logRetentionDuration": "interval 36500 days"},
             )
+            first = (Path(folder) / _log_entry(0)).read_bytes()
+        with suppress(AlreadyExistsError):
+            obstore.put(self.storage.store, self._object(_log_entry(0)), first, mode="create")
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """All rows of a version (the newest where none is given), read when they are collected."""
-        table = self.open()
-        if version is not None and version != table.version():
-            table.load_as_version(version)
+        table = self.open() if version is None else self._at(version)
         if not table.file_uris():
             return pl.LazyFrame(schema=self.schema)
         return pl.scan_delta(table).select(self.schema.names())
@@ -103,9 +118,11 @@ class LakeTable:
         return AddAction(path, buffer.tell(), texts, int(time.time() * 1000), data_change=True, stats=stats)
 
     def discard(self, staged: list[AddAction]) -> None:
-        """Delete files that were staged and will not be committed."""
+        """Delete staged files that no commit has taken up; a commit may have succeeded and still raised."""
         if staged:
-            obstore.delete(self.storage.store, [self._object(action.path) for action in staged])
+            taken_up = set(pl.DataFrame(self.open().get_add_actions())["path"])
+            unused = [self._object(action.path) for action in staged if action.path not in taken_up]
+            obstore.delete(self.storage.store, unused)
 
     def _object(self, path: str) -> str:
         return f"{PREFIX}/{self.name}/{path}"
@@ -113,13 +130,13 @@ class LakeTable:
     def commit(self, base: DeltaTable, delivery: Delivery, staged: list[AddAction], facts: Mapping[str, int]) -> int:
         """Put staged files in place of all that the delivery's object gave before; a version that holds them.
 
-        `base` is the table as it was before the object was read. The commit carries the object's version and
-        `facts`.
+        `base` is the table as it was before the object was read. The commit carries the object's version,
+        `facts` and, as `replaces`, the version given by `replaced_version`.
 
         Raises:
             LakeConflictError: another run committed this object after `base`.
         """
-        about = {"object": delivery.object, "etag": delivery.etag, "size": delivery.size, **facts}
+        about = {**_version_of(delivery), "replaces": self.replaced_version(base, delivery), **facts}
         try:
             base.create_write_transaction(
                 [*_removals(base, delivery), *staged],
@@ -137,9 +154,50 @@ class LakeTable:
         return base.version()
 
     def _turn(self, base: DeltaTable, delivery: Delivery) -> Transaction:
-        """The object's own counter: two commits that both follow the same one conflict, even first ones."""
-        name = f"delivery-{delivery.id}"
-        return Transaction(name, (base.transaction_version(name) or 0) + 1)
+        """The object's own transaction: two commits that both follow the same one conflict, even first ones.
+
+        Its number is the earliest version that the commit can become.
+        """
+        return Transaction(_transaction(delivery), base.version() + 1)
+
+    def replaced_version(self, base: DeltaTable, delivery: Delivery) -> int:
+        """The table's version that holds what this version of the object takes the place of.
+
+        That is `base`, unless this version of the object was committed before: what a crash kept from being
+        told then must be told when it is done again.
+        """
+        first = base.transaction_version(_transaction(delivery))
+        for version in range(first or base.version() + 1, base.version() + 1):
+            about = self._told(version)
+            if about.get("object") == delivery.object:
+                is_same = _version_of(delivery).items() <= about.items()
+                return int(about["replaces"]) if is_same else base.version()
+        return base.version()
+
+    def _told(self, version: int) -> dict[str, Any]:
+        """What the commit of a version says of itself."""
+        entry = obstore.get(self.storage.store, self._object(_log_entry(version))).bytes()
+        actions = [json.loads(line) for line in bytes(entry).splitlines()]
+        return dict(*(action["commitInfo"] for action in actions if "commitInfo" in action))
+
+
+class _LocalTable(DeltaTable):
+    """A table in a local folder: Delta Lake encodes its paths like URLs, and Polars takes them as they are."""
+
+    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
+        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
+
+
+def _log_entry(version: int) -> str:
+    return f"_delta_log/{version:020}.json"
+
+
+def _transaction(delivery: Delivery) -> str:
+    return f"delivery-{delivery.id}"
+
+
+def _version_of(delivery: Delivery) -> dict[str, object]:
+    return {"object": delivery.object, "etag": delivery.etag, "size": str(delivery.size)}
 
 
 def _removals(base: DeltaTable, delivery: Delivery) -> list[RemoveAction]:

@@ -60,8 +60,12 @@ def _instants(source: Source) -> list[pl.Expr]:
 
 
 def _instant(column: str, source: Source) -> pl.Expr:
-    """The column's text as UTC microseconds by the first format that reads it; null where none does."""
-    return pl.coalesce(_read_instant(column, time_format, source.time_zone) for time_format in source.time_formats)
+    """The column's text as UTC microseconds by the first format that reads it; null where none does.
+
+    Null too outside the years 2 to 9998: Python, and so PostgreSQL's days in any time zone, end at 1 and 9999.
+    """
+    read = pl.coalesce(_read_instant(column, time_format, source.time_zone) for time_format in source.time_formats)
+    return pl.when(read.dt.year().is_between(2, 9998)).then(read)
 
 
 def _read_instant(column: str, time_format: str, time_zone: str) -> pl.Expr:
@@ -106,7 +110,7 @@ def _is_broken(broken: pl.DataFrame, rule: str) -> pl.Expr:
 _SENTENCES = {
     "nullability": "{} is missing",
     "dtype": "{} is not of the declared type",
-    "time": "{} is not a time in a declared format",
+    "time": "{} is not a time in a declared format, of the years 2 to 9998",
     "nul": "{} holds a NUL character",
     "min_length": "{} is too short",
     "max_length": "{} is too long",

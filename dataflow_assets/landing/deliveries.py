@@ -5,21 +5,31 @@ lending a file to a reader. Not here: what is inside a file (see `lake`).
 """
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import obstore
-from obstore.exceptions import PreconditionError
+from obstore.exceptions import InvalidPathError, PreconditionError
 from obstore.store import LocalStore
 
-from dataflow_assets.errors import NotFoundError
+from dataflow_assets.errors import DataFlowError, NotFoundError
 from dataflow_assets.landing.storage import Storage
 
 PREFIX = "landing"
+_LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
+_UNUSABLE_NAME = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)|#\d+$")
+
+
+class ObjectNameError(DataFlowError):
+    """A file's name cannot be the name of a landed object."""
+
+    code: ClassVar[str] = "object_name"
 
 
 class ObjectChangedError(Exception):
@@ -50,9 +60,10 @@ def parse_object_key(key: str) -> tuple[str, date, str] | None:
     if len(parts) != 4 or parts[0] != PREFIX or not parts[3]:
         return None
     try:
-        return parts[1], date.fromisoformat(parts[2]), parts[3]
+        day = date.fromisoformat(parts[2])
     except ValueError:
         return None
+    return (parts[1], day, parts[3]) if parts[1] and parts[2] == day.isoformat() else None
 
 
 class Landing:
@@ -62,23 +73,34 @@ class Landing:
         self._store = storage.store
 
     def deliveries(self, source: str | None = None, day: date | None = None) -> Iterator[Delivery]:
-        """The landed objects, one source's or one day's of it, in the order of the store."""
+        """The landed objects, one source's or one day's of it, in the order of the store.
+
+        Raises:
+            ObjectNameError: a name there cannot be read; nothing after it is listed.
+        """
         wanted = (PREFIX, source, day.isoformat() if day else None)
         prefix = "/".join(part for part in wanted if part) + "/"
-        for page in obstore.list(self._store, prefix, chunk_size=1000):
-            for meta in page:
-                if found := _delivery(dict(meta)):
-                    yield found
+        try:
+            for page in obstore.list(self._store, prefix, chunk_size=1000):
+                for meta in page:
+                    if found := _delivery(dict(meta)):
+                        yield found
+        except InvalidPathError as error:
+            raise ObjectNameError(f"{str(error).splitlines()[0]!r} in {prefix}; rename or remove it.") from None
 
     def put(self, source: str, day: date, path: Path, name: str | None = None) -> Delivery:
         """Land a file, whole or not at all. A repeat under the same name replaces the object.
 
         Raises:
             NotFoundError: there is no such file.
+            ObjectNameError: the name holds a control character, an empty part, `.` or `..`, or ends in `#1`.
         """
         if not path.is_file():
             raise NotFoundError(f"There is no file {path}.")
-        key = f"{PREFIX}/{source}/{day.isoformat()}/{name or path.name}"
+        name = name or path.name
+        if _UNUSABLE_NAME.search(name):
+            raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
+        key = f"{PREFIX}/{source}/{day.isoformat()}/{name}"
         obstore.put(self._store, key, path)
         found = self.current(key)
         assert found is not None
@@ -100,10 +122,22 @@ class Landing:
         """
         self._require(delivery)
         if isinstance(self._store, LocalStore):
-            yield Path(str(self._store.prefix)) / delivery.object
+            with self._unchanged(delivery):
+                yield Path(str(self._store.prefix)) / delivery.object
         else:
             with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
-                yield self._download(delivery, Path(folder) / Path(delivery.object).name)
+                path = Path(folder) / Path(delivery.object).name[-_LONGEST_NAME:]
+                with self._unchanged(delivery):
+                    yield self._download(delivery, path)
+
+    @contextmanager
+    def _unchanged(self, delivery: Delivery) -> Iterator[None]:
+        """Look again at the end; where the object changed, that is the error, whatever else went wrong."""
+        try:
+            yield
+        except Exception:
+            self._require(delivery)
+            raise
         self._require(delivery)
 
     def _download(self, delivery: Delivery, path: Path) -> Path:

@@ -4,23 +4,25 @@ Here: what an asset is called, depends on, is partitioned by and says of itself.
 are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import dataframely as dy
 import polars as pl
+from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LakeRows
+from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Source
 
-LANDING, LAKE, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "lake", "warehouse", "analytics", "published"
+LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
 LANDING_IO, LAKE_IO, WAREHOUSE_IO, PUBLISHED_IO = "landing_io", "lake_io", "warehouse_io", "published_io"
 
 
@@ -57,6 +59,12 @@ def _store_kind(settings: Settings) -> str:
     return "s3" if settings.s3_bucket else "file"
 
 
+class Taking(dg.Config):
+    """What a run of a lake asset takes in."""
+
+    objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
+
+
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     @dg.asset(
         name=source.name,
@@ -71,10 +79,23 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         io_manager_key=LAKE_IO,
         metadata=_column_schema(source.schema),
     )
-    def lake_table(deliveries: list[Delivery]) -> list[Delivery]:
-        return deliveries
+    def lake_table(config: Taking, deliveries: list[Delivery]) -> list[Delivery]:
+        return [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
 
     return lake_table
+
+
+def taking(deliveries: Iterable[Delivery]) -> dict[str, Any]:
+    """The configuration of a run that takes in these deliveries, and not what else was landed on their days."""
+    objects: dict[str, list[str]] = {}
+    for delivery in deliveries:
+        objects.setdefault(delivery.source, []).append(delivery.object)
+    return {
+        "ops": {
+            dg.AssetKey([LAKE, source]).to_python_identifier(): {"config": {"objects": sorted(keys)}}
+            for source, keys in objects.items()
+        }
+    }
 
 
 def _days_spec(settings: Settings, source: Events) -> dg.AssetSpec:
@@ -91,7 +112,7 @@ def _days_spec(settings: Settings, source: Events) -> dg.AssetSpec:
 
 def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec:
     return dg.AssetSpec(
-        [LAKE, "rejects"],
+        REJECTS,
         group_name=LAKE,
         description="The rows that no source accepts, each with its text, its place and the reason.",
         owners=sorted({source.owner for source in sources}),
@@ -133,9 +154,9 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         description=answer.description,
         owners=[answer.owner],
         kinds={"polars", "postgres"},
-        partitions_def=_partitions(settings, answer),
+        partitions_def=answer_partitions(settings, answer),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        ins={name: _answer_input(answer, find_source(name)) for name in answer.reads},
+        ins={name: _answer_input(answer, find_source(name), timezone) for name in answer.reads},
         io_manager_key=WAREHOUSE_IO,
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
     )
@@ -154,28 +175,30 @@ def _answers(
         yield compute_partition(answer, frames, day, timezone).collect()
 
 
-def _partitions(settings: Settings, answer: Answer) -> dg.TimeWindowPartitionsDefinition:
+def answer_partitions(settings: Settings, answer: Answer) -> dg.TimeWindowPartitionsDefinition:
+    """The days or months of an answer."""
     return daily_partitions(settings) if answer.grain == "day" else monthly_partitions(settings)
 
 
-def days_before(answer: Answer) -> int:
+def days_before(answer: Answer, timezone: str) -> int:
     """How many days before an answer's own day the events that it reads may have started."""
     if not answer.reads_overlapping:
         return answer.trailing_days
     events = (source for name in answer.reads if isinstance(source := find_source(name), Events))
-    # A local day may be shorter than 24 hours, so the longest event may reach over one more.
-    return answer.trailing_days + max(-(-source.longest // timedelta(days=1)) for source in events) + 1
+    longest = max(-(-source.longest // timedelta(days=1)) for source in events)
+    # Where clocks change, a day may be shorter than 24 hours: the longest event may reach over one more.
+    has_even_days = ZoneInfo(timezone).utcoffset(None) is not None
+    return answer.trailing_days + longest + (0 if has_even_days else 1)
 
 
-def _answer_input(answer: Answer, source: Source) -> dg.AssetIn:
+def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     key = [WAREHOUSE, source.name]
     if not isinstance(source, Events):
         # The latest values of every key: an answer does not ask how they were on its day.
         return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping())
-    if answer.grain == "month":
-        return dg.AssetIn(key)
+    # The first days have none before them, and a month that is not over yet has days to come.
     mapping = dg.TimeWindowPartitionMapping(
-        start_offset=-days_before(answer), allow_nonexistent_upstream_partitions=True
+        start_offset=-days_before(answer, timezone), allow_nonexistent_upstream_partitions=True
     )
     return dg.AssetIn(key, partition_mapping=mapping)
 
@@ -188,7 +211,7 @@ def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         description=f"{answer.description} In the portable file analytics.duckdb.",
         owners=[answer.owner],
         kinds={"duckdb"},
-        partitions_def=_partitions(settings, answer),
+        partitions_def=answer_partitions(settings, answer),
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"answer": dg.AssetIn([ANALYTICS, answer.name])},
         io_manager_key=PUBLISHED_IO,

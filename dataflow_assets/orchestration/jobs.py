@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 
 from dataflow_assets.analytics import Answer
-from dataflow_assets.orchestration.assets import ANALYTICS, LAKE, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.sources.declaration import Source
 
 

@@ -4,6 +4,7 @@ Here: what loading and storing a partition of `landing/*` and `lake/*` means. No
 writing Delta tables (see `lake`), which know nothing of Dagster.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,18 +12,19 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.lake.intake import Intake, take_in
-from dataflow_assets.lake.tables import rows_table
+from dataflow_assets.lake.tables import rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.slices import write_each
+from dataflow_assets.orchestration.slices import partition_metadata, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.records import record_delivery
 
-DAYS_SUFFIX = "_days"
+LAKE, DAYS_SUFFIX = "lake", "_days"
+REJECTS = (LAKE, "rejects")
 
 
 @dataclass(frozen=True)
@@ -61,49 +63,74 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: list[Delivery]) -> None:
         """Take in the deliveries, day by day."""
-        settings = load_settings()
-        storage, url = open_storage(settings), open_warehouse(settings)
+        storage = open_storage(load_settings())
         source = find_source(context.asset_key.path[-1])
+        before = _rows_by_delivery(storage, source)
 
         def write(day: date) -> dict[str, int]:
             wanted = [delivery for delivery in obj if delivery.day == day]
-            return _take_in_day(context, storage, url, source, wanted)
+            intakes = list(_take_in(context, storage, source, wanted))
+            # What was deleted from landing stays in the lake.
+            taken = {(day, intake.delivery.id) for intake in intakes}
+            kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
+            return _figures(intakes, kept)
 
-        write_each(context, write)
+        try:
+            write_each(context, write)
+        finally:
+            _log_rejects(context, storage, {delivery.day for delivery in obj})
 
 
-def _take_in_day(
-    context: dg.OutputContext, storage: Storage, url: str, source: Source, deliveries: list[Delivery]
-) -> dict[str, int]:
-    timezone = load_settings().timezone
-    taken = [take_in(storage, source, delivery.object, timezone) for delivery in deliveries]
-    intakes = [intake for intake in taken if intake is not None]
-    for intake in intakes:
-        record_delivery(url, intake)
-        if intake.refusal:
-            context.log.error(f"{intake.delivery.object} is refused: {intake.refusal}")
-    _log_event_days(context, source, intakes)
+def _take_in(
+    context: dg.OutputContext, storage: Storage, source: Source, deliveries: list[Delivery]
+) -> Iterator[Intake]:
+    """Take in objects one by one. Each is announced first and recorded as taken in last: a crash repeats it."""
+    settings = load_settings()
+    for delivery in deliveries:
+        if intake := take_in(storage, source, delivery.object, settings.timezone):
+            if intake.refusal:
+                context.log.error(f"{delivery.object} is refused: {intake.refusal}")
+            _log_event_days(context, source, intake.event_days)
+            record_delivery(open_warehouse(settings), intake)
+            yield intake
+
+
+def _figures(intakes: list[Intake], kept: int) -> dict[str, int]:
+    accepted = sum(intake.accepted for intake in intakes)
     return {
         "objects": len(intakes),
         "delivered": sum(intake.delivered for intake in intakes),
-        "rows": sum(intake.accepted for intake in intakes),
+        "accepted": accepted,
         "rejected": sum(intake.rejected for intake in intakes),
-        "days_touched": len(_touched(intakes)),
+        "days_touched": len(set().union(*(intake.event_days for intake in intakes))),
+        "rows": accepted + kept,
     }
 
 
-def _touched(intakes: list[Intake]) -> set[date]:
-    return set().union(*(intake.event_days for intake in intakes))
+def _rows_by_delivery(storage: Storage, source: Source) -> dict[tuple[date, int], int]:
+    counted = rows_table(storage, source).scan().group_by("delivery_day", "delivery").len().collect()
+    return {(day, delivery): rows for day, delivery, rows in counted.iter_rows()}
 
 
-def _log_event_days(context: dg.OutputContext, source: Source, intakes: list[Intake]) -> None:
+def _log_event_days(context: dg.OutputContext, source: Source, days: Iterable[date]) -> None:
     """Say on `lake/<source>_days` which event days have changed."""
-    key = dg.AssetKey(["lake", source.name + DAYS_SUFFIX])
+    key = dg.AssetKey([LAKE, source.name + DAYS_SUFFIX])
     known = context.asset_partitions_def
-    for day in sorted(_touched(intakes)):
+    for day in sorted(days):
         if known.has_partition_key(day.isoformat()):
             context.log_event(dg.AssetMaterialization(key, partition=day.isoformat()))
         else:
             context.log.warning(
                 f"{source.name}: the event day {day} lies outside the partitions and is only in the lake"
             )
+
+
+def _log_rejects(context: dg.OutputContext, storage: Storage, days: set[date]) -> None:
+    """Say on `lake/rejects` how many rows of each source and code the delivery days have now, if only none."""
+    rows = rejects_table(storage).scan().filter(pl.col("delivery_day").is_in(days))
+    counted = rows.group_by("delivery_day", "source", "code").len().sort(pl.all()).collect()
+    for day in sorted(days):
+        of_day = counted.filter(pl.col("delivery_day") == day)
+        codes = {f"{source}: {code}": count for _, source, code, count in of_day.iter_rows()}
+        metadata = partition_metadata({**codes, "rows": sum(codes.values())})
+        context.log_event(dg.AssetMaterialization(dg.AssetKey(REJECTS), partition=day.isoformat(), metadata=metadata))

@@ -1,11 +1,12 @@
 """The partitions of every asset: days, and months of days, in the business time zone.
 
-Here: the two definitions, how they map onto each other, and keys to dates. Not here: which partitions to
-run (see `requests`).
+Here: the two definitions, keys to dates, and how a run is told its partitions. Not here: which partitions to
+run (see `runs` and `sensors`).
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
+from itertools import groupby
 
 import dagster as dg
 
@@ -32,19 +33,15 @@ def partition_days(keys: Iterable[str]) -> list[date]:
     return sorted(date.fromisoformat(key) for key in keys)
 
 
-def ranges(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """Days as runs of consecutive ones: the first and the last day of each."""
-    first = last = None
-    for day in sorted(set(days)):
-        if first is None or last is None or day - last > timedelta(days=1):
-            if first is not None and last is not None:
-                yield first, last
-            first = day
-        last = day
-    if first is not None and last is not None:
-        yield first, last
+def stretches(partitions: dg.PartitionsDefinition[str], days: Iterable[date]) -> Iterator[tuple[str, str]]:
+    """The first and the last key of each run of partitions without a gap; days without a partition are left out."""
+    wanted = {day.isoformat() for day in days}
+    for is_wanted, keys in groupby(partitions.get_partition_keys(), key=wanted.__contains__):
+        if is_wanted:
+            first, *others = keys
+            yield first, others[-1] if others else first
 
 
-def range_tags(first: date, last: date) -> dict[str, str]:
+def range_tags(first: str, last: str) -> dict[str, str]:
     """The tags by which one run takes all partitions from `first` to `last`."""
-    return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+    return {RANGE_START: first, RANGE_END: last}

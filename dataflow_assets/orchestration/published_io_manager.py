@@ -7,13 +7,19 @@ here: how a frame becomes a DuckDB table (that is dagster-duckdb-polars).
 import fcntl
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_duckdb_polars import DuckDBPolarsIOManager
+import polars as pl
+from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
+
+from dataflow_assets.orchestration.slices import partition_metadata
+
+_DRAFT = "draft-"
 
 
 class PublishedIOManager(DuckDBPolarsIOManager):
@@ -22,9 +28,28 @@ class PublishedIOManager(DuckDBPolarsIOManager):
     Each write works on a private copy and puts it in place by a rename; there is one writer at a time.
     """
 
+    @staticmethod
+    def type_handlers() -> Sequence[DuckDBPolarsTypeHandler]:
+        """How a frame becomes a DuckDB table."""
+        return [_FrameHandler()]
+
     def create_io_manager(self, context: dg.InitResourceContext) -> dg.IOManager:  # type: ignore[override]
         """The manager of dagster-duckdb-polars, given a private copy at each use."""
         return _OnPrivateCopy(super().create_io_manager(context), Path(self.database))
+
+
+class _FrameHandler(DuckDBPolarsTypeHandler):
+    """Makes a table of an empty frame too, matches columns by name, and counts the rows of each partition."""
+
+    def handle_output(self, context: dg.OutputContext, table_slice: Any, obj: pl.DataFrame, connection: Any) -> None:
+        table = f"{table_slice.schema}.{table_slice.table}"
+        connection.register("answer", obj.to_arrow())
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM answer LIMIT 0")
+        connection.execute(f"INSERT INTO {table} BY NAME FROM answer")
+        days = obj[table_slice.partition_dimensions[0].partition_expr]
+        for key in context.asset_partition_keys:
+            metadata = partition_metadata({"rows": int((days == date.fromisoformat(key)).sum())})
+            context.step_context.add_asset_metadata(metadata, partition_key=key)
 
 
 class _OnPrivateCopy(dg.IOManager):
@@ -54,12 +79,19 @@ def _point_at(resource_config: Any, draft: Path) -> None:
 def _private_copy(published: Path) -> Iterator[Path]:
     """A copy to work on while no other writer is at work; it is gone after the block unless it was moved."""
     published.parent.mkdir(parents=True, exist_ok=True)
-    draft = published.with_suffix(f".{uuid.uuid4().hex}")
     with published.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove_drafts(published)  # a writer that was killed left one
+        draft = published.with_suffix(f".{_DRAFT}{uuid.uuid4().hex}")
         try:
             if published.exists():
                 shutil.copyfile(published, draft)
             yield draft
         finally:
-            draft.unlink(missing_ok=True)
+            _remove_drafts(published)
+
+
+def _remove_drafts(published: Path) -> None:
+    """Remove every copy, and what DuckDB keeps beside it."""
+    for path in published.parent.glob(f"{published.stem}.{_DRAFT}*"):
+        path.unlink()

@@ -4,18 +4,19 @@ Here: which partitions of which assets follow from a delivery, and running them 
 run does, and runs that the daemon starts.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from dataflow_assets.analytics import Answer, all_answers
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.assets import ANALYTICS, LAKE, PUBLISHED, WAREHOUSE, days_before
-from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX
-from dataflow_assets.orchestration.partitions import range_tags, ranges
+from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE, answer_partitions, days_before, taking
+from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
+from dataflow_assets.orchestration.partitions import daily_partitions, range_tags, stretches
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Source
@@ -23,6 +24,7 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
+_ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -34,34 +36,42 @@ class Materializer:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     report: Callable[[str], None]
-    touched: dict[str, set[date]] = field(default_factory=dict)
+    _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
+    _failures: list[str] = field(default_factory=list, init=False)
 
     def materialize(self, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
 
+        Where a run fails the others still run, on what there is.
+
         Raises:
-            RunFailedError: a run failed; what other runs and partitions did stays.
+            RunFailedError: naming every run that failed, and why.
         """
+        self._touched, self._failures = {}, []
         sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
         days = {delivery.day for delivery in deliveries}
         snapshots = [[WAREHOUSE, source.name] for source in sources if not isinstance(source, Events)]
-        self._run([*([LAKE, source.name] for source in sources), *snapshots], days)
+        by_day = daily_partitions(self.settings)
+        self._run([*([LAKE, source.name] for source in sources), *snapshots], by_day, days, taking(deliveries))
         for source in sources:
             if isinstance(source, Events):
-                self._run([[WAREHOUSE, source.name]], self.touched.get(source.name, set()))
+                self._run([[WAREHOUSE, source.name]], by_day, self._touched.get(source.name, set()))
         self._run_answers(sources)
+        if self._failures:
+            raise RunFailedError("\n".join(self._failures))
 
     def _run_answers(self, sources: Sequence[Source]) -> None:
         """Run the answers that read a source, those with the same partitions together."""
-        together: dict[tuple[date, ...], list[Answer]] = {}
+        together: dict[tuple[str, tuple[date, ...]], list[Answer]] = {}
         for answer in all_answers():
             if read := [source for source in sources if source.name in answer.reads]:
-                together.setdefault(tuple(sorted(self._partitions(answer, read))), []).append(answer)
-        for partitions, answers in together.items():
+                days = tuple(sorted(self._days(answer, read)))
+                together.setdefault((answer.grain, days), []).append(answer)
+        for (_, days), answers in together.items():
             keys = [[layer, answer.name] for answer in answers for layer in (ANALYTICS, PUBLISHED)]
-            self._run(keys, partitions)
+            self._run(keys, answer_partitions(self.settings, answers[0]), days)
 
-    def _partitions(self, answer: Answer, changed: Sequence[Source]) -> set[date]:
+    def _days(self, answer: Answer, changed: Sequence[Source]) -> set[date]:
         """The answer's partitions that may say something else now."""
         events = [source for name in answer.reads if isinstance(source := find_source(name), Events)]
         days: set[date] = set()
@@ -69,52 +79,47 @@ class Materializer:
             # A changed snapshot may change the answer of every day that there is.
             is_all = any(not isinstance(other, Events) for other in changed)
             days |= self._loaded_days(source) if is_all else set()
-            days |= self.touched.get(source.name, set())
+            days |= self._touched.get(source.name, set())
         if answer.grain == "month":
             return {day.replace(day=1) for day in days}
-        return {day + timedelta(days=after) for day in days for after in range(days_before(answer) + 1)}
+        reach = days_before(answer, self.settings.timezone)
+        return {day + timedelta(days=after) for day in days for after in range(reach + 1)}
 
     def _loaded_days(self, source: Events) -> set[date]:
         with connect(open_warehouse(self.settings)) as connection:
             return loaded_days(connection, source)
 
-    def _run(self, keys: Iterable[Sequence[str]], partitions: Iterable[date]) -> None:
-        """Run assets of one grain for their partitions, a run for each stretch without a gap."""
+    def _run(
+        self,
+        keys: Iterable[Sequence[str]],
+        partitions: dg.PartitionsDefinition[str],
+        days: Iterable[date],
+        config: Mapping[str, Any] = _ALL,
+    ) -> None:
+        """Run assets of these partitions for some days, a run for each stretch without a gap."""
         selection = [dg.AssetKey(key) for key in keys]
-        job = self.definitions.resolve_implicit_job_def_def_for_assets(selection)
-        assert job is not None
-        definition = job.asset_layer.get(selection[0]).partitions_def
-        known = [day for day in partitions if definition and definition.has_partition_key(day.isoformat())]
-        for first, last in _stretches(known, is_monthly=isinstance(definition, dg.MonthlyPartitionsDefinition)):
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
             result = job.execute_in_process(
                 instance=self.instance,
                 asset_selection=selection,
                 tags=range_tags(first, last),
-                run_config=_QUIET,
+                run_config={**_QUIET, **config},
                 raise_on_error=False,
             )
             self._note_touched(result)
             if not result.success:
-                raise RunFailedError(_reason(result))
+                self._failures.append(_reason(result))
 
     def _note_touched(self, result: dg.ExecuteInProcessResult) -> None:
-        for event in result.get_asset_materialization_events():
+        # Of a step that failed, the result itself knows no events.
+        logged = self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        for entry in logged:
+            event = entry.get_dagster_event()
             layer, name = event.asset_key.path if event.asset_key else ("", "")
             if layer == LAKE and name.endswith(DAYS_SUFFIX) and event.partition:
-                self.touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(event.partition))
-
-
-def _stretches(days: Iterable[date], *, is_monthly: bool) -> list[tuple[date, date]]:
-    if not is_monthly:
-        return list(ranges(days))
-    months = {12 * day.year + day.month - 1 for day in days}
-    found = ranges(date.fromordinal(month) for month in months)
-    return [(_month(first.toordinal()), _month(last.toordinal())) for first, last in found]
-
-
-def _month(number: int) -> date:
-    return date(number // 12, number % 12 + 1, 1)
+                self._touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(event.partition))
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

@@ -6,22 +6,30 @@ what a run does.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 
 import dagster as dg
 
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.assets import LAKE
-from dataflow_assets.orchestration.partitions import range_tags, ranges
+from dataflow_assets.orchestration.assets import taking
+from dataflow_assets.orchestration.lake_io_manager import LAKE
+from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START, range_tags, stretches
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.records import known_versions
 
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
 
 def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDefinition[str]) -> dg.SensorDefinition:
     """A sensor that asks for the lake partitions of every object whose present version the lake does not hold."""
+    names = {source.name for source in sources}
 
     @dg.sensor(
         name="landing_sensor",
@@ -32,14 +40,19 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         settings = load_settings()
+        under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
         known = known_versions(open_warehouse(settings))
         landed = Landing(open_storage(settings)).deliveries()
         fresh = [delivery for delivery in landed if known.get(delivery.id) != (delivery.etag, delivery.size)]
-        wanted = {source.name for source in sources}
+        wanted = []
         for delivery in fresh:
-            if delivery.source not in wanted or not partitions.has_partition_key(delivery.day.isoformat()):
+            if _is_in(under_way, delivery):
+                continue  # that run may read this version; if it does not, it is asked for again after it
+            if delivery.source in names and partitions.has_partition_key(delivery.day.isoformat()):
+                wanted.append(delivery)
+            else:
                 context.log.warning(f"{delivery.object} is of no known source, or of a day without a partition")
-        requests = list(_requests(fresh, wanted, partitions))
+        requests = list(_requests(wanted, partitions))
         yield from requests
         if not requests:
             yield dg.SkipReason("Nothing new in landing.")
@@ -47,20 +60,31 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
     return landing_sensor
 
 
-def _requests(
-    fresh: Iterable[Delivery], wanted: set[str], partitions: dg.PartitionsDefinition[str]
-) -> Iterator[dg.RunRequest]:
-    """One run per source and run of consecutive days; its key follows from the objects' versions."""
-    by_source: dict[str, dict[date, list[Delivery]]] = {}
+def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    return list(instance.get_runs(dg.RunsFilter(job_name=LAKE, statuses=_UNFINISHED)))
+
+
+def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
+    """Whether one of the runs takes the delivery's day of its source."""
+    key, day = dg.AssetKey([LAKE, delivery.source]), delivery.day.isoformat()
+    return any(
+        key in (run.asset_selection or ()) and run.tags.get(RANGE_START, "") <= day <= run.tags.get(RANGE_END, "")
+        for run in runs
+    )
+
+
+def _requests(fresh: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]) -> Iterator[dg.RunRequest]:
+    """One run per source and stretch of days; its key follows from the objects' versions."""
+    by_source: dict[str, list[Delivery]] = {}
     for delivery in fresh:
-        if delivery.source in wanted and partitions.has_partition_key(delivery.day.isoformat()):
-            by_source.setdefault(delivery.source, {}).setdefault(delivery.day, []).append(delivery)
-    for source, by_day in sorted(by_source.items()):
-        for first, last in ranges(by_day):
-            versions = [found for day in sorted(by_day) if first <= day <= last for found in by_day[day]]
+        by_source.setdefault(delivery.source, []).append(delivery)
+    for source, found in sorted(by_source.items()):
+        for first, last in stretches(partitions, {delivery.day for delivery in found}):
+            versions = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
             yield dg.RunRequest(
                 run_key=f"{source}-{first}-{last}-{_digest(versions)}",
                 asset_selection=[dg.AssetKey([LAKE, source])],
+                run_config=taking(versions),
                 tags=range_tags(first, last),
             )
 

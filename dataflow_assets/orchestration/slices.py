@@ -8,8 +8,10 @@ from datetime import date
 
 import dagster as dg
 
-from dataflow_assets.errors import DataFlowError
+from dataflow_assets.errors import ConflictError, DataFlowError, LockTimeoutError, WarehouseUnavailableError
 from dataflow_assets.orchestration.partitions import partition_days
+
+_PASSING = (ConflictError, LockTimeoutError, WarehouseUnavailableError)  # trying again later may help
 
 
 def write_each(context: dg.OutputContext, write: Callable[[date], Mapping[str, int]]) -> None:
@@ -28,11 +30,15 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Mapping[str, i
             failed[day.isoformat()] = error
     if not failed:
         for day_key, figures in written.items():
-            context.step_context.add_asset_metadata(_metadata(figures), partition_key=day_key)
+            context.step_context.add_asset_metadata(partition_metadata(figures), partition_key=day_key)
         return
     for day_key, figures in written.items():
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=day_key, metadata=_metadata(figures)))
-    is_permanent = all(isinstance(error, DataFlowError) for error in failed.values())
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=day_key, metadata=partition_metadata(figures))
+        )
+    is_permanent = all(
+        isinstance(error, DataFlowError) and not isinstance(error, _PASSING) for error in failed.values()
+    )
     reasons = "; ".join(f"{day_key}: {error}" for day_key, error in failed.items())
     raise dg.Failure(
         f"{len(failed)} of {len(failed) + len(written)} partitions failed, the others are written. {reasons}",
@@ -40,7 +46,8 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Mapping[str, i
     ) from next(iter(failed.values()))
 
 
-def _metadata(figures: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+def partition_metadata(figures: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+    """Figures of one partition for its materialization; `rows` is how many rows the partition has now."""
     metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(value) for name, value in figures.items()}
     if "rows" in figures:
         metadata["dagster/partition_row_count"] = dg.MetadataValue.int(figures["rows"])

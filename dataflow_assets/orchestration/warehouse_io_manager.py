@@ -23,6 +23,8 @@ from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.reading import read_events, read_snapshot
 from dataflow_assets.warehouse.snapshots import load_snapshot
 
+_NO_DAYS = (date.max, date.min)
+
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
     """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from frames; loads both as frames.
@@ -36,13 +38,14 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         url = open_warehouse(load_settings())
         layer, name = context.asset_key.path
         days = partition_days(context.asset_partition_keys)
+        first, last = (days[0], days[-1]) if days else _NO_DAYS
         with connect(url) as connection:
             if layer == "analytics":
                 answer = find_answer(name)
-                return read_answer(connection, name, answer.schema, days[0], days[-1])
+                return read_answer(connection, name, answer.schema, first, last)
             source = find_source(name)
             if isinstance(source, Events):
-                return read_events(connection, source, days[0], days[-1])
+                return read_events(connection, source, first, last)
             return read_snapshot(connection, source)
 
     def handle_output(self, context: dg.OutputContext, obj: LakeRows | pl.DataFrame) -> None:
@@ -80,7 +83,16 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
 
         if isinstance(source, Snapshot):
             merged = load_snapshot(connection, source, lake.frame, lake.version)
-            figures = {"rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
-            write_each(context, lambda _: figures)
+            if merged.is_stale:
+                context.log.warning(f"{name} was already made from a newer version of the lake")
+            dumped = _dumped_rows(source, lake.frame)
+            table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
+            write_each(context, lambda day: {"rows": dumped.get(day, 0), **table})
         else:
             write_each(context, write_events)
+
+
+def _dumped_rows(source: Snapshot, lake: pl.LazyFrame) -> dict[date, int]:
+    """How many keys each delivery day's dump has."""
+    keys = lake.select("delivery_day", *source.key).unique()
+    return dict(keys.group_by("delivery_day").len().collect().iter_rows())

@@ -5,17 +5,19 @@ reads bytes, talks to a database or knows Dagster.
 """
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import dataframely as dy
 import polars as pl
 
-_TAKEN = {
+_TAKEN = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
-    *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to"),
+    *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
+_TABLES = ("rejects",)  # of the lake, beside the sources'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +68,32 @@ class Source:
     time_zone: str = "UTC"
 
     def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
+            raise ValueError(f"a source cannot be named {self.name!r}: use small letters, and not {_TABLES[0]!r}")
+        for problem in (*self._wrong_columns(), *self._wrong_key()):
+            raise ValueError(f"source {self.name}: {problem}")
+
+    def _wrong_columns(self) -> Iterator[str]:
         columns = self.schema.columns()
-        if taken := _TAKEN.intersection(columns):
-            raise ValueError(f"source {self.name}: the platform has columns of the names {sorted(taken)} itself")
+        if taken := sorted(name for name in columns if name.lower() in _TAKEN):
+            yield f"the platform has columns of the names {taken} itself"
+        if len({name.lower() for name in columns}) < len(columns):
+            yield "two columns differ by upper and lower case alone"
+        if untyped := [name for name, column in columns.items() if isinstance(column, dy.Date | dy.Time | dy.Bool)]:
+            yield f"nothing makes the type of the columns {untyped} of text yet; use dy.Datetime or dy.String"
+        if isinstance(self.reader, Json) and (
+            unread := set(columns).difference(self.reader.paths, self.reader.derived)
+        ):
+            yield f"the reader says nothing of the columns {sorted(unread)}"
+
+    def _wrong_key(self) -> Iterator[str]:
+        columns = self.schema.columns()
         for part in self.key:
             column = columns.get(part)
             if column is None:
-                raise ValueError(f"source {self.name}: key column {part!r} is not in the schema")
-            if column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64):
-                raise ValueError(f"source {self.name}: key column {part!r} may be neither nullable nor a float")
+                yield f"key column {part!r} is not in the schema"
+            elif column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64):
+                yield f"key column {part!r} may be neither nullable nor a float"
 
     @property
     def fingerprint(self) -> str:
@@ -104,3 +123,7 @@ class Events(Source):
         super().__post_init__()
         if self.event_time not in self.key:
             raise ValueError(f"source {self.name}: the key must contain the event time {self.event_time!r}")
+        for name in (self.event_time, self.end_time):
+            column = self.schema.columns().get(name)
+            if not isinstance(column, dy.Datetime) or column.nullable:
+                raise ValueError(f"source {self.name}: {name!r} must be a Datetime column that is not nullable")

@@ -6,7 +6,7 @@ user. Not here: what the statements say.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
+import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager.dbapi import Connection, Cursor
 
@@ -22,8 +23,8 @@ from dataflow_assets.errors import LockTimeoutError, WarehouseUnavailableError
 __all__ = ["AdbcError", "Connection", "Cursor", "connect", "execute", "identifier", "literal", "read", "transaction"]
 
 LOCK_TIMEOUT = "1s"
-_LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
-_LOCK_TRIES = 8
+LOCK_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds between two tries
+WITHOUT_COPY = {"adbc.postgresql.use_copy": "false"}  # the driver's own way of reading, which not every statement takes
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def connect(url: str) -> Iterator[Connection]:
 @cache
 def _database(url: str) -> Connection:
     """The first connection of this process. It read the server's types, which others take over from it."""
-    connection: Connection = adbc.connect(url)
+    connection: Connection = adbc.connect(url, autocommit=True)
     return connection
 
 
@@ -62,23 +63,25 @@ def transaction(connection: Connection) -> Iterator[None]:
     connection.commit()
 
 
-def unavailable(url: str, error: Exception) -> WarehouseUnavailableError:
+def unavailable(url: str, error: BaseException) -> WarehouseUnavailableError:
     """What a failed connection means to a user."""
     return WarehouseUnavailableError(
-        f"PostgreSQL at {shown(url)} cannot be reached ({_reason(error)}); "
+        f"PostgreSQL at {shown(url)} cannot be reached ({_reason(error, url)}); "
         "start it, or unset DATABASE_URL to use the embedded server."
     )
 
 
 def shown(url: str) -> str:
-    """A database URL as it may be shown: host, port and database."""
+    """A database URL as it may be shown: hosts, ports and database."""
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    return parts.netloc.rpartition("@")[2] + parts.path
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException, url: str) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return re.sub(r"^.*?failed: ", "", " ".join(lines[-2:])) if lines else type(error).__name__
+    reason = re.sub(r"^.*?failed: ", "", " ".join(lines[-2:])) if lines else type(error).__name__
+    password = urlsplit(url).password
+    return reason.replace(password, "********") if password else reason
 
 
 def identifier(*names: str) -> str:
@@ -94,15 +97,22 @@ def literal(value: str) -> str:
 def execute(connection: Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Run one statement; its rows, if it gives any. Parameters stand as $1, $2, …"""
     with connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**WITHOUT_COPY)
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
 
 def read(connection: Connection, statement: str, *parameters: object) -> pl.DataFrame:
     """The rows of one statement as a frame, copied out in PostgreSQL's binary format."""
+    # COPY takes its snapshot before its locks: having waited for a swap, it would find a day without rows. To
+    # plan the statement takes the same locks, which stay until the transaction ends.
+    execute(connection, f"EXPLAIN {statement}", *parameters)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
-        frame = pl.from_arrow(cursor.fetch_arrow_table())
+        table = cursor.fetch_arrow_table()
+    # Of types that Arrow lacks, the plain values: numbers of any precision are texts.
+    plain = [field.with_type(getattr(field.type, "storage_type", field.type)) for field in table.schema]
+    frame = pl.from_arrow(table.cast(pa.schema(plain)))
     assert isinstance(frame, pl.DataFrame)
     return frame
 
@@ -112,27 +122,28 @@ def advisory_lock(connection: Connection, *names: str) -> None:
     execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "/".join(names))
 
 
-def with_lock_retries(connection: Connection, what: str, change: Callable[[], None]) -> None:
-    """Make a change that needs strong locks for a moment; waits at most a second at a time.
+def with_lock_retries(connection: Connection, what: str, statements: Sequence[str]) -> None:
+    """Run statements, all or none, that need strong locks for a moment; waits at most a second at a time.
 
-    What the transaction did before stays done while the change is tried again.
+    What the transaction did before stays done while they are tried again.
 
     Raises:
         LockTimeoutError: the locks were not granted in several tries.
     """
+    # The server catches the failure: once an error has reached the driver, it does nothing but roll back.
+    attempt = f"""
+        DO $attempt$ BEGIN
+            {"; ".join(statements)};
+            PERFORM set_config('dataflow.attempt', 'done', true);
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            PERFORM set_config('dataflow.attempt', 'locked', true);
+        END $attempt$"""
     execute(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-    for attempt in range(_LOCK_TRIES):
-        execute(connection, "SAVEPOINT change")
-        try:
-            change()
-        except AdbcError as error:
-            if error.sqlstate not in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
-                raise
-            execute(connection, "ROLLBACK TO SAVEPOINT change")
-            time.sleep(0.05 * 2**attempt)
-        else:
-            execute(connection, "RELEASE SAVEPOINT change")
+    for pause in (*LOCK_PAUSES, 0.0):
+        execute(connection, attempt)
+        if execute(connection, "SELECT current_setting('dataflow.attempt')") == [("done",)]:
             return
+        time.sleep(pause)
     raise LockTimeoutError(
         f"{what} is held by another session (see pg_stat_activity); nothing was changed, try again later."
     )

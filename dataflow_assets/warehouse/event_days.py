@@ -23,7 +23,7 @@ from dataflow_assets.warehouse.database import (
     transaction,
     with_lock_retries,
 )
-from dataflow_assets.warehouse.keys import ID, row_id, to_arrow
+from dataflow_assets.warehouse.keys import ID, row_id, to_arrow, typed_columns
 from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
 from dataflow_assets.window import Window
 
@@ -72,7 +72,7 @@ def latest_rows(rows: pl.DataFrame, source: Events) -> pl.DataFrame:
     keyed = rows.with_columns(row_id(rows.schema, source.key))
     if keyed[ID].n_unique() < keyed.height:
         keyed = keyed.sort(_LATEST).unique(ID, keep="last", maintain_order=True)
-    return keyed.select(ID, *source.schema.column_names(), "delivery")
+    return keyed.select(ID, *typed_columns(source), "delivery")
 
 
 def load_day(
@@ -131,7 +131,7 @@ def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, l
         execute(connection, f"DROP TABLE {leaf}")
         _, accepted, rows, superseded = made_from[0]
         return DayLoad(day=load.day, accepted=accepted, rows=rows, superseded=superseded, is_stale=True)
-    with_lock_retries(connection, f"{source.name} of {day}", lambda: _attach(connection, source, load.day, leaf))
+    with_lock_retries(connection, f"{source.name} of {day}", _attaching(connection, source, load.day, leaf))
     execute(
         connection,
         "INSERT INTO warehouse.event_days VALUES ($1, $2::date, $3, $4, $5, $6, $7) "
@@ -143,24 +143,19 @@ def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, l
     return load
 
 
-def _attach(connection: Connection, source: Events, day: date, leaf: str) -> None:
-    parent, of_day = identifier(DAYS, _day_table(source, day)), f"FOR VALUES IN ({literal(day.isoformat())})"
+def _attaching(connection: Connection, source: Events, day: date, leaf: str) -> list[str]:
+    """The statements that put a table in the day's place."""
+    root, parent = identifier(WAREHOUSE, source.name), identifier(DAYS, _day_table(source, day))
+    of_day = f"FOR VALUES IN ({literal(day.isoformat())})"
+    attach = [f"ALTER TABLE {parent} ATTACH PARTITION {leaf} {of_day}", f"ALTER TABLE {leaf} DROP CONSTRAINT of_day"]
+    if execute(connection, "SELECT 1 WHERE to_regclass($1) IS NULL", parent):
+        create = f"CREATE TABLE {parent} (LIKE {root}) PARTITION BY LIST (event_day)"
+        return [create, *attach, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}"]
     older = execute(
-        connection,
-        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)",
-        parent,
+        connection, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)", parent
     )
-    is_first = not execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", parent)
-    if is_first:
-        root = identifier(WAREHOUSE, source.name)
-        execute(connection, f"CREATE TABLE {parent} (LIKE {root}) PARTITION BY LIST (event_day)")
-    for (table,) in older:
-        execute(connection, f"ALTER TABLE {parent} DETACH PARTITION {table}")
-        execute(connection, f"DROP TABLE {table}")
-    execute(connection, f"ALTER TABLE {parent} ATTACH PARTITION {leaf} {of_day}")
-    execute(connection, f"ALTER TABLE {leaf} DROP CONSTRAINT of_day")
-    if is_first:
-        execute(connection, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}")
+    remove = [f"ALTER TABLE {parent} DETACH PARTITION {table}; DROP TABLE {table}" for (table,) in older]
+    return [*remove, *attach]
 
 
 def _day_table(source: Events, day: date) -> str:

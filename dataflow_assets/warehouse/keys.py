@@ -1,7 +1,7 @@
 """The `id` of a row: one 128-bit hash of the key that its source declares.
 
-Here: how the key's parts become one number, and that number a PostgreSQL `uuid`. Not here: which rows
-share a key, and what then.
+Here: how the key's parts become one number, and that number a PostgreSQL `uuid`, beside the columns in the
+types that a COPY needs. Not here: which rows share a key, and what then.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import polars as pl
 import polars_hash as plh
 import pyarrow as pa
+
+from dataflow_assets.sources.declaration import Source
 
 ID = "id"
 
@@ -30,6 +32,11 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Datetime):
         return pl.col(name).dt.epoch("us").cast(pl.String)
     return pl.col(name).cast(pl.String)
+
+
+def typed_columns(source: Source) -> list[pl.Expr]:
+    """The source's columns in their declared types: PostgreSQL would take the bytes of another type as they are."""
+    return [pl.col(name).cast(column.dtype) for name, column in source.schema.columns().items()]
 
 
 def to_arrow(frame: pl.DataFrame) -> pa.Table:

@@ -4,6 +4,8 @@ Here: running the migrations and making the views that follow from the tables. N
 themselves (see `migrations/versions`), and the description of the tables (see `tables`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,12 +15,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.sources import all_sources
-from dataflow_assets.sources.declaration import Snapshot
-from dataflow_assets.warehouse.database import column_list, connect, execute, identifier, literal, shown, unavailable
-from dataflow_assets.warehouse.tables import WAREHOUSE, current_table
+from dataflow_assets.warehouse.database import connect, execute, identifier, literal, shown, unavailable
+from dataflow_assets.warehouse.tables import CURRENT, WAREHOUSE
 
 VERSION_TABLE = "migrations"
+_DEPENDENT_OBJECTS = "2BP01"
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))")
 
 
@@ -27,14 +28,22 @@ def upgrade(url: str) -> bool:
 
     Raises:
         WarehouseUnavailableError: the database does not answer.
-        WarehouseMismatchError: the database was made by a newer version of this program.
+        WarehouseMismatchError: the database was made by a newer version of this program, or somebody's own view
+            reads a view that must be made again.
     """
     engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
     try:
         with engine.begin() as connection:
             return _upgrade(connection)
     except sa.exc.OperationalError as error:
-        raise unavailable(url, error) from None
+        raise unavailable(url, error.orig or error) from None
+    except sa.exc.InternalError as error:
+        if getattr(error.orig, "pgcode", None) != _DEPENDENT_OBJECTS:
+            raise
+        raise WarehouseMismatchError(
+            f"The tables of the database at {shown(url)} cannot be changed while others depend on them "
+            f"({' '.join(str(error.orig).splitlines()[:2])}); drop those, upgrade, and make them again."
+        ) from None
 
 
 def require_current(url: str) -> None:
@@ -77,22 +86,37 @@ def _upgrade(connection: sa.Connection) -> bool:
         raise WarehouseMismatchError(
             f"The database is at revision {now}, which this version of the program does not know; update the program."
         )
-    # A column that a view reads cannot be changed: the views go first and are made again.
-    snapshots = [source for source in all_sources() if isinstance(source, Snapshot)]
-    for source in snapshots:
-        connection.execute(sa.text(f"DROP VIEW IF EXISTS {identifier(WAREHOUSE, source.name)}"))
     command.upgrade(config, "head")
-    for source in snapshots:
-        connection.execute(sa.text(_view(source)))
     return True
 
 
-def _view(source: Snapshot) -> str:
+@contextmanager
+def views_aside(connection: sa.Connection) -> Iterator[None]:
+    """Drop the views of the snapshot tables, and make them again of what the block leaves.
+
+    A column that a view reads cannot be changed.
+    """
+    for source in _snapshot_tables(connection):
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {identifier(WAREHOUSE, source)}")
+    yield
+    for source, columns in _snapshot_tables(connection).items():
+        connection.exec_driver_sql(_view(source, columns))
+
+
+def _snapshot_tables(connection: sa.Connection) -> dict[str, list[str]]:
+    """The snapshot sources that the database has tables of, by name, and the columns of the table behind the view."""
+    inspector = sa.inspect(connection)
+    tables = [table for table in inspector.get_table_names(WAREHOUSE) if table.endswith(CURRENT)]
+    return {
+        table.removesuffix(CURRENT): [column["name"] for column in inspector.get_columns(table, WAREHOUSE)]
+        for table in tables
+    }
+
+
+def _view(source: str, columns: list[str]) -> str:
     """The table of a snapshot source as people query it: present keys were last seen on the newest day."""
-    columns = column_list(["id", *source.schema.column_names(), "delivery", "first_seen"])
-    newest = f"SELECT newest_day FROM {identifier(WAREHOUSE, 'snapshots')} WHERE source = {literal(source.name)}"  # noqa: S608
-    return (
-        f"CREATE VIEW {identifier(WAREHOUSE, source.name)} AS "  # noqa: S608
-        f"SELECT {columns}, coalesce(last_seen, ({newest})) AS last_seen, missing_since "
-        f"FROM {identifier(WAREHOUSE, current_table(source))}"
-    )
+    newest = f"SELECT newest_day FROM {identifier(WAREHOUSE, 'snapshots')} WHERE source = {literal(source)}"  # noqa: S608
+    shown_as = {"last_seen": f"coalesce(last_seen, ({newest})) AS last_seen"}
+    selected = ", ".join(shown_as.get(column, identifier(column)) for column in columns)
+    view, table = identifier(WAREHOUSE, source), identifier(WAREHOUSE, source + CURRENT)
+    return f"CREATE VIEW {view} AS SELECT {selected} FROM {table}"  # noqa: S608

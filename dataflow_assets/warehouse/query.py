@@ -4,19 +4,28 @@ Here: running one without letting it change anything, and its values as JSON can
 a result is printed, and what the platform itself asks (see `reading`).
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
 
 from dataflow_assets.errors import QueryError
-from dataflow_assets.warehouse.database import AdbcError, unavailable
+from dataflow_assets.warehouse.database import WITHOUT_COPY, AdbcError, unavailable
 
 # The server itself refuses changes: the session is read-only, the transaction is open before the statement
 # runs, and the protocol in use takes one statement at a time, so that none can end it.
 _READ_ONLY = "options=-c%20default_transaction_read_only%3Don"
+
+# But it lets through what goes past its tables, such as COPY TO PROGRAM of a superuser. So the first word is looked at.
+_SPACE = re.compile(r"(?:[\s(]|--[^\n\r]*|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
+_READING = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
+_REFUSED_BY_THE_SERVER = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
 @dataclass(frozen=True)
@@ -38,46 +47,76 @@ def run_query(url: str, statement: str) -> Result:
         QueryError: the server refused it: it changes something, is more than one, or is not SQL.
         WarehouseUnavailableError: the server does not answer.
     """
+    _require_reading(statement)
     try:
         connection = adbc.connect(f"{url}{'&' if '?' in url else '?'}{_READ_ONLY}", autocommit=False)
     except AdbcError as error:
         raise unavailable(url, error) from None
     try:
         with connection.cursor() as cursor:
-            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+            cursor.adbc_statement.set_options(**WITHOUT_COPY)
             cursor.execute(statement)
             table = cursor.fetch_arrow_table()
-            kinds = [str(getattr(field.type, "type_name", "")) for field in table.schema]
-            columns = [_typed(column.to_pylist(), kind) for column, kind in zip(table.columns, kinds, strict=True)]
-            return Result(table.column_names, list(zip(*columns, strict=True)))
-    except AdbcError as error:
+    except (AdbcError, pa.ArrowException) as error:
         raise QueryError(_explain(error)) from None
     finally:
         connection.close()
+    columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+    return Result(table.column_names, list(zip(*columns, strict=True)))
 
 
-def _typed(values: list[Any], kind: str) -> list[Any]:
-    """Numbers of any precision come as text."""
-    return [None if value is None else Decimal(value) for value in values] if kind == "numeric" else values
+def _require_reading(statement: str) -> None:
+    space = _SPACE.match(statement)
+    assert space
+    if not statement[space.end() :].upper().startswith(_READING + _REFUSED_BY_THE_SERVER):
+        raise QueryError(f"Only one statement that reads can be run: it begins with {', '.join(_READING)}.")
+
+
+def _values(name: str, column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column as Python has them; intervals as texts in ISO 8601."""
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    convert: Callable[[Any], Any] | None = None
+    if isinstance(kind, pa.OpaqueType):
+        if not pa.types.is_string(kind.storage_type):
+            raise QueryError(f'Values of type {kind.type_name} cannot be shown: cast the column "{name}" to text.')
+        convert = Decimal  # numbers of any precision come as text
+    elif pa.types.is_interval(kind):
+        convert = _iso
+    try:
+        values = column.to_pylist()
+    except (OverflowError, ValueError):
+        raise QueryError(f'The column "{name}" has a time beyond the years 1 to 9999: cast it to text.') from None
+    return values if convert is None else [_converted(value, convert) for value in values]
+
+
+def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list):
+        return [_converted(item, convert) for item in value]
+    return None if value is None else convert(value)
+
+
+def _iso(interval: pa.MonthDayNano) -> str:
+    seconds = Decimal(interval.nanoseconds) / 1_000_000_000
+    return f"P{interval.months}M{interval.days}DT{seconds.normalize():f}S"
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124
+    if isinstance(value, float) and not isfinite(value):
         return str(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _explain(error: AdbcError) -> str:
+def _explain(error: Exception) -> str:
     """What the server said, without what the driver puts around it."""
-    text = str(error).split("ERROR:", 1)[-1].split("\n\nQuery was:", 1)[0]
-    first, *rest = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(". SQLSTATE")]
-    detail = f" ({rest[0]})" if rest and rest[0].startswith("LINE") else ""
-    return f"The database refused the statement: {first.removesuffix('.')}{detail}."
+    text = re.split(r"(?:ERROR|FATAL):", str(error), maxsplit=1)[-1].split("\n\nQuery was:", 1)[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(". SQLSTATE")]
+    detail = f" ({lines[1]})" if len(lines) > 1 and lines[1].startswith("LINE") else ""
+    return f"The database refused the statement: {lines[0].removesuffix('.') if lines else 'without a word'}{detail}."

@@ -38,4 +38,4 @@ def read_tables(url: str, sources: Iterable[Source]) -> dict[str, pl.DataFrame]:
 
 def _read(connection: Connection, source: Source, where: str) -> pl.DataFrame:
     columns, table = column_list(source.schema.column_names()), identifier(WAREHOUSE, source.name)
-    return read(connection, f"SELECT {columns} FROM {table} {where}")  # noqa: S608
+    return source.schema.cast(read(connection, f"SELECT {columns} FROM {table} {where}"))  # noqa: S608

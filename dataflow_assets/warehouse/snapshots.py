@@ -18,7 +18,7 @@ from dataflow_assets.warehouse.database import (
     identifier,
     transaction,
 )
-from dataflow_assets.warehouse.keys import ID, row_id, to_arrow
+from dataflow_assets.warehouse.keys import ID, row_id, to_arrow, typed_columns
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_table
 
 _DAY = "delivery_day"
@@ -41,7 +41,7 @@ def dumps(lake: pl.LazyFrame, source: Snapshot) -> pl.DataFrame:
     """
     rows = lake.with_columns(row_id(lake.collect_schema(), source.key)).sort(ID, _DAY, "object", "position")
     latest = rows.unique([ID, _DAY], keep="last", maintain_order=True)
-    return latest.select(ID, _DAY, *source.schema.column_names(), "delivery").collect()
+    return latest.select(ID, _DAY, *typed_columns(source), "delivery").collect()
 
 
 def history(dumped: pl.DataFrame, source: Snapshot) -> pl.DataFrame:
@@ -92,7 +92,7 @@ def load_snapshot(connection: Connection, source: Snapshot, lake: pl.LazyFrame, 
         if _is_stale(connection, source, lake_version):
             return SnapshotLoad(keys=keys.height, runs=runs.height, changed=0, is_stale=True)
         changed = sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items())
-        _record(connection, source, lake_version, dumped[_DAY].max())
+        _record(connection, source, lake_version, dumped[_DAY])
     return SnapshotLoad(keys=keys.height, runs=runs.height, changed=changed)
 
 
@@ -101,14 +101,13 @@ def _is_stale(connection: Connection, source: Snapshot, lake_version: int) -> bo
     return bool(made_from) and made_from[0][0] > lake_version
 
 
-def _record(connection: Connection, source: Snapshot, lake_version: int, newest_day: object) -> None:
-    if not isinstance(newest_day, date):
-        return
+def _record(connection: Connection, source: Snapshot, lake_version: int, days: pl.Series) -> None:
+    newest = days.max()
     execute(
         connection,
         "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date) ON CONFLICT (source) "
         "DO UPDATE SET lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day",
-        *(source.name, lake_version, newest_day.isoformat()),
+        *(source.name, lake_version, newest.isoformat() if isinstance(newest, date) else None),
     )
 
 

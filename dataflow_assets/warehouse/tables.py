@@ -20,6 +20,7 @@ WAREHOUSE = "warehouse"
 DAYS = "warehouse_days"
 ANALYTICS = "analytics"
 SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS)
+_NOT_HELD = (dy.UInt64, dy.Duration, dy.Struct, dy.Object)
 
 
 def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Schema]]) -> sa.MetaData:
@@ -31,14 +32,21 @@ def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Sche
         elif isinstance(source, Snapshot):
             _snapshot_tables(metadata, source)
     for name, schema in answers.items():
-        sa.Table(name, metadata, *_columns(schema), schema=ANALYTICS)
+        _answer_table(metadata, name, schema)
     _record_tables(metadata)
     return metadata
 
 
 def _columns(schema: type[dy.Schema]) -> list[sa.Column[Any]]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return [column.sqlalchemy_column(name, dialect) for name, column in schema.columns().items()]
+    for name, column in schema.columns().items():
+        if isinstance(column, _NOT_HELD):
+            raise ValueError(
+                f"{schema.__name__}.{name}: a table cannot hold every {column.dtype}; declare another type"
+            )
+    described = {name: column.sqlalchemy_column(name, dialect) for name, column in schema.columns().items()}
+    # Without the schema's primary key: an index row cannot hold every text.
+    return [sa.Column(name, column.type, nullable=column.nullable) for name, column in described.items()]
 
 
 def _id(*, primary_key: bool) -> sa.Column[Any]:
@@ -63,9 +71,19 @@ def _event_table(metadata: sa.MetaData, source: Events) -> None:
     )
 
 
+def _answer_table(metadata: sa.MetaData, name: str, schema: type[dy.Schema]) -> None:
+    # It needs no key, for a partition is only ever replaced whole.
+    partition = schema.column_names()[0]
+    index = sa.Index(f"{name}_by_{partition}", partition)
+    sa.Table(name, metadata, *_columns(schema), index, schema=ANALYTICS)
+
+
+CURRENT = "_current"
+
+
 def current_table(source: Snapshot) -> str:
     """The table behind the view that people query: one row per key ever seen."""
-    return f"{source.name}_current"
+    return source.name + CURRENT
 
 
 def history_table(source: Snapshot) -> str:
@@ -139,6 +157,6 @@ def _record_tables(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("source", sa.Text(), primary_key=True),
         sa.Column("lake_version", sa.BigInteger(), nullable=False),
-        sa.Column("newest_day", sa.Date(), nullable=False, comment="newest delivery day that has rows"),
+        sa.Column("newest_day", sa.Date(), comment="newest delivery day that has rows"),
         schema=WAREHOUSE,
     )

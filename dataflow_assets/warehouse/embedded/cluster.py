@@ -118,6 +118,7 @@ def _roles(password: str) -> bytes:
     return (
         "SET scram_iterations = 1\n"
         f"CREATE ROLE {_ROLE} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {_ROLE} OWNER {_ROLE}\n"
+        f"GRANT pg_checkpoint TO {_ROLE}\n"
     ).encode()
 
 

@@ -1,0 +1,124 @@
+"""A landed CSV to a committed, keyed partition, against psql's \\copy and dlt, on the same bytes and server.
+
+    python -m dataflow_assets_tests.benchmarks.load --rows 4000000
+
+Rivals take turns; before each the server makes a checkpoint and the file is read once.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.settings import load_settings
+from dataflow_assets_tests.benchmarks import common
+from dataflow_assets_tests.benchmarks.data import DAY, write_streams
+
+_COLUMNS = "movie_title text, user_email text, size_mb float8, start_at timestamptz, end_at timestamptz"
+_KEY = "movie_title, user_email, start_at, end_at"
+
+
+def main() -> None:
+    """Run the rivals in turn and print the medians as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=4_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rivals", default="ours,duplicates,copy_heap,copy_keyed,dlt_append,dlt_merge")
+    arguments = parser.parse_args()
+    with common.server() as (home, url):
+        os.environ["DATAFLOW_HOME"] = str(home)
+        files = {share: home / f"streams-{share}.csv" for share in (0.0, 0.01)}
+        for share, path in files.items():
+            write_streams(path, arguments.rows, duplicates=share)
+        rivals = _rivals(home, url, files)
+        wanted = [name for name in rivals if name in arguments.rivals.split(",")]
+        seconds: dict[str, list[float]] = {name: [] for name in wanted}
+        details: list[dict[str, Any]] = []
+        for _ in range(arguments.rounds):
+            for name in wanted:
+                common.fair_start(url, *files.values())
+                took, detail = rivals[name]()
+                seconds[name].append(took)
+                details += [{"rival": name, **detail}] if detail else []
+        figures = {f"{name}_s": common.median(taken) for name, taken in seconds.items()}
+        memory = [detail["peak_rss_mib"] for detail in details]
+        result = {
+            "rows": arguments.rows,
+            "csv_bytes": files[0.0].stat().st_size,
+            **figures,
+            "peak_rss_mib": max(memory, default=None),
+            "rounds": seconds,
+            "details": details,
+            **common.conditions(url),
+        }
+    print(json.dumps(result, indent=2))  # noqa: T201
+
+
+Rival = Callable[[], tuple[float, dict[str, Any] | None]]
+
+
+def _rivals(home: Path, url: str, files: dict[float, Path]) -> dict[str, Rival]:
+    return {
+        "ours": lambda: _ours(home, files[0.0]),
+        "duplicates": lambda: _ours(home, files[0.01]),
+        "copy_heap": lambda: (_copy(url, files[0.0], _COLUMNS), None),
+        "copy_keyed": lambda: (_copy(url, files[0.0], f"{_COLUMNS}, PRIMARY KEY ({_KEY})"), None),
+        "dlt_append": lambda: (_dlt(url, files[0.0], "append"), None),
+        "dlt_merge": lambda: (_dlt(url, files[0.0], "merge"), None),
+    }
+
+
+def _ours(home: Path, path: Path) -> tuple[float, dict[str, Any]]:
+    """A first load into an empty lake and an empty day."""
+    common.sql(_url(home), "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
+    with tempfile.TemporaryDirectory(prefix="ours-", dir=home) as folder:
+        os.environ["DATAFLOW_HOME"], os.environ["DATABASE_URL"] = folder, _url(home)
+        settings = load_settings()
+        from dataflow_assets.warehouse.migrate import upgrade  # noqa: PLC0415 - Alembic's import is not to be timed
+
+        upgrade(_url(home))
+        key = Landing(open_storage(settings)).put("streams", DAY, path, "streams.csv").object
+        common.fair_start(_url(home), Path(folder) / key)
+        found = common.ours("dataflow_assets_tests.benchmarks.our_load", {"key": key}, Path(folder))
+        return found["seconds"], found
+
+
+def _url(home: Path) -> str:
+    from dataflow_assets.warehouse import embedded  # noqa: PLC0415
+
+    return embedded.url(home)
+
+
+def _copy(url: str, path: Path, columns: str) -> float:
+    common.sql(
+        url, "DROP SCHEMA IF EXISTS rival CASCADE", "CREATE SCHEMA rival", f"CREATE TABLE rival.streams ({columns})"
+    )
+    return common.timed(lambda: common.psql(url, f"\\copy rival.streams FROM '{path}' CSV HEADER"))
+
+
+def _dlt(url: str, path: Path, disposition: str) -> float:
+    """The same file by dlt, as Arrow batches and by COPY, which are its fastest ways."""
+    import dlt  # noqa: PLC0415
+    from pyarrow import csv  # noqa: PLC0415
+
+    @dlt.resource(name="streams", write_disposition=disposition, primary_key=_KEY.split(", "))
+    def streams() -> Iterator[Any]:
+        yield from csv.open_csv(path, csv.ReadOptions(block_size=32 << 20))
+
+    common.sql(url, "DROP SCHEMA IF EXISTS rival CASCADE", "DROP SCHEMA IF EXISTS rival_staging CASCADE")
+    with tempfile.TemporaryDirectory(prefix="dlt-") as folder, contextlib.redirect_stdout(io.StringIO()):
+        pipeline = dlt.pipeline(
+            "bench", pipelines_dir=folder, dataset_name="rival", destination=dlt.destinations.postgres(url)
+        )
+        return common.timed(lambda: pipeline.run(streams(), loader_file_format="csv"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Our contestant of `history`: dumps of one snapshot source, one after the other, in a process of its own.
+
+Timed: each dump from landing to the tables. Not timed: imports, migrations.
+"""
+
+import argparse
+import json
+import resource
+import time
+
+from dataflow_assets.lake.intake import take_in
+from dataflow_assets.lake.tables import rows_table
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources import Snapshot, find_source
+from dataflow_assets.warehouse.database import connect
+from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets.warehouse.snapshots import load_snapshot
+
+
+def main() -> None:
+    """Load the objects of `--keys`, separated by commas, and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", required=True)
+    settings = load_settings()
+    url, storage = open_warehouse(settings), open_storage(settings)
+    source = find_source("users")
+    assert isinstance(source, Snapshot)
+    dumps = []
+    for key in parser.parse_args().keys.split(","):
+        start = time.perf_counter()
+        intake = take_in(storage, source, key, settings.timezone)
+        assert intake is not None
+        in_lake = time.perf_counter()
+        with connect(url) as connection:
+            load = load_snapshot(connection, source, rows_table(storage, source).scan(intake.version), intake.version)
+        dumps.append(
+            {
+                "seconds": time.perf_counter() - start,
+                "lake_seconds": in_lake - start,
+                "merge_seconds": time.perf_counter() - in_lake,
+                "keys": load.keys,
+                "changed": load.changed,
+            }
+        )
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(json.dumps({"dumps": dumps, "peak_rss_mib": peak}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""A whole platform in one process for the tests of orchestration, and small deliveries for it.
+
+Here: landing texts, running assets, and looking at tables and at the instance's records. Not here: expectations.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import duckdb
+import psycopg2
+
+from dataflow_assets.definitions import build_definitions
+from dataflow_assets.landing.deliveries import Delivery, Landing
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.orchestration.runs import Materializer
+from dataflow_assets.settings import Settings
+
+_UNTABLED = {"event_days", "snapshots", "deliveries"}  # they say which version of the lake was read
+
+
+def key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(asset.split("/"))
+
+
+def session(start: str, *, hours: float = 1, movie: str = "Rust", user: str = "a@b.example") -> str:
+    """One line of streams.csv; `start` is in UTC unless it says otherwise."""
+    begin = datetime.fromisoformat(start if "+" in start else start + "+00:00")
+    return f"{movie},{user},1000.0,{begin.isoformat()},{(begin + timedelta(hours=hours)).isoformat()}"
+
+
+def streams_csv(*sessions: str) -> str:
+    return "\n".join(["movie_title,user_email,size_mb,start_at,end_at", *sessions]) + "\n"
+
+
+def movies_csv(*titles: str) -> str:
+    return "\n".join(["title,duration_mins,original_language,size_mb", *(f"{title},90,,1" for title in titles)]) + "\n"
+
+
+@dataclass(frozen=True)
+class Platform:
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def land(self, source: str, day: str, text: str, name: str = "file.csv") -> Delivery:
+        path = self.settings.home / "incoming" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return Landing(open_storage(self.settings)).put(source, date.fromisoformat(day), path)
+
+    def materialize(self, *deliveries: Delivery) -> None:
+        Materializer(self.settings, self.definitions, self.instance, lambda _: None).materialize(deliveries)
+
+    def run(self, assets: str, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
+        """Run assets (their keys, separated by blanks) in one run, which may fail."""
+        return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            asset_selection=[key(asset) for asset in assets.split()],
+            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last or first},
+            raise_on_error=False,
+        )
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with postgres(self.settings) as cursor:
+            cursor.execute(statement)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+    def published(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self.settings.published_file, read_only=True) as connection:
+            return connection.execute(statement).fetchall()
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The rows of everything that people query, in some fixed order."""
+        found = self.query(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+            "WHERE table_schema IN ('warehouse', 'analytics')"
+        )
+        names = sorted(name for (name,) in found if name.split(".")[1] not in _UNTABLED)
+        return {name: self.query(f"SELECT * FROM {name} AS t ORDER BY t::text") for name in names}
+
+    def partitions(self, asset: str, runs: Iterable[dg.DagsterRun] | None = None) -> list[str]:
+        """The partitions of an asset that were materialized, in order, once for each time."""
+        wanted = None if runs is None else {run.run_id for run in runs}
+        records = self.instance.fetch_materializations(key(asset), limit=1000).records
+        kept = [record for record in records if wanted is None or record.run_id in wanted]
+        return sorted(str(record.partition_key) for record in kept)
+
+    def metadata(self, asset: str, partition: str) -> Mapping[str, Any]:
+        """The metadata of the newest materialization of a partition."""
+        wanted = dg.AssetRecordsFilter(key(asset), asset_partitions=[partition])
+        record = self.instance.fetch_materializations(wanted, limit=1).records[0]
+        assert record.asset_materialization
+        return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+
+@contextmanager
+def postgres(settings: Settings) -> Iterator[Any]:
+    assert settings.database_url
+    connection = psycopg2.connect(settings.database_url.get_secret_value())
+    try:
+        with connection, connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+@contextmanager
+def platform(settings: Settings) -> Iterator[Platform]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(settings, build_definitions(settings), instance)
+
+
+def reasons(result: dg.ExecuteInProcessResult) -> str:
+    """Why the steps of a run failed."""
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return "\n".join(str(failure.error) for failure in failures)

@@ -1,0 +1,142 @@
+"""The landing sensor on a real object store and warehouse: what it asks for, and that its runs load."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
+from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, session, streams_csv
+
+
+def evaluate(platform: Platform) -> dg.SensorResult | dg.SkipReason | list[dg.RunRequest]:
+    """The sensor's answer: its requests, or why there is none."""
+    (sensor,) = platform.definitions.sensors or ()
+    assert isinstance(sensor, dg.SensorDefinition)
+    context = dg.build_sensor_context(instance=platform.instance, definitions=platform.definitions)
+    found = sensor.evaluate_tick(context)
+    return list(found.run_requests or ()) or dg.SkipReason(found.skip_message or "")
+
+
+def requests(platform: Platform) -> list[dg.RunRequest]:
+    found = evaluate(platform)
+    assert isinstance(found, list), f"nothing was asked for: {found}"
+    return found
+
+
+def is_quiet(platform: Platform) -> bool:
+    return evaluate(platform) == dg.SkipReason("Nothing new in landing.")
+
+
+def wanted(request: dg.RunRequest) -> tuple[str, str, str]:
+    (asset,) = request.asset_selection or ()
+    return asset.to_user_string(), request.tags[RANGE_START], request.tags[RANGE_END]
+
+
+def execute(platform: Platform, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    """What the daemon does with a request."""
+    return platform.definitions.resolve_job_def("lake").execute_in_process(
+        instance=platform.instance,
+        run_config=request.run_config,
+        tags=request.tags,
+        asset_selection=list(request.asset_selection or ()),
+        raise_on_error=False,
+    )
+
+
+def test_an_empty_landing_asks_for_nothing(platform: Platform) -> None:
+    assert is_quiet(platform)
+
+
+def test_new_objects_ask_for_a_run_for_each_source_and_stretch_of_days(platform: Platform) -> None:
+    for day in ("2021-12-01", "2021-12-02", "2021-12-05"):
+        platform.land("movies", day, movies_csv("Rust"))
+    platform.land("movies", "2021-12-02", movies_csv("Heat"), "more.csv")
+    platform.land("streams", "2021-12-02", streams_csv(session("2021-12-01T10:00")))
+    assert [wanted(request) for request in requests(platform)] == [
+        ("lake/movies", "2021-12-01", "2021-12-02"),
+        ("lake/movies", "2021-12-05", "2021-12-05"),
+        ("lake/streams", "2021-12-02", "2021-12-02"),
+    ]
+
+
+def test_the_same_objects_ask_by_the_same_key(platform: Platform) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    (first,), (second,) = requests(platform), requests(platform)
+    assert first.run_key
+    assert first.run_key == second.run_key
+
+
+def test_what_was_asked_for_is_loaded_and_not_asked_for_again(platform: Platform) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    platform.land("streams", "2021-12-02", streams_csv(session("2021-12-01T10:00")))
+    results = [execute(platform, request) for request in requests(platform)]
+    assert [result.success for result in results] == [True, True]
+    assert platform.partitions("lake/movies") == ["2021-12-01"]
+    assert platform.partitions("lake/streams_days") == ["2021-12-01"]
+    assert platform.query("SELECT source, accepted FROM warehouse.deliveries ORDER BY source") == [
+        ("movies", 1),
+        ("streams", 1),
+    ]
+    assert is_quiet(platform)
+
+
+def test_a_changed_object_asks_by_another_key(platform: Platform) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    (first,) = requests(platform)
+    execute(platform, first)
+    platform.land("movies", "2021-12-01", movies_csv("Heat"))
+    (second,) = requests(platform)
+    assert wanted(second) == wanted(first)
+    assert second.run_key != first.run_key
+    assert execute(platform, second).success
+    assert is_quiet(platform)
+
+
+def test_only_the_new_object_of_a_day_is_taken_in(platform: Platform) -> None:
+    platform.land("streams", "2021-12-09", streams_csv(session("2021-12-01T10:00")), "one.csv")
+    execute(platform, *requests(platform))
+    platform.land("streams", "2021-12-09", streams_csv(session("2021-12-02T10:00")), "two.csv")
+    assert execute(platform, *requests(platform)).success
+    assert platform.partitions("lake/streams_days") == ["2021-12-01", "2021-12-02"]
+    assert platform.metadata("lake/streams", "2021-12-09")["dagster/partition_row_count"] == 2
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_what_a_run_under_way_takes_is_not_asked_for(platform: Platform, status: dg.DagsterRunStatus) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    platform.land("movies", "2021-12-03", movies_csv("Rust"))
+    first, second = requests(platform)
+    run = platform.instance.create_run_for_job(
+        platform.definitions.resolve_job_def("lake"),
+        tags=first.tags,
+        status=status,
+        asset_selection=frozenset([key("lake/movies")]),
+    )
+    assert [request.run_key for request in requests(platform)] == [second.run_key]
+    platform.instance.report_run_failed(run)
+    assert [request.run_key for request in requests(platform)] == [first.run_key, second.run_key]
+
+
+def test_what_nobody_knows_is_warned_about_and_does_no_harm(
+    platform: Platform, capfd: pytest.CaptureFixture[str]
+) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    platform.land("payments", "2021-12-01", "amount\n1\n")
+    platform.land("movies", "2001-12-01", movies_csv("Rust"))
+    landing = platform.settings.home / "landing"
+    _copy(landing, "movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv")
+    (request,) = requests(platform)
+    assert wanted(request) == ("lake/movies", "2021-12-01", "2021-12-01")
+    said = capfd.readouterr().err
+    for stray in ("landing/payments/2021-12-01/file.csv", "landing/movies/2001-12-01/file.csv"):
+        assert f"{stray} is of no known source" in said
+    assert execute(platform, request).success
+    assert is_quiet(platform)
+
+
+def _copy(landing: Path, *names: str) -> None:
+    for name in names:
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(landing / "movies/2021-12-01/file.csv", landing / name)

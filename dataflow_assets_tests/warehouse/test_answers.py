@@ -1,0 +1,71 @@
+"""Answers are stored partition by partition, and read back as they were computed."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from dataflow_assets.analytics import all_answers
+from dataflow_assets.analytics.declaration import Answer
+from dataflow_assets.warehouse.answers import load_answer, read_answer
+from dataflow_assets.warehouse.database import AdbcError, connect
+from dataflow_assets_tests.warehouse.made import DAY, ask, together
+
+NEXT = DAY + timedelta(days=1)
+DAILY = next(answer for answer in all_answers() if "movie_title" in answer.schema.columns())
+
+
+def rows(answer: Answer, day: date, count: int) -> pl.DataFrame:
+    return answer.schema.sample(count, overrides={answer.grain: [day] * count})
+
+
+def load(url: str, answer: Answer, day: date, frame: pl.DataFrame) -> int:
+    with connect(url) as connection:
+        return load_answer(connection, answer.name, answer.grain, day, frame)
+
+
+def read(url: str, answer: Answer, first: date, last: date) -> pl.DataFrame:
+    with connect(url) as connection:
+        return read_answer(connection, answer.name, answer.schema, first, last)
+
+
+def test_every_answer_comes_back_as_it_was(database_url: str) -> None:
+    for answer in all_answers():
+        frame = rows(answer, DAY, 1)
+        assert load(database_url, answer, DAY, frame) == 1
+        assert_frame_equal(read(database_url, answer, DAY, DAY), frame)
+
+
+def test_a_partition_is_replaced_whole_and_alone(database_url: str) -> None:
+    other = rows(DAILY, NEXT, 4)
+    load(database_url, DAILY, NEXT, other)
+    load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
+    second = rows(DAILY, DAY, 3)
+    assert load(database_url, DAILY, DAY, second) == 3
+    assert_frame_equal(read(database_url, DAILY, DAY, DAY), second, check_row_order=False)
+    assert_frame_equal(read(database_url, DAILY, NEXT, NEXT), other, check_row_order=False)
+    assert read(database_url, DAILY, DAY, NEXT).height == 7
+
+
+def test_an_empty_partition_takes_the_rows_away(database_url: str) -> None:
+    load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
+    assert load(database_url, DAILY, DAY, rows(DAILY, DAY, 0)) == 0
+    found = read(database_url, DAILY, DAY, DAY)
+    assert found.height == 0
+    assert found.schema == DAILY.schema.create_empty().schema
+
+
+def test_a_partition_that_fails_stays_as_it_was(database_url: str) -> None:
+    load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
+    with pytest.raises(AdbcError):
+        load(database_url, DAILY, DAY, rows(DAILY, DAY, 3).with_columns(movie_title=pl.lit("a\0b")))
+    assert read(database_url, DAILY, DAY, DAY).height == 5
+
+
+def test_a_partition_stored_twice_at_once_stands_once(database_url: str) -> None:
+    frame = rows(DAILY, DAY, 5)
+    for _ in range(5):
+        stored = together(*[lambda: load(database_url, DAILY, DAY, frame)] * 2)
+        assert [future.result() for future in stored] == [5, 5]
+        assert ask(database_url, f"SELECT count(*) FROM analytics.{DAILY.name}") == [(5,)]
