@@ -4,9 +4,10 @@ Here: ADBC connections, quoting, reading a statement's result as a frame, and wh
 user. Not here: what the statements say.
 """
 
+import itertools
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager.dbapi import Connection, Cursor
 
+from dataflow_assets.batches import prefetched
 from dataflow_assets.errors import LockTimeoutError, WarehouseUnavailableError
 
 __all__ = ["AdbcError", "Connection", "Cursor", "connect", "execute", "identifier", "literal", "read", "transaction"]
@@ -115,6 +117,20 @@ def read(connection: Connection, statement: str, *parameters: object) -> pl.Data
     frame = pl.from_arrow(table.cast(pa.schema(plain)))
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def copy_in(connection: Connection, schema: str, table: str, batches: Iterable[pa.Table]) -> None:
+    """Copy Arrow tables, one after the other, into a table, in PostgreSQL's binary format.
+
+    The next one is made while one is sent.
+    """
+    ahead = prefetched(batch for made in batches for batch in made.to_batches())
+    first = next(ahead, None)
+    if first is None:
+        return
+    reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], ahead))
+    with connection.cursor() as cursor:
+        cursor.adbc_ingest(table, reader, mode="append", db_schema_name=schema)
 
 
 def advisory_lock(connection: Connection, *names: str) -> None:

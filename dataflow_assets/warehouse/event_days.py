@@ -17,17 +17,18 @@ from dataflow_assets.sources.declaration import Events
 from dataflow_assets.warehouse.database import (
     Connection,
     advisory_lock,
+    copy_in,
     execute,
     identifier,
     literal,
     transaction,
     with_lock_retries,
 )
-from dataflow_assets.warehouse.keys import ID, row_id, to_arrow, typed_columns
+from dataflow_assets.warehouse.keys import row_id, to_arrow, typed_columns
 from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
 from dataflow_assets.window import Window
 
-_LATEST = ("delivery_day", "object", "position")
+_BATCH_ROWS = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,21 +65,12 @@ def day_rows(lake: pl.LazyFrame, source: Events, day: date, timezone: str) -> pl
     return lake.filter(dates, happened >= window.start, happened < window.end)
 
 
-def latest_rows(rows: pl.DataFrame, source: Events) -> pl.DataFrame:
-    """One row per key: of equal keys the one delivered last (delivery day, object key, position).
-
-    Gives `id` (UInt128), the schema's columns and `delivery` (Int64).
-    """
-    keyed = rows.with_columns(row_id(rows.schema, source.key))
-    if keyed[ID].n_unique() < keyed.height:
-        keyed = keyed.sort(_LATEST).unique(ID, keep="last", maintain_order=True)
-    return keyed.select(ID, *typed_columns(source), "delivery")
-
-
 def load_day(
     connection: Connection, source: Events, lake: pl.LazyFrame, lake_version: int, day: date, timezone: str
 ) -> DayLoad:
     """Put the lake's rows of one day in place of the table's.
+
+    Rows stream from the lake to the database: memory follows the batch, not the day.
 
     Args:
         connection: where; the day is one transaction of its own.
@@ -92,28 +84,65 @@ def load_day(
         LostRowsError: the sums do not hold.
         LockTimeoutError: a reader held the day for too long.
     """
-    delivered = day_rows(lake, source, day, timezone).collect(engine="streaming")
-    rows = latest_rows(delivered, source).select(ID, pl.lit(day).alias("event_day"), pl.exclude(ID))
+    rows = day_rows(lake, source, day, timezone)
+    accepted = int(rows.select(pl.len()).collect(engine="streaming").item())
     with transaction(connection):
         leaf = _copy_aside(connection, source, day, rows)
+        superseded = _set_key(connection, leaf, rows)
         in_table = int(execute(connection, f"SELECT count(*) FROM {leaf}")[0][0])  # noqa: S608
-        load = DayLoad(day=day, accepted=delivered.height, rows=in_table, superseded=delivered.height - rows.height)
+        load = DayLoad(day=day, accepted=accepted, rows=in_table, superseded=superseded)
         if load.accepted != load.rows + load.superseded:
             raise LostRowsError(f"{source.name} of {day}: {load}")
+        execute(connection, f"ANALYZE {leaf}")
         return _swap_in(connection, source, leaf, load, lake_version)
 
 
-def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.DataFrame) -> str:
+def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.LazyFrame) -> str:
     """Copy the rows into a table that no reader sees; its quoted name."""
     name = f"{_day_table(source, day)}_{uuid.uuid4().hex[:8]}"
     leaf, parent = identifier(DAYS, name), identifier(WAREHOUSE, source.name)
     is_of_day = f"CHECK (event_day = {literal(day.isoformat())})"
-    execute(connection, f"CREATE TABLE {leaf} (LIKE {parent}, CONSTRAINT of_day {is_of_day})")
-    with connection.cursor() as cursor:
-        cursor.adbc_ingest(name, to_arrow(rows), mode="append", db_schema_name=DAYS)
-    execute(connection, f"ALTER TABLE {leaf} ADD PRIMARY KEY (id)")
-    execute(connection, f"ANALYZE {leaf}")
+    # Its rows never change and it gets its statistics below: autovacuum would only stand in the way of the swap.
+    storage = "WITH (autovacuum_enabled = false)"
+    execute(connection, f"CREATE TABLE {leaf} (LIKE {parent}, CONSTRAINT of_day {is_of_day}) {storage}")
+    key, event_day = row_id(rows.collect_schema(), source.key), pl.lit(day).alias("event_day")
+    keyed = rows.select(key, event_day, *typed_columns(source), "delivery", "position")
+    copy_in(connection, DAYS, name, map(to_arrow, keyed.collect_batches(chunk_size=_BATCH_ROWS)))
     return leaf
+
+
+def _set_key(connection: Connection, leaf: str, rows: pl.LazyFrame) -> int:
+    """Give the table its key; of rows with equal keys only the latest stays. How many did not.
+
+    The latest is read off the deliveries: delivery day, then object key, then position. Only where the key cannot
+    be made is it asked which rows share one, for most days have none.
+    """
+    deliveries = rows.select("delivery_day", "object", "delivery").unique().collect(engine="streaming")
+    in_order = deliveries.sort("delivery_day", "object").get_column("delivery")
+    turns = ", ".join(f"({delivery}::bigint, {turn})" for turn, delivery in enumerate(in_order)) or "(0::bigint, 0)"
+    execute(
+        connection,
+        f"""
+        DO $$
+        DECLARE superseded bigint := 0;
+        BEGIN
+            BEGIN
+                ALTER TABLE {leaf} ADD PRIMARY KEY (id);
+            EXCEPTION WHEN unique_violation THEN
+                DELETE FROM {leaf} WHERE ctid IN (
+                    SELECT place FROM (
+                        SELECT place, row_number() OVER (PARTITION BY id ORDER BY turn DESC, position DESC) AS number
+                        FROM (SELECT ctid AS place, id, delivery, position FROM {leaf}) AS rows
+                        JOIN (SELECT id FROM {leaf} GROUP BY id HAVING count(*) > 1) AS doubled USING (id)
+                        JOIN (VALUES {turns}) AS turns (delivery, turn) USING (delivery)) AS placed
+                    WHERE number > 1);
+                GET DIAGNOSTICS superseded = ROW_COUNT;
+                ALTER TABLE {leaf} ADD PRIMARY KEY (id);
+            END;
+            PERFORM set_config('dataflow.superseded', superseded::text, true);
+        END $$""",  # noqa: S608
+    )
+    return int(execute(connection, "SELECT current_setting('dataflow.superseded')")[0][0])
 
 
 def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, lake_version: int) -> DayLoad:

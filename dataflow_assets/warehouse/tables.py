@@ -66,6 +66,7 @@ def _event_table(metadata: sa.MetaData, source: Events) -> None:
         sa.Column("event_day", sa.Date(), nullable=False, comment="the day, in the business time zone"),
         *_columns(source.schema),
         _delivery(),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="the row's number in the delivered object"),
         schema=WAREHOUSE,
         postgresql_partition_by="LIST (event_day)",
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dataflow_assets.warehouse import event_days
 from dataflow_assets.warehouse.database import AdbcError, connect
-from dataflow_assets.warehouse.event_days import DayLoad, LostRowsError, day_rows, latest_rows, load_day, loaded_days
+from dataflow_assets.warehouse.event_days import DayLoad, LostRowsError, day_rows, load_day, loaded_days
 from dataflow_assets_tests.warehouse.made import DAY, STREAMS, ask, delivery_id, minutes, sessions, tables_of_days
 
 COLUMNS = ("id", "event_day", *STREAMS.schema.column_names(), "delivery")
@@ -74,6 +74,7 @@ def test_of_equal_keys_the_one_delivered_last_counts(database_url: str) -> None:
         assert recorded(database_url) == [(DAY, 1, 6, 2, 4)]
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from("ab"), st.integers(0, 9)),
@@ -81,17 +82,19 @@ def test_of_equal_keys_the_one_delivered_last_counts(database_url: str) -> None:
         max_size=30,
     )
 )
-def test_the_latest_row_of_each_key_is_read_off_its_delivery(rows: list[tuple[int, int, str, int]]) -> None:
+def test_the_latest_row_of_each_key_is_read_off_its_delivery(
+    database_url: str, rows: list[tuple[int, int, str, int]]
+) -> None:
     frames = [
         sessions([minutes(DAY, 4)[key]], delivered=DAY + timedelta(days=day), file=file, megabytes=number)
         .with_columns(position=pl.lit(position, pl.Int64))
         for number, (key, day, file, position) in enumerate(rows)
     ]  # fmt: skip
-    latest = latest_rows(pl.concat([sessions([]), *frames]), STREAMS)
     winners = {key: number for number, (key, *_) in sorted(enumerate(rows), key=lambda row: row[1][1:])}
-    found = zip(latest["start_at"].dt.minute(), latest["size_mb"], strict=True)
+    loaded = load(database_url, pl.concat([sessions([]), *frames]))
+    found = ask(database_url, "SELECT extract(minute FROM start_at)::int, size_mb FROM warehouse.streams")
     assert dict(found) == winners
-    assert latest.height == len(winners)
+    assert (loaded.rows, loaded.superseded) == (len(winners), len(rows) - len(winners))
 
 
 def test_an_older_version_of_the_lake_never_replaces_a_newer(database_url: str) -> None:

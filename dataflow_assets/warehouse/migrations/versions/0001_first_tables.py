@@ -235,6 +235,7 @@ def upgrade() -> None:
         sa.Column("start_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("end_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("delivery", sa.BigInteger(), nullable=False, comment="the delivery that gave these values"),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="the row's number in the delivered object"),
         schema="warehouse",
         postgresql_partition_by="LIST (event_day)",
     )
