@@ -8,7 +8,7 @@ import csv
 import glob
 import mmap
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.plain_lines import plain_records
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Csv, Json, Source
 
@@ -67,7 +68,7 @@ def count_delivered(path: Path, source: Source) -> int:
     if path.stat().st_size == 0:
         return 0
     if isinstance(source.reader, Csv):
-        return max(sum(1 for _ in _records(path, source.reader)) - 1, 0)
+        return max(_count_records(path, source.reader) - 1, 0)
     return _count_json_objects(path)
 
 
@@ -151,6 +152,11 @@ def _csv_rejects(
     path: Path, reader: Csv, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]
 ) -> list[Reject]:
     """Give each rejected row, known by its position, or by its record's number where it has none, line and text."""
+    if not reasons and not refused:
+        return []
+    plain = plain_records(path, reader)
+    if plain is not None:
+        return _plain_rejects(plain, reasons, refused)
     rejects: list[Reject] = []
     position = 0
     for number, line, raw in islice(_records(path, reader), 1, None):
@@ -163,6 +169,28 @@ def _csv_rejects(
     return rejects
 
 
+def _plain_rejects(plain: pl.LazyFrame, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]) -> list[Reject]:
+    """The same where each line is a record, so that a record's number is its line's."""
+    below_header = plain.slice(1)
+    is_refused = pl.col("line").is_in(list(refused))
+    positioned = below_header.filter(~is_refused).with_row_index("place")
+    rows = positioned.filter(pl.col("place").is_in(list(reasons))).select("line", "raw", "place")
+    lines = below_header.filter(is_refused).select("line", "raw", place=pl.lit(None, pl.UInt32))
+    found = pl.concat([rows, lines]).sort("line").collect(engine="streaming")
+    return [
+        Reject(line=line, code=code, message=message, raw=raw)
+        for line, raw, place in found.iter_rows()
+        for code, message in [refused[line] if place is None else reasons[place]]
+    ]
+
+
+def _count_records(path: Path, reader: Csv) -> int:
+    plain = plain_records(path, reader)
+    if plain is None:
+        return sum(1 for _ in _records(path, reader))
+    return int(plain.select(pl.len()).collect(engine="streaming").item())
+
+
 def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
     """The records of a CSV file that are not blank, the header among them.
 
@@ -173,7 +201,7 @@ def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
         FormatError: a record is so long that a quote must have been left open, or the line ends are not all LF
             or all CRLF, which the parser may take for fewer or more rows than there are.
     """
-    stays_open, mark = _quote_follower(reader), reader.quote.encode()
+    quotes, mark = _Quotes(reader), reader.quote.encode()
     number, start, size, is_open = 0, 1, 0, False
     parts: list[bytes] = []
     end = b""
@@ -186,12 +214,14 @@ def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
             if size >= _LONGEST_RECORD:
                 raise FormatError(f"{path.name} has no end to the record that begins on line {start}.")
             if mark in line:
-                is_open = stays_open(line, is_open)
+                is_open = quotes.stay_open(line, is_open)
             if not is_open:
                 record = b"".join(parts)
                 text, parts = record.rstrip(b"\r\n"), []
-                end = end or record[len(text) :]
-                if record[len(text) :] not in (end, b"") or (b"\r" in text and mark not in text):
+                ends = record[len(text) :]
+                end = end or ends
+                is_torn = b"\r" in text and b"\r" in quotes.outside(text)
+                if is_torn or (ends and ends != end) or end not in (b"\n", b"\r\n", b""):
                     raise FormatError(f"{path.name} mixes line ends: line {start} does not end like those before it.")
                 if text:
                     yield number, start, text
@@ -199,24 +229,29 @@ def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
         yield number, start, b"".join(parts).rstrip(b"\r\n")
 
 
-def _quote_follower(reader: Csv) -> Callable[[bytes, bool], bool]:
-    """A function of a line, and of whether a quote is open before it, that says whether one is open after it.
+class _Quotes:
+    """Where quotes open and close, as the parser sees it.
 
-    As for the parser, a quote opens where a field begins, one space aside, and is any other character inside an unquoted field.
+    One opens where a field begins, one space aside, and is any other character inside an unquoted field.
     """
-    quote, delimiter = re.escape(reader.quote.encode()), re.escape(reader.delimiter.encode())
-    inside = b"(?:[^%b]|%b%b)*+" % (quote, quote, quote)
-    rest_of_field = re.compile(inside + quote)
-    quoted_field = re.compile(b"(?:^|%b) ?%b%b(%b)?" % (delimiter, quote, inside, quote))
 
-    def stays_open(line: bytes, is_open: bool) -> bool:
-        closed = rest_of_field.match(line) if is_open else None
+    def __init__(self, reader: Csv) -> None:
+        quote, delimiter = re.escape(reader.quote.encode()), re.escape(reader.delimiter.encode())
+        inside = b"(?:[^%b]|%b%b)*+" % (quote, quote, quote)
+        self._rest_of_field = re.compile(inside + quote)
+        self._quoted_field = re.compile(b"(?:^|%b) ?%b%b(%b)?" % (delimiter, quote, inside, quote))
+
+    def stay_open(self, line: bytes, is_open: bool) -> bool:
+        """Whether a quote is open after a line, given whether one was open before it."""
+        closed = self._rest_of_field.match(line) if is_open else None
         if is_open and closed is None:
             return True
-        ends = [field[1] for field in quoted_field.finditer(line, closed.end() if closed else 0)]
+        ends = [field[1] for field in self._quoted_field.finditer(line, closed.end() if closed else 0)]
         return bool(ends) and ends[-1] is None
 
-    return stays_open
+    def outside(self, record: bytes) -> bytes:
+        """A record without its quoted fields."""
+        return self._quoted_field.sub(b"", record)
 
 
 # JSON

@@ -27,12 +27,15 @@ def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataF
         The accepted rows: the schema's columns, typed, and `position`, in the order given. The rejected:
         `position` (Int64), `code` (String, stable: `column.rule` or the rule's name) and `message` (String).
     """
-    flagged = text.with_columns(*_unreadable(source))
-    flags = [name for name in flagged.columns if name not in text.columns]
-    unreadable = flagged.filter(pl.any_horizontal(flags)) if flags else flagged.clear()
-    readable = flagged.filter(~pl.any_horizontal(flags)).drop(flags) if flags else flagged
-    schema = _checked(source)
-    accepted, failure = schema.filter(readable.with_columns(*_instants(source)), cast=True)
+    parsed = text.with_columns(_instants(source)).with_columns(_unreadable(source))
+    flags = [name for name in parsed.columns if name.endswith(("|time", "|nul"))]
+    unreadable = parsed.clear()
+    is_unreadable = pl.any_horizontal(pl.lit(value=False), *flags)
+    if parsed.select(is_unreadable.any()).item():
+        unreadable = parsed.filter(is_unreadable)
+        parsed = parsed.filter(~is_unreadable)
+    instants = {name: pl.col(f"{name}|instant") for name in _columns_of(source, dy.Datetime)}
+    accepted, failure = _checked(source).filter(parsed.with_columns(**instants), cast=True)
     rejected = pl.concat([_explain(unreadable, flags), _explain(failure.details(), failure.counts())])
     return accepted, rejected.sort(POSITION)
 
@@ -56,7 +59,8 @@ def _columns_of(source: Source, *kinds: type[dy.Column]) -> list[str]:
 
 
 def _instants(source: Source) -> list[pl.Expr]:
-    return [_instant(name, source) for name in _columns_of(source, dy.Datetime)]
+    """The instants that the texts of each column of times say, beside the texts."""
+    return [_instant(name, source).alias(f"{name}|instant") for name in _columns_of(source, dy.Datetime)]
 
 
 def _instant(column: str, source: Source) -> pl.Expr:
@@ -79,7 +83,7 @@ def _read_instant(column: str, time_format: str, time_zone: str) -> pl.Expr:
 def _unreadable(source: Source) -> list[pl.Expr]:
     """Flags, named like rules, for what a cast cannot tell from an absent value or the database cannot hold."""
     times = [
-        (pl.col(name).is_not_null() & _instant(name, source).is_null()).alias(f"{name}|time")
+        (pl.col(name).is_not_null() & pl.col(f"{name}|instant").is_null()).alias(f"{name}|time")
         for name in _columns_of(source, dy.Datetime)
     ]
     nuls = [

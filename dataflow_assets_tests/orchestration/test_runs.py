@@ -17,7 +17,7 @@ from dataflow_assets.orchestration.runs import Materializer
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets_tests.orchestration import made
-from dataflow_assets_tests.orchestration.made import Platform, movies_csv, postgres, session, streams_csv
+from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, postgres, session, streams_csv
 
 LAYERS = ("analytics", "published")
 
@@ -86,6 +86,9 @@ def test_deliveries_of_two_firsts_of_months_make_no_days_between(platform: Platf
     found = made_by(platform, platform.land("streams", "2022-01-31", sessions))
     firsts = ["2021-12-01", "2022-01-01"]
     assert found["analytics/average_session"] == found["analytics/movies_by_author_nationality"] == firsts
+    monthly = {key(f"{layer}/movies_by_author_nationality") for layer in LAYERS}
+    selections = [run.asset_selection or frozenset() for run in platform.instance.get_runs()]
+    assert [selection for selection in selections if selection & monthly not in (set(), selection)] == []
 
 
 def test_what_was_made_before_is_not_made_again(platform: Platform) -> None:
