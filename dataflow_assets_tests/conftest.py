@@ -29,7 +29,7 @@ def reference_data() -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server that whole test run shares; not durable, which nothing here tests."""
+    """The URL of a PostgreSQL server that the whole test run shares; not durable, which nothing here tests."""
     with embedded.acquire(tmp_path_factory.mktemp("server"), durable=False) as lease:
         yield lease.url
 
@@ -42,25 +42,36 @@ def _template(server: str) -> str:
 
 
 @pytest.fixture
-def database_url(server: str, _template: str) -> str:
+def database_url(server: str, _template: str) -> Iterator[str]:
     """The URL of a database of this test's own, with the present tables and no rows."""
-    return _create_database(server, _template)
+    yield from _database(server, _template)
 
 
 @pytest.fixture
-def empty_database_url(server: str) -> str:
+def empty_database_url(server: str) -> Iterator[str]:
     """The URL of a database of this test's own, without tables."""
-    return _create_database(server, "template0")
+    yield from _database(server, "template0")
+
+
+def _database(server: str, template: str) -> Iterator[str]:
+    url = _create_database(server, template)
+    yield url
+    # By force: what this process left open would use up the server's connections.
+    _run(server, f'DROP DATABASE IF EXISTS "{url.rsplit("/", 1)[1]}" WITH (FORCE)')
 
 
 def _create_database(server: str, template: str) -> str:
     name = f"test_{uuid.uuid4().hex}"
+    _run(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return server.rsplit("/", 1)[0] + f"/{name}"
+
+
+def _run(server: str, statement: str) -> None:
     connection = psycopg2.connect(server)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        cursor.execute(statement)
     connection.close()
-    return server.rsplit("/", 1)[0] + f"/{name}"
 
 
 @pytest.fixture

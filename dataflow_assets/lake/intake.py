@@ -160,8 +160,10 @@ def _read(landing: Landing, content: _Content) -> Iterator[_Content]:
 
 @contextmanager
 def _staged(table: LakeTable, rows: pl.DataFrame) -> Iterator[list[AddAction]]:
-    staged = table.stage(rows)
+    """Files for a table; thrown away where the block fails."""
+    staged: list[AddAction] = []
     try:
+        staged += table.stage(rows)
         yield staged
     except BaseException:
         table.discard(staged)

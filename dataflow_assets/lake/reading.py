@@ -9,7 +9,7 @@ import glob
 import mmap
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,11 +18,11 @@ import duckdb
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.plain_lines import plain_records
+from dataflow_assets.lake.plain_lines import NotPlainError, plain_records
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Csv, Json, Source
 
-BATCH_ROWS = 122_880 * 4  # whole row groups of DuckDB's readers
+BATCH_ROWS = 122_880  # a row group of DuckDB's readers
 _LONGEST_RECORD = 32 << 20  # bytes; the parser refuses a line of 2 MB
 
 _Reason = tuple[str, str]  # code and message
@@ -154,9 +154,8 @@ def _csv_rejects(
     """Give each rejected row, known by its position, or by its record's number where it has none, line and text."""
     if not reasons and not refused:
         return []
-    plain = plain_records(path, reader)
-    if plain is not None:
-        return _plain_rejects(plain, reasons, refused)
+    with suppress(NotPlainError):
+        return _plain_rejects(path, reader, reasons, refused)
     rejects: list[Reject] = []
     position = 0
     for number, line, raw in islice(_records(path, reader), 1, None):
@@ -169,26 +168,28 @@ def _csv_rejects(
     return rejects
 
 
-def _plain_rejects(plain: pl.LazyFrame, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]) -> list[Reject]:
+def _plain_rejects(
+    path: Path, reader: Csv, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]
+) -> list[Reject]:
     """The same where each line is a record, so that a record's number is its line's."""
-    below_header = plain.slice(1)
-    is_refused = pl.col("line").is_in(list(refused))
-    positioned = below_header.filter(~is_refused).with_row_index("place")
-    rows = positioned.filter(pl.col("place").is_in(list(reasons))).select("line", "raw", "place")
-    lines = below_header.filter(is_refused).select("line", "raw", place=pl.lit(None, pl.UInt32))
-    found = pl.concat([rows, lines]).sort("line").collect(engine="streaming")
-    return [
-        Reject(line=line, code=code, message=message, raw=raw)
-        for line, raw, place in found.iter_rows()
-        for code, message in [refused[line] if place is None else reasons[place]]
-    ]
+    rejects: list[Reject] = []
+    position = -1  # that of the header
+    for records in plain_records(path, reader):
+        is_refused = pl.col("line").is_in(list(refused))
+        positioned = records.with_columns(position=position + (~is_refused).cum_sum() - 1)
+        position += int(records.select((~is_refused).sum()).item())
+        wanted = positioned.filter(is_refused | pl.col("position").is_in(list(reasons)))
+        for line, raw, at in wanted.iter_rows():
+            code, message = refused.get(line) or reasons[at]
+            rejects.append(Reject(line=line, code=code, message=message, raw=raw))
+    return rejects
 
 
 def _count_records(path: Path, reader: Csv) -> int:
-    plain = plain_records(path, reader)
-    if plain is None:
+    try:
+        return sum(records.height for records in plain_records(path, reader))
+    except NotPlainError:
         return sum(1 for _ in _records(path, reader))
-    return int(plain.select(pl.len()).collect(engine="streaming").item())
 
 
 def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:

@@ -10,7 +10,7 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -102,10 +102,22 @@ class LakeTable:
             return pl.LazyFrame(schema=self.schema)
         return pl.scan_delta(table).select(self.schema.names())
 
-    def stage(self, rows: pl.DataFrame) -> list[AddAction]:
-        """Write rows into files that no reader sees before they are committed."""
+    def changed_days(self, since: int, version: int) -> set[date]:
+        """The delivery days of which one version holds other files than an older one."""
+        files = [self._files(number) for number in (since, version)]
+        return {day for _, day in files[0] ^ files[1]}
+
+    def _files(self, version: int) -> set[tuple[str, date]]:
+        table = self.open()
+        table.load_as_version(version)
+        found = pl.DataFrame(table.get_add_actions(flatten=True))
+        return set(found.select("path", "partition.delivery_day").iter_rows()) if found.height else set()
+
+    def stage(self, rows: pl.DataFrame) -> Iterator[AddAction]:
+        """Write rows into files that no reader sees before they are committed, and say each once it is written."""
         parts = rows.partition_by(list(self.partition_by), as_dict=True, include_key=False)
-        return [self._write(dict(zip(self.partition_by, key, strict=True)), part) for key, part in parts.items()]
+        for key, part in parts.items():
+            yield self._write(dict(zip(self.partition_by, key, strict=True)), part)
 
     def _write(self, values: Mapping[str, object], part: pl.DataFrame) -> AddAction:
         texts = {name: str(value) for name, value in values.items()}
@@ -119,9 +131,8 @@ class LakeTable:
 
     def discard(self, staged: list[AddAction]) -> None:
         """Delete staged files that no commit has taken up; a commit may have succeeded and still raised."""
-        if staged:
-            taken_up = set(pl.DataFrame(self.open().get_add_actions())["path"])
-            unused = [self._object(action.path) for action in staged if action.path not in taken_up]
+        taken_up = set(pl.DataFrame(self.open().get_add_actions())["path"]) if staged else set()
+        if unused := [self._object(action.path) for action in staged if action.path not in taken_up]:
             obstore.delete(self.storage.store, unused)
 
     def _object(self, path: str) -> str:

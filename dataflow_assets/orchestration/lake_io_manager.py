@@ -4,9 +4,10 @@ Here: what loading and storing a partition of `landing/*` and `lake/*` means. No
 writing Delta tables (see `lake`), which know nothing of Dagster.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -29,10 +30,11 @@ REJECTS = (LAKE, "rejects")
 
 @dataclass(frozen=True)
 class LakeRows:
-    """All rows of a lake table at one version."""
+    """All rows of a lake table at one version, and on which delivery days an older version differs from it."""
 
     frame: pl.LazyFrame
     version: int
+    changed_days: Callable[[int], set[date]]
 
 
 class LandingIOManager(dg.ConfigurableIOManager):
@@ -59,7 +61,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         source = find_source(context.asset_key.path[-1].removesuffix(DAYS_SUFFIX))
         table = rows_table(open_storage(load_settings()), source)
         version = table.open().version()
-        return LakeRows(table.scan(version), version)
+        return LakeRows(table.scan(version), version, partial(table.changed_days, version=version))
 
     def handle_output(self, context: dg.OutputContext, obj: list[Delivery]) -> None:
         """Take in the deliveries, day by day."""

@@ -82,7 +82,7 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
             return {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
 
         if isinstance(source, Snapshot):
-            merged = load_snapshot(connection, source, lake.frame, lake.version)
+            merged = load_snapshot(connection, source, lake.frame, lake.version, lake.changed_days)
             if merged.is_stale:
                 context.log.warning(f"{name} was already made from a newer version of the lake")
             dumped = _dumped_rows(source, lake.frame)

@@ -119,8 +119,8 @@ def read(connection: Connection, statement: str, *parameters: object) -> pl.Data
     return frame
 
 
-def copy_in(connection: Connection, schema: str, table: str, batches: Iterable[pa.Table]) -> None:
-    """Copy Arrow tables, one after the other, into a table, in PostgreSQL's binary format.
+def copy_in(connection: Connection, schema: str | None, table: str, batches: Iterable[pa.Table]) -> None:
+    """Copy Arrow tables, one after the other, into a table, or without a schema into a temporary one.
 
     The next one is made while one is sent.
     """
@@ -130,7 +130,7 @@ def copy_in(connection: Connection, schema: str, table: str, batches: Iterable[p
         return
     reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], ahead))
     with connection.cursor() as cursor:
-        cursor.adbc_ingest(table, reader, mode="append", db_schema_name=schema)
+        cursor.adbc_ingest(table, reader, mode="append", db_schema_name=schema, temporary=schema is None)
 
 
 def advisory_lock(connection: Connection, *names: str) -> None:

@@ -4,6 +4,7 @@ Here: deriving both tables from the dumps, as a pure function, and writing only 
 where the dumps come from (a frame of the lake).
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,11 +15,13 @@ from dataflow_assets.warehouse.database import (
     Connection,
     advisory_lock,
     column_list,
+    copy_in,
     execute,
     identifier,
     transaction,
 )
 from dataflow_assets.warehouse.keys import ID, row_id, to_arrow, typed_columns
+from dataflow_assets.warehouse.newest_dump import add_newest
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_table
 
 _DAY = "delivery_day"
@@ -74,7 +77,13 @@ def current(dumped: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     return latest.join(presence, on=ID, how="left").sort(ID)
 
 
-def load_snapshot(connection: Connection, source: Snapshot, lake: pl.LazyFrame, lake_version: int) -> SnapshotLoad:
+def load_snapshot(
+    connection: Connection,
+    source: Snapshot,
+    lake: pl.LazyFrame,
+    lake_version: int,
+    changed_days: Callable[[int], set[date]] | None = None,
+) -> SnapshotLoad:
     """Bring both tables of a source to what the lake's dumps say; rows that do not differ are not touched.
 
     Args:
@@ -82,41 +91,78 @@ def load_snapshot(connection: Connection, source: Snapshot, lake: pl.LazyFrame, 
         source: what is loaded.
         lake: all rows of the lake table at `lake_version`.
         lake_version: the version that was read; tables made from a newer one are left alone.
+        changed_days: the delivery days on which the lake differs from an older version. Where only a day newer
+            than all before does, only that dump is read; without it, all are.
     """
-    dumped = dumps(lake, source)
-    runs = history(dumped, source)
-    keys = current(dumped, runs)
-    tables = {current_table(source): (keys, [ID]), history_table(source): (runs, [ID, "valid_from"])}
     with transaction(connection):
         advisory_lock(connection, source.name)
-        if _is_stale(connection, source, lake_version):
-            return SnapshotLoad(keys=keys.height, runs=runs.height, changed=0, is_stale=True)
-        changed = sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items())
-        _record(connection, source, lake_version, dumped[_DAY])
-    return SnapshotLoad(keys=keys.height, runs=runs.height, changed=changed)
+        version, newest = _made_from(connection, source)
+        if version > lake_version:
+            return _loaded(connection, source, changed=0, is_stale=True)
+        days = changed_days(version) if changed_days and newest else None
+        if newest and days is not None and all(day > newest for day in days) and len(days) <= 1:
+            changed = _add_newest(connection, source, lake, newest, days)
+            newest = max([newest, *days])
+        else:
+            changed, newest = _derive_all(connection, source, lake)
+        _record(connection, source, lake_version, newest)
+        return _loaded(connection, source, changed=changed)
 
 
-def _is_stale(connection: Connection, source: Snapshot, lake_version: int) -> bool:
-    made_from = execute(connection, "SELECT lake_version FROM warehouse.snapshots WHERE source = $1", source.name)
-    return bool(made_from) and made_from[0][0] > lake_version
+def _add_newest(
+    connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, days: Collection[date]
+) -> int:
+    for day in days:
+        dumped = to_arrow(dumps(lake.filter(pl.col(_DAY) == day), source).drop(_DAY))
+        frame = pl.from_arrow(dumped)
+        assert isinstance(frame, pl.DataFrame)
+        return add_newest(connection, source, frame, day=day, newest_before=newest)
+    return 0
 
 
-def _record(connection: Connection, source: Snapshot, lake_version: int, days: pl.Series) -> None:
-    newest = days.max()
+def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) -> tuple[int, date | None]:
+    """Make both tables from every dump; the rows written and the newest delivery day."""
+    dumped = dumps(lake, source)
+    runs = history(dumped, source)
+    tables = {current_table(source): (current(dumped, runs), [ID]), history_table(source): (runs, [ID, "valid_from"])}
+    newest = dumped[_DAY].max()
+    assert newest is None or isinstance(newest, date)
+    return sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items()), newest
+
+
+def _made_from(connection: Connection, source: Snapshot) -> tuple[int, date | None]:
+    """The lake's version and the newest delivery day that the tables were made from; -1 and None before the first."""
+    statement = "SELECT lake_version, newest_day FROM warehouse.snapshots WHERE source = $1"
+    found = execute(connection, statement, source.name)
+    return found[0] if found else (-1, None)
+
+
+def _loaded(connection: Connection, source: Snapshot, *, changed: int, is_stale: bool = False) -> SnapshotLoad:
+    keys, runs = (
+        int(execute(connection, f"SELECT count(*) FROM {identifier(WAREHOUSE, table)}")[0][0])  # noqa: S608
+        for table in (current_table(source), history_table(source))
+    )
+    return SnapshotLoad(keys=keys, runs=runs, changed=changed, is_stale=is_stale)
+
+
+def _record(connection: Connection, source: Snapshot, lake_version: int, newest: date | None) -> None:
     execute(
         connection,
         "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date) ON CONFLICT (source) "
         "DO UPDATE SET lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day",
-        *(source.name, lake_version, newest.isoformat() if isinstance(newest, date) else None),
+        *(source.name, lake_version, newest.isoformat() if newest else None),
     )
 
 
 def _merge(connection: Connection, name: str, frame: pl.DataFrame, key: list[str]) -> int:
     """Make a table equal to a frame; the number of rows inserted, updated or deleted."""
     table, draft = identifier(WAREHOUSE, name), f"draft_{name}"
+    if not execute(connection, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
+        copy_in(connection, WAREHOUSE, name, [to_arrow(frame)])
+        execute(connection, f"ANALYZE {table}")
+        return frame.height
     execute(connection, f"CREATE TEMPORARY TABLE {identifier(draft)} (LIKE {table}) ON COMMIT DROP")
-    with connection.cursor() as cursor:
-        cursor.adbc_ingest(draft, to_arrow(frame), mode="append", temporary=True)
+    copy_in(connection, None, draft, [to_arrow(frame)])
     execute(connection, f"ANALYZE {identifier(draft)}")
     columns, others = column_list(frame.columns), [column for column in frame.columns if column not in key]
     matches = " AND ".join(f"old.{identifier(part)} = new.{identifier(part)}" for part in key)

@@ -7,6 +7,7 @@ import argparse
 import json
 import resource
 import time
+from functools import partial
 
 from dataflow_assets.lake.intake import take_in
 from dataflow_assets.lake.tables import rows_table
@@ -33,7 +34,9 @@ def main() -> None:
         assert intake is not None
         in_lake = time.perf_counter()
         with connect(url) as connection:
-            load = load_snapshot(connection, source, rows_table(storage, source).scan(intake.version), intake.version)
+            table, version = rows_table(storage, source), intake.version
+            changed_days = partial(table.changed_days, version=version)
+            load = load_snapshot(connection, source, table.scan(version), version, changed_days)
         dumps.append(
             {
                 "seconds": time.perf_counter() - start,

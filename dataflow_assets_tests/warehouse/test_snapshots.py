@@ -1,6 +1,6 @@
 """Snapshot tables say what the lake's dumps say, whatever came in which order."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -32,9 +32,12 @@ def days(*numbers: int) -> list[date]:
 D0, D1, D2, D3 = days(0, 1, 2, 3)
 
 
-def load(url: str, rows: pl.DataFrame, version: int = 1) -> SnapshotLoad:
+ChangedDays = Callable[[int], set[date]]
+
+
+def load(url: str, rows: pl.DataFrame, version: int = 1, changed_days: ChangedDays | None = None) -> SnapshotLoad:
     with connect(url) as connection:
-        return load_snapshot(connection, AUTHORS, rows.lazy(), version)
+        return load_snapshot(connection, AUTHORS, rows.lazy(), version, changed_days)
 
 
 def lake(*objects: pl.DataFrame) -> pl.DataFrame:
@@ -117,18 +120,31 @@ def test_both_tables_are_what_the_dumps_say(objects: list[Object], random: Any) 
     assert len(set(runs)) == len(runs)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def changed_between(versions: Mapping[int, Mapping[tuple[int, str], Object]], since: int, now: int) -> set[date]:
+    """The days of the objects that one version has and another has not, or not with these rows."""
+    before, after = ({made for made in versions[version].values() if made.rows} for version in (since, now))
+    return {DAY + timedelta(days=made.day) for made in before ^ after}
+
+
+@pytest.mark.parametrize("is_told", [False, True], ids=["all dumps are read", "told which days changed"])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(objects=OBJECTS, data=st.data())
-def test_any_order_of_loads_ends_in_the_same_tables(database_url: str, objects: list[Object], data: Any) -> None:
+def test_any_order_of_loads_ends_in_the_same_tables(
+    database_url: str, is_told: bool, objects: list[Object], data: Any
+) -> None:
     """Also where an object is replaced by a newer version, or all of its rows are."""
     ask(database_url, "TRUNCATE warehouse.authors_current, warehouse.authors_history, warehouse.snapshots")
-    arrivals = data.draw(st.permutations(objects))
+    in_order = sorted(objects, key=lambda made: (made.day, made.file))
+    arrivals = data.draw(st.one_of(st.just(in_order), st.permutations(objects)))
     replaced = data.draw(st.lists(st.tuples(st.sampled_from(objects), ROWS), max_size=2)) if objects else []
     landed: dict[tuple[int, str], Object] = {}
     newer = [Object(old.day, old.file, rows) for old, rows in replaced]
+    versions: dict[int, dict[tuple[int, str], Object]] = {}
     for version, made in enumerate([*arrivals, *newer], 1):
         landed[made.day, made.file] = made
-        load(database_url, lake(*(known.frame() for known in landed.values())), version)
+        versions[version] = dict(landed)
+        told = partial(changed_between, versions, now=version) if is_told else None
+        load(database_url, lake(*(known.frame() for known in landed.values())), version, told)
     now, runs = oracle(landed.values())
     assert set(ask(database_url, CURRENT)) == now
     assert set(ask(database_url, HISTORY)) == runs
@@ -239,3 +255,13 @@ def test_the_latest_values_come_back_as_a_frame(database_url: str) -> None:
         frame = read_snapshot(connection, AUTHORS)
     assert frame.schema == AUTHORS.schema.create_empty().schema
     assert sorted(frame.select("name", "nationality").rows()) == [("x", "two"), ("y", None)]
+
+
+def test_a_newest_dump_is_read_alone(database_url: str) -> None:
+    load(database_url, lake(dump({"Ada": "finns", "Ben": None}, delivered=D0)))
+    only_the_newest = lake(dump({"Ada": "danes", "Cid": None}, delivered=D1))
+    loaded = load(database_url, only_the_newest, 2, lambda since: {D1} if since == 1 else set())
+    assert (loaded.keys, loaded.runs) == (3, 4)
+    rows = ask(database_url, "SELECT name, first_seen, last_seen, missing_since FROM warehouse.authors ORDER BY name")
+    assert rows == [("Ada", D0, D1, None), ("Ben", D0, D0, D1), ("Cid", D1, D1, None)]
+    assert load(database_url, only_the_newest, 3, lambda _: set()).changed == 0
