@@ -1,0 +1,375 @@
+"""Files of CSV, whole and damaged: exactly which rows, rejects and refusals they give."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import dataframely as dy
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake import reading
+from dataflow_assets.lake.plain_lines import NotPlainError, plain_records
+from dataflow_assets.lake.reading import BATCH_ROWS, Reject, check_format, count_delivered, read_file
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.declaration import Csv, Snapshot, Source
+
+USERS = find_source("users")
+HEAD = b"email,first_name,last_name\n"
+Row = tuple[str | None, ...]
+
+SHORT, LONG = "csv.missing_columns", "csv.too_many_columns"
+UNQUOTED, ENCODING, SIZE = "csv.unquoted_value", "csv.invalid_encoding", "csv.line_size_over_maximum"
+FORM, MISSING = "email.regex", "email.nullability"
+
+
+class Found(NamedTuple):
+    rows: list[Row]
+    rejects: list[Reject]
+
+    @property
+    def short(self) -> list[tuple[int | None, str, str]]:
+        """Line, code and text of each reject."""
+        return [(reject.line, reject.code, reject.raw) for reject in self.rejects]
+
+
+def _read(path: Path, source: Source = USERS) -> Found:
+    batches = list(read_file(path, source))
+    columns = source.schema.column_names()
+    rows = [row for batch in batches for row in batch.rows.select(columns).rows()]
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    assert count_delivered(path, source) == len(rows) + len(rejects), "delivered is not accepted + rejected"
+    return Found(rows, rejects)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "users.csv"
+
+
+A, B = ("a@x", "A", "Aa"), ("b@x", "B", "Bb")
+
+READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
+    "plain": (HEAD + b"a@x,A,Aa\nb@x,B,Bb\n", [A, B], []),
+    "no newline at the end": (HEAD + b"a@x,A,Aa\nb@x,B,Bb", [A, B], []),
+    "header only": (HEAD, [], []),
+    "header only, no newline": (HEAD[:-1], [], []),
+    "empty": (b"", [], []),
+    "a BOM": (b"\xef\xbb\xbf" + HEAD + b"a@x,A,Aa\nb,B,Bb\n", [A], [(3, FORM, "b,B,Bb")]),
+    "a BOM and quotes": (b'\xef\xbb\xbf"email","first_name","last_name"\na@x,A,Aa\n', [A], []),
+    "CRLF": (
+        b"email,first_name,last_name\r\na@x,A,Aa\r\nc@x,C\r\nd,D,Dd\r\n\r\ne@x\r\nb@x,B,Bb\r\n",
+        [A, B],
+        [(3, SHORT, "c@x,C"), (4, FORM, "d,D,Dd"), (6, SHORT, "e@x")],
+    ),
+    "a CR inside quotes": (HEAD + b'a@x,"A\rA",Aa\n', [("a@x", "A\rA", "Aa")], []),
+    "blank lines": (
+        HEAD + b"\na@x,A,Aa\n\n\nc,C,Cc\n\nd@x,D\n\nb@x,B,Bb\n\n\n",
+        [A, B],
+        [(6, FORM, "c,C,Cc"), (8, SHORT, "d@x,D")],
+    ),
+    "a line of spaces": (HEAD + b"a@x,A,Aa\n   \n", [A], [(3, SHORT, "   ")]),
+    "too few fields": (HEAD + b"c@x,C\na@x,A,Aa\n", [A], [(2, SHORT, "c@x,C")]),
+    "too many fields": (HEAD + b"c@x,C,Cc,more\na@x,A,Aa\n", [A], [(2, LONG, "c@x,C,Cc,more")]),
+    "a comma too many": (HEAD + b"a@x,A,Aa,\n", [A], []),
+    "newlines in quotes": (
+        HEAD + b'a@x,"A\n\nA",Aa\nc,C,Cc\nd@x,D\n"e","x\ny","a ""word"""\nb@x,B,Bb\nlast,1\n',
+        [("a@x", "A\n\nA", "Aa"), B],
+        [(5, FORM, "c,C,Cc"), (6, SHORT, "d@x,D"), (7, FORM, '"e","x\ny","a ""word"""'), (10, SHORT, "last,1")],
+    ),
+    "newline in quotes of a short line": (
+        HEAD + b'c@x,"C\nC"\nd,D,Dd\na@x,A,Aa\n',
+        [A],
+        [(2, SHORT, 'c@x,"C\nC"'), (4, FORM, "d,D,Dd")],
+    ),
+    "newline in the header": (
+        b'email,first_name,last_name,"a\nnote"\na@x,A,Aa,1\nc,C,Cc,1\nd@x\n',
+        [A],
+        [(4, FORM, "c,C,Cc,1"), (5, SHORT, "d@x")],
+    ),
+    "quotes": (HEAD + b'"a@x","A ""the"" B","C, D"\n', [("a@x", 'A "the" B', "C, D")], []),
+    "quotes inside a field": (HEAD + b'a@x,5" disc,Aa\nb@x,B,Bb\n', [("a@x", '5" disc', "Aa"), B], []),
+    "quotes inside two fields": (
+        HEAD + b'a@x,5" disc,Aa\nc,C,Cc\nb@x,6" disc,Bb\n',
+        [("a@x", '5" disc', "Aa"), ("b@x", '6" disc', "Bb")],
+        [(3, FORM, "c,C,Cc")],
+    ),
+    "spaces around quotes": (HEAD + b'a@x, "A\nA" ,Aa\n', [("a@x", "A\nA", "Aa")], []),
+    "text after quotes": (HEAD + b'c@x,"C"C,Cc\na@x,A,Aa\n', [A], [(2, UNQUOTED, 'c@x,"C"C,Cc')]),
+    "an unclosed quote at the end": (
+        HEAD + b'a@x,A,Aa\nc@x\nd@x,"D,Dd\ne@x,E,Ee\n',
+        [A],
+        [(3, SHORT, "c@x"), (4, UNQUOTED, 'd@x,"D,Dd\ne@x,E,Ee')],
+    ),
+    "an unclosed quote, closed by the next": (
+        HEAD + b'c@x,"C,Cc\nd@x,D,Dd\ne@x,"E",Ee\na@x,A,Aa\n',
+        [A],
+        [(2, UNQUOTED, 'c@x,"C,Cc\nd@x,D,Dd\ne@x,"E",Ee')],
+    ),
+    "a lone quote": (HEAD + b'a@x,A,Aa\n"', [A], [(3, UNQUOTED, '"')]),
+    "absent values": (
+        HEAD + b'a@x,,""\n,C,Cc\n"",D,Dd\n,,\n',
+        [("a@x", None, None)],
+        [(3, MISSING, ",C,Cc"), (4, MISSING, '"",D,Dd'), (5, MISSING, ",,")],
+    ),
+    "what looks absent": (HEAD + b"a@x,NULL,null\n", [("a@x", "NULL", "null")], []),
+    "spaces": (HEAD + b"a@x, A , \n", [("a@x", " A ", " ")], []),
+    "what looks like a comment": (HEAD + b"#c,C,Cc\na@x,\\,Aa\\\n", [("a@x", "\\", "Aa\\")], [(2, FORM, "#c,C,Cc")]),
+    "other columns": (b"n,last_name,email,m,first_name\n1,Aa,a@x,2,A\n", [A], []),
+    "columns without names": (b"email,first_name,last_name,\na@x,A,Aa,1\n", [A], []),
+    "columns that differ by case": (b"Email,email,first_name,last_name\n1,a@x,A,Aa\n", [A], []),
+    "strange column names": (b'email,first_name,last_name,"q""uote",\xff,x\0y\na@x,A,Aa,1,2,3\n', [A], []),
+    "invalid UTF-8": (
+        HEAD + b"c@x,C\xe9,Cc\na@x,A,Aa\nd,D,Dd\n",
+        [A],
+        [(2, ENCODING, "c@x,C\ufffd,Cc"), (4, FORM, "d,D,Dd")],
+    ),
+    "invalid UTF-8 in a ragged line": (HEAD + b"c@x,\xff,C,C,C\na@x,A,Aa\n", [A], [(2, ENCODING, "c@x,\ufffd,C,C,C")]),
+    "NUL": (HEAD + b"c@x,C\0C,Cc\na@x,A,Aa\n\0\0\n", [A], [(2, "first_name.nul", "c@x,C\0C,Cc"), (4, SHORT, "\0\0")]),
+    "other controls and line separators": (
+        HEAD + "a@x,\x0b\x0c\x1a,\u2028\u0085\nc,C,Cc\n".encode(),
+        [("a@x", "\x0b\x0c\x1a", "\u2028\u0085")],
+        [(3, FORM, "c,C,Cc")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
+    content, rows, rejects = READ[case]
+    file.write_bytes(content)
+    found = _read(file)
+    assert found.rows == rows
+    assert found.short == rejects
+
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "an error page": (b"<!DOCTYPE html>\n<html><body>503</body></html>\n", "lacks the column email, first_name"),
+    "a missing column": (b"email,first_name\na@x,A\n", "lacks the column last_name"),
+    "a column named twice": (b"email,first_name,last_name,email\na@x,A,Aa,b@x\n", "names a column twice"),
+    "another delimiter": (b"email;first_name;last_name\na@x;A;Aa\n", "lacks the column email, first_name, last_name"),
+    "other column names": (b"EMAIL,first_name,last_name\na@x,A,Aa\n", "lacks the column email"),
+    "a blank first line": (b"\n" + HEAD + b"a@x,A,Aa\n", "lacks the column email, first_name, last_name"),
+    "a newline": (b"\n", "lacks the column email, first_name, last_name"),
+    "a BOM alone": (b"\xef\xbb\xbf", "lacks the column email, first_name, last_name"),
+    "an unclosed quote in the header": (b'email,"first_name,last_name\na@x,A,Aa\n', "is not a CSV file"),
+    "UTF-16": ("email,first_name,last_name\na@x,A,Aa\n".encode("utf-16"), "lacks the column email"),
+    "compressed": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "lacks the column email"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_such_file_is_refused_before_and_at_reading(file: Path, case: str) -> None:
+    content, reason = REFUSED[case]
+    file.write_bytes(content)
+    with pytest.raises(FormatError, match=f"users.csv.*{reason}"):
+        check_format(file, USERS)
+    with pytest.raises(FormatError, match=f"users.csv.*{reason}"):
+        list(read_file(file, USERS))
+
+
+LINE_ENDS = {
+    "CR": HEAD.replace(b"\n", b"\r") + b"a@x,A,Aa\rb@x,B,Bb\r",
+    "CRLF, then LF": HEAD.replace(b"\n", b"\r\n") + b"a@x,A,Aa\nb@x,B,Bb\r\n",
+    "LF, then CRLF": HEAD + b"a@x,A,Aa\r\nb@x,B,Bb\n",
+    "a lone CR": HEAD + b"a@x,A\rA,Aa\n",
+    "a lone CR beside quotes": HEAD + b'a@x,\r,"A, B"\n',
+    "a CR at the end": HEAD + b"a@x,A,Aa\r",
+    "CR CRLF": HEAD.replace(b"\n", b"\r\r\n") + b"a@x,A,Aa\r\r\n",
+    "a blank LF line among CRLF": HEAD.replace(b"\n", b"\r\n") + b"a@x,A,Aa\r\n\n",
+}
+
+
+@pytest.mark.parametrize("case", LINE_ENDS)
+def test_line_ends_that_are_not_of_one_kind_are_refused(file: Path, case: str) -> None:
+    file.write_bytes(LINE_ENDS[case])
+    with pytest.raises(FormatError, match=r"users\.csv (mixes line ends|cannot be parsed)"):
+        _read(file)
+
+
+def test_a_sound_file_and_an_empty_one_may_land(file: Path) -> None:
+    for content in (HEAD, b""):
+        file.write_bytes(content)
+        check_format(file, USERS)
+
+
+def test_a_reject_says_every_reason(file: Path) -> None:
+    file.write_bytes(b"title,duration_mins,original_language,size_mb\n,0,,-1\n")
+    rejects = _read(file, find_source("movies")).rejects
+    assert [reject.message for reject in rejects] == [
+        "title is missing; duration_mins is below its minimum; size_mb is below its minimum."
+    ]
+    file.write_bytes(HEAD + b"c@x\n")
+    assert _read(file).rejects[0].message == "the line cannot be read as CSV: missing columns."
+
+
+def test_a_line_too_long_for_the_parser_is_one_reject(file: Path) -> None:
+    file.write_bytes(HEAD + b"c@x," + b"C" * 3_000_000 + b",Cc\na@x,A,Aa\n")
+    found = _read(file)
+    assert found.rows == [A]
+    assert [(reject.line, reject.code, len(reject.raw)) for reject in found.rejects] == [(2, SIZE, 3_000_007)]
+
+
+def test_a_record_without_end_is_refused_before_it_fills_the_memory(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_LONGEST_RECORD", 10_000)
+    file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x,B,Bb\n" * 2_000)
+    with pytest.raises(FormatError, match="has no end to the record that begins on line 2"):
+        count_delivered(file, USERS)
+
+
+@pytest.mark.parametrize("name", ["users[1].csv", "users*.csv", "user?.csv", "users.csv.gz", "é 'q\".csv", "{a,b}.csv"])
+def test_a_file_name_is_no_pattern_and_no_format(tmp_path: Path, name: str) -> None:
+    for neighbour in ("users1.csv", "users2.csv", "userX.csv", "a.csv"):
+        (tmp_path / neighbour).write_bytes(HEAD + b"wrong@x,Wrong,File\n")
+    (tmp_path / name).write_bytes(HEAD + b"a@x,A,Aa\n")
+    assert _read(tmp_path / name).rows == [A]
+
+
+def test_a_folder_name_is_no_value(tmp_path: Path) -> None:
+    file = tmp_path / "email=folder@x" / "users.csv"
+    file.parent.mkdir()
+    file.write_bytes(HEAD + b"a@x,A,Aa\n")
+    assert _read(file).rows == [A]
+
+
+# other declarations
+
+
+class _Note(dy.Schema):
+    name = dy.String()
+    text = dy.String(nullable=True)
+
+
+def _notes(**reader: str) -> Source:
+    return Snapshot(
+        name="notes",
+        singular="note",
+        description="Notes.",
+        owner="team:notes",
+        schema=_Note,
+        reader=Csv(**reader),
+        key=("name",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reader", "line"),
+    [
+        ({"delimiter": ";"}, 'a;"b;c\nd"'),
+        ({"delimiter": "\t"}, 'a\t"b;c\nd"'),
+        ({"delimiter": "|"}, 'a|"b;c\nd"'),
+        ({"quote": "'"}, "a,'b;c\nd'"),
+        ({"delimiter": "^", "quote": "$"}, "a^$b;c\nd$"),
+    ],
+)
+def test_a_declaration_may_name_another_delimiter_and_quote(file: Path, reader: dict[str, str], line: str) -> None:
+    notes = _notes(**reader)
+    delimiter = reader.get("delimiter", ",")
+    file.write_text(f"name{delimiter}text\n{line}\nz\n", encoding="utf-8")
+    found = _read(file, notes)
+    assert found.rows == [("a", "b;c\nd")]
+    assert found.short == [(4, SHORT, "z")]
+
+
+# memory
+
+
+def test_a_large_file_comes_in_batches_and_in_order(file: Path) -> None:
+    rows = BATCH_ROWS + 10_000
+    with file.open("wb") as written:
+        written.write(HEAD)
+        written.writelines(b"%d@x,A,Aa\n" % number for number in range(rows))
+        written.write(b"c@x\n")
+    count = 0
+    sizes, rejects = [], []
+    for batch in read_file(file, USERS):
+        sizes.append(batch.rows.height)
+        rejects += batch.rejects
+        positions = batch.rows["position"].to_list()
+        assert positions == list(range(count, count + len(positions)))
+        assert batch.rows["email"].to_list() == [f"{position}@x" for position in positions]
+        count += len(positions)
+    assert count == rows
+    assert max(sizes) <= BATCH_ROWS
+    assert [(reject.line, reject.raw) for reject in rejects] == [(rows + 2, "c@x")]
+
+
+# for all inputs
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+FIELD = st.one_of(TEXT, st.text('", \n\r\t\\é', max_size=6))
+WORD = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="@"), min_size=1, max_size=5)
+PERSON = st.tuples(st.builds("{}@{}".format, WORD, WORD), FIELD, FIELD)
+QUICK = settings(
+    max_examples=60, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def _written(rows: Sequence[Row], quoting: int, end: str) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=quoting, lineterminator=end)  # type: ignore[arg-type]
+    writer.writerows([("email", "first_name", "last_name"), *rows])
+    return text.getvalue().encode()
+
+
+@QUICK
+@given(
+    st.lists(PERSON, max_size=8), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"])
+)
+@example([("a@x", ' "', '"'), ("b@x", "\r", ' ""\n'), ("c@x", "\n\n", "")], csv.QUOTE_ALL, "\n")
+@example([("a@x", ' "', '"'), ("b@x", "\r", ' ""\n'), ("c@x", "\n\n", "")], csv.QUOTE_MINIMAL, "\r\n")
+def test_any_text_comes_back_unchanged(file: Path, rows: list[tuple[str, str, str]], quoting: int, end: str) -> None:
+    if (quoting, end) == (csv.QUOTE_MINIMAL, "\n"):  # Python would not quote a CR
+        rows = [(email, first.replace("\r", ""), last.replace("\r", "")) for email, first, last in rows]
+    file.write_bytes(_written(rows, quoting, end))
+    assert _read(file) == ([tuple(value or None for value in row) for row in rows], [])
+
+
+@QUICK
+@given(st.lists(st.one_of(st.sampled_from(["a@x,A,Aa", "a@x,A", "no,A,Aa", "", 'a@x,"A, B",Aa']), FIELD), max_size=8))
+@example(['a@x,"', '",Aa'])
+@example(["", "a@x,A,Aa\r", ""])
+def test_lines_are_told_apart_in_two_ways_alike(file: Path, lines: list[str]) -> None:
+    """The quick way, over columns of lines, either passes or finds what the thorough way finds."""
+    file.write_bytes(HEAD + "\n".join(lines).encode())
+    reader = USERS.reader
+    assert isinstance(reader, Csv)
+    try:
+        quick = [row for records in plain_records(file, reader) for row in records.rows()]
+        thorough = [(line, raw.decode()) for _, line, raw in reading._records(file, reader)]
+    except (NotPlainError, FormatError):
+        return
+    assert quick == thorough
+
+
+def _plain_file() -> list[bytes]:
+    return [HEAD, *(b'%d@x,First %d,"Last, %d"\n' % (number, number, number) for number in range(30))]
+
+
+@QUICK
+@given(st.integers(0, 800), st.one_of(st.binary(max_size=6), st.text('",\n\r\0 ax', max_size=4).map(str.encode)))
+@example(100, b'"')
+@example(100, b"\r")
+@example(100, b"\xff")
+def test_damage_refuses_the_file_or_spoils_only_what_follows(file: Path, place: int, damage: bytes) -> None:
+    """The bytes at a place are overwritten: the lines before it are in, the sum holds, or nothing is believed."""
+    whole = b"".join(_plain_file())
+    place = min(place, len(whole))
+    file.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
+    try:
+        batches = list(read_file(file, USERS))
+        delivered = count_delivered(file, USERS)
+    except FormatError:
+        return
+    accepted = [row[:3] for batch in batches for row in batch.rows.rows()]
+    undamaged = whole[:place].count(b"\n") - 1
+    expected = [(f"{number}@x", f"First {number}", f"Last, {number}") for number in range(undamaged)]
+    if delivered == len(accepted) + sum(len(batch.rejects) for batch in batches):  # otherwise it is refused
+        assert accepted[: max(undamaged, 0)] == expected

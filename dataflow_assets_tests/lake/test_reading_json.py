@@ -1,0 +1,280 @@
+"""Files of JSON, whole and damaged: exactly which rows, rejects and refusals they give."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.reading import Reject, check_format, count_delivered, read_file
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.declaration import Source
+
+BOOKS = find_source("books")
+Row = tuple[Any, ...]
+A = b'{"name":"A","pages":1,"author":"x","publisher":"y"}'
+A_ROW: Row = ("A", 1, "x", "y")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "books.json"
+
+
+def _read(path: Path, source: Source = BOOKS) -> tuple[list[Row], list[Reject]]:
+    batches = list(read_file(path, source))
+    columns = source.schema.column_names()
+    rows = [row for batch in batches for row in batch.rows.select(columns).rows()]
+    return rows, [reject for batch in batches for reject in batch.rejects]
+
+
+READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
+    "plain": (b"[" + A + b"," + A + b"]", [A_ROW, A_ROW], []),
+    "empty": (b"", [], []),
+    "an empty array": (b" [ ]\n", [], []),
+    "spaces": (b" \r\n[\n\t" + A + b"\n ,\n" + A + b"\n]\n\n", [A_ROW, A_ROW], []),
+    "a BOM": (b"\xef\xbb\xbf[" + A + b"]", [A_ROW], []),
+    "other keys": (b'[{"x":[{"y":"]"}],"pages":2,"name":"B"}]', [("B", 2, None, None)], []),
+    "keys in another case": (b'[{"Name":"B"}]', [], [("title.nullability", '{"Name":"B"}')]),
+    "an empty object": (b"[{}," + A + b"]", [A_ROW], [("title.nullability", "{}")]),
+    "nulls": (
+        b'[{"name":null},{"name":"B","pages":null}]',
+        [("B", None, None, None)],
+        [("title.nullability", '{"name":null}')],
+    ),
+    "empty text": (b'[{"name":""}]', [], [("title.min_length", '{"name":""}')]),
+    "numbers as text and text as numbers": (b'[{"name":1,"pages":"2"}]', [("1", 2, None, None)], []),
+    "objects and arrays as text": (
+        b'[{"name":{"a":1}},{"name":["x"]}]',
+        [('{"a":1}', None, None, None), ('["x"]', None, None, None)],
+        [],
+    ),
+    "wrong numbers": (
+        b'[{"name":"B","pages":1.5},{"name":"B","pages":true},{"name":"B","pages":[1]},{"name":"B","pages":"x"},'
+        b'{"name":"B","pages":99999999999999999999},{"name":"B","pages":0},{"name":"B","pages":NaN}]',
+        [],
+        [
+            ("pages.dtype", '{"name":"B","pages":1.5}'),
+            ("pages.dtype", '{"name":"B","pages":true}'),
+            ("pages.dtype", '{"name":"B","pages":[1]}'),
+            ("pages.dtype", '{"name":"B","pages":"x"}'),
+            ("pages.dtype", '{"name":"B","pages":99999999999999999999}'),
+            ("pages.min", '{"name":"B","pages":0}'),
+            ("pages.dtype", '{"name":"B","pages":NaN}'),
+        ],
+    ),
+    "an escaped NUL": (
+        b'[{"name":"A\\u0000B"},{"name":"C"}]',
+        [("C", None, None, None)],
+        [("title.nul", '{"name":"A\\u0000B"}')],
+    ),
+    "an escaped NUL that nobody asked for": (b'[{"name":"C","z":"\\u0000"}]', [("C", None, None, None)], []),
+    "escapes": (
+        b'[{"name":"a\\"b{[\\\\","publisher":"\\ud83c\\udfac\\n\\u00e9"}]',
+        [('a"b{[\\', None, None, "🎬\né")],
+        [],
+    ),
+    "text as it was written": (
+        b'[{ "pages" : 0,\n"name":"\xc3\xa9" }]',
+        [],
+        [("pages.min", '{ "pages" : 0,\n"name":"é" }')],
+    ),
+    "deep nesting": (b'[{"name":"B","z":' + b"[" * 500 + b"]" * 500 + b"}]", [("B", None, None, None)], []),
+    "a long object": (b'[{"name":"B","z":"' + b"z" * 20_000_000 + b'"}]', [("B", None, None, None)], []),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
+    content, expected, rejected = READ[case]
+    file.write_bytes(content)
+    rows, rejects = _read(file)
+    assert rows == expected
+    assert [(reject.code, reject.raw) for reject in rejects] == rejected
+    assert count_delivered(file, BOOKS) == len(rows) + len(rejects)
+    assert {reject.line for reject in rejects} <= {None}
+
+
+NOT_WHOLE = {
+    "cut after a comma": b"[" + A + b",",
+    "cut after an object": b"[" + A,
+    "cut in an object": b"[" + A + b',{"name":"B"',
+    "cut in a text": b"[" + A + b',{"name":"B',
+    "cut in a text full of escapes": b"[" + A + b',{"name":"' + b'\\"' * 100_000,
+    "cut at once": b"[",
+    "a comma at the end": b"[" + A + b" , ]",
+    "two arrays": b"[" + A + b"][" + A + b"]",
+    "two arrays on two lines": b"[" + A + b"]\n[" + A + b"]\n",
+    "an object": A,
+    "objects on lines": A + b"\n" + A + b"\n",
+    "text after the array": b"[" + A + b"] sorry",
+    "a bracket too many": b"[" + A + b"]]",
+    "a brace too many": b"[" + A + b"}]",
+    "spaces alone": b" \n ",
+    "an error page": b"<!DOCTYPE html>\n<html><body>[503]</body></html>\n",
+    "plain text": b"sorry",
+    "UTF-16": '[{"name":"A"}]'.encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_WHOLE)
+def test_what_is_not_one_whole_array_is_refused_before_and_at_reading(file: Path, case: str) -> None:
+    file.write_bytes(NOT_WHOLE[case])
+    for use in (check_format, count_delivered, lambda path, source: list(read_file(path, source))):
+        with pytest.raises(FormatError, match=r"books\.json is not a JSON file that holds one whole array of objects"):
+            use(file, BOOKS)
+
+
+BROKEN = {
+    "text before the array": b"sorry [" + A + b"]",
+    "a missing comma": b"[" + A + b" " + A + b"]",
+    "two commas": b"[" + A + b",," + A + b"]",
+    "a comma at the beginning": b"[," + A + b"]",
+    "a comma far from the end": b"[" + A + b"," + b" " * 2_000 + b"]",
+    "brackets that do not match": b'[{"name":["A"}]]',
+    "an unknown word": b'[{"name":tru}]',
+    "single quotes": b"[{'name':'A'}]",
+    "a comment": b"[/* {} */" + A + b"]",
+    "a NUL in a text": b'[{"name":"A\0B"}]',
+    "a NUL between": b"[" + A + b"\0," + A + b"]",
+    "a newline in a text": b'[{"name":"A\nB"}]',
+    "invalid UTF-8": b'[{"name":"A\xff"}]',
+    "half a surrogate": b'[{"name":"\\ud800"}]',
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_refused_as_a_whole(file: Path, case: str) -> None:
+    file.write_bytes(BROKEN[case])
+    with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: ") as refusal:
+        list(read_file(file, BOOKS))
+    assert str(file.parent) not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[1,2]", b"[" + A + b",1]", b"[null," + A + b"]", b'["{","}"]', b"[[" + A + b"]]", b"[" + A + b",[]]"]
+)
+def test_what_is_no_object_breaks_the_sum(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    rows, rejects = _read(file)
+    assert count_delivered(file, BOOKS) != len(rows) + len(rejects)
+
+
+def test_an_error_far_behind_the_first_batch_refuses_the_file(file: Path) -> None:
+    file.write_bytes(b"[" + b'{"name":"B"},\n' * 250_000 + b'{"name":tru}]')
+    batches = read_file(file, BOOKS)
+    assert next(batches).rows.height
+    with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: "):
+        list(batches)
+
+
+def test_a_file_name_is_no_pattern(tmp_path: Path) -> None:
+    (tmp_path / "books1.json").write_bytes(b'[{"name":"wrong"}]')
+    file = tmp_path / "books[1].json"
+    file.write_bytes(b"[" + A + b"]")
+    assert _read(file) == ([A_ROW], [])
+
+
+# what the vendors send
+
+
+def test_an_author_has_the_last_nationality_that_is_not_empty(file: Path) -> None:
+    slugs: list[list[str | None]] = [["finns", "omanis"], ["finns", None, ""], [None], []]
+    authors: list[object] = [
+        {"metadata": {"name": f"N{number}"}, "nationalities": [{"slug": slug} for slug in found]}
+        for number, found in enumerate(slugs)
+    ]
+    file.write_text(json.dumps([*authors, {"metadata": {"name": "N4"}}]), encoding="utf-8")
+    rows, _ = _read(file, find_source("authors"))
+    assert [(row[0], row[3]) for row in rows] == [
+        ("N0", "omanis"),
+        ("N1", "finns"),
+        ("N2", None),
+        ("N3", None),
+        ("N4", None),
+    ]
+
+
+def test_a_review_is_of_the_last_movie_and_the_first_book(file: Path) -> None:
+    review = {
+        "content": {"text": "Slow."},
+        "rating": {"rate": 3, "label": "THREE"},
+        "movies": [{"title": "HEAT"}, {"title": "ALIEN"}, {"title": "end"}, {"title": ""}, {"title": None}],
+        "books": [{"metadata": {"title": "DUNE"}}, {"metadata": {"title": "IT"}}],
+        "created": "2021-12-01T00:00:00.000+0100",
+    }
+    file.write_text(json.dumps([review, {**review, "movies": [{"title": "end"}]}]), encoding="utf-8")
+    rows, rejects = _read(file, find_source("reviews"))
+    assert [row[:5] for row in rows] == [("Slow.", 3, "THREE", "ALIEN", "DUNE")]
+    assert [reject.code for reject in rejects] == ["movie_title.nullability"]
+
+
+# for all inputs
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+QUICK = settings(
+    max_examples=50, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@QUICK
+@given(st.lists(st.tuples(TEXT.filter(bool), st.integers(1, 2**63 - 1), TEXT, TEXT), max_size=8), st.booleans())
+def test_any_text_comes_back_unchanged(file: Path, rows: list[Row], ascii_only: bool) -> None:
+    keys = ("name", "pages", "author", "publisher")
+    records = [dict(zip(keys, row, strict=True)) for row in rows]
+    file.write_text(json.dumps(records, ensure_ascii=ascii_only), encoding="utf-8", newline="")
+    assert count_delivered(file, BOOKS) == len(rows)
+    assert _read(file) == (rows, [])
+
+
+def _whole() -> bytes:
+    return json.dumps([{"name": f"B{number}", "pages": 1 + number, "x": [{"y": "]"}]} for number in range(15)]).encode()
+
+
+@QUICK
+@given(st.integers(0, 700), st.one_of(st.binary(max_size=4), st.text('{}[]",:\\ ', max_size=4).map(str.encode)))
+@example(0, b" ")
+@example(1, b"[")
+def test_damage_refuses_the_file_or_leaves_what_precedes_it(file: Path, place: int, damage: bytes) -> None:
+    whole = _whole()
+    file.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
+    try:
+        rows, rejects = _read(file)
+        delivered = count_delivered(file, BOOKS)
+    except FormatError:
+        return
+    undamaged = whole[:place].count(b"]}]}")
+    if delivered == len(rows) + len(rejects):  # otherwise it is refused
+        assert rows[:undamaged] == [(f"B{number}", 1 + number, None, None) for number in range(undamaged)]
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "rejected"),
+    [
+        ("movies", 91, 0),
+        ("users", 783, 0),
+        ("streams", 9_652, 0),
+        ("authors", 200, 1),
+        ("books", 103, 0),
+        ("reviews", 501, 0),
+    ],
+)
+def test_the_reference_data_is_read_whole(reference_data: Path, name: str, accepted: int, rejected: int) -> None:
+    source = find_source(name)
+    (file,) = reference_data.glob(f"*/{name}{source.reader.suffix}")
+    rows, rejects = _read(file, source)
+    assert (len(rows), len(rejects)) == (accepted, rejected)
+    assert count_delivered(file, source) == accepted + rejected
+    assert (
+        pl.DataFrame(rows, schema=source.schema.column_names(), orient="row")
+        .select(source.key)
+        .null_count()
+        .sum_horizontal()
+        .item()
+        == 0
+    )

@@ -1,0 +1,145 @@
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import dataframely as dy
+import pytest
+
+from dataflow_assets.errors import NotFoundError
+from dataflow_assets.sources import all_sources, find_source
+from dataflow_assets.sources.declaration import Csv, Events, Json, Snapshot, Source
+
+
+def _schema(**columns: dy.Column) -> type[dy.Schema]:
+    return type("Made", (dy.Schema,), dict(columns))
+
+
+def _snapshot(schema: type[dy.Schema], **options: Any) -> Source:
+    usual: Mapping[str, Any] = {
+        "name": "things",
+        "singular": "thing",
+        "description": "Things.",
+        "owner": "team:things",
+        "reader": Csv(),
+        "key": ("name",),
+    }
+    return Snapshot(schema=schema, **{**usual, **options})
+
+
+def _events(schema: type[dy.Schema], **options: Any) -> Source:
+    usual: Mapping[str, Any] = {
+        "name": "visits",
+        "singular": "visit",
+        "description": "Visits.",
+        "owner": "team:visits",
+        "reader": Csv(),
+        "key": ("name", "begins"),
+        "event_time": "begins",
+        "end_time": "ends",
+        "longest": timedelta(hours=1),
+    }
+    return Events(schema=schema, **{**usual, **options})
+
+
+NAME = _schema(name=dy.String())
+
+
+def test_every_declaration_is_found() -> None:
+    assert [source.name for source in all_sources()] == ["authors", "books", "movies", "reviews", "streams", "users"]
+
+
+@pytest.mark.parametrize("source", all_sources(), ids=lambda source: source.name)
+def test_a_source_is_found_by_its_plural_and_its_singular(source: Source) -> None:
+    assert find_source(source.name) is find_source(source.singular) is source
+
+
+def test_an_unknown_source_is_refused_by_naming_the_known() -> None:
+    with pytest.raises(NotFoundError, match="no source 'payments'; the sources are authors, books, movies, reviews"):
+        find_source("payments")
+
+
+@pytest.mark.parametrize("source", all_sources(), ids=lambda source: source.name)
+def test_a_landed_object_ends_as_its_format_does(source: Source) -> None:
+    assert source.reader.suffix == (".csv" if isinstance(source.reader, Csv) else ".json")
+
+
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        (dy.String(nullable=True), "neither nullable nor a float"),
+        (dy.Float64(), "neither nullable nor a float"),
+        (dy.Float32(), "neither nullable nor a float"),
+    ],
+)
+def test_a_key_must_tell_rows_apart_for_ever(column: dy.Column, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        _snapshot(_schema(name=column))
+
+
+def test_a_key_must_be_in_the_schema() -> None:
+    with pytest.raises(ValueError, match="source things: key column 'code' is not in the schema"):
+        _snapshot(NAME, key=("name", "code"))
+
+
+@pytest.mark.parametrize("name", ["id", "position", "object", "delivery_day", "valid_from", "raw", "longest", "ID"])
+def test_the_platforms_own_columns_are_reserved(name: str) -> None:
+    with pytest.raises(ValueError, match=f"source things: the platform has columns of the names .*{name}"):
+        _snapshot(_schema(name=dy.String(), **{name: dy.String()}))
+
+
+def test_columns_differ_by_more_than_case() -> None:
+    with pytest.raises(ValueError, match="differ by upper and lower case alone"):
+        _snapshot(_schema(name=dy.String(), Name=dy.String()))
+
+
+@pytest.mark.parametrize("column", [dy.Date(), dy.Time(), dy.Bool()])
+def test_a_type_that_is_not_read_from_text_is_refused_before_any_file_comes(column: dy.Column) -> None:
+    with pytest.raises(ValueError, match="nothing makes the type of the columns \\['when'\\] of text yet"):
+        _snapshot(_schema(name=dy.String(), when=column))
+
+
+@pytest.mark.parametrize("name", ["rejects", "Things", "a/b", "", "1st"])
+def test_a_source_has_a_plain_name_of_its_own(name: str) -> None:
+    with pytest.raises(ValueError, match="a source cannot be named"):
+        _snapshot(NAME, name=name)
+
+
+def test_a_json_reader_must_speak_of_every_column() -> None:
+    with pytest.raises(ValueError, match="says nothing of the columns \\['name'\\]"):
+        _snapshot(NAME, reader=Json(paths={"title": "$.title"}))
+
+
+INSTANT, MAYBE = dy.Datetime(time_zone="UTC"), dy.Datetime(time_zone="UTC", nullable=True)
+
+
+def test_an_event_key_must_contain_the_event_time() -> None:
+    schema = _schema(name=dy.String(), begins=INSTANT, ends=INSTANT)
+    with pytest.raises(ValueError, match="source visits: the key must contain the event time 'begins'"):
+        _events(schema, key=("name",))
+
+
+@pytest.mark.parametrize(
+    "columns", [{"ends": MAYBE}, {"ends": dy.String()}, {}, {"begins": dy.String(), "ends": INSTANT}]
+)
+def test_an_event_begins_and_ends_at_an_instant(columns: Mapping[str, dy.Column]) -> None:
+    with pytest.raises(ValueError, match="must be a Datetime column that is not nullable"):
+        _events(_schema(**{"name": dy.String(), "begins": INSTANT, **columns}))
+
+
+def _fingerprint(key: tuple[str, ...] = ("name",), **columns: dy.Column) -> str:
+    return _snapshot(_schema(**columns), key=key).fingerprint
+
+
+def test_the_fingerprint_changes_with_columns_types_and_key() -> None:
+    known = [
+        _fingerprint(name=dy.String()),
+        _fingerprint(name=dy.String(), size=dy.Int64()),
+        _fingerprint(name=dy.String(), size=dy.Int32()),
+        _fingerprint(name=dy.String(), weight=dy.Int64()),
+        _fingerprint(name=dy.String(), size=dy.Int64(), key=("name", "size")),
+    ]
+    assert len(set(known)) == len(known)
+
+
+def test_the_fingerprint_does_not_change_with_rules() -> None:
+    assert _fingerprint(name=dy.String()) == _fingerprint(name=dy.String(min_length=2))
