@@ -1,49 +1,18 @@
 """Files to batches of typed rows and rejects.
 
-Here: reading one local file as its source declares, in batches, so that memory follows the batch; and
-counting what a file holds without parsing it. Not here: where files come from and where rows go.
+Here: which reader a source's files go to. Not here: the formats (see `csv_files`, `json_files`), where files
+come from and where rows go.
 """
 
-import csv
-import glob
-import mmap
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
-import polars as pl
+from dataflow_assets.lake.csv_files import check_header, count_records, read_csv
+from dataflow_assets.lake.json_files import count_objects, read_json
+from dataflow_assets.lake.parsing import Batch, Reject
+from dataflow_assets.sources.declaration import Csv, Source
 
-from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.plain_lines import NotPlainError, plain_records
-from dataflow_assets.lake.validation import POSITION, validate
-from dataflow_assets.sources.declaration import Csv, Json, Source
-
-BATCH_ROWS = 122_880  # a row group of DuckDB's readers
-_LONGEST_RECORD = 32 << 20  # bytes; the parser refuses a line of 2 MB
-
-_Reason = tuple[str, str]  # code and message
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reject:
-    """One rejected row, or one refused file: its text as delivered, where it stood, and why."""
-
-    line: int | None
-    code: str
-    message: str
-    raw: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some accepted rows (the schema's columns and `position` Int64) and some rejects of one file."""
-
-    rows: pl.DataFrame
-    rejects: list[Reject] = field(default_factory=list)
+__all__ = ["Batch", "Reject", "check_format", "count_delivered", "read_file"]
 
 
 def read_file(path: Path, source: Source) -> Iterator[Batch]:
@@ -55,8 +24,8 @@ def read_file(path: Path, source: Source) -> Iterator[Batch]:
         FormatError: the file as a whole is not what its source declares.
     """
     if isinstance(source.reader, Csv):
-        return _read_csv(path, source, source.reader)
-    return _read_json(path, source, source.reader)
+        return read_csv(path, source, source.reader)
+    return read_json(path, source, source.reader)
 
 
 def count_delivered(path: Path, source: Source) -> int:
@@ -68,8 +37,8 @@ def count_delivered(path: Path, source: Source) -> int:
     if path.stat().st_size == 0:
         return 0
     if isinstance(source.reader, Csv):
-        return max(_count_records(path, source.reader) - 1, 0)
-    return _count_json_objects(path)
+        return max(count_records(path, source.reader) - 1, 0)
+    return count_objects(path)
 
 
 def check_format(path: Path, source: Source) -> None:
@@ -81,276 +50,4 @@ def check_format(path: Path, source: Source) -> None:
     if path.stat().st_size and isinstance(source.reader, Csv):
         check_header(path, source)
     elif path.stat().st_size:
-        _count_json_objects(path)
-
-
-# CSV
-
-
-def check_header(path: Path, source: Source) -> list[str]:
-    """The column names of a CSV file, as its first line gives them.
-
-    Raises:
-        FormatError: the line is not text, lacks a declared column, or names one twice.
-    """
-    assert isinstance(source.reader, Csv)
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = csv.reader(file, delimiter=source.reader.delimiter, quotechar=source.reader.quote, strict=True)
-            names = next(rows, [])
-    except csv.Error as error:
-        raise FormatError(f"{path.name} is not a CSV file: {error}.") from None
-    missing = [column for column in source.schema.column_names() if column not in names]
-    if missing:
-        raise FormatError(
-            f"{path.name} is not a CSV file of {source.name}: its first line lacks the column {', '.join(missing)}."
-        )
-    if len(set(names)) < len(names):
-        raise FormatError(f"{path.name} names a column twice in its first line.")
-    return names
-
-
-def _read_csv(path: Path, source: Source, reader: Csv) -> Iterator[Batch]:
-    if path.stat().st_size == 0:
-        return
-    names = check_header(path, source)
-    aliases = [f"column{number}" for number in range(len(names))]  # a header may hold what DuckDB takes for no name
-    columns = source.schema.column_names()
-    wanted = ", ".join(f"{aliases[names.index(column)]} AS {_quoted(column)}" for column in columns)
-    reasons: dict[int, _Reason] = {}
-    with _parser(path) as connection:
-        statement = f"""
-            SELECT row_number() OVER () - 1 AS {POSITION}, {wanted}
-            FROM read_csv($path, header = true, auto_detect = false, strict_mode = true, columns = $columns,
-                          delim = $delimiter, quote = $quote, escape = $quote, store_rejects = true,
-                          compression = 'none', hive_partitioning = false)"""  # noqa: S608
-        values = {
-            "path": _pattern(path),
-            "columns": dict.fromkeys(aliases, "VARCHAR"),
-            "delimiter": reader.delimiter,
-            "quote": reader.quote,
-        }
-        for text in _batches(connection, statement, values):
-            rows, rejected = validate(text, source)
-            reasons |= {position: (code, message) for position, code, message in rejected.iter_rows()}
-            yield Batch(rows)
-        refused = _refused(connection)
-    yield Batch(_no_rows(source), _csv_rejects(path, reader, reasons, refused))
-
-
-def _refused(connection: duckdb.DuckDBPyConnection) -> dict[int, _Reason]:
-    """Why the CSV parser refused records, by their number: from 1, the header and blank ones among them."""
-    found = connection.execute("SELECT line, min(error_type::VARCHAR) FROM reject_errors GROUP BY line").fetchall()
-    kinds = {number: kind.lower() for number, kind in found}
-    return {
-        number: (f"csv.{kind.replace(' ', '_')}", f"the line cannot be read as CSV: {kind}.")
-        for number, kind in kinds.items()
-    }
-
-
-def _csv_rejects(
-    path: Path, reader: Csv, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]
-) -> list[Reject]:
-    """Give each rejected row, known by its position, or by its record's number where it has none, line and text."""
-    if not reasons and not refused:
-        return []
-    with suppress(NotPlainError):
-        return _plain_rejects(path, reader, reasons, refused)
-    rejects: list[Reject] = []
-    position = 0
-    for number, line, raw in islice(_records(path, reader), 1, None):
-        if len(rejects) == len(reasons) + len(refused):
-            break
-        reason = refused.get(number) or reasons.get(position)
-        position += number not in refused
-        if reason:
-            rejects.append(Reject(line=line, code=reason[0], message=reason[1], raw=raw.decode(errors="replace")))
-    return rejects
-
-
-def _plain_rejects(
-    path: Path, reader: Csv, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]
-) -> list[Reject]:
-    """The same where each line is a record, so that a record's number is its line's."""
-    rejects: list[Reject] = []
-    position = -1  # that of the header
-    for records in plain_records(path, reader):
-        is_refused = pl.col("line").is_in(list(refused))
-        positioned = records.with_columns(position=position + (~is_refused).cum_sum() - 1)
-        position += int(records.select((~is_refused).sum()).item())
-        wanted = positioned.filter(is_refused | pl.col("position").is_in(list(reasons)))
-        for line, raw, at in wanted.iter_rows():
-            code, message = refused.get(line) or reasons[at]
-            rejects.append(Reject(line=line, code=code, message=message, raw=raw))
-    return rejects
-
-
-def _count_records(path: Path, reader: Csv) -> int:
-    try:
-        return sum(records.height for records in plain_records(path, reader))
-    except NotPlainError:
-        return sum(1 for _ in _records(path, reader))
-
-
-def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
-    """The records of a CSV file that are not blank, the header among them.
-
-    Each has its number among all records, the line on which it begins (both from 1), and its bytes. A record
-    goes on over the line's end while a quote is open.
-
-    Raises:
-        FormatError: a record is so long that a quote must have been left open, or the line ends are not all LF
-            or all CRLF, which the parser may take for fewer or more rows than there are.
-    """
-    quotes, mark = _Quotes(reader), reader.quote.encode()
-    number, start, size, is_open = 0, 1, 0, False
-    parts: list[bytes] = []
-    end = b""
-    with path.open("rb") as file:
-        for line_number, line in enumerate(iter(lambda: file.readline(_LONGEST_RECORD), b""), start=1):
-            if not parts:
-                number, start, size = number + 1, line_number, 0
-            parts.append(line)
-            size += len(line)
-            if size >= _LONGEST_RECORD:
-                raise FormatError(f"{path.name} has no end to the record that begins on line {start}.")
-            if mark in line:
-                is_open = quotes.stay_open(line, is_open)
-            if not is_open:
-                record = b"".join(parts)
-                text, parts = record.rstrip(b"\r\n"), []
-                ends = record[len(text) :]
-                end = end or ends
-                is_torn = b"\r" in text and b"\r" in quotes.outside(text)
-                if is_torn or (ends and ends != end) or end not in (b"\n", b"\r\n", b""):
-                    raise FormatError(f"{path.name} mixes line ends: line {start} does not end like those before it.")
-                if text:
-                    yield number, start, text
-    if parts:
-        yield number, start, b"".join(parts).rstrip(b"\r\n")
-
-
-class _Quotes:
-    """Where quotes open and close, as the parser sees it.
-
-    One opens where a field begins, one space aside, and is any other character inside an unquoted field.
-    """
-
-    def __init__(self, reader: Csv) -> None:
-        quote, delimiter = re.escape(reader.quote.encode()), re.escape(reader.delimiter.encode())
-        inside = b"(?:[^%b]|%b%b)*+" % (quote, quote, quote)
-        self._rest_of_field = re.compile(inside + quote)
-        self._quoted_field = re.compile(b"(?:^|%b) ?%b%b(%b)?" % (delimiter, quote, inside, quote))
-
-    def stay_open(self, line: bytes, is_open: bool) -> bool:
-        """Whether a quote is open after a line, given whether one was open before it."""
-        closed = self._rest_of_field.match(line) if is_open else None
-        if is_open and closed is None:
-            return True
-        ends = [field[1] for field in self._quoted_field.finditer(line, closed.end() if closed else 0)]
-        return bool(ends) and ends[-1] is None
-
-    def outside(self, record: bytes) -> bytes:
-        """A record without its quoted fields."""
-        return self._quoted_field.sub(b"", record)
-
-
-# JSON
-
-_JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
-
-
-def _read_json(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
-    if path.stat().st_size == 0:
-        return
-    _count_json_objects(path)
-    paths = ", ".join(f"json->>'{path}' AS {_quoted(column)}" for column, path in reader.paths.items())
-    statement = f"""
-        SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}
-        FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
-    with _parser(path) as connection:
-        for text in _batches(connection, statement, {"path": _pattern(path)}):
-            derived = text.with_columns(**reader.derived)
-            rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
-            yield Batch(rows, _json_rejects(text, rejected))
-
-
-def _json_rejects(text: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
-    found = rejected.join(text.select(POSITION, "raw"), on=POSITION, how="left", maintain_order="left")
-    return [
-        Reject(line=None, code=row["code"], message=row["message"], raw=row["raw"])
-        for row in found.iter_rows(named=True)
-    ]
-
-
-def _count_json_objects(path: Path) -> int:
-    """Count the objects of a JSON array by its brackets alone.
-
-    Raises:
-        FormatError: the file is not one array, closed and without a comma before its end.
-    """
-    depth = objects = 0
-    end = 0
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for token in _JSON_TOKEN.finditer(content):
-            kind = token.group()[:1]
-            if kind == b'"':
-                continue
-            if depth == 0 and (kind != b"[" or end):
-                break
-            objects += kind == b"{" and depth == 1
-            depth += 1 if kind in b"[{" else -1
-            end = token.end()
-        whole = depth == 0 and end and not content[end:].strip() and not _ends_in_comma(content, end)
-    if not whole:
-        raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")
-    return objects
-
-
-def _ends_in_comma(content: mmap.mmap, end: int) -> bool:
-    return content[max(end - 1000, 0) : end - 1].rstrip().endswith(b",")
-
-
-# both
-
-_FAULT_OF_THE_FILE = "Invalid Input Error: "
-
-
-@contextmanager
-def _parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
-
-    An error in a later batch comes through Arrow, as an OSError.
-    """
-    try:
-        with duckdb.connect() as connection:
-            yield connection
-    except (duckdb.Error, OSError) as error:
-        sentence = str(error).partition("\n")[0]
-        if not sentence.startswith(_FAULT_OF_THE_FILE):
-            raise
-        reason = sentence.removeprefix(_FAULT_OF_THE_FILE).replace(str(path), path.name)
-        raise FormatError(f"{path.name} cannot be parsed: {reason}") from None
-
-
-def _batches(
-    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]
-) -> Iterator[pl.DataFrame]:
-    for batch in connection.execute(statement, values).to_arrow_reader(BATCH_ROWS):
-        frame = pl.from_arrow(batch)
-        assert isinstance(frame, pl.DataFrame)
-        yield frame
-
-
-def _pattern(path: Path) -> str:
-    """The path for DuckDB, which would take a name such as `users[1].csv` for a pattern of other names."""
-    text = str(path)
-    return glob.escape(text.replace("\\", "\\\\")) if glob.has_magic(text) else text
-
-
-def _no_rows(source: Source) -> pl.DataFrame:
-    return source.schema.create_empty().with_columns(pl.lit(None, pl.Int64).alias(POSITION))
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
+        count_objects(path)

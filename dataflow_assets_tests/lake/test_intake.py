@@ -83,13 +83,13 @@ def test_an_event_has_its_utc_date(local_storage: Storage) -> None:
     assert rows["event_date"].to_list() == [date(2021, 12, 1), date(2021, 12, 2)]
 
 
-def test_rejects_keep_text_place_and_reason(storage: Storage) -> None:
-    delivery = land(storage, USERS, "a.csv", HEAD + 'a@x,A,Aa\nno,"B\nB",Bb\nc@x\n')
-    taken = _take_in(storage, USERS, delivery)
+def test_rejects_keep_text_place_and_reason(local_storage: Storage) -> None:
+    delivery = land(local_storage, USERS, "a.csv", HEAD + 'a@x,A,Aa\nno,"B\nB",Bb\nc@x\n')
+    taken = _take_in(local_storage, USERS, delivery)
     assert (taken.delivered, taken.accepted, taken.rejected, taken.refusal) == (3, 1, 2, None)
     common = {"source": "users", "delivery_day": DAY, "object": delivery.object}
     form, ragged = "email does not have the declared form.", "the line cannot be read as CSV: missing columns."
-    assert read_rejects(storage, "users") == [
+    assert read_rejects(local_storage, "users") == [
         {**common, "line": 3, "code": "email.regex", "message": form, "raw": 'no,"B\nB",Bb'},
         {**common, "line": 5, "code": "csv.missing_columns", "message": ragged, "raw": "c@x"},
     ]
@@ -102,9 +102,9 @@ def test_rejects_of_one_source_can_be_asked_for(local_storage: Storage) -> None:
     assert [reject["code"] for reject in read_rejects(local_storage, "books")] == ["title.nullability"]
 
 
-def test_an_intake_says_what_it_did(storage: Storage) -> None:
-    delivery = land(storage, USERS, "a.csv", HEAD + "a@x,A,Aa\nno,B,Bb\n")
-    taken = take_in(storage, USERS, delivery.object, "UTC")
+def test_an_intake_says_what_it_did(local_storage: Storage) -> None:
+    delivery = land(local_storage, USERS, "a.csv", HEAD + "a@x,A,Aa\nno,B,Bb\n")
+    taken = take_in(local_storage, USERS, delivery.object, "UTC")
     assert taken == Intake(delivery=delivery, version=1, delivered=2, accepted=1, rejected=1)
 
 
@@ -155,20 +155,20 @@ def test_other_objects_are_left_alone(storage: Storage) -> None:
     assert [reject["object"] for reject in read_rejects(storage, None)] == [other.delivery.object]
 
 
-def test_taking_in_again_changes_nothing(storage: Storage) -> None:
-    first = _users(storage, "a.csv", "a@x,A,Aa\nno,B,Bb\n")
-    rows, rejects = rows_table(storage, USERS).scan().collect(), read_rejects(storage, None)
-    again = _take_in(storage, USERS, first.delivery)
-    assert rows_table(storage, USERS).scan().collect().equals(rows)
-    assert read_rejects(storage, None) == rejects
+def test_taking_in_again_changes_nothing(local_storage: Storage) -> None:
+    first = _users(local_storage, "a.csv", "a@x,A,Aa\nno,B,Bb\n")
+    rows, rejects = rows_table(local_storage, USERS).scan().collect(), read_rejects(local_storage, None)
+    again = _take_in(local_storage, USERS, first.delivery)
+    assert rows_table(local_storage, USERS).scan().collect().equals(rows)
+    assert read_rejects(local_storage, None) == rejects
     assert (again.delivered, again.accepted, again.rejected) == (2, 1, 1)
 
 
-def test_an_empty_file_withdraws_the_older_rows(storage: Storage) -> None:
-    _users(storage, "a.csv", "a@x,A,Aa\nno,B,Bb\n")
-    taken = _take_in(storage, USERS, land(storage, USERS, "a.csv", ""))
+def test_an_empty_file_withdraws_the_older_rows(local_storage: Storage) -> None:
+    _users(local_storage, "a.csv", "a@x,A,Aa\nno,B,Bb\n")
+    taken = _take_in(local_storage, USERS, land(local_storage, USERS, "a.csv", ""))
     assert (taken.delivered, taken.refusal) == (0, None)
-    assert (_emails(storage), _codes(storage)) == ([], [])
+    assert (_emails(local_storage), _codes(local_storage)) == ([], [])
 
 
 def test_a_refused_file_withdraws_the_older_rows_and_is_one_reject(storage: Storage) -> None:
@@ -186,10 +186,10 @@ def test_a_refused_file_withdraws_the_older_rows_and_is_one_reject(storage: Stor
     assert len(reject["raw"]) < 1_000
 
 
-def test_a_good_file_takes_the_place_of_a_refused_one(storage: Storage) -> None:
-    _take_in(storage, USERS, land(storage, USERS, "a.csv", "sorry"))
-    _users(storage, "a.csv", "a@x,A,Aa\n")
-    assert (_emails(storage), _codes(storage)) == (["a@x"], [])
+def test_a_good_file_takes_the_place_of_a_refused_one(local_storage: Storage) -> None:
+    _take_in(local_storage, USERS, land(local_storage, USERS, "a.csv", "sorry"))
+    _users(local_storage, "a.csv", "a@x,A,Aa\n")
+    assert (_emails(local_storage), _codes(local_storage)) == (["a@x"], [])
 
 
 @pytest.mark.parametrize("content", ["[1]", '[{"name":"A"},null]', '["{"]'])
@@ -333,10 +333,10 @@ def test_a_crash_after_staging_leaves_the_older_rows_and_no_files(
     assert {name: _files(storage, name) for name in before} == before
 
 
-def test_rejects_are_committed_before_rows(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejects_are_committed_before_rows(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     with _crash(monkeypatch, "users", after=False):
-        _users(storage, "a.csv", "b@x,B,Bb\nshort\n")
-    assert (_emails(storage), _codes(storage)) == ([], [("a.csv", "csv.missing_columns")])
+        _users(local_storage, "a.csv", "b@x,B,Bb\nshort\n")
+    assert (_emails(local_storage), _codes(local_storage)) == ([], [("a.csv", "csv.missing_columns")])
 
 
 @pytest.mark.parametrize("table", ["rejects", "users"])
@@ -414,12 +414,12 @@ def test_an_object_replaced_during_the_reading_is_read_again(storage: Storage) -
     assert len(_files(storage, "watched")) == 1
 
 
-def test_an_object_removed_during_the_reading_is_gone(storage: Storage) -> None:
+def test_an_object_removed_during_the_reading_is_gone(local_storage: Storage) -> None:
     landed: list[Delivery] = []
-    source = _watched(lambda: obstore.delete(storage.store, landed[0].object))
-    landed.append(land(storage, source, "a.csv", "email\nold@x\n"))
-    assert take_in(storage, source, landed[0].object, "UTC") is None
-    assert (_emails(storage, source), _files(storage, "watched")) == ([], [])
+    source = _watched(lambda: obstore.delete(local_storage.store, landed[0].object))
+    landed.append(land(local_storage, source, "a.csv", "email\nold@x\n"))
+    assert take_in(local_storage, source, landed[0].object, "UTC") is None
+    assert (_emails(local_storage, source), _files(local_storage, "watched")) == ([], [])
 
 
 def test_an_object_that_never_rests_is_left_for_later(local_storage: Storage) -> None:

@@ -278,6 +278,12 @@ def test_a_lent_copy_is_gone_afterwards(s3_storage: Storage) -> None:
     assert not path.parent.exists()
 
 
+def test_a_name_too_long_for_a_file_system_is_lent(s3_storage: Storage) -> None:
+    delivery = land(s3_storage, "users", "é" * 250 + ".csv", b"body")
+    with Landing(s3_storage).lend(delivery) as path:
+        assert path.read_bytes() == b"body"
+
+
 def test_a_download_is_of_one_version(s3_storage: Storage) -> None:
     """The object is replaced after it was looked at and before it is read."""
     delivery = land(s3_storage, "users", "a.csv", b"body")

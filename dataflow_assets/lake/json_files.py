@@ -1,0 +1,75 @@
+"""JSON files, each one array of objects, to batches of typed rows and rejects.
+
+Here: reading one, and counting its objects by their brackets alone. Not here: what a row must hold (see
+`validation`).
+"""
+
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.parsing import Batch, Reject, batches, parser, pattern, quoted
+from dataflow_assets.lake.validation import POSITION, validate
+from dataflow_assets.sources.declaration import Json, Source
+
+_JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
+
+
+def read_json(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
+    """Read a JSON file in batches of rows, in order, each with its rejects.
+
+    Raises:
+        FormatError: the file as a whole is not what its source declares.
+    """
+    if path.stat().st_size == 0:
+        return
+    count_objects(path)
+    paths = ", ".join(f"json->>'{path}' AS {quoted(column)}" for column, path in reader.paths.items())
+    statement = f"""
+        SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}
+        FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
+    with parser(path) as connection:
+        for text in batches(connection, statement, {"path": pattern(path)}):
+            derived = text.with_columns(**reader.derived)
+            rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
+            yield Batch(rows, _json_rejects(text, rejected))
+
+
+def _json_rejects(text: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
+    found = rejected.join(text.select(POSITION, "raw"), on=POSITION, how="left", maintain_order="left")
+    return [
+        Reject(line=None, code=row["code"], message=row["message"], raw=row["raw"])
+        for row in found.iter_rows(named=True)
+    ]
+
+
+def count_objects(path: Path) -> int:
+    """Count the objects of a JSON array by its brackets alone.
+
+    Raises:
+        FormatError: the file is not one array, closed and without a comma before its end.
+    """
+    depth = objects = 0
+    end = 0
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for token in _JSON_TOKEN.finditer(content):
+            kind = token.group()[:1]
+            if kind == b'"':
+                continue
+            if depth == 0 and (kind != b"[" or end):
+                break
+            objects += kind == b"{" and depth == 1
+            depth += 1 if kind in b"[{" else -1
+            end = token.end()
+        whole = depth == 0 and end and not content[end:].strip() and not _ends_in_comma(content, end)
+    if not whole:
+        raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")
+    return objects
+
+
+def _ends_in_comma(content: mmap.mmap, end: int) -> bool:
+    return content[max(end - 1000, 0) : end - 1].rstrip().endswith(b",")

@@ -1,0 +1,83 @@
+"""What the readers of all formats share: what they yield, and how they use DuckDB.
+
+Here: batches, rejects, and the parser with its errors. Not here: any format.
+"""
+
+import glob
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.validation import POSITION
+from dataflow_assets.sources.declaration import Source
+
+BATCH_ROWS = 122_880  # a row group of DuckDB's readers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """One rejected row, or one refused file: its text as delivered, where it stood, and why."""
+
+    line: int | None
+    code: str
+    message: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some accepted rows (the schema's columns and `position` Int64) and some rejects of one file."""
+
+    rows: pl.DataFrame
+    rejects: list[Reject] = field(default_factory=list)
+
+
+_FAULT_OF_THE_FILE = "Invalid Input Error: "
+
+
+@contextmanager
+def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
+
+    An error in a later batch comes through Arrow, as an OSError.
+    """
+    try:
+        with duckdb.connect() as connection:
+            yield connection
+    except (duckdb.Error, OSError) as error:
+        sentence = str(error).partition("\n")[0]
+        if not sentence.startswith(_FAULT_OF_THE_FILE):
+            raise
+        reason = sentence.removeprefix(_FAULT_OF_THE_FILE).replace(str(path), path.name)
+        raise FormatError(f"{path.name} cannot be parsed: {reason}") from None
+
+
+def batches(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]
+) -> Iterator[pl.DataFrame]:
+    """The result of a statement, as it comes, in frames of at most BATCH_ROWS rows."""
+    for batch in connection.execute(statement, values).to_arrow_reader(BATCH_ROWS):
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)
+        yield frame
+
+
+def pattern(path: Path) -> str:
+    """The path for DuckDB, which would take a name such as `users[1].csv` for a pattern of other names."""
+    text = str(path)
+    return glob.escape(text.replace("\\", "\\\\")) if glob.has_magic(text) else text
+
+
+def no_rows(source: Source) -> pl.DataFrame:
+    """A frame like those of a batch, without rows."""
+    return source.schema.create_empty().with_columns(pl.lit(None, pl.Int64).alias(POSITION))
+
+
+def quoted(identifier: str) -> str:
+    """A name, quoted for SQL."""
+    return '"' + identifier.replace('"', '""') + '"'
