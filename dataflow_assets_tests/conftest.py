@@ -10,12 +10,18 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from dataflow_assets.settings import Settings, load_settings, variable_names
 from dataflow_assets.warehouse import embedded
 from dataflow_assets.warehouse.migrate import upgrade
 
 REPOSITORY = Path(__file__).parents[1]
+
+# A busy machine is no fault of a test: no example has a time limit, neither to be made nor to be run.
+hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session")
