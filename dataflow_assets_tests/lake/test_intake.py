@@ -223,7 +223,9 @@ def test_deleting_an_object_changes_nothing(storage: Storage) -> None:
 
 
 MADE = settings(
-    max_examples=5, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5,
+    deadline=timedelta(seconds=20),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -310,7 +310,9 @@ FIELD = st.one_of(TEXT, st.text('", \n\r\t\\é', max_size=6))
 WORD = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="@"), min_size=1, max_size=5)
 PERSON = st.tuples(st.builds("{}@{}".format, WORD, WORD), FIELD, FIELD)
 QUICK = settings(
-    max_examples=40, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=timedelta(seconds=5),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -74,7 +74,9 @@ def test_of_equal_keys_the_one_delivered_last_counts(database_url: str) -> None:
         assert recorded(database_url) == [(DAY, 1, 6, 2, 4)]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from("ab"), st.integers(0, 9)),
@@ -202,7 +204,9 @@ def test_a_day_is_read_from_the_lakes_files_of_its_utc_dates_only() -> None:
     assert day_rows(lake, STREAMS, NEXT, "UTC").collect().height == 2
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(order=st.permutations(range(4)))
 def test_the_order_of_loads_does_not_matter(database_url: str, order: list[int]) -> None:
     ask(database_url, "UPDATE warehouse.event_days SET lake_version = 0")

@@ -127,7 +127,9 @@ def changed_between(versions: Mapping[int, Mapping[tuple[int, str], Object]], si
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["all dumps are read", "told which days changed"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(objects=OBJECTS, data=st.data())
 def test_any_order_of_loads_ends_in_the_same_tables(
     database_url: str, is_told: bool, objects: list[Object], data: Any
