@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -293,6 +294,10 @@ def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user; as one, all tests here run so")
+@pytest.mark.skipif(
+    not all(folder.stat().st_mode & stat.S_IXOTH for folder in lease_module._programs().parents),
+    reason="no ordinary user can reach PostgreSQL's programs in this installation",
+)
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to become another user")
 def test_an_ordinary_user() -> None:
     # The interpreter may lie in a closed folder, which the capability lets the user pass through.
