@@ -5,6 +5,7 @@ Here: arguments, progress and printing; each command calls one thing of another 
 
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -112,7 +113,7 @@ def env(as_json: Json = False) -> None:
         _print_json(variables)
     else:
         for name, value in variables.items():
-            print(f"export {name}={_shell_quoted(value)}")  # noqa: T201
+            print(f"export {name}={shlex.quote(value)}")  # noqa: T201
 
 
 @app.command()
@@ -327,9 +328,3 @@ def _print_json(value: Any) -> None:
 
 def _say(sentence: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, markup=False)
-
-
-def _shell_quoted(value: str) -> str:
-    import shlex
-
-    return shlex.quote(value)

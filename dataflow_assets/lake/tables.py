@@ -104,13 +104,10 @@ class LakeTable:
 
     def changed_days(self, since: int, version: int) -> set[date]:
         """The delivery days of which one version holds other files than an older one."""
-        files = [self._files(number) for number in (since, version)]
-        return {day for _, day in files[0] ^ files[1]}
+        return {day for _, day in self._files(since) ^ self._files(version)}
 
     def _files(self, version: int) -> set[tuple[str, date]]:
-        table = self.open()
-        table.load_as_version(version)
-        found = pl.DataFrame(table.get_add_actions(flatten=True))
+        found = pl.DataFrame(self._at(version).get_add_actions(flatten=True))
         return set(found.select("path", "partition.delivery_day").iter_rows()) if found.height else set()
 
     def stage(self, rows: pl.DataFrame) -> Iterator[AddAction]:

@@ -67,7 +67,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Take in the deliveries, day by day."""
         storage = open_storage(load_settings())
         source = find_source(context.asset_key.path[-1])
-        before = _rows_by_delivery(storage, source)
+        before = _rows_by_delivery(storage, source, partition_days(context.asset_partition_keys))
 
         def write(day: date) -> dict[str, int]:
             wanted = [delivery for delivery in obj if delivery.day == day]
@@ -109,8 +109,9 @@ def _figures(intakes: list[Intake], kept: int) -> dict[str, int]:
     }
 
 
-def _rows_by_delivery(storage: Storage, source: Source) -> dict[tuple[date, int], int]:
-    counted = rows_table(storage, source).scan().group_by("delivery_day", "delivery").len().collect()
+def _rows_by_delivery(storage: Storage, source: Source, days: Iterable[date]) -> dict[tuple[date, int], int]:
+    rows = rows_table(storage, source).scan().filter(pl.col("delivery_day").is_in(list(days)))
+    counted = rows.group_by("delivery_day", "delivery").len().collect()
     return {(day, delivery): rows for day, delivery, rows in counted.iter_rows()}
 
 

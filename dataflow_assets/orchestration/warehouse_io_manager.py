@@ -4,6 +4,7 @@ Here: what loading and storing a partition of `warehouse/*` and `analytics/*` me
 statements (see `warehouse`).
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -85,14 +86,14 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
             merged = load_snapshot(connection, source, lake.frame, lake.version, lake.changed_days)
             if merged.is_stale:
                 context.log.warning(f"{name} was already made from a newer version of the lake")
-            dumped = _dumped_rows(source, lake.frame)
+            dumped = _dumped_rows(source, lake.frame, partition_days(context.asset_partition_keys))
             table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
             write_each(context, lambda day: {"rows": dumped.get(day, 0), **table})
         else:
             write_each(context, write_events)
 
 
-def _dumped_rows(source: Snapshot, lake: pl.LazyFrame) -> dict[date, int]:
-    """How many keys each delivery day's dump has."""
-    keys = lake.select("delivery_day", *source.key).unique()
+def _dumped_rows(source: Snapshot, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, int]:
+    """How many keys the dumps of some delivery days have."""
+    keys = lake.filter(pl.col("delivery_day").is_in(days)).select("delivery_day", *source.key).unique()
     return dict(keys.group_by("delivery_day").len().collect().iter_rows())

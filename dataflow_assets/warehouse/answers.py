@@ -12,6 +12,7 @@ from dataflow_assets.warehouse.database import (
     Connection,
     advisory_lock,
     column_list,
+    copy_in,
     execute,
     identifier,
     read,
@@ -34,9 +35,7 @@ def load_answer(connection: Connection, name: str, partition: str, day: date, ro
     with transaction(connection):
         advisory_lock(connection, name, day.isoformat())
         execute(connection, f"DELETE FROM {table} WHERE {identifier(partition)} = $1::date", day.isoformat())  # noqa: S608
-        if rows.height:
-            with connection.cursor() as cursor:
-                cursor.adbc_ingest(name, rows.to_arrow(), mode="append", db_schema_name=ANALYTICS)
+        copy_in(connection, ANALYTICS, name, [rows.to_arrow()])
     return rows.height
 
 

@@ -4,7 +4,7 @@ Here: deriving both tables from the dumps, as a pure function, and writing only 
 where the dumps come from (a frame of the lake).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -99,25 +99,23 @@ def load_snapshot(
         version, newest = _made_from(connection, source)
         if version > lake_version:
             return _loaded(connection, source, changed=0, is_stale=True)
-        days = changed_days(version) if changed_days and newest else None
-        if newest and days is not None and all(day > newest for day in days) and len(days) <= 1:
-            changed = _add_newest(connection, source, lake, newest, days)
-            newest = max([newest, *days])
-        else:
-            changed, newest = _derive_all(connection, source, lake)
+        changed = 0
+        match sorted(changed_days(version)) if changed_days and newest else None:
+            case []:
+                pass
+            case [day] if newest and day > newest:
+                changed, newest = _add_newest(connection, source, lake, newest, day), day
+            case _:
+                changed, newest = _derive_all(connection, source, lake)
         _record(connection, source, lake_version, newest)
         return _loaded(connection, source, changed=changed)
 
 
-def _add_newest(
-    connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, days: Collection[date]
-) -> int:
-    for day in days:
-        dumped = to_arrow(dumps(lake.filter(pl.col(_DAY) == day), source).drop(_DAY))
-        frame = pl.from_arrow(dumped)
-        assert isinstance(frame, pl.DataFrame)
-        return add_newest(connection, source, frame, day=day, newest_before=newest)
-    return 0
+def _add_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, day: date) -> int:
+    """Bring both tables from the newest dump to the next, reading that one alone; the rows written."""
+    dumped = pl.from_arrow(to_arrow(dumps(lake.filter(pl.col(_DAY) == day), source).drop(_DAY)))
+    assert isinstance(dumped, pl.DataFrame)
+    return add_newest(connection, source, dumped, day=day, newest_before=newest)
 
 
 def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) -> tuple[int, date | None]:
