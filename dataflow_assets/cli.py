@@ -301,7 +301,7 @@ def _print_answers(settings: Settings, questions: "Questions", *, as_json: bool)
     from dataflow_assets.warehouse.opening import open_warehouse
     from dataflow_assets.warehouse.reading import read_tables
 
-    result = answer_questions(read_tables(open_warehouse(settings), all_sources()), questions)
+    result = answer_questions(read_tables(open_warehouse(settings), all_sources(), settings.timezone), questions)
     if as_json:
         _print_json(result)
     else:

@@ -9,6 +9,7 @@ from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, Landing
 from dataflow_assets.orchestration.partitions import daily_partitions
 from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
 from dataflow_assets.orchestration.sensors import build_landing_sensor
+from dataflow_assets.orchestration.statistics import build_statistics_schedule
 from dataflow_assets.orchestration.warehouse_io_manager import WarehouseIOManager
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
@@ -20,6 +21,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=build_assets(settings, sources, answers),
         jobs=build_jobs(sources, answers),
+        schedules=[build_statistics_schedule(sources, settings.timezone)],
         sensors=[build_landing_sensor(sources, daily_partitions(settings))],
         resources={
             LANDING_IO: LandingIOManager(),

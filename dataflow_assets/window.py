@@ -58,3 +58,14 @@ class Window:
 def _day_start(day: date, timezone: str) -> datetime:
     """The instant of the local midnight: the first of two, or the moment that skipped it."""
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def day_of(instant: datetime, timezone: str) -> date:
+    """The local day whose window holds the instant.
+
+    It is its local date, but where clocks are set around midnight: there it may be the day before or after.
+    """
+    local = instant.astimezone(ZoneInfo(timezone)).date()
+    near = (local + timedelta(days=number) for number in (0, 1, -1))
+    windows = ((day, Window.of_day(day, timezone)) for day in near)
+    return next(day for day, window in windows if window.start <= instant < window.end)

@@ -33,4 +33,5 @@ def folded(column: str) -> pl.Expr:
 
 def streamed_movies(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     """The movies with a session that starts in the window: `movie` (String, folded), each once."""
-    return streams.filter(starts_in(window)).select(movie=folded("movie_title")).unique()
+    titles = streams.filter(starts_in(window)).select("movie_title").unique()  # so that each is folded once
+    return titles.select(movie=folded("movie_title")).unique()

@@ -26,9 +26,10 @@ class SessionsInProgress(dy.Schema):
 def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     """Count the sessions that overlap each hour `[hour, hour + 1 h)` of the window, by movie.
 
-    Each session becomes one row for each hour it overlaps, so the work follows the hours watched. Hours are
-    counted from the window's start: a local day of 23 or 25 hours has as many, and a day that starts at
-    half past in UTC has hours that do.
+    Each session becomes one row for each hour it overlaps, so the work follows the hours watched. A user counts in
+    the hours that the user's sessions of the movie with an earlier first hour have not reached. Hours are counted
+    from the window's start: a local day of 23 or 25 hours has as many, and a day that starts at half past in UTC
+    has hours that do.
 
     Returns:
         `hour` (Datetime, us, UTC), `movie_title` (String), `sessions`, `users` (Int64), by hour and movie.
@@ -37,12 +38,14 @@ def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     until_end = pl.min_horizontal("end_at", pl.lit(window.end)) - window.start
     first = since_start.dt.total_microseconds() // _HOUR
     after_last = (until_end.dt.total_microseconds() - 1) // _HOUR + 1
+    reached = pl.col("after_last").cum_max().shift(fill_value=0).over("movie_title", "user_email", order_by="first")
     return (
         streams.filter(overlaps(window))
-        .select("movie_title", "user_email", number=pl.int_ranges(first, after_last))
+        .select("movie_title", "user_email", first=first.cast(pl.Int32), after_last=after_last.cast(pl.Int32))
+        .select("movie_title", reached=reached, number=pl.int_ranges("first", "after_last", dtype=pl.Int32))
         .explode("number", empty_as_null=False)
         .group_by("number", "movie_title")
-        .agg(sessions=pl.len().cast(pl.Int64), users=pl.col("user_email").n_unique().cast(pl.Int64))
+        .agg(sessions=pl.len().cast(pl.Int64), users=(pl.col("number") >= pl.col("reached")).sum().cast(pl.Int64))
         .select(pl.lit(window.start).alias("hour") + pl.duration(hours="number"), "movie_title", "sessions", "users")
         .sort("hour", "movie_title")
     )

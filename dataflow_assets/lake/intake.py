@@ -14,8 +14,9 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
+from dataflow_assets.batches import prefetched
 from dataflow_assets.errors import ConflictError, FormatError
-from dataflow_assets.lake.reading import Reject, count_delivered, read_file
+from dataflow_assets.lake.reading import Batch, Reject, read_file
 from dataflow_assets.lake.tables import (
     REJECTS,
     LakeConflictError,
@@ -29,7 +30,7 @@ from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedE
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
 
-_STAGE_ROWS = 1_000_000
+_STAGE_ROWS = 500_000
 _TRIES = 10
 
 
@@ -69,8 +70,9 @@ class _Content:
     def read(self, path: Path) -> None:
         """Read the whole file, or refuse it as a whole."""
         try:
-            self.delivered = count_delivered(path, self.source)
-            self._stage_all(path)
+            content = read_file(path, self.source)
+            self.delivered = content.delivered
+            self._stage_all(content.batches)
             self._require_sum(path)
         except FormatError as error:
             self.discard()
@@ -82,9 +84,14 @@ class _Content:
         self.table.discard(self.staged)
         self.staged = []
 
-    def _stage_all(self, path: Path) -> None:
+    def _stage_all(self, batches: Iterator[Batch]) -> None:
+        for rows in prefetched(self._accepted(batches)):
+            self.staged += self.table.stage(rows)
+
+    def _accepted(self, batches: Iterator[Batch]) -> Iterator[pl.DataFrame]:
+        """The accepted rows, as many at a time as make one file of a day."""
         pending: list[pl.DataFrame] = []
-        for batch in read_file(path, self.source):
+        for batch in batches:
             self.rejects += batch.rejects
             self.accepted += batch.rows.height
             if isinstance(self.source, Events):
@@ -92,10 +99,10 @@ class _Content:
             if batch.rows.height:
                 pending.append(with_origin(batch.rows, self.delivery, self.source))
             if sum(frame.height for frame in pending) >= _STAGE_ROWS:
-                self.staged += self.table.stage(pl.concat(pending))
+                yield pl.concat(pending)
                 pending = []
         if pending:
-            self.staged += self.table.stage(pl.concat(pending))
+            yield pl.concat(pending)
 
     def _require_sum(self, path: Path) -> None:
         if self.delivered != self.accepted + len(self.rejects):
@@ -105,7 +112,7 @@ class _Content:
             )
 
 
-def take_in(storage: Storage, source: Source, key: str, timezone: str) -> Intake | None:
+def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int = 0) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
     Args:
@@ -113,6 +120,8 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str) -> Intake
         source: how the object is read.
         key: the object's key.
         timezone: cuts the event days that are reported; nothing in the lake depends on it.
+        told: the version of the last intake of the object whose event days are known to have been heard: those of
+            all that it gave since are reported again, for a crash may have kept them from it.
 
     Returns:
         What was done; None where the object is gone from landing, which changes nothing.
@@ -129,7 +138,7 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str) -> Intake
             return None
         try:
             with _read(landing, _Content(table, source, delivery, timezone)) as content:
-                older_days = _older_days(table, base, delivery, source, timezone)
+                older_days = _older_days(table, base, delivery, source, timezone, told)
                 facts = {"delivered": content.delivered, "accepted": content.accepted, "rejected": len(content.rejects)}
                 with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
                     rejects.commit(rejects_base, delivery, staged, facts)
@@ -170,11 +179,13 @@ def _staged(table: LakeTable, rows: pl.DataFrame) -> Iterator[list[AddAction]]:
         raise
 
 
-def _older_days(table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source, timezone: str) -> set[date]:
+def _older_days(
+    table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source, timezone: str, told: int
+) -> set[date]:
     """The event days of the object's rows in `base`, and of those that a crash may have kept from being told."""
     if not isinstance(source, Events):
         return set()
-    versions = {base.version(), table.replaced_version(base, delivery)}
+    versions = table.versions_of(base, delivery, told)
     of_object = (table.scan(version).filter(pl.col("delivery") == delivery.id) for version in versions)
     return set().union(*(event_days(older, source, timezone) for older in of_object))
 

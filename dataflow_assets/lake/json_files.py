@@ -12,22 +12,24 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.parsing import Batch, Reject, batches, parser, pattern, quoted
+from dataflow_assets.lake.parsing import Batch, Content, Reject, batches, parser, pattern, quoted
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
 
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
 
 
-def read_json(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
-    """Read a JSON file in batches of rows, in order, each with its rejects.
+def read_json(path: Path, source: Source, reader: Json) -> Content:
+    """Read a JSON file that is not empty.
 
     Raises:
-        FormatError: the file as a whole is not what its source declares.
+        FormatError: the file is not one whole array.
     """
-    if path.stat().st_size == 0:
-        return
-    count_objects(path)
+    return Content(delivered=count_objects(path), batches=_batches(path, source, reader))
+
+
+def _batches(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
+    """The file's rows, in order, each batch with its rejects."""
     paths = ", ".join(f"json->>'{path}' AS {quoted(column)}" for column, path in reader.paths.items())
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}

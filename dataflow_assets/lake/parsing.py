@@ -37,6 +37,19 @@ class Batch:
     rejects: list[Reject] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a file holds: how many rows its bytes hold, counted apart from the reading, and what reading them gives.
+
+    Accepted rows come in the order of the file; `position` numbers the rows that the format's own rules let
+    through, from 0. The batches can be gone through once, and raise FormatError where the file as a whole turns out
+    not to be what its source declares.
+    """
+
+    delivered: int
+    batches: Iterator[Batch]
+
+
 _FAULT_OF_THE_FILE = "Invalid Input Error: "
 
 

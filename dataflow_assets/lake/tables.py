@@ -121,7 +121,7 @@ class LakeTable:
         folder = "/".join(f"{name}={value}" for name, value in texts.items())
         path = f"{folder}/{uuid.uuid4().hex}.parquet"
         buffer = io.BytesIO()
-        part.write_parquet(buffer, compression="zstd", compression_level=1)
+        part.write_parquet(buffer, compression="snappy")
         obstore.put(self.storage.store, self._object(path), buffer.getvalue())
         stats = json.dumps({"numRecords": part.height})
         return AddAction(path, buffer.tell(), texts, int(time.time() * 1000), data_change=True, stats=stats)
@@ -138,13 +138,13 @@ class LakeTable:
     def commit(self, base: DeltaTable, delivery: Delivery, staged: list[AddAction], facts: Mapping[str, int]) -> int:
         """Put staged files in place of all that the delivery's object gave before; a version that holds them.
 
-        `base` is the table as it was before the object was read. The commit carries the object's version,
-        `facts` and, as `replaces`, the version given by `replaced_version`.
+        `base` is the table as it was before the object was read. The commit carries the object's version and
+        `facts`.
 
         Raises:
             LakeConflictError: another run committed this object after `base`.
         """
-        about = {**_version_of(delivery), "replaces": self.replaced_version(base, delivery), **facts}
+        about = {**_version_of(delivery), **facts}
         try:
             base.create_write_transaction(
                 [*_removals(base, delivery), *staged],
@@ -168,19 +168,21 @@ class LakeTable:
         """
         return Transaction(_transaction(delivery), base.version() + 1)
 
-    def replaced_version(self, base: DeltaTable, delivery: Delivery) -> int:
-        """The table's version that holds what this version of the object takes the place of.
+    def versions_of(self, base: DeltaTable, delivery: Delivery, since: int) -> Iterator[int]:
+        """The table's versions with the different rows that the object gave, newest first.
 
-        That is `base`, unless this version of the object was committed before: what a crash kept from being
-        told then must be told when it is done again.
+        That is `base`, and the one before each commit of the object that is newer than version `since`.
         """
-        first = base.transaction_version(_transaction(delivery))
-        for version in range(first or base.version() + 1, base.version() + 1):
-            about = self._told(version)
-            if about.get("object") == delivery.object:
-                is_same = _version_of(delivery).items() <= about.items()
-                return int(about["replaces"]) if is_same else base.version()
-        return base.version()
+        yield base.version()
+        while (last := self._last_commit(base, delivery)) > since:
+            base = self._at(last - 1)
+            yield last - 1
+
+    def _last_commit(self, base: DeltaTable, delivery: Delivery) -> int:
+        """The version that the object's last commit in `base` became; 0 where there is none."""
+        earliest = base.transaction_version(_transaction(delivery)) or base.version() + 1
+        became = (v for v in range(earliest, base.version() + 1) if self._told(v).get("object") == delivery.object)
+        return next(became, 0)
 
     def _told(self, version: int) -> dict[str, Any]:
         """What the commit of a version says of itself."""

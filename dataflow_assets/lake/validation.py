@@ -4,6 +4,7 @@ Here: pure functions over frames. Not here: reading files, and how rejects are s
 """
 
 import types
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ import polars as pl
 from dataflow_assets.sources.declaration import Events, Source
 
 POSITION = "position"
+_YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 _ZONED = ("%z", "%:z", "%#z", "%Z", "%+")
 
 
@@ -27,7 +29,7 @@ def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataF
         The accepted rows: the schema's columns, typed, and `position`, in the order given. The rejected:
         `position` (Int64), `code` (String, stable: `column.rule` or the rule's name) and `message` (String).
     """
-    parsed = text.with_columns(_instants(source)).with_columns(_unreadable(source))
+    parsed = text.with_columns(_instants(source)).with_columns(_in_range(source)).with_columns(_unreadable(source))
     flags = [name for name in parsed.columns if name.endswith(("|time", "|nul"))]
     unreadable = parsed.clear()
     is_unreadable = pl.any_horizontal(pl.lit(value=False), *flags)
@@ -64,12 +66,17 @@ def _instants(source: Source) -> list[pl.Expr]:
 
 
 def _instant(column: str, source: Source) -> pl.Expr:
-    """The column's text as UTC microseconds by the first format that reads it; null where none does.
+    """The column's text as UTC microseconds by the first format that reads it; null where none does."""
+    return pl.coalesce(_read_instant(column, time_format, source.time_zone) for time_format in source.time_formats)
 
-    Null too outside the years 2 to 9998: Python, and so PostgreSQL's days in any time zone, end at 1 and 9999.
+
+def _in_range(source: Source) -> list[pl.Expr]:
+    """The instants again, null outside the years 2 to 9998.
+
+    Python, and so PostgreSQL's days in any time zone, end at the years 1 and 9999.
     """
-    read = pl.coalesce(_read_instant(column, time_format, source.time_zone) for time_format in source.time_formats)
-    return pl.when(read.dt.year().is_between(2, 9998)).then(read)
+    instants = [pl.col(f"{name}|instant") for name in _columns_of(source, dy.Datetime)]
+    return [pl.when(instant.is_between(*_YEARS, closed="left")).then(instant) for instant in instants]
 
 
 def _read_instant(column: str, time_format: str, time_zone: str) -> pl.Expr:

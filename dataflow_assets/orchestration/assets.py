@@ -4,8 +4,8 @@ Here: what an asset is called, depends on, is partitioned by and says of itself.
 are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -161,18 +161,11 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
     )
     def answer_table(context: dg.AssetExecutionContext, **tables: Any) -> pl.DataFrame:
+        # One day after the other: each reads its own days, in batches, and no run holds the days of all.
         days = partition_days(context.partition_keys)
-        return pl.concat(_answers(answer, tables, days, timezone))
+        return pl.concat(compute_partition(answer, tables, day, timezone).collect(engine="streaming") for day in days)
 
     return answer_table
-
-
-def _answers(
-    answer: Answer, tables: Mapping[str, pl.DataFrame], days: Sequence[date], timezone: str
-) -> Iterator[pl.DataFrame]:
-    frames = {name: table.lazy() for name, table in tables.items()}
-    for day in days:
-        yield compute_partition(answer, frames, day, timezone).collect()
 
 
 def answer_partitions(settings: Settings, answer: Answer) -> dg.TimeWindowPartitionsDefinition:
@@ -195,12 +188,12 @@ def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     key = [WAREHOUSE, source.name]
     if not isinstance(source, Events):
         # The latest values of every key: an answer does not ask how they were on its day.
-        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping())
+        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping(), dagster_type=pl.LazyFrame)
     # The first days have none before them, and a month that is not over yet has days to come.
     mapping = dg.TimeWindowPartitionMapping(
         start_offset=-days_before(answer, timezone), allow_nonexistent_upstream_partitions=True
     )
-    return dg.AssetIn(key, partition_mapping=mapping)
+    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=pl.LazyFrame)
 
 
 def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:

@@ -22,7 +22,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.records import record_delivery
+from dataflow_assets.warehouse.records import record_delivery, recorded_versions
 
 LAKE, DAYS_SUFFIX = "lake", "_days"
 REJECTS = (LAKE, "rejects")
@@ -88,8 +88,9 @@ def _take_in(
 ) -> Iterator[Intake]:
     """Take in objects one by one. Each is announced first and recorded as taken in last: a crash repeats it."""
     settings = load_settings()
+    told = recorded_versions(open_warehouse(settings), source)
     for delivery in deliveries:
-        if intake := take_in(storage, source, delivery.object, settings.timezone):
+        if intake := take_in(storage, source, delivery.object, settings.timezone, told.get(delivery.id, 0)):
             if intake.refusal:
                 context.log.error(f"{delivery.object} is refused: {intake.refusal}")
             _log_event_days(context, source, intake.event_days)

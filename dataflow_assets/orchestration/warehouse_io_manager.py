@@ -11,43 +11,40 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.analytics import find_answer
+from dataflow_assets.errors import NotFoundError
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.slices import write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot
-from dataflow_assets.warehouse.answers import load_answer, read_answer
+from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import read_events, read_snapshot
+from dataflow_assets.warehouse.reading import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot
-
-_NO_DAYS = (date.max, date.min)
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
     """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from frames; loads both as frames.
 
+    An input that is annotated `pl.LazyFrame` is read when it is collected, and then only the columns and days that
+    its query uses: collected twice, it is read twice (see `warehouse.reading`). Any other is a `pl.DataFrame`.
+    `dg.AssetIn(metadata={"columns": [...]})` leaves the other columns out of either.
+
     Of an event table and of an answer the partition's days are loaded; a snapshot table is loaded as it stands,
     one row per key ever seen.
     """
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
-        """The rows of the wanted partitions."""
-        url = open_warehouse(load_settings())
-        layer, name = context.asset_key.path
-        days = partition_days(context.asset_partition_keys)
-        first, last = (days[0], days[-1]) if days else _NO_DAYS
-        with connect(url) as connection:
-            if layer == "analytics":
-                answer = find_answer(name)
-                return read_answer(connection, name, answer.schema, first, last)
-            source = find_source(name)
-            if isinstance(source, Events):
-                return read_events(connection, source, first, last)
-            return read_snapshot(connection, source)
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame:
+        """The rows of the wanted partitions.
+
+        Raises:
+            NotFoundError: `columns` names one that the table does not have.
+        """
+        rows = _chosen(context, _scan(context))
+        return rows if context.dagster_type.typing_type is pl.LazyFrame else rows.collect()
 
     def handle_output(self, context: dg.OutputContext, obj: LakeRows | pl.DataFrame) -> None:
         """Put the run's partitions in place of those in the table."""
@@ -58,6 +55,27 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         else:
             assert isinstance(obj, LakeRows)
             _store_source(context, name, obj)
+
+
+def _scan(context: dg.InputContext) -> pl.LazyFrame:
+    settings = load_settings()
+    url = open_warehouse(settings)
+    layer, name = context.asset_key.path
+    days = partition_days(context.asset_partition_keys)
+    if layer == "analytics":
+        return scan_answer(url, name, find_answer(name).schema, days)
+    return scan_source(url, find_source(name), settings.timezone, days)
+
+
+def _chosen(context: dg.InputContext, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The columns that the input's metadata names; all of them where it names none."""
+    known = rows.collect_schema().names()
+    columns = (context.definition_metadata or {}).get("columns", known)
+    if unknown := [name for name in columns if name not in known]:
+        raise NotFoundError(
+            f"{context.asset_key.to_user_string()} has no columns {unknown}; it has {', '.join(known)}."
+        )
+    return rows.select(columns)
 
 
 def _store_answer(context: dg.OutputContext, name: str, rows: pl.DataFrame) -> None:

@@ -7,8 +7,10 @@ user. Not here: what the statements say.
 import itertools
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +28,14 @@ __all__ = ["AdbcError", "Connection", "Cursor", "connect", "execute", "identifie
 
 LOCK_TIMEOUT = "1s"
 LOCK_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds between two tries
+_LOOK_SECONDS = 0.05
+# The sessions that another one waits for. Of those of other users the server may tell no more than their number.
+_HOLDERS = r"""
+    SELECT format('session %s (%s%s%s)', pid,
+        coalesce(nullif(application_name, ''), usename, backend_type, 'unknown'),
+        to_char(xact_start AT TIME ZONE 'UTC', '", in a transaction since "YYYY-MM-DD HH24:MI:SS "UTC"'),
+        ', last statement: ' || left(regexp_replace(query, '\s+', ' ', 'g'), 80))
+    FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1::int)) ORDER BY xact_start, pid"""
 WITHOUT_COPY = {"adbc.postgresql.use_copy": "false"}  # the driver's own way of reading, which not every statement takes
 
 
@@ -36,15 +46,55 @@ def connect(url: str) -> Iterator[Connection]:
     Raises:
         WarehouseUnavailableError: naming the server that does not answer, without its password.
     """
-    try:
-        connection = _database(url).adbc_clone()
-    except AdbcError as error:
-        raise unavailable(url, error) from None
+    connection = _open(url)
     try:
         yield connection
         connection.commit()
     finally:
         connection.close()
+
+
+class Connections:
+    """Connections to one database, each used again by the next block that wants one.
+
+    A new one costs more than reading a small day. They are closed when this object is forgotten.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[Connection] = []
+        weakref.finalize(self, _close_each, self._idle)
+
+    @contextmanager
+    def take(self) -> Iterator[Connection]:
+        """A connection that no other block has; what was done is committed at the block's end.
+
+        Raises:
+            WarehouseUnavailableError: naming the server that does not answer.
+        """
+        connection = None
+        with suppress(IndexError):
+            connection = self._idle.pop()
+        connection = connection or _open(self._url)
+        try:
+            yield connection
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+
+def _close_each(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.close()
+
+
+def _open(url: str) -> Connection:
+    try:
+        return _database(url).adbc_clone()
+    except AdbcError as error:
+        raise unavailable(url, error) from None
 
 
 @cache
@@ -104,14 +154,30 @@ def execute(connection: Connection, statement: str, *parameters: object) -> list
         return cursor.fetchall() if cursor.description else []
 
 
-def read(connection: Connection, statement: str, *parameters: object) -> pl.DataFrame:
+def read(connection: Connection, statement: str) -> pl.DataFrame:
     """The rows of one statement as a frame, copied out in PostgreSQL's binary format."""
+    with _copied_out(connection, statement) as reader:
+        return _frame(reader.read_all())
+
+
+def read_batches(connection: Connection, statement: str) -> Iterator[pl.DataFrame]:
+    """The rows of one statement as frames of some megabytes, each read from the server when it is asked for."""
+    with _copied_out(connection, statement) as reader:
+        for batch in reader:
+            yield _frame(pa.Table.from_batches([batch]))
+
+
+@contextmanager
+def _copied_out(connection: Connection, statement: str) -> Iterator[pa.RecordBatchReader]:
     # COPY takes its snapshot before its locks: having waited for a swap, it would find a day without rows. To
     # plan the statement takes the same locks, which stay until the transaction ends.
-    execute(connection, f"EXPLAIN {statement}", *parameters)
+    execute(connection, f"EXPLAIN {statement}")
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters or None)
-        table = cursor.fetch_arrow_table()
+        cursor.execute(statement)
+        yield cursor.fetch_record_batch()
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
     # Of types that Arrow lacks, the plain values: numbers of any precision are texts.
     plain = [field.with_type(getattr(field.type, "storage_type", field.type)) for field in table.schema]
     frame = pl.from_arrow(table.cast(pa.schema(plain)))
@@ -144,7 +210,7 @@ def with_lock_retries(connection: Connection, what: str, statements: Sequence[st
     What the transaction did before stays done while they are tried again.
 
     Raises:
-        LockTimeoutError: the locks were not granted in several tries.
+        LockTimeoutError: the locks were not granted in several tries; it names who holds them.
     """
     # The server catches the failure: once an error has reached the driver, it does nothing but roll back.
     attempt = f"""
@@ -154,15 +220,34 @@ def with_lock_retries(connection: Connection, what: str, statements: Sequence[st
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
             PERFORM set_config('dataflow.attempt', 'locked', true);
         END $attempt$"""
-    execute(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-    for pause in (*LOCK_PAUSES, 0.0):
+
+    def is_done() -> bool:
         execute(connection, attempt)
-        if execute(connection, "SELECT current_setting('dataflow.attempt')") == [("done",)]:
+        return execute(connection, "SELECT current_setting('dataflow.attempt')") == [("done",)]
+
+    execute(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    for pause in LOCK_PAUSES:
+        if is_done():
             return
         time.sleep(pause)
-    raise LockTimeoutError(
-        f"{what} is held by another session (see pg_stat_activity); nothing was changed, try again later."
-    )
+    done, holders = _watched(connection, is_done)
+    if not done:
+        held_by = "; and by ".join(holders) or "another session"
+        raise LockTimeoutError(
+            f"{what} is held by {held_by}. Nothing was changed: try again later, or end that session."
+        )
+
+
+def _watched(connection: Connection, attempt: Callable[[], bool]) -> tuple[bool, list[str]]:
+    """Run the last try, and see from another connection which sessions it waits for: only then the server knows."""
+    [(waiting,)] = execute(connection, "SELECT pg_backend_pid()")
+    holders: list[str] = []
+    with closing(connection.adbc_clone()) as watcher, ThreadPoolExecutor(1, "lock") as pool:
+        trying = pool.submit(attempt)
+        while not wait([trying], _LOOK_SECONDS).done:
+            holders = [holder for (holder,) in execute(watcher, _HOLDERS, waiting)] or holders
+            watcher.rollback()  # within a transaction, what the sessions do stays as it was first seen
+    return trying.result(), holders
 
 
 def column_list(names: Sequence[str]) -> str:

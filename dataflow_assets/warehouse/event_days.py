@@ -28,7 +28,7 @@ from dataflow_assets.warehouse.keys import row_id, to_arrow, typed_columns
 from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
 from dataflow_assets.window import Window
 
-_BATCH_ROWS = 200_000
+_BATCH_ROWS = 50_000  # small ones, so that the server copies one while the next is made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +85,11 @@ def load_day(
         LockTimeoutError: a reader held the day for too long.
     """
     rows = day_rows(lake, source, day, timezone)
-    accepted = int(rows.select(pl.len()).collect(engine="streaming").item())
+    deliveries = rows.group_by("delivery_day", "object", "delivery").len().collect(engine="streaming")
+    accepted = int(deliveries.get_column("len").sum())
     with transaction(connection):
         leaf = _copy_aside(connection, source, day, rows)
-        superseded = _set_key(connection, leaf, rows)
+        superseded = _set_key(connection, leaf, deliveries)
         in_table = int(execute(connection, f"SELECT count(*) FROM {leaf}")[0][0])  # noqa: S608
         load = DayLoad(day=day, accepted=accepted, rows=in_table, superseded=superseded)
         if load.accepted != load.rows + load.superseded:
@@ -105,19 +106,20 @@ def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.Lazy
     # Its rows never change and it gets its statistics below: autovacuum would only stand in the way of the swap.
     storage = "WITH (autovacuum_enabled = false)"
     execute(connection, f"CREATE TABLE {leaf} (LIKE {parent}, CONSTRAINT of_day {is_of_day}) {storage}")
-    key, event_day = row_id(rows.collect_schema(), source.key), pl.lit(day).alias("event_day")
-    keyed = rows.select(key, event_day, *typed_columns(source), "delivery", "position")
+    # What every row has alike need not be sent with each.
+    execute(connection, f"ALTER TABLE {leaf} ALTER event_day SET DEFAULT {literal(day.isoformat())}")
+    key = row_id(rows.collect_schema(), source.key)
+    keyed = rows.select(key, *typed_columns(source), "delivery", "position")
     copy_in(connection, DAYS, name, map(to_arrow, keyed.collect_batches(chunk_size=_BATCH_ROWS)))
     return leaf
 
 
-def _set_key(connection: Connection, leaf: str, rows: pl.LazyFrame) -> int:
+def _set_key(connection: Connection, leaf: str, deliveries: pl.DataFrame) -> int:
     """Give the table its key; of rows with equal keys only the latest stays. How many did not.
 
     The latest is read off the deliveries: delivery day, then object key, then position. Only where the key cannot
     be made is it asked which rows share one, for most days have none.
     """
-    deliveries = rows.select("delivery_day", "object", "delivery").unique().collect(engine="streaming")
     in_order = deliveries.sort("delivery_day", "object").get_column("delivery")
     turns = ", ".join(f"({delivery}::bigint, {turn})" for turn, delivery in enumerate(in_order)) or "(0::bigint, 0)"
     execute(

@@ -16,22 +16,23 @@ ID = "id"
 
 
 def row_id(schema: pl.Schema, key: Sequence[str]) -> pl.Expr:
-    """XXH3-128 (UInt128) over the key's parts, each preceded by its length, so that no two keys share a text.
+    """XXH3-128 (UInt128) over the key's parts, put together so that no two keys give the same text.
 
-    Parts are never null and never floats (a declaration refuses both); instants count as microseconds.
+    A text is preceded by its length, and a number, which holds no colon, ends at one; instants count as microseconds.
+    Parts are never null and never floats (a declaration refuses both).
     """
-    parts: list[pl.Expr] = []
-    for name in key:
-        text = _text(name, schema[name])
-        parts += [text.str.len_bytes().cast(pl.String), pl.lit(":"), text]
+    parts = (part for name in key for part in _encoded(name, schema[name]))
     hashed: pl.Expr = plh.concat_str(*parts).nchash.xxh3_128()
     return hashed.alias(ID)
 
 
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+def _encoded(name: str, dtype: pl.DataType) -> list[pl.Expr]:
     if isinstance(dtype, pl.Datetime):
-        return pl.col(name).dt.epoch("us").cast(pl.String)
-    return pl.col(name).cast(pl.String)
+        return [pl.col(name).dt.epoch("us").cast(pl.String), pl.lit(":")]
+    text = pl.col(name).cast(pl.String)
+    if dtype.is_integer():
+        return [text, pl.lit(":")]
+    return [text.str.len_bytes().cast(pl.String), pl.lit(":"), text]
 
 
 def typed_columns(source: Source) -> list[pl.Expr]:

@@ -20,20 +20,25 @@ def database_url(settings: Settings) -> str:
     return embedded.url(settings.home)
 
 
-@cache
 def open_warehouse(settings: Settings) -> str:
     """The URL of a warehouse that has the present tables and was made in the time zone of the settings.
 
-    The embedded server gets its tables here; another one by `dataflow init-db`.
+    The embedded server gets its tables here, and is started again where it was lost; another server gets them by
+    `dataflow init-db`.
 
     Raises:
         WarehouseUnavailableError: the server does not answer.
         WarehouseMismatchError: its tables or its time zone are not the program's.
     """
     url = database_url(settings)
+    _make_fit(settings, url)
+    return url
+
+
+@cache
+def _make_fit(settings: Settings, url: str) -> None:
     if settings.database_url is None:
         upgrade(url)
     else:
         require_current(url)
     require_timezone(url, settings.timezone)
-    return url

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.database import connect, execute, shown
 
 
@@ -55,6 +56,13 @@ def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
         found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
     rejected = {key for (key,) in found}
     return [delivery.object for delivery in deliveries if delivery.id in rejected]
+
+
+def recorded_versions(url: str, source: Source) -> dict[int, int]:
+    """The lake's version that each delivery of a source was recorded with, by the delivery's small key."""
+    statement = "SELECT delivery, lake_version FROM warehouse.deliveries WHERE source = $1"
+    with connect(url) as connection:
+        return dict(execute(connection, statement, source.name))
 
 
 def known_versions(url: str) -> dict[int, tuple[str, int]]:

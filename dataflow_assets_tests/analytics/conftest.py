@@ -16,4 +16,4 @@ def reference_frames(reference_data: Path) -> dict[str, pl.DataFrame]:
 def _accepted(folder: Path, source: Source) -> pl.DataFrame:
     [path] = folder.glob(f"*/{source.name}{source.reader.suffix}")
     columns = source.schema.column_names()
-    return pl.concat(batch.rows.select(columns) for batch in read_file(path, source))
+    return pl.concat(batch.rows.select(columns) for batch in read_file(path, source).batches)

@@ -11,7 +11,7 @@ import polars as pl
 DAY = date(2021, 12, 15)
 _START = datetime(2021, 12, 15, tzinfo=UTC)
 _CHUNK = 1_000_000
-_MOVIES = 1_000
+MOVIES = 1_000
 _USERS = 200_000
 
 
@@ -43,7 +43,7 @@ def _rows(numbers: pl.DataFrame, duplicates: float) -> pl.DataFrame:
     end = start + pl.duration(milliseconds=pl.col("b") % 86_400_000 + 1000)
     form = "%Y-%m-%dT%H:%M:%S%.3f+0000"
     return drawn.select(
-        movie_title=pl.format("The Remarkable Movie Number {}", pl.col("a") % _MOVIES),
+        movie_title=pl.format("The Remarkable Movie Number {}", pl.col("a") % MOVIES),
         user_email=pl.format("user.{}@streaming-example.org", pl.col("b") % _USERS),
         size_mb=(pl.col("c") % 2_000_000_000) / 1e6,
         start_at=start.dt.strftime(form),

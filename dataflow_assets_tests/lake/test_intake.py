@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import ConflictError
-from dataflow_assets.lake import intake
+from dataflow_assets.lake import csv_plain, intake
 from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import LakeTable, read_rejects, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
@@ -29,8 +29,8 @@ USERS, STREAMS, BOOKS = find_source("users"), find_source("streams"), find_sourc
 HEAD = "email,first_name,last_name\n"
 
 
-def _take_in(storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC") -> Intake:
-    taken = take_in(storage, source, delivery.object, timezone)
+def _take_in(storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0) -> Intake:
+    taken = take_in(storage, source, delivery.object, timezone, told)
     assert taken is not None
     assert taken.delivered == taken.accepted + taken.rejected
     return taken
@@ -45,8 +45,8 @@ def _streams(*starts: str) -> str:
     return "movie_title,user_email,size_mb,start_at,end_at\n" + rows
 
 
-def _take_streams(storage: Storage, name: str, *starts: str, timezone: str = "UTC") -> set[str]:
-    taken = _take_in(storage, STREAMS, land(storage, STREAMS, name, _streams(*starts)), timezone)
+def _take_streams(storage: Storage, name: str, *starts: str, timezone: str = "UTC", told: int = 0) -> set[str]:
+    taken = _take_in(storage, STREAMS, land(storage, STREAMS, name, _streams(*starts)), timezone, told)
     return {day.isoformat() for day in taken.event_days}
 
 
@@ -110,6 +110,7 @@ def test_an_intake_says_what_it_did(local_storage: Storage) -> None:
 
 def test_a_large_file_is_staged_piece_by_piece(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(csv_plain, "_BLOCK_BYTES", 1 << 20)
     taken = _users(local_storage, "a.csv", "".join(f"{number}@x,A,Aa\n" for number in range(500_000)))
     assert taken.accepted == rows_table(local_storage, USERS).scan().select(pl.len()).collect().item() == 500_000
     assert len(_files(local_storage, "users")) > 1
@@ -255,7 +256,7 @@ def test_the_days_of_both_versions_are_touched(storage: Storage) -> None:
     assert _take_streams(storage, "a.csv", "2021-12-02T11", "2020-01-01T00") == {
         *("2020-01-01", "2021-12-01", "2021-12-02"),
     }
-    assert _take_streams(storage, "a.csv", "2021-12-05T00") == {"2020-01-01", "2021-12-02", "2021-12-05"}
+    assert _take_streams(storage, "a.csv", "2021-12-05T00", told=2) == {"2020-01-01", "2021-12-02", "2021-12-05"}
 
 
 def test_days_of_other_objects_are_not_touched(local_storage: Storage) -> None:
@@ -291,8 +292,11 @@ def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage
     untold = _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams("2021-12-02T10")))
     _take_streams(storage, "b.csv", "2021-12-03T10")
     for _ in range(2):
-        assert _take_in(storage, STREAMS, untold.delivery).event_days == {date(2021, 12, 1), date(2021, 12, 2)}
-    assert _take_streams(storage, "a.csv", "2021-12-04T10") == {"2021-12-02", "2021-12-04"}
+        again = _take_in(storage, STREAMS, untold.delivery, told=1)
+        assert again.event_days == {date(2021, 12, 1), date(2021, 12, 2)}
+    # Nor where a newer version comes first.
+    assert _take_streams(storage, "a.csv", "2021-12-04T10", told=1) == {"2021-12-01", "2021-12-02", "2021-12-04"}
+    assert _take_streams(storage, "a.csv", "2021-12-05T10", told=6) == {"2021-12-04", "2021-12-05"}
 
 
 # crashes

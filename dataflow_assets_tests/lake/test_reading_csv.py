@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import dataframely as dy
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake import csv_files
-from dataflow_assets.lake.parsing import BATCH_ROWS
-from dataflow_assets.lake.plain_lines import NotPlainError, plain_records
-from dataflow_assets.lake.reading import Reject, check_format, count_delivered, read_file
+from dataflow_assets.lake import csv_any, csv_plain
+from dataflow_assets.lake.parsing import BATCH_ROWS, no_rows
+from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Snapshot, Source
 
@@ -40,11 +41,12 @@ class Found(NamedTuple):
 
 
 def _read(path: Path, source: Source = USERS) -> Found:
-    batches = list(read_file(path, source))
+    content = read_file(path, source)
+    batches = list(content.batches)
     columns = source.schema.column_names()
     rows = [row for batch in batches for row in batch.rows.select(columns).rows()]
     rejects = [reject for batch in batches for reject in batch.rejects]
-    assert count_delivered(path, source) == len(rows) + len(rejects), "delivered is not accepted + rejected"
+    assert content.delivered == len(rows) + len(rejects), "delivered is not accepted + rejected"
     return Found(rows, rejects)
 
 
@@ -171,7 +173,7 @@ def test_what_is_no_such_file_is_refused_before_and_at_reading(file: Path, case:
     with pytest.raises(FormatError, match=f"users.csv.*{reason}"):
         check_format(file, USERS)
     with pytest.raises(FormatError, match=f"users.csv.*{reason}"):
-        list(read_file(file, USERS))
+        list(read_file(file, USERS).batches)
 
 
 LINE_ENDS = {
@@ -219,10 +221,10 @@ def test_a_line_too_long_for_the_parser_is_one_reject(file: Path) -> None:
 def test_a_record_without_end_is_refused_before_it_fills_the_memory(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_files, "_LONGEST_RECORD", 10_000)
+    monkeypatch.setattr(csv_any, "_LONGEST_RECORD", 10_000)
     file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x,B,Bb\n" * 2_000)
     with pytest.raises(FormatError, match="has no end to the record that begins on line 2"):
-        count_delivered(file, USERS)
+        read_file(file, USERS)
 
 
 @pytest.mark.parametrize("name", ["users[1].csv", "users*.csv", "user?.csv", "users.csv.gz", "é 'q\".csv", "{a,b}.csv"])
@@ -283,15 +285,17 @@ def test_a_declaration_may_name_another_delimiter_and_quote(file: Path, reader: 
 # memory
 
 
-def test_a_large_file_comes_in_batches_and_in_order(file: Path) -> None:
+@pytest.mark.parametrize("last", [b"c@x\n", b'c@x,"C\nC"\n'], ids=["plain", "any"])
+def test_a_large_file_comes_in_batches_and_in_order(file: Path, last: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_plain, "_BLOCK_BYTES", 1 << 20)
     rows = BATCH_ROWS + 10_000
     with file.open("wb") as written:
         written.write(HEAD)
         written.writelines(b"%d@x,A,Aa\n" % number for number in range(rows))
-        written.write(b"c@x\n")
+        written.write(last)
     count = 0
     sizes, rejects = [], []
-    for batch in read_file(file, USERS):
+    for batch in read_file(file, USERS).batches:
         sizes.append(batch.rows.height)
         rejects += batch.rejects
         positions = batch.rows["position"].to_list()
@@ -300,7 +304,7 @@ def test_a_large_file_comes_in_batches_and_in_order(file: Path) -> None:
         count += len(positions)
     assert count == rows
     assert max(sizes) <= BATCH_ROWS
-    assert [(reject.line, reject.raw) for reject in rejects] == [(rows + 2, "c@x")]
+    assert [(reject.line, reject.raw) for reject in rejects] == [(rows + 2, last.decode().rstrip("\n"))]
 
 
 # for all inputs
@@ -337,20 +341,32 @@ def test_any_text_comes_back_unchanged(file: Path, rows: list[tuple[str, str, st
 
 
 @QUICK
-@given(st.lists(st.one_of(st.sampled_from(["a@x,A,Aa", "a@x,A", "no,A,Aa", "", 'a@x,"A, B",Aa']), FIELD), max_size=8))
-@example(['a@x,"', '",Aa'])
-@example(["", "a@x,A,Aa\r", ""])
-def test_lines_are_told_apart_in_two_ways_alike(file: Path, lines: list[str]) -> None:
-    """The quick way, over columns of lines, either passes or finds what the thorough way finds."""
-    file.write_bytes(HEAD + "\n".join(lines).encode())
-    reader = USERS.reader
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(["a@x,A,Aa", "a@x,A", "no,A,Aa", "", 'a@x,"A, B",Aa', 'b@x,"",Bb,', ",,,"]), FIELD),
+        max_size=8,
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+)
+@example(['a@x,"', '",Aa'], "\n")
+@example(["", "a@x,A,Aa\r", ""], "\n")
+@example(["a@x,A", "no,A,Aa", "b@x,B,Bb,", "", 'a@x,"""A"",",'], "\r\n")
+def test_a_file_is_read_in_two_ways_alike(file: Path, lines: list[str], end: str) -> None:
+    """The quick way, over columns of lines, either leaves a file or finds what the thorough way finds."""
+    file.write_bytes(end.join(["email,first_name,last_name", *lines]).encode())
+    reader, names = USERS.reader, ["email", "first_name", "last_name"]
     assert isinstance(reader, Csv)
     try:
-        quick = [row for records in plain_records(file, reader) for row in records.rows()]
-        thorough = [(line, raw.decode()) for _, line, raw in csv_files._records(file, reader)]
-    except (NotPlainError, FormatError):
+        counted = csv_plain.count_plain(file, reader)
+    except csv_plain.NotPlainError:
         return
-    assert quick == thorough
+    assert counted == csv_any.count_records(file, reader)
+    quick, thorough = (list(read(file, USERS, reader, names)) for read in (csv_plain.read_plain, csv_any.read_any))
+    none = no_rows(USERS)
+    assert_frame_equal(*(pl.concat([none, *(batch.rows for batch in way)]) for way in (quick, thorough)))
+    assert [reject for batch in quick for reject in batch.rejects] == [
+        reject for batch in thorough for reject in batch.rejects
+    ]
 
 
 def _plain_file() -> list[bytes]:
@@ -368,8 +384,8 @@ def test_damage_refuses_the_file_or_spoils_only_what_follows(file: Path, place: 
     place = min(place, len(whole))
     file.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
     try:
-        batches = list(read_file(file, USERS))
-        delivered = count_delivered(file, USERS)
+        content = read_file(file, USERS)
+        batches, delivered = list(content.batches), content.delivered
     except FormatError:
         return
     accepted = [row[:3] for batch in batches for row in batch.rows.rows()]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.reading import Reject, check_format, count_delivered, read_file
+from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Source
 
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def _read(path: Path, source: Source = BOOKS) -> tuple[list[Row], list[Reject]]:
-    batches = list(read_file(path, source))
+    batches = list(read_file(path, source).batches)
     columns = source.schema.column_names()
     rows = [row for batch in batches for row in batch.rows.select(columns).rows()]
     return rows, [reject for batch in batches for reject in batch.rejects]
@@ -96,7 +96,7 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
     rows, rejects = _read(file)
     assert rows == expected
     assert [(reject.code, reject.raw) for reject in rejects] == rejected
-    assert count_delivered(file, BOOKS) == len(rows) + len(rejects)
+    assert read_file(file, BOOKS).delivered == len(rows) + len(rejects)
     assert {reject.line for reject in rejects} <= {None}
 
 
@@ -125,7 +125,7 @@ NOT_WHOLE = {
 @pytest.mark.parametrize("case", NOT_WHOLE)
 def test_what_is_not_one_whole_array_is_refused_before_and_at_reading(file: Path, case: str) -> None:
     file.write_bytes(NOT_WHOLE[case])
-    for use in (check_format, count_delivered, lambda path, source: list(read_file(path, source))):
+    for use in (check_format, read_file, lambda path, source: list(read_file(path, source).batches)):
         with pytest.raises(FormatError, match=r"books\.json is not a JSON file that holds one whole array of objects"):
             use(file, BOOKS)
 
@@ -152,7 +152,7 @@ BROKEN = {
 def test_a_broken_file_is_refused_as_a_whole(file: Path, case: str) -> None:
     file.write_bytes(BROKEN[case])
     with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: ") as refusal:
-        list(read_file(file, BOOKS))
+        list(read_file(file, BOOKS).batches)
     assert str(file.parent) not in str(refusal.value)
 
 
@@ -162,12 +162,12 @@ def test_a_broken_file_is_refused_as_a_whole(file: Path, case: str) -> None:
 def test_what_is_no_object_breaks_the_sum(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     rows, rejects = _read(file)
-    assert count_delivered(file, BOOKS) != len(rows) + len(rejects)
+    assert read_file(file, BOOKS).delivered != len(rows) + len(rejects)
 
 
 def test_an_error_far_behind_the_first_batch_refuses_the_file(file: Path) -> None:
     file.write_bytes(b"[" + b'{"name":"B"},\n' * 250_000 + b'{"name":tru}]')
-    batches = read_file(file, BOOKS)
+    batches = read_file(file, BOOKS).batches
     assert next(batches).rows.height
     with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: "):
         list(batches)
@@ -230,7 +230,7 @@ def test_any_text_comes_back_unchanged(file: Path, rows: list[Row], ascii_only: 
     keys = ("name", "pages", "author", "publisher")
     records = [dict(zip(keys, row, strict=True)) for row in rows]
     file.write_text(json.dumps(records, ensure_ascii=ascii_only), encoding="utf-8", newline="")
-    assert count_delivered(file, BOOKS) == len(rows)
+    assert read_file(file, BOOKS).delivered == len(rows)
     assert _read(file) == (rows, [])
 
 
@@ -247,7 +247,7 @@ def test_damage_refuses_the_file_or_leaves_what_precedes_it(file: Path, place: i
     file.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
     try:
         rows, rejects = _read(file)
-        delivered = count_delivered(file, BOOKS)
+        delivered = read_file(file, BOOKS).delivered
     except FormatError:
         return
     undamaged = whole[:place].count(b"]}]}")
@@ -271,7 +271,7 @@ def test_the_reference_data_is_read_whole(reference_data: Path, name: str, accep
     (file,) = reference_data.glob(f"*/{name}{source.reader.suffix}")
     rows, rejects = _read(file, source)
     assert (len(rows), len(rejects)) == (accepted, rejected)
-    assert count_delivered(file, source) == accepted + rejected
+    assert read_file(file, source).delivered == accepted + rejected
     assert (
         pl.DataFrame(rows, schema=source.schema.column_names(), orient="row")
         .select(source.key)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow_assets.lake.reading import Reject, count_delivered, read_file
+from dataflow_assets.lake.reading import Reject, read_file
 from dataflow_assets.landing.sample import Sample, write_sample
 from dataflow_assets.sources import all_sources, find_source
 
@@ -23,7 +23,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def _read(sample: Sample, name: str) -> tuple[pl.DataFrame, list[Reject]]:
     source = find_source(name)
     columns = source.schema.column_names()
-    batches = list(read_file(sample.files[name], source))
+    batches = list(read_file(sample.files[name], source).batches)
     return pl.concat(batch.rows.select(columns) for batch in batches), [
         reject for batch in batches for reject in batch.rejects
     ]
@@ -37,7 +37,7 @@ def test_every_source_has_a_file_of_its_format(sample: Sample) -> None:
 @pytest.mark.parametrize("name", [source.name for source in all_sources()])
 def test_the_counts_are_true(sample: Sample, name: str) -> None:
     accepted, rejects = _read(sample, name)
-    assert count_delivered(sample.files[name], find_source(name)) == sample.rows[name]
+    assert read_file(sample.files[name], find_source(name)).delivered == sample.rows[name]
     assert (accepted.height, len(rejects)) == (sample.rows[name] - sample.broken[name], sample.broken[name])
     assert accepted.select(find_source(name).key).is_unique().all()
 

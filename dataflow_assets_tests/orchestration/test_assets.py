@@ -46,6 +46,22 @@ def test_days_of_deliveries_are_one_run_with_figures_for_each(platform: Platform
     assert [(said[ROWS], said["table_rows"]) for said in warehouse] == [(1, 3), (0, 3), (3, 3)]
 
 
+def test_the_days_of_an_older_version_are_told_until_that_is_recorded(platform: Platform) -> None:
+    def told_after(day: int) -> list[str]:
+        before = {run.run_id for run in platform.instance.get_runs()}
+        platform.land("streams", "2021-12-31", streams_csv(session(f"2021-12-0{day}T10:00")))
+        assert platform.run("lake/streams", "2021-12-31").success
+        runs = [run for run in platform.instance.get_runs() if run.run_id not in before]
+        return [told[-1] for told in platform.partitions("lake/streams_days", runs)]
+
+    assert [told_after(day) for day in (1, 2, 3)] == [["1"], ["1", "2"], ["2", "3"]]
+    with postgres(platform.settings) as cursor:
+        # As if the process had been killed each time after the first, before it told anything.
+        cursor.execute("UPDATE warehouse.deliveries SET lake_version = 1")
+    assert told_after(4) == ["1", "2", "3", "4"]
+    assert told_after(5) == ["4", "5"]
+
+
 def test_days_of_events_are_one_run_with_figures_for_each(loaded: Platform) -> None:
     assert loaded.partitions("lake/streams_days") == ["2021-12-01", "2021-12-02", "2021-12-03"]
     assert loaded.run("warehouse/streams", "2021-12-01", "2021-12-03").success

@@ -13,6 +13,7 @@ import pytest
 
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.settings import load_settings, variable_names
+from dataflow_assets_tests.orchestration.made import Platform, session, streams_csv
 
 SNAPSHOTS = ("authors", "books", "movies", "reviews", "users")
 DAILY = ("average_session", "book_based_share", "engaged_users", "median_session_size", "sessions_in_progress")
@@ -86,6 +87,19 @@ def test_every_job_resolves_and_holds_one_grain(definitions: dg.Definitions) -> 
         **{name: {day} for name in ("lake", "warehouse", "analytics_daily", "published_daily")},
         **{name: {month} for name in ("analytics_monthly", "published_monthly")},
     }
+
+
+def test_the_event_tables_are_analyzed_every_night(platform: Platform) -> None:
+    (schedule,) = platform.definitions.schedules or ()
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * *", platform.settings.timezone)
+    platform.materialize(platform.land("streams", "2021-12-04", streams_csv(session("2021-12-04T10:00"))))
+    known = "SELECT reltuples FROM pg_class WHERE oid = 'warehouse.streams'::regclass"
+    assert platform.query(known) == [(-1,)]
+    job = platform.definitions.resolve_job_def(schedule.job_name)
+    assert job.execute_in_process(instance=platform.instance).success
+    assert platform.query(known) == [(1,)]
 
 
 def test_every_asset_that_runs_is_in_one_job(definitions: dg.Definitions) -> None:

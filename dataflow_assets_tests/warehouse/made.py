@@ -4,7 +4,7 @@ Here: values that several test files need. Not here: anything that loads them.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -101,6 +101,13 @@ def ask(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         rows = cursor.fetchall() if cursor.description else []
     connection.close()
     return rows
+
+
+def allow_only(url: str, columns: Mapping[str, Iterable[str]]) -> None:
+    """Let the database's user read these columns of each table of the warehouse, and no others of it."""
+    for table, names in columns.items():
+        revoke, grant = f"REVOKE SELECT ON warehouse.{table} FROM CURRENT_USER", ", ".join(names)
+        ask(url, f"{revoke}; GRANT SELECT ({grant}) ON warehouse.{table} TO CURRENT_USER")
 
 
 def wait_for(url: str, statement: str, *parameters: object, seconds: float = 10) -> None:

@@ -8,8 +8,9 @@ from polars.testing import assert_frame_equal
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.analytics.declaration import Answer
-from dataflow_assets.warehouse.answers import load_answer, read_answer
+from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.database import AdbcError, connect
+from dataflow_assets.warehouse.reading import scan_answer
 from dataflow_assets_tests.warehouse.made import DAY, ask, together
 
 NEXT = DAY + timedelta(days=1)
@@ -25,16 +26,15 @@ def load(url: str, answer: Answer, day: date, frame: pl.DataFrame) -> int:
         return load_answer(connection, answer.name, answer.grain, day, frame)
 
 
-def read(url: str, answer: Answer, first: date, last: date) -> pl.DataFrame:
-    with connect(url) as connection:
-        return read_answer(connection, answer.name, answer.schema, first, last)
+def read(url: str, answer: Answer, *days: date) -> pl.DataFrame:
+    return scan_answer(url, answer.name, answer.schema, days).collect()
 
 
 def test_every_answer_comes_back_as_it_was(database_url: str) -> None:
     for answer in all_answers():
         frame = rows(answer, DAY, 1)
         assert load(database_url, answer, DAY, frame) == 1
-        assert_frame_equal(read(database_url, answer, DAY, DAY), frame)
+        assert_frame_equal(read(database_url, answer, DAY), frame)
 
 
 def test_a_partition_is_replaced_whole_and_alone(database_url: str) -> None:
@@ -43,15 +43,15 @@ def test_a_partition_is_replaced_whole_and_alone(database_url: str) -> None:
     load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
     second = rows(DAILY, DAY, 3)
     assert load(database_url, DAILY, DAY, second) == 3
-    assert_frame_equal(read(database_url, DAILY, DAY, DAY), second, check_row_order=False)
-    assert_frame_equal(read(database_url, DAILY, NEXT, NEXT), other, check_row_order=False)
+    assert_frame_equal(read(database_url, DAILY, DAY), second, check_row_order=False)
+    assert_frame_equal(read(database_url, DAILY, NEXT), other, check_row_order=False)
     assert read(database_url, DAILY, DAY, NEXT).height == 7
 
 
 def test_an_empty_partition_takes_the_rows_away(database_url: str) -> None:
     load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
     assert load(database_url, DAILY, DAY, rows(DAILY, DAY, 0)) == 0
-    found = read(database_url, DAILY, DAY, DAY)
+    found = read(database_url, DAILY, DAY)
     assert found.height == 0
     assert found.schema == DAILY.schema.create_empty().schema
 
@@ -60,7 +60,7 @@ def test_a_partition_that_fails_stays_as_it_was(database_url: str) -> None:
     load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
     with pytest.raises(AdbcError):
         load(database_url, DAILY, DAY, rows(DAILY, DAY, 3).with_columns(movie_title=pl.lit("a\0b")))
-    assert read(database_url, DAILY, DAY, DAY).height == 5
+    assert read(database_url, DAILY, DAY).height == 5
 
 
 def test_a_partition_stored_twice_at_once_stands_once(database_url: str) -> None:

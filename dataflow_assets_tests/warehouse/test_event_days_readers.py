@@ -16,7 +16,7 @@ from dataflow_assets.warehouse import database
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import DayLoad, load_day
 from dataflow_assets.warehouse.query import run_query
-from dataflow_assets.warehouse.reading import read_events
+from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets_tests.warehouse.made import (
     DAY,
     STREAMS,
@@ -50,8 +50,7 @@ def load(url: str, rows: pl.DataFrame, day: date = DAY, version: int = 1) -> Day
 
 
 def count_by_frame(url: str) -> int:
-    with connect(url) as connection:
-        return read_events(connection, STREAMS, DAY, DAY).height
+    return scan_source(url, STREAMS, "UTC", [DAY]).collect().height
 
 
 def count_by_query(url: str) -> int:
@@ -63,13 +62,13 @@ COUNTS = pytest.mark.parametrize("count", [count_by_frame, count_by_query])
 
 
 @contextmanager
-def held(url: str, statement: str) -> Iterator[None]:
-    """A session whose transaction stays open after a statement for as long as the block runs."""
-    connection = psycopg2.connect(url)
+def held(url: str, statement: str, name: str = "") -> Iterator[int]:
+    """A session whose transaction stays open after a statement for as long as the block runs; its number."""
+    connection = psycopg2.connect(url, application_name=name)
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement)
-            yield
+            yield connection.info.backend_pid
     finally:
         connection.close()
 
@@ -160,6 +159,22 @@ def test_a_reader_that_keeps_the_day_makes_the_load_give_up_and_leaves_all_as_it
         assert tables_of_days(database_url) == tables
     assert load(database_url, sessions(minutes(DAY, 5)), DAY, 2).rows == 5
     assert ask(database_url, reader_of(DAY)) == [(5,)]
+
+
+def test_a_load_that_gives_up_says_who_holds_the_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", "500ms")
+    monkeypatch.setattr(database, "LOCK_PAUSES", ())
+    load(database_url, sessions(minutes(DAY, 3)))
+    statement = f"{reader_of(DAY)}\n  AND movie_title = 'Heat'"
+    with held(database_url, statement, "night report") as reader, held(database_url, reader_of(NEXT), "bystander"):
+        began = f"SELECT date_trunc('second', xact_start) FROM pg_stat_activity WHERE pid = {reader}"
+        [(since,)] = ask(database_url, began)
+        with pytest.raises(LockTimeoutError) as caught:
+            load(database_url, sessions(minutes(DAY, 5)), DAY, 2)
+    told = str(caught.value)
+    holder = f"session {reader} (night report, in a transaction since {since:%Y-%m-%d %H:%M:%S} UTC, "
+    assert f"streams of {DAY} is held by {holder}last statement: {' '.join(statement.split())[:80]})" in told
+    assert "bystander" not in told
 
 
 def test_a_load_waits_for_a_reader_that_ends_in_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,11 @@ import pytest
 from dataflow_assets.errors import WarehouseMismatchError, WarehouseUnavailableError
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.database import connect, execute
 from dataflow_assets.warehouse.migrate import require_current
 from dataflow_assets.warehouse.opening import database_url as url_of
 from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets_tests.processes import kill, processes_of, wait_until_gone
 from dataflow_assets_tests.warehouse.made import ask
 
 
@@ -66,3 +68,14 @@ def test_the_embedded_server_gets_its_tables(home: Path) -> None:
     require_current(url)
     assert ask(url, "SELECT timezone FROM warehouse.identity") == [("UTC",)]
     assert open_warehouse(settings) == url
+
+
+def test_an_embedded_server_that_was_lost_is_started_again(home: Path) -> None:
+    url = open_warehouse(load_settings())
+    ask(url, "CREATE TABLE kept AS SELECT 1 AS n")
+    for process, command in processes_of(home).items():
+        if "/postgres -D" in command:
+            kill(process)
+    assert wait_until_gone(home, 10) == {}
+    with connect(open_warehouse(load_settings())) as connection:
+        assert execute(connection, "SELECT n FROM public.kept") == [(1,)]

@@ -8,8 +8,14 @@ import pytest
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.warehouse.records import known_versions, record_delivery, refused, require_timezone
-from dataflow_assets_tests.warehouse.made import DAY, ask, together
+from dataflow_assets.warehouse.records import (
+    known_versions,
+    record_delivery,
+    recorded_versions,
+    refused,
+    require_timezone,
+)
+from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, ask, together
 
 MODIFIED = datetime(2021, 11, 5, 6, 0, 0, 123456, tzinfo=UTC)
 
@@ -37,6 +43,14 @@ def test_a_newer_version_of_an_object_takes_the_place_of_the_older(database_url:
         record_delivery(database_url, made)
     assert known_versions(database_url) == {newer.id: ("two", 20)}
     assert ask(database_url, "SELECT delivered, accepted, rejected FROM warehouse.deliveries") == [(9, 9, 0)]
+
+
+def test_the_version_of_the_lake_is_known_for_each_object_of_a_source(database_url: str) -> None:
+    one, two = delivery("one.csv"), delivery("two.csv")
+    for made in (intake(one, 3), intake(two, 5), intake(one, 7)):
+        record_delivery(database_url, made)
+    assert recorded_versions(database_url, STREAMS) == {one.id: 7, two.id: 5}
+    assert recorded_versions(database_url, AUTHORS) == {}
 
 
 def test_every_object_that_the_lake_holds_is_known(database_url: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.warehouse.database import AdbcError, connect
-from dataflow_assets.warehouse.reading import read_snapshot
+from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, current, dumps, history, load_snapshot
 from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, ask, delivery_id, dump, together
 
@@ -253,8 +253,7 @@ def test_a_load_that_fails_changes_neither_table(database_url: str) -> None:
 
 def test_the_latest_values_come_back_as_a_frame(database_url: str) -> None:
     load(database_url, lake(dump({"x": "one", "y": None}), dump({"x": "two"}, delivered=D1)))
-    with connect(database_url) as connection:
-        frame = read_snapshot(connection, AUTHORS)
+    frame = scan_source(database_url, AUTHORS, "UTC").collect()
     assert frame.schema == AUTHORS.schema.create_empty().schema
     assert sorted(frame.select("name", "nationality").rows()) == [("x", "two"), ("y", None)]
 

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
-from dataflow_assets.warehouse.reading import read_events
+from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets.warehouse.tables import build_metadata
 from dataflow_assets_tests.warehouse.made import DAY, ORIGIN, PAYMENTS, SHOPS, ask
 
@@ -54,7 +54,7 @@ def test_values_come_back_as_they_were_delivered(url: str) -> None:
     lake = pl.concat([payments(), payments(number=2**63 - 1, amount=None, tags=None, kind="card", count=2**31 - 1)])
     with connect(url) as connection:
         load_day(connection, PAYMENTS, lake.lazy(), 1, DAY, "UTC")
-        found = read_events(connection, PAYMENTS)
+    found = scan_source(url, PAYMENTS, "UTC").collect()
     names = PAYMENTS.schema.column_names()
     assert_frame_equal(found.sort("number"), lake.select(names), check_row_order=True)
 
