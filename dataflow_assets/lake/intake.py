@@ -4,9 +4,11 @@ Here: the order in which things are looked at and written, so that a crash or a 
 point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake (see `tables`).
 """
 
+import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -66,18 +68,22 @@ class _Content:
     accepted: int = 0
     event_days: set[date] = field(default_factory=set)
     refusal: str | None = None
+    sha256: str = ""
 
     def read(self, path: Path) -> None:
         """Read the whole file, or refuse it as a whole."""
-        try:
-            content = read_file(path, self.source)
-            self.delivered = content.delivered
-            self._stage_all(content.batches)
-            self._require_sum(path)
-        except FormatError as error:
-            self.discard()
-            self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
-            self.delivered, self.accepted, self.event_days, self.refusal = 1, 0, set(), str(error)
+        with ThreadPoolExecutor(1, "sha256") as beside:
+            hashing = beside.submit(_sha256, path)
+            try:
+                content = read_file(path, self.source)
+                self.delivered = content.delivered
+                self._stage_all(content.batches)
+                self._require_sum(path)
+            except FormatError as error:
+                self.discard()
+                self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
+                self.delivered, self.accepted, self.event_days, self.refusal = 1, 0, set(), str(error)
+            self.sha256 = hashing.result()
 
     def discard(self) -> None:
         """Throw away what was staged."""
@@ -115,6 +121,8 @@ class _Content:
 def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int = 0) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
+    An object whose bytes the lake already holds, read by the same declaration, is not read again.
+
     Args:
         storage: holds landing and lake.
         source: how the object is read.
@@ -137,12 +145,21 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
         if delivery is None:
             return None
         try:
+            older_days = _older_days(table, base, delivery, source, timezone, told)
+            if known := _known(landing, table, base, delivery, source):
+                return replace(known, event_days=frozenset(older_days))
             with _read(landing, _Content(table, source, delivery, timezone)) as content:
-                older_days = _older_days(table, base, delivery, source, timezone, told)
-                facts = {"delivered": content.delivered, "accepted": content.accepted, "rejected": len(content.rejects)}
+                counts = {"delivered": content.delivered, "accepted": content.accepted}
+                counts["rejected"] = len(content.rejects)
+                about = {
+                    **counts,
+                    "reading": source.reading,
+                    "sha256": content.sha256,
+                    "refusal": content.refusal or "",
+                }
                 with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
-                    rejects.commit(rejects_base, delivery, staged, facts)
-                version = table.commit(base, delivery, content.staged, facts)
+                    rejects.commit(rejects_base, delivery, staged, about)
+                version = table.commit(base, delivery, content.staged, about)
         except (ObjectChangedError, LakeConflictError):
             continue
         return Intake(
@@ -150,9 +167,36 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
             version=version,
             event_days=frozenset(content.event_days | older_days),
             refusal=content.refusal,
-            **facts,
+            **counts,
         )
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
+
+
+def _known(landing: Landing, table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source) -> Intake | None:
+    """What was made of these bytes when they came before as the same object; None where they did not.
+
+    An equal etag shows that nothing was written since; without it an equal size makes the body worth a look.
+    """
+    version, about = table.last_intake(base, delivery)
+    if about.get("reading") != source.reading or about["size"] != str(delivery.size):
+        return None
+    if about["etag"] != delivery.etag:
+        with landing.lend(delivery) as path:
+            if about["sha256"] != _sha256(path):
+                return None
+    return Intake(
+        delivery=delivery,
+        version=version,
+        delivered=int(about["delivered"]),
+        accepted=int(about["accepted"]),
+        rejected=int(about["rejected"]),
+        refusal=about["refusal"] or None,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

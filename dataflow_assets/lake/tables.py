@@ -135,7 +135,7 @@ class LakeTable:
     def _object(self, path: str) -> str:
         return f"{PREFIX}/{self.name}/{path}"
 
-    def commit(self, base: DeltaTable, delivery: Delivery, staged: list[AddAction], facts: Mapping[str, int]) -> int:
+    def commit(self, base: DeltaTable, delivery: Delivery, staged: list[AddAction], facts: Mapping[str, object]) -> int:
         """Put staged files in place of all that the delivery's object gave before; a version that holds them.
 
         `base` is the table as it was before the object was read. The commit carries the object's version and
@@ -177,6 +177,11 @@ class LakeTable:
         while (last := self._last_commit(base, delivery)) > since:
             base = self._at(last - 1)
             yield last - 1
+
+    def last_intake(self, base: DeltaTable, delivery: Delivery) -> tuple[int, dict[str, Any]]:
+        """The version that the object's last commit in `base` became, and what it said; 0 and nothing without one."""
+        version = self._last_commit(base, delivery)
+        return version, self._told(version) if version else {}
 
     def _last_commit(self, base: DeltaTable, delivery: Delivery) -> int:
         """The version that the object's last commit in `base` became; 0 where there is none."""

@@ -6,6 +6,7 @@ reads bytes, talks to a database or knows Dagster.
 
 import hashlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -101,6 +102,26 @@ class Source:
         columns = {name: str(column.dtype) for name, column in self.schema.columns().items()}
         return hashlib.blake2b(repr((columns, self.key)).encode(), digest_size=8).hexdigest()
 
+    @property
+    def reading(self) -> str:
+        """A short hash of what the lake's rows depend on: format, columns and every rule.
+
+        Where a rule is a function in Python, nobody can tell whether it is the same: another text each time.
+        """
+        derived = self.reader.derived if isinstance(self.reader, Json) else {}
+        form = sorted(self.reader.paths.items()) if isinstance(self.reader, Json) else self.reader
+        rules = {name: rule.expr for name, rule in self.schema._validation_rules(with_cast=True).items()}
+        try:
+            said = [(name, expression.meta.serialize()) for name, expression in {**derived, **rules}.items()]
+        except pl.exceptions.ComputeError:
+            return uuid.uuid4().hex
+        facts = (self.fingerprint, form, self.time_formats, self.time_zone, self._limits(), said)
+        return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
+
+    def _limits(self) -> tuple[object, ...]:
+        """What a kind of source says beyond its columns of the rows that it accepts."""
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot(Source):
@@ -127,3 +148,6 @@ class Events(Source):
             column = self.schema.columns().get(name)
             if not isinstance(column, dy.Datetime) or column.nullable:
                 raise ValueError(f"source {self.name}: {name!r} must be a Datetime column that is not nullable")
+
+    def _limits(self) -> tuple[object, ...]:
+        return (self.event_time, self.end_time, self.longest)

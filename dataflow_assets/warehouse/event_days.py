@@ -68,7 +68,7 @@ def day_rows(lake: pl.LazyFrame, source: Events, day: date, timezone: str) -> pl
 def load_day(
     connection: Connection, source: Events, lake: pl.LazyFrame, lake_version: int, day: date, timezone: str
 ) -> DayLoad:
-    """Put the lake's rows of one day in place of the table's.
+    """Put the lake's rows of one day in place of the table's, unless those were made from this version.
 
     Rows stream from the lake to the database: memory follows the batch, not the day.
 
@@ -84,6 +84,8 @@ def load_day(
         LostRowsError: the sums do not hold.
         LockTimeoutError: a reader held the day for too long.
     """
+    if known := _known(connection, source, day, lake_version):
+        return known
     rows = day_rows(lake, source, day, timezone)
     deliveries = rows.group_by("delivery_day", "object", "delivery").len().collect(engine="streaming")
     accepted = int(deliveries.get_column("len").sum())
@@ -96,6 +98,23 @@ def load_day(
             raise LostRowsError(f"{source.name} of {day}: {load}")
         execute(connection, f"ANALYZE {leaf}")
         return _swap_in(connection, source, leaf, load, lake_version)
+
+
+def _known(connection: Connection, source: Events, day: date, lake_version: int) -> DayLoad | None:
+    """What loading the day from this version gave, where its rows are still there; None where they are not."""
+    with transaction(connection):
+        made_from = execute(
+            connection,
+            "SELECT accepted, rows, superseded FROM warehouse.event_days "
+            "WHERE source = $1 AND event_day = $2::date AND lake_version = $3 AND declaration = $4",
+            *(source.name, day.isoformat(), lake_version, source.fingerprint),
+        )
+        table = identifier(DAYS, _day_table(source, day))
+        if not made_from or execute(connection, "SELECT 1 WHERE to_regclass($1) IS NULL", table):
+            return None
+        in_table = execute(connection, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608
+    accepted, rows, superseded = made_from[0]
+    return DayLoad(day=day, accepted=accepted, rows=rows, superseded=superseded) if in_table == rows else None
 
 
 def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.LazyFrame) -> str:

@@ -15,18 +15,19 @@ MOVIES = 1_000
 _USERS = 200_000
 
 
-def write_streams(path: Path, rows: int, *, duplicates: float = 0.0) -> None:
+def write_streams(path: Path, rows: int, *, first: int = 0, duplicates: float = 0.0) -> None:
     """Write sessions that all start on `DAY` in UTC; the same bytes for the same arguments.
 
     Args:
         path: the CSV file.
         rows: how many.
+        first: the number of the first; files of different numbers hold different rows.
         duplicates: the share of rows that repeat the key of the row before, with another size.
     """
     with path.open("wb") as file:
-        for first in range(0, rows, _CHUNK):
-            numbers = pl.int_range(first, min(first + _CHUNK, rows), eager=True).alias("n").to_frame()
-            _rows(numbers, duplicates).write_csv(file, include_header=first == 0, float_precision=10)
+        for start in range(first, first + rows, _CHUNK):
+            numbers = pl.int_range(start, min(start + _CHUNK, first + rows), eager=True).alias("n").to_frame()
+            _rows(numbers, duplicates).write_csv(file, include_header=start == first, float_precision=10)
 
 
 def _rows(numbers: pl.DataFrame, duplicates: float) -> pl.DataFrame:
@@ -38,7 +39,7 @@ def _rows(numbers: pl.DataFrame, duplicates: float) -> pl.DataFrame:
         a=pl.col("key").hash(1), b=pl.col("key").hash(2), c=pl.col("n").hash(3)
     )
     start = pl.lit(_START).dt.cast_time_unit("ms") + pl.duration(
-        milliseconds=pl.col("key") * 86_400_000 // 100_000_000 + pl.col("a") % 82_000_000
+        milliseconds=pl.col("key") * 4_400_000 // 100_000_000 + pl.col("a") % 82_000_000
     )
     end = start + pl.duration(milliseconds=pl.col("b") % 86_400_000 + 1000)
     form = "%Y-%m-%dT%H:%M:%S%.3f+0000"

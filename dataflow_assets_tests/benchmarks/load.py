@@ -11,7 +11,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +66,17 @@ Rival = Callable[[], tuple[float, dict[str, Any] | None]]
 
 def _rivals(home: Path, url: str, files: dict[float, Path]) -> dict[str, Rival]:
     return {
-        "ours": lambda: _ours(home, files[0.0]),
-        "duplicates": lambda: _ours(home, files[0.01]),
-        "copy_heap": lambda: (_copy(url, files[0.0], _COLUMNS), None),
-        "copy_keyed": lambda: (_copy(url, files[0.0], f"{_COLUMNS}, PRIMARY KEY ({_KEY})"), None),
+        "ours": lambda: load_ours(home, [files[0.0]]),
+        "duplicates": lambda: load_ours(home, [files[0.01]]),
+        "copy_heap": lambda: (copy(url, [files[0.0]]), None),
+        "copy_keyed": lambda: (copy(url, [files[0.0]], f", PRIMARY KEY ({_KEY})"), None),
         "dlt_append": lambda: (_dlt(url, files[0.0], "append"), None),
         "dlt_merge": lambda: (_dlt(url, files[0.0], "merge"), None),
     }
 
 
-def _ours(home: Path, path: Path) -> tuple[float, dict[str, Any]]:
-    """A first load into an empty lake and an empty day."""
+def load_ours(home: Path, paths: Sequence[Path]) -> tuple[float, dict[str, Any]]:
+    """A first load of files, landed as one day's objects, into an empty lake and an empty day."""
     common.sql(_url(home), "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
     with tempfile.TemporaryDirectory(prefix="ours-", dir=home) as folder:
         os.environ["DATAFLOW_HOME"], os.environ["DATABASE_URL"] = folder, _url(home)
@@ -84,9 +84,10 @@ def _ours(home: Path, path: Path) -> tuple[float, dict[str, Any]]:
         from dataflow_assets.warehouse.migrate import upgrade  # noqa: PLC0415 - Alembic's import is not to be timed
 
         upgrade(_url(home))
-        key = Landing(open_storage(settings)).put("streams", DAY, path, "streams.csv").object
-        common.fair_start(_url(home), Path(folder) / key)
-        found = common.ours("dataflow_assets_tests.benchmarks.our_load", {"key": key}, Path(folder))
+        landing = Landing(open_storage(settings))
+        keys = [landing.put("streams", DAY, path).object for path in paths]
+        common.fair_start(_url(home), *(Path(folder) / key for key in keys))
+        found = common.ours("dataflow_assets_tests.benchmarks.our_load", {"keys": ",".join(keys)}, Path(folder))
         return found["seconds"], found
 
 
@@ -96,11 +97,14 @@ def _url(home: Path) -> str:
     return embedded.url(home)
 
 
-def _copy(url: str, path: Path, columns: str) -> float:
-    common.sql(
-        url, "DROP SCHEMA IF EXISTS rival CASCADE", "CREATE SCHEMA rival", f"CREATE TABLE rival.streams ({columns})"
+def copy(url: str, paths: Sequence[Path], key: str = "") -> float:
+    """Seconds that psql takes to copy files into a new table."""
+    common.sql(url, "DROP SCHEMA IF EXISTS rival CASCADE", "CREATE SCHEMA rival")
+    common.sql(url, f"CREATE TABLE rival.streams ({_COLUMNS}{key})")
+    return sum(
+        common.timed(lambda path=path: common.psql(url, f"\\copy rival.streams FROM '{path}' CSV HEADER"))  # type: ignore[misc]
+        for path in paths
     )
-    return common.timed(lambda: common.psql(url, f"\\copy rival.streams FROM '{path}' CSV HEADER"))
 
 
 def _dlt(url: str, path: Path, disposition: str) -> float:

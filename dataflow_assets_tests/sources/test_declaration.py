@@ -3,6 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import dataframely as dy
+import polars as pl
 import pytest
 
 from dataflow_assets.errors import NotFoundError
@@ -143,3 +144,44 @@ def test_the_fingerprint_changes_with_columns_types_and_key() -> None:
 
 def test_the_fingerprint_does_not_change_with_rules() -> None:
     assert _fingerprint(name=dy.String()) == _fingerprint(name=dy.String(min_length=2))
+
+
+def test_what_decides_how_rows_are_read_is_told_apart() -> None:
+    class WithRule(NAME):  # type: ignore[misc,valid-type]
+        @dy.rule()
+        def is_short(cls) -> pl.Expr:
+            return pl.col("name").str.len_chars() < 9
+
+    declared = {
+        "as it was": _snapshot(NAME),
+        "a column": _snapshot(_schema(name=dy.String(), age=dy.Int64())),
+        "a limit": _snapshot(_schema(name=dy.String(min_length=1))),
+        "a rule": _snapshot(WithRule),
+        "a delimiter": _snapshot(NAME, reader=Csv(delimiter=";")),
+        "a path": _snapshot(NAME, reader=Json(paths={"name": "$.name"})),
+        "another path": _snapshot(NAME, reader=Json(paths={"name": "$.title"})),
+        "an expression": _snapshot(NAME, reader=Json(paths={"name": "$.name"}, derived={"name": pl.col("name")})),
+        "a time zone": _snapshot(NAME, time_zone="Europe/Paris"),
+        "a form of times": _snapshot(NAME, time_formats=("%F",)),
+    }
+    assert len({source.reading for source in declared.values()}) == len(declared)
+    assert _snapshot(NAME).reading == declared["as it was"].reading
+    assert (
+        len(
+            {
+                _events(_schema(name=dy.String(), begins=INSTANT, ends=INSTANT), longest=timedelta(hours=hours)).reading
+                for hours in (1, 2)
+            }
+        )
+        == 2
+    )
+
+
+def test_a_rule_in_python_is_never_the_same() -> None:
+    class WithFunction(NAME):  # type: ignore[misc,valid-type]
+        @dy.rule()
+        def is_right(cls) -> pl.Expr:
+            return pl.col("name").map_elements(bool, pl.Boolean)
+
+    source = _snapshot(WithFunction)
+    assert source.reading != source.reading

@@ -1,5 +1,6 @@
 """One day of events: the lake's latest rows, each key once, replaced whole."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from dataflow_assets_tests.warehouse.made import DAY, STREAMS, ask, delivery_id,
 COLUMNS = ("id", "event_day", *STREAMS.schema.column_names(), "delivery")
 ROWS = f"SELECT {', '.join(COLUMNS)} FROM warehouse.streams ORDER BY id"
 NEXT = DAY + timedelta(days=1)
+VERSIONS = itertools.count(1)
 
 
 def load(url: str, lake: pl.DataFrame, day: date = DAY, version: int = 1, timezone: str = "UTC") -> DayLoad:
@@ -51,10 +53,20 @@ def test_each_day_has_a_key_and_statistics(database_url: str) -> None:
 def test_loading_again_gives_the_same(database_url: str) -> None:
     lake = sessions(minutes(DAY, 50))
     first = load(database_url, lake)
-    before, tables = (ask(database_url, ROWS), recorded(database_url)), len(tables_of_days(database_url))
-    assert load(database_url, lake) == first
-    assert (ask(database_url, ROWS), recorded(database_url)) == before
+    before, tables = ask(database_url, ROWS), len(tables_of_days(database_url))
+    assert load(database_url, lake, version=2) == first
+    assert (ask(database_url, ROWS), recorded(database_url)) == (before, [(DAY, 2, 50, 50, 0)])
     assert len(tables_of_days(database_url)) == tables == 2
+
+
+def test_a_day_made_from_this_version_is_left_as_it_is_unless_rows_are_gone(database_url: str) -> None:
+    first = load(database_url, sessions(minutes(DAY, 3)))
+    tables = tables_of_days(database_url)
+    assert load(database_url, sessions(minutes(DAY, 3))) == first
+    assert tables_of_days(database_url) == tables
+    ask(database_url, "DELETE FROM warehouse.streams WHERE start_at = (SELECT min(start_at) FROM warehouse.streams)")
+    assert load(database_url, sessions(minutes(DAY, 3))) == first
+    assert ask(database_url, "SELECT count(*) FROM warehouse.streams") == [(3,)]
 
 
 def test_of_equal_keys_the_one_delivered_last_counts(database_url: str) -> None:
@@ -93,7 +105,7 @@ def test_the_latest_row_of_each_key_is_read_off_its_delivery(
         for number, (key, day, file, position) in enumerate(rows)
     ]  # fmt: skip
     winners = {key: number for number, (key, *_) in sorted(enumerate(rows), key=lambda row: row[1][1:])}
-    loaded = load(database_url, pl.concat([sessions([]), *frames]))
+    loaded = load(database_url, pl.concat([sessions([]), *frames]), version=next(VERSIONS))
     found = ask(database_url, "SELECT extract(minute FROM start_at)::int, size_mb FROM warehouse.streams")
     assert dict(found) == winners
     assert (loaded.rows, loaded.superseded) == (len(winners), len(rows) - len(winners))
@@ -141,7 +153,7 @@ def test_a_load_that_fails_in_the_middle_leaves_nothing(database_url: str, monke
         load(database_url, sessions(minutes(DAY, 4)), version=2)
     monkeypatch.setattr(event_days, "DayLoad", lambda **facts: DayLoad(**{**facts, "superseded": 1}))
     with pytest.raises(LostRowsError, match=f"streams of {DAY}"):
-        load(database_url, sessions(minutes(DAY, 4)), version=1)
+        load(database_url, sessions(minutes(DAY, 4)), version=2)
     assert (ask(database_url, ROWS), recorded(database_url), tables_of_days(database_url)) == before
 
 
