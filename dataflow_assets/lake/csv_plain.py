@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataflow_assets.batches import prefetched
 from dataflow_assets.lake.parsing import Batch, Reject
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Csv, Source
@@ -57,6 +58,19 @@ def read_plain(path: Path, source: Source, reader: Csv, names: Sequence[str]) ->
         NotPlainError: a line may not be a whole record.
     """
     position = 0
+    for whole, torn, text in prefetched(_parsed_blocks(path, reader, names)):
+        positions = pl.int_range(position, position + whole.height, dtype=pl.Int64).alias(POSITION)
+        rows, rejected = validate(text.select(positions, *source.schema.column_names()), source)
+        broken = whole[rejected[POSITION] - position].select("line", "raw")
+        rejects = _torn(torn, len(names)) + _broken(broken, rejected)
+        yield Batch(rows, sorted(rejects, key=lambda reject: reject.line or 0))
+        position += whole.height
+
+
+def _parsed_blocks(
+    path: Path, reader: Csv, names: Sequence[str]
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """Of each block after the header the records with a field for every name, the others, and the former's fields."""
     for block in islice(plain_blocks(path, reader), 1, None):
         records = block.records.with_columns(fields=_fields(block, reader))
         # One delimiter too many at the end of a line is a habit of some writers, and harmless.
@@ -65,14 +79,7 @@ def read_plain(path: Path, source: Source, reader: Csv, names: Sequence[str]) ->
         torn = records.filter(is_torn)
         whole = records.filter(~is_torn) if torn.height else records
         content = block.content if whole.height == block.lines else whole.select(_RAW.str.join("\n")).item().encode()
-        positions = pl.int_range(position, position + whole.height, dtype=pl.Int64).alias(POSITION)
-        text = _parsed(content, reader, names).with_columns(positions)
-        rows, rejected = validate(text.select(POSITION, *source.schema.column_names()), source)
-        broken = whole[rejected[POSITION] - position].select("line", "raw")
-        yield Batch(
-            rows, sorted(_torn(torn, len(names)) + _broken(broken, rejected), key=lambda reject: reject.line or 0)
-        )
-        position += whole.height
+        yield whole, torn, _parsed(content, reader, names)
 
 
 def _fields(block: _Block, reader: Csv) -> pl.Expr:

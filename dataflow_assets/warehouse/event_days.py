@@ -90,7 +90,7 @@ def load_day(
     deliveries = rows.group_by("delivery_day", "object", "delivery").len().collect(engine="streaming")
     accepted = int(deliveries.get_column("len").sum())
     with transaction(connection):
-        leaf = _copy_aside(connection, source, day, rows)
+        leaf = _copy_aside(connection, source, day, rows, deliveries)
         superseded = _set_key(connection, leaf, deliveries)
         in_table = int(execute(connection, f"SELECT count(*) FROM {leaf}")[0][0])  # noqa: S608
         load = DayLoad(day=day, accepted=accepted, rows=in_table, superseded=superseded)
@@ -117,7 +117,7 @@ def _known(connection: Connection, source: Events, day: date, lake_version: int)
     return DayLoad(day=day, accepted=accepted, rows=rows, superseded=superseded) if in_table == rows else None
 
 
-def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.LazyFrame) -> str:
+def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.LazyFrame, deliveries: pl.DataFrame) -> str:
     """Copy the rows into a table that no reader sees; its quoted name."""
     name = f"{_day_table(source, day)}_{uuid.uuid4().hex[:8]}"
     leaf, parent = identifier(DAYS, name), identifier(WAREHOUSE, source.name)
@@ -125,10 +125,15 @@ def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.Lazy
     # Its rows never change and it gets its statistics below: autovacuum would only stand in the way of the swap.
     storage = "WITH (autovacuum_enabled = false)"
     execute(connection, f"CREATE TABLE {leaf} (LIKE {parent}, CONSTRAINT of_day {is_of_day}) {storage}")
-    # What every row has alike need not be sent with each.
-    execute(connection, f"ALTER TABLE {leaf} ALTER event_day SET DEFAULT {literal(day.isoformat())}")
+    # What all rows have alike is not sent with each.
+    alike = {"event_day": day.isoformat()}
+    if deliveries.height == 1:
+        alike["delivery"] = str(deliveries.item(0, "delivery"))
+    defaults = ", ".join(f"ALTER {column} SET DEFAULT {literal(value)}" for column, value in alike.items())
+    execute(connection, f"ALTER TABLE {leaf} {defaults}")
     key = row_id(rows.collect_schema(), source.key)
-    keyed = rows.select(key, *typed_columns(source), "delivery", "position")
+    sent = [column for column in ("delivery", "position") if column not in alike]
+    keyed = rows.select(key, *typed_columns(source), *sent)
     copy_in(connection, DAYS, name, map(to_arrow, keyed.collect_batches(chunk_size=_BATCH_ROWS)))
     return leaf
 
@@ -200,7 +205,8 @@ def _attaching(connection: Connection, source: Events, day: date, leaf: str) -> 
     attach = [f"ALTER TABLE {parent} ATTACH PARTITION {leaf} {of_day}", f"ALTER TABLE {leaf} DROP CONSTRAINT of_day"]
     if execute(connection, "SELECT 1 WHERE to_regclass($1) IS NULL", parent):
         create = f"CREATE TABLE {parent} (LIKE {root}) PARTITION BY LIST (event_day)"
-        return [create, *attach, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}"]
+        # First to the root, while it is empty: the server would look at every row.
+        return [create, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}", *attach]
     older = execute(
         connection, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)", parent
     )
