@@ -17,7 +17,7 @@ from dataflow_assets.lake.parsing import Batch, Reject
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Csv, Source
 
-_BLOCK_BYTES = 16 << 20
+_BLOCK_BYTES = 8 << 20
 _LONGEST_LINE = 2_000_000  # bytes; the thorough reader says what it thinks of a longer one
 _RAW = pl.col("raw")
 

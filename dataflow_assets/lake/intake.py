@@ -32,9 +32,9 @@ from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedE
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
 
-_STAGE_ROWS = 500_000
+_STAGE_ROWS = 250_000
 _TRIES = 10
-_DIGEST_BYTES = 16 << 20
+_DIGEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
