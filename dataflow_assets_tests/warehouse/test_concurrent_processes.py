@@ -151,6 +151,7 @@ def test_a_slow_run_does_not_replace_what_a_newer_one_wrote_meanwhile(
     slow, fast = workers
     run(fast, settings, STREAMS[0])
     older = newest_version(settings)
+    ask(settings, "UPDATE warehouse.event_days SET lake_version = 0 RETURNING 1")  # as if it had yet to be loaded
     with connect(database_url) as gate, gate.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(1)")
         slow.begin(load_slowly, settings, older)
