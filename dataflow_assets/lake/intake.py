@@ -4,12 +4,13 @@ Here: the order in which things are looked at and written, so that a crash or a 
 point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake (see `tables`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import polars_hash as plh
@@ -86,6 +87,18 @@ class _Content:
                 self.delivered, self.accepted, self.event_days, self.refusal = 1, 0, set(), str(error)
             self.digest = hashing.result()
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the commit says of the reading."""
+        return {
+            "delivered": self.delivered,
+            "accepted": self.accepted,
+            "rejected": len(self.rejects),
+            "reading": self.source.reading,
+            "digest": self.digest,
+            "refusal": self.refusal or "",
+        }
+
     def discard(self) -> None:
         """Throw away what was staged."""
         self.table.discard(self.staged)
@@ -147,50 +160,42 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
             return None
         try:
             older_days = _older_days(table, base, delivery, source, timezone, told)
-            if known := _known(landing, table, base, delivery, source):
-                return replace(known, event_days=frozenset(older_days))
+            version, about = table.last_intake(base, delivery)
+            if _is_known(landing, about, delivery, source):
+                return _intake(delivery, version, about, older_days)
             with _read(landing, _Content(table, source, delivery, timezone)) as content:
-                counts = {"delivered": content.delivered, "accepted": content.accepted}
-                counts["rejected"] = len(content.rejects)
-                about = {
-                    **counts,
-                    "reading": source.reading,
-                    "digest": content.digest,
-                    "refusal": content.refusal or "",
-                }
+                facts = content.facts
                 with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
-                    rejects.commit(rejects_base, delivery, staged, about)
-                version = table.commit(base, delivery, content.staged, about)
+                    rejects.commit(rejects_base, delivery, staged, facts)
+                version = table.commit(base, delivery, content.staged, facts)
         except (ObjectChangedError, LakeConflictError):
             continue
-        return Intake(
-            delivery=delivery,
-            version=version,
-            event_days=frozenset(content.event_days | older_days),
-            refusal=content.refusal,
-            **counts,
-        )
+        return _intake(delivery, version, facts, content.event_days | older_days)
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
-def _known(landing: Landing, table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source) -> Intake | None:
-    """What was made of these bytes when they came before as the same object; None where they did not.
+def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, source: Source) -> bool:
+    """Whether these bytes came before as the same object, read in the same way, by what its last commit said.
 
     An equal etag shows that nothing was written since; without it an equal size makes the body worth a look.
     """
-    version, about = table.last_intake(base, delivery)
-    if about.get("reading") != source.reading or about["size"] != str(delivery.size):
-        return None
-    if about["etag"] != delivery.etag:
-        with landing.lend(delivery) as path:
-            if about["digest"] != _digest(path):
-                return None
+    if not about or about["size"] != str(delivery.size) or about.get("reading") != source.reading:
+        return False
+    if about["etag"] == delivery.etag:
+        return True
+    with landing.lend(delivery) as path:
+        return bool(about["digest"] == _digest(path))
+
+
+def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], days: set[date]) -> Intake:
+    """What was done, by what the commit says of it."""
     return Intake(
         delivery=delivery,
         version=version,
         delivered=int(about["delivered"]),
         accepted=int(about["accepted"]),
         rejected=int(about["rejected"]),
+        event_days=frozenset(days),
         refusal=about["refusal"] or None,
     )
 

@@ -174,20 +174,16 @@ class LakeTable:
         That is `base`, and the one before each commit of the object that is newer than version `since`.
         """
         yield base.version()
-        while (last := self._last_commit(base, delivery)) > since:
+        while (last := self.last_intake(base, delivery)[0]) > since:
             base = self._at(last - 1)
             yield last - 1
 
     def last_intake(self, base: DeltaTable, delivery: Delivery) -> tuple[int, dict[str, Any]]:
         """The version that the object's last commit in `base` became, and what it said; 0 and nothing without one."""
-        version = self._last_commit(base, delivery)
-        return version, self._told(version) if version else {}
-
-    def _last_commit(self, base: DeltaTable, delivery: Delivery) -> int:
-        """The version that the object's last commit in `base` became; 0 where there is none."""
         earliest = base.transaction_version(_transaction(delivery)) or base.version() + 1
-        became = (v for v in range(earliest, base.version() + 1) if self._told(v).get("object") == delivery.object)
-        return next(became, 0)
+        told = ((version, self._told(version)) for version in range(earliest, base.version() + 1))
+        of_object = ((version, about) for version, about in told if about.get("object") == delivery.object)
+        return next(of_object, (0, {}))
 
     def _told(self, version: int) -> dict[str, Any]:
         """What the commit of a version says of itself."""

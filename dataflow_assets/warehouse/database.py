@@ -154,6 +154,11 @@ def execute(connection: Connection, statement: str, *parameters: object) -> list
         return cursor.fetchall() if cursor.description else []
 
 
+def has_table(connection: Connection, table: str) -> bool:
+    """Whether there is a table of that quoted name."""
+    return bool(execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", table))
+
+
 def read(connection: Connection, statement: str) -> pl.DataFrame:
     """The rows of one statement as a frame, copied out in PostgreSQL's binary format."""
     with _copied_out(connection, statement) as reader:

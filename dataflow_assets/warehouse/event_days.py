@@ -8,7 +8,7 @@ so that a swap locks its own day alone.
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -19,6 +19,7 @@ from dataflow_assets.warehouse.database import (
     advisory_lock,
     copy_in,
     execute,
+    has_table,
     identifier,
     literal,
     transaction,
@@ -28,6 +29,7 @@ from dataflow_assets.warehouse.keys import row_id, to_arrow, typed_columns
 from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
 from dataflow_assets.window import Window
 
+_NEVER = (-1, "", 0, 0, 0)  # the record of a day that was not made yet
 _BATCH_ROWS = 50_000  # small ones, so that the server copies one while the next is made
 
 
@@ -92,8 +94,7 @@ def load_day(
     with transaction(connection):
         leaf = _copy_aside(connection, source, day, rows, deliveries)
         superseded = _set_key(connection, leaf, deliveries)
-        in_table = int(execute(connection, f"SELECT count(*) FROM {leaf}")[0][0])  # noqa: S608
-        load = DayLoad(day=day, accepted=accepted, rows=in_table, superseded=superseded)
+        load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)
         if load.accepted != load.rows + load.superseded:
             raise LostRowsError(f"{source.name} of {day}: {load}")
         execute(connection, f"ANALYZE {leaf}")
@@ -102,19 +103,28 @@ def load_day(
 
 def _known(connection: Connection, source: Events, day: date, lake_version: int) -> DayLoad | None:
     """What loading the day from this version gave, where its rows are still there; None where they are not."""
+    table = identifier(DAYS, _day_table(source, day))
     with transaction(connection):
-        made_from = execute(
-            connection,
-            "SELECT accepted, rows, superseded FROM warehouse.event_days "
-            "WHERE source = $1 AND event_day = $2::date AND lake_version = $3 AND declaration = $4",
-            *(source.name, day.isoformat(), lake_version, source.fingerprint),
-        )
-        table = identifier(DAYS, _day_table(source, day))
-        if not made_from or execute(connection, "SELECT 1 WHERE to_regclass($1) IS NULL", table):
+        made_from, load = _recorded(connection, source, day)
+        if made_from != (lake_version, source.fingerprint) or not has_table(connection, table):
             return None
-        in_table = execute(connection, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608
-    accepted, rows, superseded = made_from[0]
-    return DayLoad(day=day, accepted=accepted, rows=rows, superseded=superseded) if in_table == rows else None
+        return load if _count(connection, table) == load.rows else None
+
+
+def _recorded(connection: Connection, source: Events, day: date) -> tuple[tuple[int, str], DayLoad]:
+    """The lake's version and the declaration that the day was last made from, and what that gave."""
+    found = execute(
+        connection,
+        "SELECT lake_version, declaration, accepted, rows, superseded FROM warehouse.event_days "
+        "WHERE source = $1 AND event_day = $2::date",
+        *(source.name, day.isoformat()),
+    )
+    lake_version, declaration, accepted, rows, superseded = found[0] if found else _NEVER
+    return (lake_version, declaration), DayLoad(day=day, accepted=accepted, rows=rows, superseded=superseded)
+
+
+def _count(connection: Connection, table: str) -> int:
+    return int(execute(connection, f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608
 
 
 def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.LazyFrame, deliveries: pl.DataFrame) -> str:
@@ -175,17 +185,10 @@ def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, l
     """Put the copied table in the day's place, unless the day was made from a newer version of the lake."""
     day = load.day.isoformat()
     advisory_lock(connection, source.name, day)
-    made_from = execute(
-        connection,
-        "SELECT lake_version, accepted, rows, superseded FROM warehouse.event_days "
-        "WHERE source = $1 AND event_day = $2::date",
-        source.name,
-        day,
-    )
-    if made_from and made_from[0][0] > lake_version:
+    (made_from_version, _), made = _recorded(connection, source, load.day)
+    if made_from_version > lake_version:
         execute(connection, f"DROP TABLE {leaf}")
-        _, accepted, rows, superseded = made_from[0]
-        return DayLoad(day=load.day, accepted=accepted, rows=rows, superseded=superseded, is_stale=True)
+        return replace(made, is_stale=True)
     with_lock_retries(connection, f"{source.name} of {day}", _attaching(connection, source, load.day, leaf))
     execute(
         connection,
@@ -203,7 +206,7 @@ def _attaching(connection: Connection, source: Events, day: date, leaf: str) -> 
     root, parent = identifier(WAREHOUSE, source.name), identifier(DAYS, _day_table(source, day))
     of_day = f"FOR VALUES IN ({literal(day.isoformat())})"
     attach = [f"ALTER TABLE {parent} ATTACH PARTITION {leaf} {of_day}", f"ALTER TABLE {leaf} DROP CONSTRAINT of_day"]
-    if execute(connection, "SELECT 1 WHERE to_regclass($1) IS NULL", parent):
+    if not has_table(connection, parent):
         create = f"CREATE TABLE {parent} (LIKE {root}) PARTITION BY LIST (event_day)"
         # First to the root, while it is empty: the server would look at every row.
         return [create, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}", *attach]

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.warehouse.database import connect, execute, identifier, literal, shown, unavailable
+from dataflow_assets.warehouse.database import connect, execute, has_table, identifier, literal, shown, unavailable
 from dataflow_assets.warehouse.tables import CURRENT, WAREHOUSE
 
 VERSION_TABLE = "migrations"
@@ -56,8 +56,7 @@ def require_current(url: str) -> None:
     head = ScriptDirectory.from_config(configuration()).get_current_head()
     with connect(url) as connection:
         table = identifier(WAREHOUSE, VERSION_TABLE)
-        exists = execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", table)
-        now = execute(connection, f"SELECT version_num FROM {table}") if exists else []  # noqa: S608
+        now = execute(connection, f"SELECT version_num FROM {table}") if has_table(connection, table) else []  # noqa: S608
     if now != [(head,)]:
         raise WarehouseMismatchError(
             f"The database at {shown(url)} does not have the present tables; run `dataflow init-db` first."

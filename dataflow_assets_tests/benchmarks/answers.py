@@ -23,7 +23,6 @@ from polars.testing import assert_frame_equal
 
 from dataflow_assets.analytics import Answer, all_answers, compute_partition
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets.warehouse.opening import open_warehouse
@@ -180,13 +179,8 @@ def _from_postgresql(url: str, files: dict[str, Path], rounds: int) -> dict[str,
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, answer: Answer) -> Callable[[], object]:
-    day = _partition(answer).isoformat()
-    return lambda: job.execute_in_process(
-        instance=instance,
-        asset_selection=[dg.AssetKey(["analytics", answer.name])],
-        tags=range_tags(day, day),
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
+    day = _partition(answer)
+    return lambda: common.materialize(job, instance, [["analytics", answer.name]], day, day)
 
 
 if __name__ == "__main__":

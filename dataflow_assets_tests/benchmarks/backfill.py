@@ -23,7 +23,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import polars as pl
 
 from dataflow_assets.analytics import Answer, all_answers, compute_partition
@@ -34,7 +33,6 @@ from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.assets import days_before
 from dataflow_assets.orchestration.instance import open_instance
-from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.answers import load_answer
@@ -183,22 +181,13 @@ def _runs(settings: Settings, days: Sequence[date]) -> dict[str, float]:
     job = build_definitions(settings).resolve_implicit_global_asset_job_def()
     warehouse, answers = [["warehouse", "streams"]], [["analytics", answer.name] for answer in _ANSWERS]
     with open_instance(settings) as instance:
-        _run(job, instance, warehouse, _BEFORE)
-        _run(job, instance, answers, _BEFORE)
+        common.materialize(job, instance, warehouse, _BEFORE[0], _BEFORE[-1])
+        common.materialize(job, instance, answers, _BEFORE[0], _BEFORE[-1])
         return {
             "start_s": time.perf_counter() - start,
-            "run_warehouse_s": common.timed(lambda: _run(job, instance, warehouse, days)),
-            "run_answers_s": common.timed(lambda: _run(job, instance, answers, days)),
+            "run_warehouse_s": common.timed(lambda: common.materialize(job, instance, warehouse, days[0], days[-1])),
+            "run_answers_s": common.timed(lambda: common.materialize(job, instance, answers, days[0], days[-1])),
         }
-
-
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, keys: list[list[str]], days: Sequence[date]) -> None:
-    job.execute_in_process(
-        instance=instance,
-        asset_selection=[dg.AssetKey(key) for key in keys],
-        tags=range_tags(days[0].isoformat(), days[-1].isoformat()),
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
 
 
 if __name__ == "__main__":

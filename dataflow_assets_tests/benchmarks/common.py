@@ -11,16 +11,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psycopg2
 
+from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.orchestration.partitions import range_tags
+from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse import embedded
 from dataflow_assets.warehouse.embedded.lease import _programs
+from dataflow_assets.warehouse.migrate import upgrade
 
 _SHOWN = ("server_version", "fsync", "shared_buffers", "maintenance_work_mem", "max_wal_size", "wal_level")
 
@@ -53,16 +60,40 @@ def psql(url: str, command: str) -> None:
     subprocess.run([_programs() / "psql", url, "-qX", "-v", "ON_ERROR_STOP=1", "-c", command], check=True)
 
 
-def ours(module: str, arguments: Mapping[str, object], home: Path) -> dict[str, Any]:
-    """Run one of our own contestants as a process of its own, so that its memory is its own; what it printed."""
-    environment = os.environ | {"DATAFLOW_HOME": str(home)}
-    flags = [f"--{name}={value}" for name, value in arguments.items()]
-    done = subprocess.run(
-        [sys.executable, "-m", module, *flags], env=environment, check=True, capture_output=True, text=True
-    )
+def empty_warehouse(url: str) -> None:
+    """Give a database the warehouse's tables, without rows."""
+    sql(url, "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
+    upgrade(url)
+
+
+def ours(module: str, home: Path, url: str, source: str, files: Iterable[tuple[date, Path]]) -> dict[str, Any]:
+    """Land a source's files in a new lake and run one of our own contestants on them; what it printed.
+
+    It is a process of its own, so that its memory is its own, and starts with an empty warehouse.
+    """
+    empty_warehouse(url)
+    with tempfile.TemporaryDirectory(prefix="ours-", dir=home) as folder:
+        os.environ["DATAFLOW_HOME"], os.environ["DATABASE_URL"] = folder, url
+        landing = Landing(open_storage(load_settings()))
+        keys = [landing.put(source, day, path).object for day, path in files]
+        fair_start(url, *(Path(folder) / key for key in keys))
+        command = [sys.executable, "-m", module, f"--keys={','.join(keys)}"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found
+
+
+def materialize(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Iterable[Sequence[str]], first: date, last: date
+) -> None:
+    """Materialize the partitions of some assets from one day to another in this process."""
+    job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey(key) for key in keys],
+        tags=range_tags(first.isoformat(), last.isoformat()),
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
 
 
 def timed(work: Callable[[], object]) -> float:

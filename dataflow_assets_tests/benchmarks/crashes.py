@@ -27,7 +27,6 @@ from typing import Any
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse import embedded
 from dataflow_assets.warehouse.embedded.files import Files
-from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets_tests.benchmarks import common
 from dataflow_assets_tests.loading import (
     Landed,
@@ -110,9 +109,7 @@ class Trial:
             for folder in ("landing", "lake"):
                 shutil.rmtree(self._settings.home / folder, ignore_errors=True)
             assert self._settings.database_url
-            url = self._settings.database_url.get_secret_value()
-            common.sql(url, "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
-            upgrade(url)
+            common.empty_warehouse(self._settings.database_url.get_secret_value())
 
     def load(self, step: int) -> float:
         """Run a step to its end; how long it took."""

@@ -7,7 +7,6 @@ The day comes as objects of one gigabyte. Ours and the rival take turns.
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -29,7 +28,6 @@ def main() -> None:
     arguments = parser.parse_args()
     with common.server() as (home, url):
         _require_disk(home, arguments.gigabytes)
-        os.environ["DATAFLOW_HOME"] = str(home)
         rows = 10**9 // _ROW_BYTES
         paths = [home / f"streams-{number}.csv" for number in range(arguments.gigabytes)]
         for number, path in enumerate(paths):
@@ -37,7 +35,7 @@ def main() -> None:
         ours, rival = [], []
         details: list[dict[str, Any]] = []
         for _ in range(arguments.rounds):
-            took, detail = load_ours(home, paths)
+            took, detail = load_ours(home, url, paths)
             ours.append(took)
             details.append(detail)
             common.sql(url, "DROP SCHEMA warehouse, warehouse_days CASCADE")

@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -19,12 +18,9 @@ from typing import Any
 
 import polars as pl
 
-from dataflow_assets.landing.deliveries import Landing
-from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.settings import load_settings
-from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets_tests.benchmarks import common
 
+_OURS = "dataflow_assets_tests.benchmarks.our_history"
 _DAYS = (date(2021, 12, 1), date(2021, 12, 2), date(2021, 12, 3))
 
 
@@ -38,9 +34,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with common.server() as (home, url):
-        os.environ["DATAFLOW_HOME"] = str(home)
         dumps = [_write(home / f"users-{number}.csv", arguments.rows, number > 0) for number in range(3)]
-        found = [_ours(home, url, dumps) for _ in range(arguments.rounds)]
+        files = list(zip(_DAYS, dumps, strict=True))
+        found = [common.ours(_OURS, home, url, "users", files) for _ in range(arguments.rounds)]
         steps = zip(*(run["dumps"] for run in found), strict=True)
         medians = [common.median([dump["seconds"] for dump in step]) for step in steps]
         result = {
@@ -67,17 +63,6 @@ def _write(path: Path, rows: int, is_changed: bool) -> Path:
         frame = frame.filter(pl.col("n") % 100 != 3).with_columns(renamed)
     frame.drop("n").write_csv(path)
     return path
-
-
-def _ours(home: Path, url: str, dumps: list[Path]) -> dict[str, Any]:
-    common.sql(url, "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
-    upgrade(url)
-    with tempfile.TemporaryDirectory(prefix="ours-", dir=home) as folder:
-        os.environ["DATAFLOW_HOME"], os.environ["DATABASE_URL"] = folder, url
-        landing = Landing(open_storage(load_settings()))
-        keys = [landing.put("users", day, path).object for day, path in zip(_DAYS, dumps, strict=True)]
-        common.fair_start(url, *dumps)
-        return common.ours("dataflow_assets_tests.benchmarks.our_history", {"keys": ",".join(keys)}, Path(folder))
 
 
 def _dlt_within(url: str, dumps: list[Path], limit: int) -> dict[str, float | None]:

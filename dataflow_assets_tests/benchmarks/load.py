@@ -9,15 +9,11 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dataflow_assets.landing.deliveries import Landing
-from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.benchmarks import common
 from dataflow_assets_tests.benchmarks.data import DAY, write_streams
 
@@ -33,7 +29,6 @@ def main() -> None:
     parser.add_argument("--rivals", default="ours,duplicates,copy_heap,copy_keyed,dlt_append,dlt_merge")
     arguments = parser.parse_args()
     with common.server() as (home, url):
-        os.environ["DATAFLOW_HOME"] = str(home)
         files = {share: home / f"streams-{share}.csv" for share in (0.0, 0.01)}
         for share, path in files.items():
             write_streams(path, arguments.rows, duplicates=share)
@@ -66,8 +61,8 @@ Rival = Callable[[], tuple[float, dict[str, Any] | None]]
 
 def _rivals(home: Path, url: str, files: dict[float, Path]) -> dict[str, Rival]:
     return {
-        "ours": lambda: load_ours(home, [files[0.0]]),
-        "duplicates": lambda: load_ours(home, [files[0.01]]),
+        "ours": lambda: load_ours(home, url, [files[0.0]]),
+        "duplicates": lambda: load_ours(home, url, [files[0.01]]),
         "copy_heap": lambda: (copy(url, [files[0.0]]), None),
         "copy_keyed": lambda: (copy(url, [files[0.0]], f", PRIMARY KEY ({_KEY})"), None),
         "dlt_append": lambda: (_dlt(url, files[0.0], "append"), None),
@@ -75,26 +70,11 @@ def _rivals(home: Path, url: str, files: dict[float, Path]) -> dict[str, Rival]:
     }
 
 
-def load_ours(home: Path, paths: Sequence[Path]) -> tuple[float, dict[str, Any]]:
+def load_ours(home: Path, url: str, paths: Sequence[Path]) -> tuple[float, dict[str, Any]]:
     """A first load of files, landed as one day's objects, into an empty lake and an empty day."""
-    common.sql(_url(home), "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
-    with tempfile.TemporaryDirectory(prefix="ours-", dir=home) as folder:
-        os.environ["DATAFLOW_HOME"], os.environ["DATABASE_URL"] = folder, _url(home)
-        settings = load_settings()
-        from dataflow_assets.warehouse.migrate import upgrade  # noqa: PLC0415 - Alembic's import is not to be timed
-
-        upgrade(_url(home))
-        landing = Landing(open_storage(settings))
-        keys = [landing.put("streams", DAY, path).object for path in paths]
-        common.fair_start(_url(home), *(Path(folder) / key for key in keys))
-        found = common.ours("dataflow_assets_tests.benchmarks.our_load", {"keys": ",".join(keys)}, Path(folder))
-        return found["seconds"], found
-
-
-def _url(home: Path) -> str:
-    from dataflow_assets.warehouse import embedded  # noqa: PLC0415
-
-    return embedded.url(home)
+    module = "dataflow_assets_tests.benchmarks.our_load"
+    found = common.ours(module, home, url, "streams", [(DAY, path) for path in paths])
+    return found["seconds"], found
 
 
 def copy(url: str, paths: Sequence[Path], key: str = "") -> float:

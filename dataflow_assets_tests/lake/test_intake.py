@@ -25,6 +25,7 @@ from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Snapshot, Source
+from dataflow_assets_tests.lake.conftest import Reference
 from dataflow_assets_tests.landing.stores import DAY, land
 
 USERS, STREAMS, BOOKS = find_source("users"), find_source("streams"), find_source("books")
@@ -118,23 +119,9 @@ def test_a_large_file_is_staged_piece_by_piece(local_storage: Storage, monkeypat
     assert len(_files(local_storage, "users")) > 1
 
 
-@pytest.mark.parametrize(
-    ("name", "accepted", "rejected"),
-    [
-        ("movies", 91, 0),
-        ("users", 783, 0),
-        ("streams", 9_652, 0),
-        ("authors", 200, 1),
-        ("books", 103, 0),
-        ("reviews", 501, 0),
-    ],
-)
-def test_the_reference_data_is_taken_in(
-    local_storage: Storage, reference_data: Path, name: str, accepted: int, rejected: int
-) -> None:
-    source = find_source(name)
-    (file,) = reference_data.glob(f"*/{name}{source.reader.suffix}")
-    taken = _take_in(local_storage, source, Landing(local_storage).put(name, DAY, file))
+def test_the_reference_data_is_taken_in(local_storage: Storage, reference: Reference) -> None:
+    source, file, accepted, rejected = reference
+    taken = _take_in(local_storage, source, Landing(local_storage).put(source.name, DAY, file))
     assert (taken.accepted, taken.rejected) == (accepted, rejected)
     assert rows_table(local_storage, source).scan().select(pl.len()).collect().item() == accepted
 

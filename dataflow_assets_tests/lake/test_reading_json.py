@@ -14,6 +14,7 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Source
+from dataflow_assets_tests.lake.conftest import Reference
 
 BOOKS = find_source("books")
 Row = tuple[Any, ...]
@@ -255,20 +256,8 @@ def test_damage_refuses_the_file_or_leaves_what_precedes_it(file: Path, place: i
         assert rows[:undamaged] == [(f"B{number}", 1 + number, None, None) for number in range(undamaged)]
 
 
-@pytest.mark.parametrize(
-    ("name", "accepted", "rejected"),
-    [
-        ("movies", 91, 0),
-        ("users", 783, 0),
-        ("streams", 9_652, 0),
-        ("authors", 200, 1),
-        ("books", 103, 0),
-        ("reviews", 501, 0),
-    ],
-)
-def test_the_reference_data_is_read_whole(reference_data: Path, name: str, accepted: int, rejected: int) -> None:
-    source = find_source(name)
-    (file,) = reference_data.glob(f"*/{name}{source.reader.suffix}")
+def test_the_reference_data_is_read_whole(reference: Reference) -> None:
+    source, file, accepted, rejected = reference
     rows, rejects = _read(file, source)
     assert (len(rows), len(rejects)) == (accepted, rejected)
     assert read_file(file, source).delivered == accepted + rejected
