@@ -78,7 +78,6 @@ class _Content:
             hashing = beside.submit(_digest, path)
             try:
                 content = read_file(path, self.source)
-                self.delivered = content.delivered
                 self._stage_all(content.batches)
                 self._require_sum(path)
             except FormatError as error:
@@ -113,6 +112,7 @@ class _Content:
         pending: list[pl.DataFrame] = []
         for batch in batches:
             self.rejects += batch.rejects
+            self.delivered += batch.delivered
             self.accepted += batch.rows.height
             if isinstance(self.source, Events):
                 self.event_days |= event_days(batch.rows.lazy(), self.source, self.timezone)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.parsing import Batch, Content, Reject, batches, parser, pattern, quoted
+from dataflow_assets.lake.parsing import Batch, Content, Reject, batches, no_rows, parser, pattern, quoted
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
 
@@ -25,11 +25,12 @@ def read_json(path: Path, source: Source, reader: Json) -> Content:
     Raises:
         FormatError: the file is not one whole array.
     """
-    return Content(delivered=count_objects(path), batches=_batches(path, source, reader))
+    return Content(_batches(path, source, reader))
 
 
 def _batches(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
-    """The file's rows, in order, each batch with its rejects."""
+    """The file's rows, in order, each batch with its rejects; the first tells how many there are."""
+    yield Batch(no_rows(source), delivered=count_objects(path))
     paths = ", ".join(f"json->>'{path}' AS {quoted(column)}" for column, path in reader.paths.items())
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}
