@@ -4,6 +4,7 @@ Here: the order in which things are looked at and written, so that a crash or a 
 point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake (see `tables`).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import polars_hash as plh
+import xxhash
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
@@ -35,7 +36,6 @@ from dataflow_assets.sources.declaration import Events, Source
 
 _STAGE_ROWS = 250_000
 _TRIES = 10
-_DIGEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,14 +201,9 @@ def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], days: se
 
 
 def _digest(path: Path) -> str:
-    """A short text that tells the file's bytes apart from others: XXH3-128 over those of its blocks."""
+    """A short text that tells the file's bytes apart from others."""
     with path.open("rb") as file:
-        blocks = [_xxh3(block) for block in iter(lambda: file.read(_DIGEST_BYTES), b"")]
-    return f"{_xxh3(repr(blocks).encode()):032x}"
-
-
-def _xxh3(content: bytes) -> int:
-    return int(pl.DataFrame({"content": [content]}).select(plh.col("content").nchash.xxh3_128()).item())
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 
 
 @contextmanager
