@@ -12,6 +12,7 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from dataflow_assets.sources.columns import refused
 from dataflow_assets.window import Window
 
 
@@ -44,6 +45,8 @@ class Answer:
             raise ValueError(f"answer {self.name}: the first column must be a Date named {self.grain!r}")
         if self.trailing_days < 0 or (self.grain == "month" and self.trailing_days):
             raise ValueError(f"answer {self.name}: only days have trailing days, and not less than none")
+        for problem in refused(self.schema.columns()):
+            raise ValueError(f"answer {self.name}: {problem}")
 
     def window(self, partition_day: date, timezone: str) -> Window:
         """The window that the partition of this day (of a month: its first day) speaks of."""

@@ -4,7 +4,7 @@ Here: pure functions over frames. Not here: what becomes of a row whose text is 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
@@ -17,22 +17,17 @@ _ZONED = ("%z", "%:z", "%#z", "%Z", "%+")
 _USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{3}|\d{6}))?(?P<zone>Z|[+]00:?00)")
 
 
-def with_instants(text: pl.DataFrame, source: Source, columns: Iterable[str]) -> pl.DataFrame:
-    """Put beside columns of texts (`name`, String) the instants that they say (`name|instant`, UTC microseconds).
+def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source) -> pl.DataFrame:
+    """Put beside columns of texts (String) the instants that they say (UTC microseconds), under the names given.
 
     An instant is null where no format reads the text, or where it lies outside the years 2 to 9998: Python, and so
     PostgreSQL's days in any time zone, end at the years 1 and 9999.
     """
-    instants = {name: f"{name}|instant" for name in columns}
-    found = text.with_columns(_by_first_text(text[name], source).alias(instant) for name, instant in instants.items())
+    found = text.with_columns(_by_first_text(text[name], source).alias(instant) for name, instant in columns.items())
     for time_format in source.time_formats:
-        unread = {
-            name: instant
-            for name, instant in instants.items()
-            if found[instant].null_count() > found[name].null_count()
-        }
-        found = found.with_columns(_or_else(*item, time_format, source.time_zone) for item in unread.items())
-    return found.with_columns(_in_range(instant) for instant in instants.values())
+        unread = [item for item in columns.items() if found[item[1]].null_count() > found[item[0]].null_count()]
+        found = found.with_columns(_or_else(*item, time_format, source.time_zone) for item in unread)
+    return found.with_columns(_in_range(instant) for instant in columns.values())
 
 
 def _by_first_text(texts: pl.Series, source: Source) -> pl.Expr:

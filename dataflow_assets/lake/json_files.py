@@ -16,6 +16,10 @@ from dataflow_assets.lake.parsing import Batch, Content, Reject, batches, no_row
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
 
+# The document with its numbers in quotes. Each text gets two marks behind it, which go again, each number one on either
+# side: a mark is what no JSON text holds.
+_AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
+    '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
 
 
@@ -31,7 +35,10 @@ def read_json(path: Path, source: Source, reader: Json) -> Content:
 def _batches(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
     """The file's rows, in order, each batch with its rejects; the first tells how many there are."""
     yield Batch(no_rows(source), delivered=count_objects(path))
-    paths = ", ".join(f"json->>'{path}' AS {quoted(column)}" for column, path in reader.paths.items())
+    types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
+    paths = ", ".join(
+        f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()
+    )
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
@@ -40,6 +47,22 @@ def _batches(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
             derived = text.with_columns(**reader.derived)
             rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
             yield Batch(rows, _json_rejects(text, rejected))
+
+
+def _text_at(path: str, dtype: pl.DataType | None) -> str:
+    """What a value is read as: of a list or struct its JSON text, which tells a list from a text that looks like one.
+
+    The parser makes a double of each number with a point or an exponent, and shows that. Where more digits count, the
+    number is looked up as a text among the document's numbers as they were written.
+    """
+    shown = f"json->>'{path}'"
+    match dtype:
+        case pl.List() | pl.Struct():
+            return f"nullif(to_json(json->'{path}')::VARCHAR, 'null')"
+        case pl.String() | pl.Decimal():
+            is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
+            return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
+    return shown
 
 
 def _json_rejects(text: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 import obstore
 import polars as pl
+import polars.selectors as cs
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, Transaction
@@ -237,12 +238,15 @@ def rows_table(storage: Storage, source: Source) -> LakeTable:
     """The table of a source's accepted rows: its columns, then where each row came from.
 
     `position` numbers the rows of an object, `object` is its key, `delivery` its small key, `delivery_day`
-    the day it was delivered; an event has `event_date` too, the UTC date of its event time.
+    the day it was delivered; an event has `event_date` too, the UTC date of its event time. Delta Lake has no sets of
+    texts: those are texts.
     """
     origin = {POSITION: pl.Int64(), "object": pl.String(), "delivery_day": pl.Date(), "delivery": pl.Int64()}
     if isinstance(source, Events):
         origin["event_date"] = pl.Date()
-    schema = pl.Schema({**source.schema.create_empty().schema, **origin})
+    typed = source.schema.create_empty().schema
+    texts = {name: pl.String() for name, dtype in typed.items() if isinstance(dtype, pl.Enum | pl.Categorical)}
+    schema = pl.Schema({**typed, **texts, **origin})
     partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
     return LakeTable(storage, source.name, schema, partition_by)
 
@@ -262,8 +266,9 @@ def read_rejects(storage: Storage, source: str | None) -> list[dict[str, Any]]:
 
 
 def with_origin(rows: pl.DataFrame, delivery: Delivery, source: Source) -> pl.DataFrame:
-    """Add to accepted rows the columns that say where they came from."""
+    """Add to accepted rows the columns that say where they came from; what is stored as texts becomes texts."""
     origin = [
+        (cs.enum() | cs.categorical()).cast(pl.String),
         pl.lit(delivery.object).alias("object"),
         pl.lit(delivery.day).alias("delivery_day"),
         pl.lit(delivery.id, pl.Int64).alias("delivery"),

@@ -1,6 +1,7 @@
 """Text to typed rows: which rows a source accepts, and why it rejects the others.
 
-Here: pure functions over frames. Not here: reading files, and how rejects are stored.
+Here: pure functions over frames. Not here: how a text is read (see `texts`), reading files, and how rejects are
+stored.
 """
 
 import types
@@ -10,7 +11,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.lake.instants import with_instants
+from dataflow_assets.lake.texts import read_texts, unreadable, values_for_texts
 from dataflow_assets.sources.declaration import Events, Source
 
 POSITION = "position"
@@ -27,17 +28,16 @@ def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataF
         The accepted rows: the schema's columns, typed, and `position`, in the order given. The rejected:
         `position` (Int64), `code` (String, stable: `column.rule` or the rule's name) and `message` (String).
     """
-    times = _columns_of(source, dy.Datetime)
-    parsed = with_instants(text, source, times).with_columns(_unreadable(source))
-    flags = [name for name in parsed.columns if name.endswith(("|time", "|nul"))]
-    unreadable = parsed.clear()
-    is_unreadable = pl.any_horizontal(pl.lit(value=False), *flags)
-    if parsed.select(is_unreadable.any()).item():
-        unreadable = parsed.filter(is_unreadable)
-        parsed = parsed.filter(~is_unreadable)
-    instants = {name: pl.col(f"{name}|instant") for name in times}
-    accepted, failure = _checked(source).filter(parsed.with_columns(**instants), cast=True)
-    rejected = pl.concat([_explain(unreadable, flags), _explain(failure.details(), failure.counts())])
+    flagging = [*unreadable(source), *_nuls(source)]
+    flags = [flag.meta.output_name() for flag in flagging]
+    parsed = read_texts(text, source).with_columns(flagging)
+    flagged = parsed.clear()
+    is_flagged = pl.any_horizontal(pl.lit(value=False), *flags)
+    if parsed.select(is_flagged.any()).item():
+        flagged = parsed.filter(is_flagged)
+        parsed = parsed.filter(~is_flagged)
+    accepted, failure = _checked(source).filter(parsed.with_columns(**values_for_texts(source)), cast=True)
+    rejected = pl.concat([_explain(flagged, flags), _explain(failure.details(), failure.counts())])
     return accepted, rejected.sort(POSITION)
 
 
@@ -55,21 +55,13 @@ def _checked(source: Source) -> type[dy.Schema]:
     return checked
 
 
-def _columns_of(source: Source, *kinds: type[dy.Column]) -> list[str]:
-    return [name for name, column in source.schema.columns().items() if isinstance(column, kinds)]
-
-
-def _unreadable(source: Source) -> list[pl.Expr]:
-    """Flags, named like rules, for what a cast cannot tell from an absent value or the database cannot hold."""
-    times = [
-        (pl.col(name).is_not_null() & pl.col(f"{name}|instant").is_null()).alias(f"{name}|time")
-        for name in _columns_of(source, dy.Datetime)
-    ]
-    nuls = [
+def _nuls(source: Source) -> list[pl.Expr]:
+    """Flags, named like rules, of the texts that the database cannot hold."""
+    return [
         pl.col(name).str.contains("\0", literal=True).fill_null(value=False).alias(f"{name}|nul")
-        for name in _columns_of(source, dy.String)
+        for name, column in source.schema.columns().items()
+        if isinstance(column, dy.String | dy.Categorical)
     ]
-    return times + nuls
 
 
 def _explain(broken: pl.DataFrame, rules: Any) -> pl.DataFrame:
@@ -94,6 +86,10 @@ _SENTENCES = {
     "nullability": "{} is missing",
     "dtype": "{} is not of the declared type",
     "time": "{} is not a time in a declared format, of the years 2 to 9998",
+    "date": "{} is not a date such as 2021-12-31, of the years 1 to 9999",
+    "bool": "{} is neither true nor false (nor t, yes, y, 1, f, no, n or 0)",
+    "decimal": "{} is not a number of no more digits than are declared",
+    "json": "{} is not JSON of the declared type (its shape, or a value in it: a number out of range, a NUL character)",
     "nul": "{} holds a NUL character",
     "min_length": "{} is too short",
     "max_length": "{} is too long",

@@ -14,6 +14,8 @@ from datetime import timedelta
 import dataframely as dy
 import polars as pl
 
+from dataflow_assets.sources.columns import refused
+
 _TAKEN = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
@@ -39,7 +41,8 @@ class Json:
     """One JSON array of objects, each a row.
 
     `paths` maps a column to the JSON path of its value, read as text (a path with `[*]` gives a list of
-    texts). `derived` maps a column to an expression over the columns of `paths`, for what a path cannot say.
+    texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
+    columns of `paths`, for what a path cannot say.
     """
 
     paths: Mapping[str, str]
@@ -80,8 +83,7 @@ class Source:
             yield f"the platform has columns of the names {taken} itself"
         if len({name.lower() for name in columns}) < len(columns):
             yield "two columns differ by upper and lower case alone"
-        if untyped := [name for name, column in columns.items() if isinstance(column, dy.Date | dy.Time | dy.Bool)]:
-            yield f"nothing makes the type of the columns {untyped} of text yet; use dy.Datetime or dy.String"
+        yield from refused(columns)
         if isinstance(self.reader, Json) and (
             unread := set(columns).difference(self.reader.paths, self.reader.derived)
         ):
@@ -93,8 +95,8 @@ class Source:
             column = columns.get(part)
             if column is None:
                 yield f"key column {part!r} is not in the schema"
-            elif column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64):
-                yield f"key column {part!r} may be neither nullable nor a float"
+            elif column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64 | dy.List | dy.Struct):
+                yield f"key column {part!r} may be neither nullable nor a float, a list or a struct"
 
     @property
     def fingerprint(self) -> str:

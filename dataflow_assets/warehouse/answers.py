@@ -16,6 +16,7 @@ from dataflow_assets.warehouse.database import (
     transaction,
 )
 from dataflow_assets.warehouse.tables import ANALYTICS
+from dataflow_assets.warehouse.values import to_arrow
 
 
 def load_answer(connection: Connection, name: str, partition: str, day: date, rows: pl.DataFrame) -> int:
@@ -32,5 +33,5 @@ def load_answer(connection: Connection, name: str, partition: str, day: date, ro
     with transaction(connection):
         advisory_lock(connection, name, day.isoformat())
         execute(connection, f"DELETE FROM {table} WHERE {identifier(partition)} = $1::date", day.isoformat())  # noqa: S608
-        copy_in(connection, ANALYTICS, name, [rows.to_arrow()])
+        copy_in(connection, ANALYTICS, name, [to_arrow(rows)])
     return rows.height

@@ -25,8 +25,9 @@ from dataflow_assets.warehouse.database import (
     transaction,
     with_lock_retries,
 )
-from dataflow_assets.warehouse.keys import row_id, to_arrow, typed_columns
+from dataflow_assets.warehouse.keys import row_id, typed_columns
 from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
+from dataflow_assets.warehouse.values import to_arrow
 from dataflow_assets.window import Window
 
 _NEVER = (-1, "", 0, 0, 0)  # the record of a day that was not made yet

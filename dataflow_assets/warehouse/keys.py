@@ -1,7 +1,7 @@
 """The `id` of a row: one 128-bit hash of the key that its source declares.
 
-Here: how the key's parts become one number, and that number a PostgreSQL `uuid`, beside the columns in the
-types that a COPY needs. Not here: which rows share a key, and what then.
+Here: how the key's parts become one number, and that number a PostgreSQL `uuid`, beside the columns in their declared
+types. Not here: which rows share a key, and what then, and the other values (see `values`).
 """
 
 from collections.abc import Sequence
@@ -40,15 +40,12 @@ def typed_columns(source: Source) -> list[pl.Expr]:
     return [pl.col(name).cast(column.dtype) for name, column in source.schema.columns().items()]
 
 
-def to_arrow(frame: pl.DataFrame) -> pa.Table:
-    """The frame as Arrow, its `id` (UInt128) as the sixteen bytes that PostgreSQL takes for a `uuid`."""
+def uuids(ids: pl.Series) -> pa.FixedSizeBinaryArray:
+    """Ids (UInt128) as the sixteen bytes that PostgreSQL takes for a `uuid`."""
     half = 1 << 64
-    halves = [(pl.col(ID) // half).cast(pl.UInt64), (pl.col(ID) % half).cast(pl.UInt64)]
-    table = frame.with_columns(pl.concat_arr(halves).alias(ID)).rechunk().to_arrow()
-    index = table.column_names.index(ID)
-    pairs = table.column(index).combine_chunks()
+    halves = [(pl.col(ids.name) // half).cast(pl.UInt64), (pl.col(ids.name) % half).cast(pl.UInt64)]
+    pairs = ids.to_frame().select(pl.concat_arr(halves)).to_series().rechunk().to_arrow()
     # The pairs of 64-bit integers lie one after the other: read the same bytes as one 16-byte value each.
-    ids = pa.FixedSizeBinaryArray.from_buffers(
+    return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(16), len(pairs), [None, pairs.values.buffers()[1]], offset=pairs.offset
     )
-    return table.set_column(index, ID, ids)

@@ -13,6 +13,7 @@ from dataflow_assets.sources.declaration import Snapshot
 from dataflow_assets.warehouse.database import Connection, column_list, copy_in, execute, identifier, literal, read
 from dataflow_assets.warehouse.keys import ID
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_table
+from dataflow_assets.warehouse.values import as_declared, to_arrow
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def add_newest(
     """
     current, columns = identifier(WAREHOUSE, current_table(source)), column_list(source.schema.column_names())
     known = read(connection, f"SELECT id, {columns}, missing_since FROM {current}")  # noqa: S608
-    found = changes(dumped, known, source)
+    found = changes(dumped, as_declared(known, source.schema.create_empty().schema), source)
     day_literal, before_literal = literal(day.isoformat()), literal(newest_before.isoformat())
     written = _write_values(connection, source, found.values, day_literal)
     _draft(connection, "draft_returned", current, found.returned)
@@ -110,7 +111,7 @@ def _draft(connection: Connection, name: str, table: str, rows: pl.DataFrame) ->
     """A table of this transaction's own that holds rows with columns of another table."""
     like = f"SELECT {column_list(rows.columns)} FROM {table} WITH NO DATA"  # noqa: S608
     execute(connection, f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {like}")
-    copy_in(connection, None, name, [rows.rechunk().to_arrow()])
+    copy_in(connection, None, name, [to_arrow(rows)])
     execute(connection, f"ANALYZE {name}")
 
 

@@ -23,6 +23,7 @@ from dataflow_assets.sources.declaration import Events, Source
 from dataflow_assets.warehouse.database import Connections, column_list, identifier, literal, read_batches
 from dataflow_assets.warehouse.predicates import day_bounds
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE
+from dataflow_assets.warehouse.values import as_declared
 
 _EVERY_DAY = ((date.min, date.max),)
 _Where = Callable[[pl.Expr | None], str]
@@ -72,7 +73,7 @@ def _scan(url: str, table: str, schema: type[dy.Schema], where: _Where) -> pl.La
             statement += f" LIMIT {limit}"
         with connections.take() as connection:
             for batch in read_batches(connection, statement):
-                rows = batch.cast({name: types[name] for name in columns})
+                rows = as_declared(batch, pl.Schema({name: types[name] for name in columns}))
                 yield rows if predicate is None else rows.filter(predicate)
 
     return register_io_source(batches, schema=types)

@@ -20,9 +20,10 @@ from dataflow_assets.warehouse.database import (
     identifier,
     transaction,
 )
-from dataflow_assets.warehouse.keys import ID, row_id, to_arrow, typed_columns
+from dataflow_assets.warehouse.keys import ID, row_id, typed_columns, uuids
 from dataflow_assets.warehouse.newest_dump import add_newest
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_table
+from dataflow_assets.warehouse.values import to_arrow
 
 _DAY = "delivery_day"
 
@@ -113,9 +114,9 @@ def load_snapshot(
 
 def _add_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, day: date) -> int:
     """Bring both tables from the newest dump to the next, reading that one alone; the rows written."""
-    dumped = pl.from_arrow(to_arrow(dumps(lake.filter(pl.col(_DAY) == day), source).drop(_DAY)))
-    assert isinstance(dumped, pl.DataFrame)
-    return add_newest(connection, source, dumped, day=day, newest_before=newest)
+    dumped = dumps(lake.filter(pl.col(_DAY) == day), source).drop(_DAY)
+    ids = pl.Series(ID, uuids(dumped[ID]))
+    return add_newest(connection, source, dumped.with_columns(ids), day=day, newest_before=newest)
 
 
 def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) -> tuple[int, date | None]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dataframely as dy
+import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -20,7 +21,6 @@ WAREHOUSE = "warehouse"
 DAYS = "warehouse_days"
 ANALYTICS = "analytics"
 SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS)
-_NOT_HELD = (dy.UInt64, dy.Duration, dy.Struct, dy.Object)
 
 
 def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Schema]]) -> sa.MetaData:
@@ -38,15 +38,22 @@ def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Sche
 
 
 def _columns(schema: type[dy.Schema]) -> list[sa.Column[Any]]:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    for name, column in schema.columns().items():
-        if isinstance(column, _NOT_HELD):
-            raise ValueError(
-                f"{schema.__name__}.{name}: a table cannot hold every {column.dtype}; declare another type"
-            )
-    described = {name: column.sqlalchemy_column(name, dialect) for name, column in schema.columns().items()}
     # Without the schema's primary key: an index row cannot hold every text.
-    return [sa.Column(name, column.type, nullable=column.nullable) for name, column in described.items()]
+    return [sa.Column(name, _type(column), nullable=column.nullable) for name, column in schema.columns().items()]
+
+
+def _type(column: dy.Column) -> sa.types.TypeEngine[Any]:
+    """The type of PostgreSQL that holds every value of a column."""
+    match column.dtype:
+        case pl.List() | pl.Struct():
+            return postgresql.JSONB()
+        case pl.String() | pl.Enum():
+            return sa.String()  # of any length: a CHAR adds spaces, and a schema counts bytes
+        case pl.Int64():
+            return sa.BigInteger()
+        case pl.Decimal() as dtype:
+            return sa.Numeric(dtype.precision, dtype.scale)
+    return column.sqlalchemy_dtype(postgresql.dialect())  # type: ignore[no-untyped-call]
 
 
 def _id(*, primary_key: bool) -> sa.Column[Any]:

@@ -126,7 +126,13 @@ def test_a_month_has_no_trailing_days() -> None:
         _answer(schema=find_answer("movies_by_author_nationality").schema)
 
 
-def _answer(schema: type[dy.Schema]) -> Answer:
+def test_a_type_that_no_table_holds_unchanged_is_refused() -> None:
+    wrong = type("Wrong", (dy.Schema,), {"month": dy.Date(), "users": dy.UInt32()})
+    with pytest.raises(ValueError, match=r"answer wrong: the column 'users' cannot be .* use dy\.Int64\(min=0\)"):
+        _answer(schema=wrong, trailing_days=0)
+
+
+def _answer(schema: type[dy.Schema], trailing_days: int = 1) -> Answer:
     return Answer(
         name="wrong",
         description="",
@@ -134,7 +140,7 @@ def _answer(schema: type[dy.Schema]) -> Answer:
         grain="month",
         schema=schema,
         reads=(),
-        trailing_days=1,
+        trailing_days=trailing_days,
         compute=pl.LazyFrame,
     )
 

@@ -2,9 +2,11 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dataframely as dy
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import Source
+from dataflow_assets.sources.declaration import Json, Snapshot, Source
 from dataflow_assets_tests.lake.conftest import Reference
 
 BOOKS = find_source("books")
@@ -181,6 +183,87 @@ def test_a_file_name_is_no_pattern(tmp_path: Path) -> None:
     file = tmp_path / "books[1].json"
     file.write_bytes(b"[" + A + b"]")
     assert _read(file) == ([A_ROW], [], 1)
+
+
+# other types
+
+
+class Offer(dy.Schema):
+    name = dy.String(nullable=True)
+    price = dy.Decimal(38, 10, nullable=True)
+    count = dy.Int64(nullable=True)
+    weight = dy.Float64(nullable=True)
+    is_new = dy.Bool(nullable=True)
+    tags = dy.List(dy.String(nullable=True), nullable=True)
+    size = dy.Struct({"x": dy.Int64(nullable=True), "y": dy.Float64(nullable=True)}, nullable=True)
+    firsts = dy.List(dy.Int64(nullable=True), nullable=True)
+
+
+OFFERS = Snapshot(
+    name="offers",
+    singular="offer",
+    description="Made up.",
+    owner="team:tests",
+    schema=Offer,
+    reader=Json(paths={**{name: f"$.{name}" for name in Offer.column_names()}, "firsts": "$.parts[*].first"}),
+    key=(),
+)
+
+OFFER_READ: list[tuple[str, str, object]] = [
+    ("price", "12345678901234567890.12", Decimal("12345678901234567890.12")),
+    ("price", "-0.1", Decimal("-0.1")),
+    ("price", "9999999999999999999999999999", Decimal(9999999999999999999999999999)),
+    ("price", '"12345678901234567890.12"', Decimal("12345678901234567890.12")),
+    ("price", "1.5E+3", Decimal(1500)),
+    ("price", "1e-07", Decimal("0.0000001")),
+    ("price", "null", None),
+    ("price", "0.12345678901", "price.decimal"),
+    ("price", "1e400", "price.decimal"),
+    ("price", "true", "price.decimal"),
+    ("price", "[1.50]", "price.decimal"),
+    ("price", "NaN", "price.decimal"),
+    ("name", "1.10", "1.10"),
+    ("name", "12345678901234567890.12", "12345678901234567890.12"),
+    ("name", "12345678901234567890123", "12345678901234567890123"),
+    ("name", '"1.10 \\" 2.20"', '1.10 " 2.20'),
+    ("name", "null", None),
+    ("count", "-9223372036854775808", -(2**63)),
+    ("count", "9223372036854775808", "count.dtype"),
+    ("count", "1.0", "count.dtype"),
+    ("weight", "0.1", 0.1),
+    ("weight", "5e-324", 5e-324),
+    ("weight", "1e400", "weight.inf"),
+    ("is_new", "true", True),
+    ("is_new", "false", False),
+    ("is_new", '"Yes"', True),
+    ("is_new", "0", False),
+    ("is_new", "null", None),
+    ("is_new", "2", "is_new.bool"),
+    ("tags", '["a", "", null, "\\ud83c\\udfac"]', ["a", "", None, "🎬"]),
+    ("tags", "[]", []),
+    ("tags", "null", None),
+    ("tags", '"[]"', "tags.json"),
+    ("tags", '["a\\u0000"]', "tags.json"),
+    ("tags", "[1]", "tags.json"),
+    ("size", '{"x": 9007199254740993, "y": 1}', {"x": 2**53 + 1, "y": 1.0}),
+    ("size", '{"x": 9223372036854775808}', "size.json"),
+    ("size", '{"x": 1.0}', "size.json"),
+    ("size", '{"y": 1e400}', "size.json"),
+    ("size", '"{}"', "size.json"),
+    ("parts", '[{"first": 1}, {}, {"first": null}]', [1, None]),
+    ("parts", "[]", []),
+]
+
+
+def test_a_value_of_each_type_is_read_as_it_was_written(file: Path) -> None:
+    file.write_text("[" + ",".join(f'{{"{column}": {value}}}' for column, value, _ in OFFER_READ) + "]", "utf-8")
+    _, batch = read_file(file, OFFERS).batches
+    rejected = {reject.raw: reject.code for reject in batch.rejects}
+    rows = {row["position"]: row for row in batch.rows.to_dicts()}
+    for position, (column, value, expected) in enumerate(OFFER_READ):
+        known = "firsts" if column == "parts" else column
+        found = rows[position][known] if position in rows else rejected[f'{{"{column}": {value}}}']
+        assert (column, value, found) == (column, value, expected)
 
 
 # what the vendors send

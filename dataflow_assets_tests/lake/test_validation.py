@@ -1,11 +1,13 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from operator import itemgetter
 
 import dataframely as dy
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.lake.validation import POSITION, validate
@@ -230,32 +232,208 @@ def test_any_instant_of_the_years_that_databases_know_is_read(moment: datetime, 
     assert _start(f"{local}{sign}{hours:02}:{minutes:02}") == moment
 
 
-# whatever comes
+# other types
 
 
-def _things() -> Source:
-    class Thing(dy.Schema):
-        name = dy.String(max_length=3)
-        at = dy.Datetime(nullable=True)
-        kind = dy.Enum(["big", "small"], nullable=True)
-        few = dy.Int8(nullable=True)
-
-    return Snapshot(
-        name="things",
-        singular="thing",
-        description="Things.",
-        owner="team:things",
-        schema=Thing,
-        reader=Csv(),
-        key=("name",),
+class Thing(dy.Schema):
+    name = dy.String(max_length=3)
+    at = dy.Datetime(nullable=True)
+    kind = dy.Enum(["big", "small"], nullable=True)
+    label = dy.Categorical(nullable=True)
+    born = dy.Date(nullable=True)
+    is_new = dy.Bool(nullable=True)
+    int8 = dy.Int8(nullable=True)
+    int16 = dy.Int16(nullable=True)
+    int32 = dy.Int32(nullable=True)
+    int64 = dy.Integer(nullable=True)
+    single = dy.Float32(nullable=True)
+    price = dy.Decimal(5, 2, nullable=True)
+    most = dy.Decimal(38, 19, nullable=True)
+    whole = dy.Decimal(nullable=True)
+    tags = dy.List(dy.String(nullable=True), nullable=True, max_length=2)
+    size = dy.Struct(
+        {"x": dy.Int8(), "y": dy.Float64(nullable=True), "z": dy.List(dy.Bool(), nullable=True)}, nullable=True
     )
 
 
-def test_other_types_have_their_codes_too() -> None:
-    thing = {"name": "a", "at": None, "kind": "big", "few": "1"}
-    wrong: list[Text] = [{"name": "long"}, {"at": "now"}, {"kind": "huge"}, {"few": "128"}]
-    codes = ["name.max_length", "at.time", "kind.dtype", "few.dtype"]
-    assert _codes(_things(), *({**thing, **part} for part in wrong)) == list(enumerate(codes))
+THINGS = Snapshot(
+    name="things",
+    singular="thing",
+    description="Things.",
+    owner="team:things",
+    schema=Thing,
+    reader=Csv(),
+    key=("name",),
+)
+THING: Text = {**dict.fromkeys(Thing.column_names()), "name": "a"}
+
+
+def _given(column: str, texts: Sequence[str]) -> list[object]:
+    """What each text gives in a column: a value, or the code of its reject."""
+    accepted, rejected = validate(_text(THINGS, *({**THING, column: text} for text in texts)), THINGS)
+    assert accepted.schema[column] == Thing.columns()[column].dtype
+    values = zip(accepted[POSITION], accepted[column].to_list(), strict=True)
+    codes = zip(rejected[POSITION], rejected["code"], strict=True)
+    return [given for _, given in sorted([*values, *codes], key=itemgetter(0))]
+
+
+GOOD: list[tuple[str, str, object]] = [
+    ("kind", "big", "big"),
+    ("label", "é", "é"),
+    ("born", "2020-02-29", date(2020, 2, 29)),
+    ("born", "0001-01-01", date.min),
+    ("born", "9999-12-31", date.max),
+    *(("is_new", text, True) for text in ("true", "True", "TRUE", "t", "T", "yes", "Yes", "y", "Y", "1")),
+    *(("is_new", text, False) for text in ("false", "False", "FALSE", "f", "F", "no", "No", "n", "N", "0")),
+    ("int8", "+5", 5),
+    ("int8", "007", 7),
+    ("int8", "-0", 0),
+    ("single", "0.5", 0.5),
+    ("price", "999.99", Decimal("999.99")),
+    ("price", "-999.99", Decimal("-999.99")),
+    ("price", "1", Decimal(1)),
+    ("price", "1.", Decimal(1)),
+    ("price", ".5", Decimal("0.5")),
+    ("price", "+00012.5", Decimal("12.5")),
+    ("price", "1.2300000000", Decimal("1.23")),
+    ("price", "1.5E2", Decimal(150)),
+    ("price", "1e-2", Decimal("0.01")),
+    ("price", "0E-19", Decimal(0)),
+    ("most", "9999999999999999999.9999999999999999999", Decimal("9999999999999999999.9999999999999999999")),
+    ("whole", "-" + "9" * 38, Decimal("-" + "9" * 38)),
+    ("tags", "[]", []),
+    ("tags", ' [ "\\u00e9", null ] ', ["é", None]),
+    ("tags", '["\\ud83c\\udfac"]', ["🎬"]),
+    ("size", '{"x": 1, "other": [{}]}', {"x": 1, "y": None, "z": None}),
+    ("size", '{"z": [true, false], "y": 2, "x": -128}', {"x": -128, "y": 2.0, "z": [True, False]}),
+    ("size", '{"x": 1, "y": -1.5e3}', {"x": 1, "y": -1500.0, "z": None}),
+]
+
+
+@pytest.mark.parametrize("column", sorted({column for column, *_ in GOOD}))
+def test_a_text_gives_a_value_of_the_declared_type(column: str) -> None:
+    expected = {text: value for name, text, value in GOOD if name == column}
+    assert dict(zip(expected, _given(column, list(expected)), strict=True)) == expected
+
+
+BAD: dict[str, tuple[str, ...]] = {
+    "name.max_length": ("long",),
+    "at.time": ("now",),
+    "kind.dtype": ("huge",),
+    "label.nul": ("a\0",),
+    "born.date": (
+        *(
+            "2021-13-06",
+            "2021-02-30",
+            "2021-02-29",
+            "0000-01-01",
+            "10000-01-01",
+            "",
+            "2021-1-1",
+            "20210101",
+            "01.12.2021",
+        ),
+        *(" 2021-01-01", "2021-01-01 ", "2021-01-01\n", "+2021-01-01", "-001-01-01", "2021-01-01T00:00:00"),
+    ),
+    "is_new.bool": ("", "2", "on", "tru", " true", "-1", "1.0", "oui", "null"),
+    **{
+        f"int{bits}.dtype": (str(half), str(-half - 1), str(2 * half), "1.0", "1e2", "1_000", "0x10", "٣", "9" * 100)
+        for bits, half in ((8, 2**7), (16, 2**15), (32, 2**31), (64, 2**63))
+    },
+    "single.inf": ("1e39", "-inf"),
+    "single.nan": ("nan",),
+    "price.decimal": (
+        *(
+            "1.234",
+            "1.235",
+            "0.001",
+            "1000",
+            "-1000",
+            "999.995",
+            "1e3",
+            "1e-3",
+            "",
+            ".",
+            "+",
+            "-",
+            "e1",
+            "1e",
+            "1e9999",
+        ),
+        *("1,5", " 5", "5 ", "1_0", "--1", "NaN", "inf", "abc", "0x1", "1.2.3", "9" * 100),
+    ),
+    "whole.decimal": ("9" * 39, "0.1"),
+    "most.decimal": ("0." + "1" * 20, "1" + "0" * 19),
+    "tags.json": (
+        *("", "a", "null", "{}", '"a"', "[1]", "[true]", "[[]]", '["a"', '["a"] x', "[,]", '{"a": "b"}'),
+        *('["\\u0000"]', '["\\ud800"]', '["a\nb"]', "[" * 100_000),
+    ),
+    "size.json": (
+        *("[]", "[1]", "1", "1" * 5000, '{"x": "1"}', '{"x": 1.0}', '{"x": 1.5}', '{"x": true}', '{"x": 128}'),
+        *('{"x": -129}', '{"x": [1]}', '{"x": 1, "y": "2"}', '{"x": 1, "y": NaN}', '{"x": 1, "y": 1e400}'),
+        *('{"x": 1, "y": 1' + "0" * 400 + "}", '{"x": 1, "z": true}', '{"x": 1, "z": [1]}'),
+    ),
+    "size.inner_x_nullability": ('{"y": 1}',),
+    "size.inner_z_inner_nullability": ('{"x": 1, "z": [null]}',),
+    "tags.max_length": ("[null, null, null]",),
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_a_text_that_gives_none_is_rejected_with_a_code(code: str) -> None:
+    column, _, _ = code.partition(".")
+    found = zip(BAD[code], _given(column, BAD[code]), strict=True)
+    assert [(text[:50], value) for text, value in found if value != code] == []
+
+
+def test_each_type_has_its_sentence() -> None:
+    row = {**THING, "born": "2021-02-30", "is_new": "maybe", "price": "1.001", "tags": "[1]", "label": "\0"}
+    _, rejected = validate(_text(THINGS, row), THINGS)
+    assert rejected["message"].item() == (
+        "born is not a date such as 2021-12-31, of the years 1 to 9999; "
+        "is_new is neither true nor false (nor t, yes, y, 1, f, no, n or 0); "
+        "price is not a number of no more digits than are declared; "
+        "tags is not JSON of the declared type (its shape, or a value in it: a number out of range, a NUL character); "
+        "label holds a NUL character."
+    )
+
+
+def test_one_wrong_value_takes_no_other_row_with_it() -> None:
+    column, good, wrong = "size", '{"x": 1}', '{"x": "1"}'
+    rows = [{**THING, column: text} for text in (good, wrong, None, good)]
+    accepted, rejected = validate(_text(THINGS, *rows), THINGS)
+    assert accepted[POSITION].to_list() == [0, 2, 3]
+    assert accepted[column].is_null().to_list() == [False, True, False]
+    assert rejected["code"].to_list() == ["size.json"]
+
+
+def _digits(value: Decimal) -> bool:
+    """Whether a number has no more than three digits before the point and two behind it."""
+    return abs(value) < 1000 and value == value.quantize(Decimal("0.01"))
+
+
+WRITTEN = st.from_regex(r"-?[0-9]{1,4}(\.[0-9]{0,4})?(e-?[0-3])?", fullmatch=True).map(Decimal)
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=5) | WRITTEN
+
+
+@settings(max_examples=30)
+@given(st.lists(DECIMALS, max_size=20), st.sampled_from(["f", "E", ""]))
+def test_a_decimal_is_taken_in_full_or_rejected(values: list[Decimal], form: str) -> None:
+    rows = [{**THING, "price": format(value, form)} for value in values]
+    accepted, rejected = validate(_text(THINGS, *rows), THINGS)
+    assert accepted["price"].to_list() == [value for value in values if _digits(value)]
+    assert rejected.height == len(values) - accepted.height
+
+
+@settings(max_examples=30)
+@given(st.sampled_from([8, 16, 32, 64]), st.lists(st.integers(-(2**66), 2**66) | st.integers(-300, 300), max_size=20))
+def test_a_whole_number_is_taken_as_it_is_or_rejected(bits: int, values: list[int]) -> None:
+    column, half = f"int{bits}", 2 ** (bits - 1)
+    accepted, _ = validate(_text(THINGS, *({**THING, column: str(value)} for value in values)), THINGS)
+    assert accepted[column].to_list() == [value for value in values if -half <= value < half]
+
+
+# whatever comes
 
 
 @given(

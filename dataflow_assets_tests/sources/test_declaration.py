@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -70,6 +71,8 @@ def test_a_landed_object_ends_as_its_format_does(source: Source) -> None:
         (dy.String(nullable=True), "neither nullable nor a float"),
         (dy.Float64(), "neither nullable nor a float"),
         (dy.Float32(), "neither nullable nor a float"),
+        (dy.List(dy.String()), "a list or a struct"),
+        (dy.Struct({"first": dy.String()}), "a list or a struct"),
     ],
 )
 def test_a_key_must_tell_rows_apart_for_ever(column: dy.Column, problem: str) -> None:
@@ -93,10 +96,31 @@ def test_columns_differ_by_more_than_case() -> None:
         _snapshot(_schema(name=dy.String(), Name=dy.String()))
 
 
-@pytest.mark.parametrize("column", [dy.Date(), dy.Time(), dy.Bool()])
-def test_a_type_that_is_not_read_from_text_is_refused_before_any_file_comes(column: dy.Column) -> None:
-    with pytest.raises(ValueError, match="nothing makes the type of the columns \\['when'\\] of text yet"):
-        _snapshot(_schema(name=dy.String(), when=column))
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        (dy.UInt8(), "the column 'x' cannot be of the type UInt8; use dy.Int64(min=0)"),
+        (dy.UInt16(), "the column 'x' cannot be of the type UInt16; use dy.Int64(min=0)"),
+        (dy.UInt32(), "the column 'x' cannot be of the type UInt32; use dy.Int64(min=0)"),
+        (dy.UInt64(), "the column 'x' cannot be of the type UInt64; use dy.Int64(min=0)"),
+        (dy.Time(), "the column 'x' cannot be of the type Time; use dy.String(), or a number in a unit that its"),
+        (dy.Duration(), "the column 'x' cannot be of the type Duration(time_unit='us'); use dy.String(), or a number"),
+        (dy.Binary(), "the column 'x' cannot be of the type Binary; use dy.String()"),
+        (dy.Object(), "the column 'x' cannot be of the type Object; use dy.String()"),
+        (dy.Any(), "the column 'x' cannot be of the type Null; use dy.String()"),
+        (dy.Array(dy.Int64(), 2), "the column 'x' cannot be of the type Array(Int64, shape=(2,)); use dy.List"),
+        (dy.Datetime(time_unit="ns"), 'use dy.Datetime(time_zone="UTC"), of microseconds'),
+        (dy.Struct({}), "the column 'x' cannot be of the type Struct({}); use dy.String()"),
+        (dy.List(dy.UInt8()), "the column 'x[]' cannot be of the type UInt8; use dy.Int64(min=0)"),
+        (dy.List(dy.Date()), "the column 'x[]' cannot be of the type Date; use dy.String()"),
+        (dy.Struct({"a": dy.List(dy.Float32())}), "the column 'x.a[]' cannot be of the type Float32; use dy.Float64()"),
+        (dy.Struct({"a": dy.Datetime()}), "the column 'x.a' cannot be of the type Datetime"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_type_that_is_not_held_unchanged_is_refused_before_any_file_comes(column: dy.Column, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        _snapshot(_schema(name=dy.String(), x=column))
 
 
 @pytest.mark.parametrize("name", ["rejects", "Things", "a/b", "", "1st"])

@@ -15,7 +15,7 @@ import psycopg2
 
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources import all_sources
-from dataflow_assets.sources.declaration import Csv, Events, Snapshot
+from dataflow_assets.sources.declaration import Csv, Events, Json, Snapshot
 
 STREAMS = next(source for source in all_sources() if isinstance(source, Events))
 AUTHORS = next(source for source in all_sources() if isinstance(source, Snapshot) and source.name == "authors")
@@ -60,6 +60,62 @@ SHOPS = Snapshot(
     schema=Shops,
     reader=Csv(),
     key=("name",),
+)
+
+
+class Readings(dy.Schema):
+    """A column of each type, each of which but the key may be missing."""
+
+    number = dy.Int64()
+    taken_at = dy.Datetime(time_zone="UTC")
+    sent_at = dy.Datetime(time_zone="UTC")
+    text = dy.String(nullable=True)
+    code = dy.String(min_length=2, max_length=2, nullable=True)
+    moment = dy.Datetime(time_zone="UTC", nullable=True)
+    day = dy.Date(nullable=True)
+    is_new = dy.Bool(nullable=True)
+    tiny = dy.Int8(nullable=True)
+    small = dy.Int16(nullable=True)
+    middle = dy.Int32(nullable=True)
+    big = dy.Integer(nullable=True)
+    single = dy.Float32(nullable=True)
+    double = dy.Float64(nullable=True)
+    price = dy.Decimal(7, 2, nullable=True)
+    exact = dy.Decimal(38, 19, nullable=True)
+    whole = dy.Decimal(nullable=True)
+    kind = dy.Enum(["a", "é ", '"'], nullable=True)
+    label = dy.Categorical(nullable=True)
+    tags = dy.List(dy.String(nullable=True), nullable=True)
+    places = dy.List(
+        dy.Struct({"x": dy.Float64(nullable=True), "path": dy.List(dy.Int64(), nullable=True)}, nullable=True),
+        nullable=True,
+    )
+    address = dy.Struct(
+        {"street": dy.String(nullable=True), "floor": dy.Int8(nullable=True), "is_old": dy.Bool(nullable=True)},
+        nullable=True,
+    )
+
+
+READINGS = Events(
+    name="readings",
+    singular="reading",
+    description="Made up.",
+    owner="team:tests",
+    schema=Readings,
+    reader=Csv(),
+    key=("number", "taken_at"),
+    event_time="taken_at",
+    end_time="sent_at",
+    longest=timedelta(days=1),
+)
+METERS = Snapshot(
+    name="meters",
+    singular="meter",
+    description="Made up.",
+    owner="team:tests",
+    schema=Readings,
+    reader=Json(paths={name: f"$.{name}" for name in Readings.column_names()}),
+    key=("number", "taken_at"),
 )
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_series_equal
 
 from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.keys import ID, row_id, to_arrow
+from dataflow_assets.warehouse.keys import ID, row_id
+from dataflow_assets.warehouse.values import to_arrow
 from dataflow_assets_tests.warehouse.made import ask
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text("0123456789:,|", max_size=5)

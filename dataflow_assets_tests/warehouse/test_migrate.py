@@ -31,7 +31,9 @@ from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.warehouse.made import (
     AUTHORS,
     DAY,
+    METERS,
     PAYMENTS,
+    READINGS,
     SHOPS,
     STREAMS,
     ask,
@@ -221,13 +223,13 @@ def test_a_source_that_is_gone_takes_its_tables_with_it(database_url: str) -> No
 
 
 def test_the_tables_of_a_new_source_leave_no_difference(database_url: str) -> None:
-    metadata = build_metadata([PAYMENTS, SHOPS], {})
+    metadata = build_metadata([PAYMENTS, SHOPS, READINGS, METERS], {})
     with connection_to(database_url) as connection:
         operations = Operations(MigrationContext.configure(connection))
         for table in metadata.sorted_tables:
-            if table.name.startswith(("payments", "shops")):
+            if table.name.startswith(("payments", "shops", "readings", "meters")):
                 operations.impl.create_table(table)
-    assert differences(database_url, [*all_sources(), PAYMENTS, SHOPS]) == []
+    assert differences(database_url, [*all_sources(), PAYMENTS, SHOPS, READINGS, METERS]) == []
 
 
 def test_a_text_of_any_length_may_be_part_of_an_answer(database_url: str) -> None:
@@ -254,7 +256,8 @@ def test_a_generated_revision_is_numbered_and_clean(database_url: str, tmp_path:
     ask(database_url, "ALTER TABLE warehouse.streams DROP COLUMN size_mb")
     ask(
         database_url,
-        "ALTER TABLE warehouse.movies_history DROP COLUMN size_mb, ADD COLUMN old text NOT NULL DEFAULT 'x'",
+        "ALTER TABLE warehouse.movies_history DROP COLUMN size_mb, "
+        "ADD COLUMN old text NOT NULL DEFAULT 'x', ADD COLUMN older jsonb, ADD COLUMN oldest numeric(9, 2)",
     )
     with connection_to(database_url) as connection:
         config = Config(toml_file=REPOSITORY / "pyproject.toml")
@@ -265,7 +268,8 @@ def test_a_generated_revision_is_numbered_and_clean(database_url: str, tmp_path:
         command.revision(config, "Add payments", autogenerate=True, version_path=str(tmp_path), head="head")
     [made] = tmp_path.glob("*.py")
     assert made.name == "0002_add_payments.py"
-    assert made.read_text().count("add_column(") == 3
+    assert made.read_text().count("add_column(") == 5
+    assert "postgresql.JSONB" in made.read_text()
     for check in (("format", "--check"), ("check",)):
         arguments = [sys.executable, "-m", "ruff", *check, "--config", REPOSITORY / "pyproject.toml", made]
         checked = subprocess.run(arguments, capture_output=True, text=True, check=False)

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 import psycopg2
 import pytest
@@ -70,13 +69,6 @@ def test_a_value_that_its_declared_type_cannot_hold_is_refused(url: str) -> None
     lake = payments().with_columns(pl.lit(2**31, pl.Int64).alias("count"))
     with connect(url) as connection, pytest.raises(pl.exceptions.InvalidOperationError):
         load_day(connection, PAYMENTS, lake.lazy(), 1, DAY, "UTC")
-
-
-@pytest.mark.parametrize("column", [dy.UInt64(), dy.Duration(), dy.Struct({"a": dy.Int64()})])
-def test_a_type_that_no_table_can_hold_is_refused_by_name(column: dy.Column) -> None:
-    schema = type("Odd", (dy.Schema,), {"day": dy.Date(), "odd": column})
-    with pytest.raises(ValueError, match=r"Odd\.odd: a table cannot hold"):
-        build_metadata([], {"odd": schema})
 
 
 def test_an_id_stands_once_in_a_day(url: str) -> None:
