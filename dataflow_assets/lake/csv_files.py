@@ -5,12 +5,13 @@ files in which every line is a whole record (see `csv_plain`), and the thorough 
 """
 
 import csv
+from itertools import islice
 from pathlib import Path
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.csv_any import count_records, read_any
 from dataflow_assets.lake.csv_plain import NotPlainError, count_plain, read_plain
-from dataflow_assets.lake.parsing import Content
+from dataflow_assets.lake.parsing import MOST_NAMES, Content
 from dataflow_assets.sources.declaration import Csv, Source
 
 
@@ -18,7 +19,7 @@ def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
     """The column names of a CSV file, as its first line gives them.
 
     Raises:
-        FormatError: the line is not text, lacks a declared column, or names one twice.
+        FormatError: the line is not text, lacks a column that is not nullable, or names one twice.
     """
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -26,7 +27,7 @@ def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
             names = next(rows, [])
     except csv.Error as error:
         raise FormatError(f"{path.name} is not a CSV file: {error}.") from None
-    missing = [column for column in source.schema.column_names() if column not in names]
+    missing = [name for name, column in source.schema.columns().items() if name not in names and not column.nullable]
     if missing:
         raise FormatError(
             f"{path.name} is not a CSV file of {source.name}: its first line lacks the column {', '.join(missing)}."
@@ -47,4 +48,10 @@ def read_csv(path: Path, source: Source, reader: Csv) -> Content:
         records, read = count_plain(path, reader), read_plain
     except NotPlainError:
         records, read = count_records(path, reader), read_any
-    return Content(delivered=max(records - 1, 0), batches=read(path, source, reader, names))
+    declared = source.schema.column_names()
+    return Content(
+        delivered=max(records - 1, 0),
+        batches=read(path, source, reader, names),
+        kept_out=set(islice((name for name in names if name not in declared), MOST_NAMES)),
+        lacking=set(declared).difference(names),
+    )
