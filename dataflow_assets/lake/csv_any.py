@@ -23,7 +23,7 @@ _Reason = tuple[str, str]  # code and message
 
 
 def read_any(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> Iterator[Batch]:
-    """Read a file in batches of rows, in order; all of its rejects come with the last.
+    """Read a file in batches of rows, in order; the first tells how many there are, the last has all rejects.
 
     Args:
         path: the file.
@@ -32,8 +32,9 @@ def read_any(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> I
         names: its columns, as the first line gives them; a declared one that is not among them is null.
 
     Raises:
-        FormatError: it cannot be parsed.
+        FormatError: it cannot be parsed, or its lines do not all end alike.
     """
+    yield Batch(no_rows(source), delivered=max(_count_records(path, reader) - 1, 0))
     aliases = [f"column{number}" for number in range(len(names))]  # a header may hold what DuckDB takes for no name
     alias_of = dict(zip(names, aliases, strict=True))
     columns = source.schema.column_names()
@@ -83,7 +84,7 @@ def _csv_rejects(
     return rejects
 
 
-def count_records(path: Path, reader: Csv) -> int:
+def _count_records(path: Path, reader: Csv) -> int:
     """Count the records that are not blank, the header among them, without parsing them.
 
     Raises:

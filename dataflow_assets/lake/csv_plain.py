@@ -36,17 +36,8 @@ class _Block:
     has_quotes: bool
 
 
-def count_plain(path: Path, reader: Csv) -> int:
-    """Count the records that are not blank, the header among them, without parsing them.
-
-    Raises:
-        NotPlainError: a line may not be a whole record.
-    """
-    return sum(block.records.height for block in plain_blocks(path, reader))
-
-
 def read_plain(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> Iterator[Batch]:
-    """Read a file whose lines are all whole records, in batches of rows, each with its rejects.
+    """Read a file whose lines are all whole records, in batches of rows, each with its rejects and its count.
 
     Args:
         path: the file.
@@ -55,7 +46,7 @@ def read_plain(path: Path, source: Source, reader: Csv, names: Sequence[str]) ->
         names: its columns, as the first line gives them; a declared one that is not among them is null.
 
     Raises:
-        NotPlainError: a line may not be a whole record.
+        NotPlainError: at the first block of lines where one may not be a whole record.
     """
     position = 0
     columns = [
@@ -66,7 +57,8 @@ def read_plain(path: Path, source: Source, reader: Csv, names: Sequence[str]) ->
         rows, rejected = validate(text.select(positions, *columns), source)
         broken = whole[rejected[POSITION] - position].select("line", "raw")
         rejects = _torn(torn, len(names)) + _broken(broken, rejected)
-        yield Batch(rows, sorted(rejects, key=lambda reject: reject.line or 0))
+        delivered = whole.height + torn.height
+        yield Batch(rows, sorted(rejects, key=lambda reject: reject.line or 0), delivered)
         position += whole.height
 
 
@@ -74,7 +66,7 @@ def _parsed_blocks(
     path: Path, reader: Csv, names: Sequence[str]
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
     """Of each block after the header the records with a field for every name, the others, and the former's fields."""
-    for block in islice(plain_blocks(path, reader), 1, None):
+    for block in islice(_plain_blocks(path, reader), 1, None):
         records = block.records.with_columns(fields=_fields(block, reader))
         torn = records.filter(pl.col("fields") != len(names))
         if torn.height:
@@ -132,7 +124,7 @@ def _broken(records: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
     return [Reject(line=line, code=code, message=message, raw=raw) for (line, raw), (code, message) in reasons]
 
 
-def plain_blocks(path: Path, reader: Csv) -> Iterator[_Block]:
+def _plain_blocks(path: Path, reader: Csv) -> Iterator[_Block]:
     """A file some lines at a time, the first line alone.
 
     Raises:

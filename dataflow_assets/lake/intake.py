@@ -4,6 +4,7 @@ Here: the order in which things are looked at and written, so that a crash or a 
 point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake (see `tables`).
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import polars_hash as plh
+import xxhash
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
@@ -36,7 +37,6 @@ from dataflow_assets.sources.declaration import Events, Source
 
 _STAGE_ROWS = 250_000
 _TRIES = 10
-_DIGEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,6 @@ class _Content:
             hashing = beside.submit(_digest, path)
             try:
                 content = read_file(path, self.source)
-                self.delivered = content.delivered
                 self._stage_all(content.batches)
                 self._require_sum(path)
                 self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
@@ -122,6 +121,7 @@ class _Content:
         pending: list[pl.DataFrame] = []
         for batch in batches:
             self.rejects += batch.rejects
+            self.delivered += batch.delivered
             self.accepted += batch.rows.height
             if isinstance(self.source, Events):
                 self.event_days |= event_days(batch.rows.lazy(), self.source, self.timezone)
@@ -218,14 +218,9 @@ def _names(columns: Iterable[str]) -> list[str]:
 
 
 def _digest(path: Path) -> str:
-    """A short text that tells the file's bytes apart from others: XXH3-128 over those of its blocks."""
+    """A short text that tells the file's bytes apart from others."""
     with path.open("rb") as file:
-        blocks = [_xxh3(block) for block in iter(lambda: file.read(_DIGEST_BYTES), b"")]
-    return f"{_xxh3(repr(blocks).encode()):032x}"
-
-
-def _xxh3(content: bytes) -> int:
-    return int(pl.DataFrame({"content": [content]}).select(plh.col("content").nchash.xxh3_128()).item())
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 
 
 @contextmanager

@@ -13,7 +13,17 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.parsing import MOST_NAMES, Batch, Content, Reject, batches, parser, pattern, quoted
+from dataflow_assets.lake.parsing import (
+    MOST_NAMES,
+    Batch,
+    Content,
+    Reject,
+    batches,
+    no_rows,
+    parser,
+    pattern,
+    quoted,
+)
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
 
@@ -29,11 +39,15 @@ def read_json(path: Path, source: Source, reader: Json) -> Content:
         FormatError: the file is not one whole array.
     """
     kept_out: set[str] = set()
-    return Content(count_objects(path), _batches(path, source, reader, kept_out), kept_out)
+    return Content(_batches(path, source, reader, kept_out), kept_out)
 
 
 def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> Iterator[Batch]:
-    """The file's rows, in order, each batch with its rejects; the keys that no path reads are added to `kept_out`."""
+    """The file's rows, in order, each batch with its rejects; the first tells how many there are.
+
+    The keys that no path reads are added to `kept_out`.
+    """
+    yield Batch(no_rows(source), delivered=count_objects(path))
     paths = ", ".join(f"json->>'{path}' AS {quoted(column)}" for column, path in reader.paths.items())
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths},

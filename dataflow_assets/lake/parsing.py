@@ -32,15 +32,20 @@ class Reject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some accepted rows (the schema's columns and `position` Int64) and some rejects of one file."""
+    """Some accepted rows (the schema's columns and `position` Int64) and some rejects of one file.
+
+    `delivered` is how many rows of the file's bytes were counted, apart from the reading, since the batch before. Over
+    all batches of a file it is the sum of accepted and rejected rows.
+    """
 
     rows: pl.DataFrame
     rejects: list[Reject] = field(default_factory=list)
+    delivered: int = 0
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds: how many rows its bytes hold, counted apart from the reading, and what reading them gives.
+    """What a file holds.
 
     Accepted rows come in the order of the file; `position` numbers the rows that the format's own rules let
     through, from 0. The batches can be gone through once, and raise FormatError where the file as a whole turns out
@@ -50,7 +55,6 @@ class Content:
     through and no more than MOST_NAMES; `lacking` the declared columns that a CSV file does not have, read as null.
     """
 
-    delivered: int
     batches: Iterator[Batch]
     kept_out: set[str] = field(default_factory=set)
     lacking: set[str] = field(default_factory=set)

@@ -15,13 +15,13 @@ __all__ = ["Batch", "Content", "Reject", "check_format", "read_file"]
 
 
 def read_file(path: Path, source: Source) -> Content:
-    """Count the rows of a file, and read it in batches when they are asked for.
+    """Read a file, in batches, when they are asked for.
 
     Raises:
         FormatError: the file as a whole is not what its source declares.
     """
     if path.stat().st_size == 0:
-        return Content(delivered=0, batches=iter(()))
+        return Content(iter(()))
     if isinstance(source.reader, Csv):
         return read_csv(path, source, source.reader)
     return read_json(path, source, source.reader)

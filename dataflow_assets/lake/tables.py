@@ -157,9 +157,12 @@ class LakeTable:
 
     def stage(self, rows: pl.DataFrame) -> Iterator[AddAction]:
         """Write rows into files that no reader sees before they are committed, and say each once it is written."""
-        parts = rows.partition_by(list(self.partition_by), as_dict=True, include_key=False)
-        for key, part in parts.items():
-            yield self._write(dict(zip(self.partition_by, key, strict=True)), part)
+        if rows.is_empty():
+            return
+        keys = rows.select(self.partition_by)
+        varying = [name for name in self.partition_by if keys[name].min() != keys[name].max()]
+        for part in rows.partition_by(varying) if varying else [rows]:
+            yield self._write(part.select(self.partition_by).row(0, named=True), part.drop(self.partition_by))
 
     def _write(self, values: Mapping[str, object], part: pl.DataFrame) -> AddAction:
         texts = {name: str(value) for name, value in values.items()}

@@ -4,18 +4,16 @@ Here: pure functions over frames. Not here: reading files, and how rejects are s
 """
 
 import types
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
+from dataflow_assets.lake.instants import with_instants
 from dataflow_assets.sources.declaration import Events, Source
 
 POSITION = "position"
-_YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
-_ZONED = ("%z", "%:z", "%#z", "%Z", "%+")
 
 
 def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -29,14 +27,15 @@ def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataF
         The accepted rows: the schema's columns, typed, and `position`, in the order given. The rejected:
         `position` (Int64), `code` (String, stable: `column.rule` or the rule's name) and `message` (String).
     """
-    parsed = text.with_columns(_instants(source)).with_columns(_in_range(source)).with_columns(_unreadable(source))
+    times = _columns_of(source, dy.Datetime)
+    parsed = with_instants(text, source, times).with_columns(_unreadable(source))
     flags = [name for name in parsed.columns if name.endswith(("|time", "|nul"))]
     unreadable = parsed.clear()
     is_unreadable = pl.any_horizontal(pl.lit(value=False), *flags)
     if parsed.select(is_unreadable.any()).item():
         unreadable = parsed.filter(is_unreadable)
         parsed = parsed.filter(~is_unreadable)
-    instants = {name: pl.col(f"{name}|instant") for name in _columns_of(source, dy.Datetime)}
+    instants = {name: pl.col(f"{name}|instant") for name in times}
     accepted, failure = _checked(source).filter(parsed.with_columns(**instants), cast=True)
     rejected = pl.concat([_explain(unreadable, flags), _explain(failure.details(), failure.counts())])
     return accepted, rejected.sort(POSITION)
@@ -58,33 +57,6 @@ def _checked(source: Source) -> type[dy.Schema]:
 
 def _columns_of(source: Source, *kinds: type[dy.Column]) -> list[str]:
     return [name for name, column in source.schema.columns().items() if isinstance(column, kinds)]
-
-
-def _instants(source: Source) -> list[pl.Expr]:
-    """The instants that the texts of each column of times say, beside the texts."""
-    return [_instant(name, source).alias(f"{name}|instant") for name in _columns_of(source, dy.Datetime)]
-
-
-def _instant(column: str, source: Source) -> pl.Expr:
-    """The column's text as UTC microseconds by the first format that reads it; null where none does."""
-    return pl.coalesce(_read_instant(column, time_format, source.time_zone) for time_format in source.time_formats)
-
-
-def _in_range(source: Source) -> list[pl.Expr]:
-    """The instants again, null outside the years 2 to 9998.
-
-    Python, and so PostgreSQL's days in any time zone, end at the years 1 and 9999.
-    """
-    instants = [pl.col(f"{name}|instant") for name in _columns_of(source, dy.Datetime)]
-    return [pl.when(instant.is_between(*_YEARS, closed="left")).then(instant) for instant in instants]
-
-
-def _read_instant(column: str, time_format: str, time_zone: str) -> pl.Expr:
-    text = pl.col(column).str
-    if any(zone in time_format for zone in _ZONED):
-        return text.to_datetime(time_format, time_unit="us", time_zone="UTC", strict=False)
-    local = text.to_datetime(time_format, time_unit="us", strict=False)
-    return local.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 
 
 def _unreadable(source: Source) -> list[pl.Expr]:

@@ -28,11 +28,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "books.json"
 
 
-def _read(path: Path, source: Source = BOOKS) -> tuple[list[Row], list[Reject]]:
+def _read(path: Path, source: Source = BOOKS) -> tuple[list[Row], list[Reject], int]:
+    """Rows, rejects and how many were delivered."""
     batches = list(read_file(path, source).batches)
     columns = source.schema.column_names()
     rows = [row for batch in batches for row in batch.rows.select(columns).rows()]
-    return rows, [reject for batch in batches for reject in batch.rejects]
+    return rows, [reject for batch in batches for reject in batch.rejects], sum(batch.delivered for batch in batches)
 
 
 READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
@@ -95,10 +96,10 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
 def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
     content, expected, rejected = READ[case]
     file.write_bytes(content)
-    rows, rejects = _read(file)
+    rows, rejects, delivered = _read(file)
     assert rows == expected
     assert [(reject.code, reject.raw) for reject in rejects] == rejected
-    assert read_file(file, BOOKS).delivered == len(rows) + len(rejects)
+    assert delivered == len(rows) + len(rejects)
     assert {reject.line for reject in rejects} <= {None}
 
 
@@ -158,7 +159,7 @@ NOT_WHOLE = {
 @pytest.mark.parametrize("case", NOT_WHOLE)
 def test_what_is_not_one_whole_array_is_refused_before_and_at_reading(file: Path, case: str) -> None:
     file.write_bytes(NOT_WHOLE[case])
-    for use in (check_format, read_file, lambda path, source: list(read_file(path, source).batches)):
+    for use in (check_format, lambda path, source: list(read_file(path, source).batches)):
         with pytest.raises(FormatError, match=r"books\.json is not a JSON file that holds one whole array of objects"):
             use(file, BOOKS)
 
@@ -194,13 +195,14 @@ def test_a_broken_file_is_refused_as_a_whole(file: Path, case: str) -> None:
 )
 def test_what_is_no_object_breaks_the_sum(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    rows, rejects = _read(file)
-    assert read_file(file, BOOKS).delivered != len(rows) + len(rejects)
+    rows, rejects, delivered = _read(file)
+    assert delivered != len(rows) + len(rejects)
 
 
 def test_an_error_far_behind_the_first_batch_refuses_the_file(file: Path) -> None:
     file.write_bytes(b"[" + b'{"name":"B"},\n' * 250_000 + b'{"name":tru}]')
     batches = read_file(file, BOOKS).batches
+    assert next(batches).delivered
     assert next(batches).rows.height
     with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: "):
         list(batches)
@@ -210,7 +212,7 @@ def test_a_file_name_is_no_pattern(tmp_path: Path) -> None:
     (tmp_path / "books1.json").write_bytes(b'[{"name":"wrong"}]')
     file = tmp_path / "books[1].json"
     file.write_bytes(b"[" + A + b"]")
-    assert _read(file) == ([A_ROW], [])
+    assert _read(file) == ([A_ROW], [], 1)
 
 
 # what the vendors send
@@ -223,7 +225,7 @@ def test_an_author_has_the_last_nationality_that_is_not_empty(file: Path) -> Non
         for number, found in enumerate(slugs)
     ]
     file.write_text(json.dumps([*authors, {"metadata": {"name": "N4"}}]), encoding="utf-8")
-    rows, _ = _read(file, find_source("authors"))
+    rows, *_ = _read(file, find_source("authors"))
     assert [(row[0], row[3]) for row in rows] == [
         ("N0", "omanis"),
         ("N1", "finns"),
@@ -242,7 +244,7 @@ def test_a_review_is_of_the_last_movie_and_the_first_book(file: Path) -> None:
         "created": "2021-12-01T00:00:00.000+0100",
     }
     file.write_text(json.dumps([review, {**review, "movies": [{"title": "end"}]}]), encoding="utf-8")
-    rows, rejects = _read(file, find_source("reviews"))
+    rows, rejects, _ = _read(file, find_source("reviews"))
     assert [row[:5] for row in rows] == [("Slow.", 3, "THREE", "ALIEN", "DUNE")]
     assert [reject.code for reject in rejects] == ["movie_title.nullability"]
 
@@ -263,8 +265,7 @@ def test_any_text_comes_back_unchanged(file: Path, rows: list[Row], ascii_only: 
     keys = ("name", "pages", "author", "publisher")
     records = [dict(zip(keys, row, strict=True)) for row in rows]
     file.write_text(json.dumps(records, ensure_ascii=ascii_only), encoding="utf-8", newline="")
-    assert read_file(file, BOOKS).delivered == len(rows)
-    assert _read(file) == (rows, [])
+    assert _read(file) == (rows, [], len(rows))
 
 
 def _whole() -> bytes:
@@ -279,8 +280,7 @@ def test_damage_refuses_the_file_or_leaves_what_precedes_it(file: Path, place: i
     whole = _whole()
     file.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
     try:
-        rows, rejects = _read(file)
-        delivered = read_file(file, BOOKS).delivered
+        rows, rejects, delivered = _read(file)
     except FormatError:
         return
     undamaged = whole[:place].count(b"]}]}")
@@ -290,9 +290,8 @@ def test_damage_refuses_the_file_or_leaves_what_precedes_it(file: Path, place: i
 
 def test_the_reference_data_is_read_whole(reference: Reference) -> None:
     source, file, accepted, rejected = reference
-    rows, rejects = _read(file, source)
-    assert (len(rows), len(rejects)) == (accepted, rejected)
-    assert read_file(file, source).delivered == accepted + rejected
+    rows, rejects, delivered = _read(file, source)
+    assert (len(rows), len(rejects), delivered) == (accepted, rejected, accepted + rejected)
     assert (
         pl.DataFrame(rows, schema=source.schema.column_names(), orient="row")
         .select(source.key)
