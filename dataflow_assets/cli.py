@@ -263,7 +263,10 @@ def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day
         from dataflow_assets.definitions import defs
 
         with open_instance(settings) as instance:
-            Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}")).materialize(deliveries)
+            materializer = Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}"))
+            materializer.materialize(deliveries)
+    for warning in materializer.warnings:
+        _say(f"Note: {warning}")
     _require_accepted(url, deliveries)
 
 

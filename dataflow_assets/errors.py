@@ -31,6 +31,12 @@ class FormatError(DataFlowError):
     code = "format"
 
 
+class SchemaMismatchError(DataFlowError):
+    """The rows that the lake holds do not fit the present declaration; nothing is written."""
+
+    code = "schema_mismatch"
+
+
 class QueryError(DataFlowError):
     """A user's SQL statement was refused by the database."""
 

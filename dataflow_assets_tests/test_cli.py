@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -136,11 +137,12 @@ def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demons
     home, _ = demonstrated
     late = tmp_path / "late.csv"
     late.write_text(
-        "movie_title,user_email,size_mb,start_at,end_at\n"
-        "Unforgiven,late@example.org,500,2021-11-15T12:00:00Z,2021-11-15T13:00:00Z\n"
+        "device,movie_title,user_email,size_mb,start_at,end_at\n"
+        "tv,Unforgiven,late@example.org,500,2021-11-15T12:00:00Z,2021-11-15T13:00:00Z\n"
     )
     loaded = home.run("load", "--model", "stream", "--collector", "csv", "--config", str(late))
     assert loaded.returncode == 0, loaded.stderr
+    assert re.findall("Note: streams of .*late.csv: not declared and kept out: 'device'.*", loaded.stderr)
     of_the_day = "SELECT sessions, average_session_seconds FROM analytics.average_session WHERE day = '2021-11-15'"
     assert home.query(of_the_day) == [{"sessions": 1, "average_session_seconds": 3600.0}]
     late.write_text("movie_title,user_email,size_mb,start_at,end_at\n")

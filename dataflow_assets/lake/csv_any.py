@@ -29,15 +29,16 @@ def read_any(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> I
         path: the file.
         source: whose rows it holds.
         reader: how its source says that it is written.
-        names: its columns, as the first line gives them.
+        names: its columns, as the first line gives them; a declared one that is not among them is null.
 
     Raises:
         FormatError: it cannot be parsed, or its lines do not all end alike.
     """
     yield Batch(no_rows(source), delivered=max(_count_records(path, reader) - 1, 0))
     aliases = [f"column{number}" for number in range(len(names))]  # a header may hold what DuckDB takes for no name
+    alias_of = dict(zip(names, aliases, strict=True))
     columns = source.schema.column_names()
-    wanted = ", ".join(f"{aliases[names.index(column)]} AS {quoted(column)}" for column in columns)
+    wanted = ", ".join(f"{alias_of.get(column, 'NULL::VARCHAR')} AS {quoted(column)}" for column in columns)
     reasons: dict[int, _Reason] = {}
     with parser(path) as connection:
         statement = f"""

@@ -6,12 +6,13 @@ in which every line is a whole record (see `csv_plain`), and the thorough one, f
 
 import csv
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.csv_any import read_any
 from dataflow_assets.lake.csv_plain import NotPlainError, read_plain
-from dataflow_assets.lake.parsing import Batch, Content
+from dataflow_assets.lake.parsing import MOST_NAMES, Batch, Content
 from dataflow_assets.sources.declaration import Csv, Source
 
 
@@ -19,7 +20,7 @@ def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
     """The column names of a CSV file, as its first line gives them.
 
     Raises:
-        FormatError: the line is not text, lacks a declared column, or names one twice.
+        FormatError: the line is not text, lacks a column that is not nullable, or names one twice.
     """
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -27,7 +28,7 @@ def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
             names = next(rows, [])
     except csv.Error as error:
         raise FormatError(f"{path.name} is not a CSV file: {error}.") from None
-    missing = [column for column in source.schema.column_names() if column not in names]
+    missing = [name for name, column in source.schema.columns().items() if name not in names and not column.nullable]
     if missing:
         raise FormatError(
             f"{path.name} is not a CSV file of {source.name}: its first line lacks the column {', '.join(missing)}."
@@ -44,7 +45,12 @@ def read_csv(path: Path, source: Source, reader: Csv) -> Content:
         FormatError: the file as a whole is not what its source declares.
     """
     names = check_header(path, source, reader)
-    return Content(_batches(path, source, reader, names))
+    declared = source.schema.column_names()
+    return Content(
+        _batches(path, source, reader, names),
+        kept_out=set(islice((name for name in names if name not in declared), MOST_NAMES)),
+        lacking=set(declared).difference(names),
+    )
 
 
 def _batches(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> Iterator[Batch]:

@@ -43,15 +43,18 @@ def read_plain(path: Path, source: Source, reader: Csv, names: Sequence[str]) ->
         path: the file.
         source: whose rows it holds.
         reader: how its source says that it is written.
-        names: its columns, as the first line gives them.
+        names: its columns, as the first line gives them; a declared one that is not among them is null.
 
     Raises:
         NotPlainError: at the first block of lines where one may not be a whole record.
     """
     position = 0
+    columns = [
+        pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in source.schema.column_names()
+    ]
     for whole, torn, text in prefetched(_parsed_blocks(path, reader, names)):
         positions = pl.int_range(position, position + whole.height, dtype=pl.Int64).alias(POSITION)
-        rows, rejected = validate(text.select(positions, *source.schema.column_names()), source)
+        rows, rejected = validate(text.select(positions, *columns), source)
         broken = whole[rejected[POSITION] - position].select("line", "raw")
         rejects = _torn(torn, len(names)) + _broken(broken, rejected)
         delivered = whole.height + torn.height
@@ -65,11 +68,12 @@ def _parsed_blocks(
     """Of each block after the header the records with a field for every name, the others, and the former's fields."""
     for block in islice(_plain_blocks(path, reader), 1, None):
         records = block.records.with_columns(fields=_fields(block, reader))
-        # One delimiter too many at the end of a line is a habit of some writers, and harmless.
-        is_closed = (pl.col("fields") == len(names) + 1) & _RAW.str.ends_with(reader.delimiter)
-        is_torn = (pl.col("fields") != len(names)) & ~is_closed
-        torn = records.filter(is_torn)
-        whole = records.filter(~is_torn) if torn.height else records
+        torn = records.filter(pl.col("fields") != len(names))
+        if torn.height:
+            # Empty fields too many at the end of a line are a habit of some writers, and harmless.
+            empty = _RAW.str.extract(_empty_fields(reader)).str.count_matches(reader.delimiter, literal=True)
+            torn = torn.filter(~pl.col("fields").is_between(len(names), len(names) + empty))
+        whole = records.join(torn, on="line", how="anti", maintain_order="left") if torn.height else records
         content = block.content if whole.height == block.lines else whole.select(_RAW.str.join("\n")).item().encode()
         yield whole, torn, _parsed(content, reader, names)
 
@@ -79,6 +83,12 @@ def _fields(block: _Block, reader: Csv) -> pl.Expr:
     quote = re.escape(reader.quote)
     bare = _RAW.str.replace_all(f"{quote}[^{quote}]*{quote}", "") if block.has_quotes else _RAW
     return bare.str.count_matches(reader.delimiter, literal=True) + 1
+
+
+def _empty_fields(reader: Csv) -> str:
+    """A pattern of the empty fields, in quotes or not, with which a line ends."""
+    quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
+    return f"((?:{delimiter}(?:{quote}{quote})?)*)$"
 
 
 def _parsed(content: bytes, reader: Csv, names: Sequence[str]) -> pl.DataFrame:

@@ -5,7 +5,8 @@ point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +45,8 @@ class Intake:
 
     delivered = accepted + rejected. `event_days` are the days, in the business time zone, that this version of
     the object or the one before it touches; empty for a snapshot. `refusal` says why the file as a whole was
-    refused. `version` is the lake table's version that holds it.
+    refused. `version` is the lake table's version that holds it. `kept_out` names the columns of the file that are
+    not declared, `lacking` the declared ones that it does not have.
     """
 
     delivery: Delivery
@@ -54,6 +56,8 @@ class Intake:
     rejected: int
     event_days: frozenset[date] = frozenset()
     refusal: str | None = None
+    kept_out: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass
@@ -70,6 +74,8 @@ class _Content:
     accepted: int = 0
     event_days: set[date] = field(default_factory=set)
     refusal: str | None = None
+    kept_out: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
     digest: str = ""
 
     def read(self, path: Path) -> None:
@@ -80,6 +86,7 @@ class _Content:
                 content = read_file(path, self.source)
                 self._stage_all(content.batches)
                 self._require_sum(path)
+                self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
             except FormatError as error:
                 self.discard()
                 self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
@@ -96,6 +103,8 @@ class _Content:
             "reading": self.source.reading,
             "digest": self.digest,
             "refusal": self.refusal or "",
+            "kept_out": json.dumps(self.kept_out),
+            "lacking": json.dumps(self.lacking),
         }
 
     def discard(self) -> None:
@@ -150,15 +159,16 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
 
     Raises:
         ConflictError: the object kept changing while it was read.
+        SchemaMismatchError: the lake holds a declared column in another type; nothing was read.
     """
     landing, table, rejects = Landing(storage), rows_table(storage, source), rejects_table(storage)
     for _ in range(_TRIES):
-        base = table.open()
-        rejects_base = rejects.open()
-        delivery = landing.current(key)
-        if delivery is None:
-            return None
         try:
+            base = table.open_to_write()
+            rejects_base = rejects.open_to_write()
+            delivery = landing.current(key)
+            if delivery is None:
+                return None
             older_days = _older_days(table, base, delivery, source, timezone, told)
             version, about = table.last_intake(base, delivery)
             if _is_known(landing, about, delivery, source):
@@ -197,7 +207,14 @@ def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], days: se
         rejected=int(about["rejected"]),
         event_days=frozenset(days),
         refusal=about["refusal"] or None,
+        kept_out=tuple(json.loads(about.get("kept_out", "[]"))),
+        lacking=tuple(json.loads(about.get("lacking", "[]"))),
     )
+
+
+def _names(columns: Iterable[str]) -> list[str]:
+    """Names of columns in order, as PostgreSQL can hold them."""
+    return sorted(name.replace("\0", "\ufffd") for name in columns)
 
 
 def _digest(path: Path) -> str:

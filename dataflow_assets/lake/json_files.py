@@ -7,12 +7,23 @@ Here: reading one, and counting its objects by their brackets alone. Not here: w
 import mmap
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.parsing import Batch, Content, Reject, batches, no_rows, parser, pattern, quoted
+from dataflow_assets.lake.parsing import (
+    MOST_NAMES,
+    Batch,
+    Content,
+    Reject,
+    batches,
+    no_rows,
+    parser,
+    pattern,
+    quoted,
+)
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
 
@@ -21,6 +32,8 @@ from dataflow_assets.sources.declaration import Json, Source
 _AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
     '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
+_KEPT_OUT = "kept out"
+_UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
 
 
 def read_json(path: Path, source: Source, reader: Json) -> Content:
@@ -29,21 +42,28 @@ def read_json(path: Path, source: Source, reader: Json) -> Content:
     Raises:
         FormatError: the file is not one whole array.
     """
-    return Content(_batches(path, source, reader))
+    kept_out: set[str] = set()
+    return Content(_batches(path, source, reader, kept_out), kept_out)
 
 
-def _batches(path: Path, source: Source, reader: Json) -> Iterator[Batch]:
-    """The file's rows, in order, each batch with its rejects; the first tells how many there are."""
+def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> Iterator[Batch]:
+    """The file's rows, in order, each batch with its rejects; the first tells how many there are.
+
+    The keys that no path reads are added to `kept_out`.
+    """
     yield Batch(no_rows(source), delivered=count_objects(path))
     types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
     paths = ", ".join(
         f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()
     )
     statement = f"""
-        SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths}
+        SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths},
+            {"[]::VARCHAR[]" if reader.keys is None else _UNREAD} AS {quoted(_KEPT_OUT)}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with parser(path) as connection:
-        for text in batches(connection, statement, {"path": pattern(path)}):
+        values = {"path": pattern(path)} | ({"keys": sorted(reader.keys)} if reader.keys else {})
+        for text in batches(connection, statement, values):
+            _note(text[_KEPT_OUT], kept_out)
             derived = text.with_columns(**reader.derived)
             rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
             yield Batch(rows, _json_rejects(text, rejected))
@@ -63,6 +83,12 @@ def _text_at(path: str, dtype: pl.DataType | None) -> str:
             is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
             return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
     return shown
+
+
+def _note(found: pl.Series, kept_out: set[str]) -> None:
+    """Add the names in lists of names to those known, as long as there are not too many."""
+    names = found.explode().drop_nulls().unique(maintain_order=True)
+    kept_out.update(islice((name for name in names if name not in kept_out), MOST_NAMES - len(kept_out)))
 
 
 def _json_rejects(text: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:

@@ -17,6 +17,7 @@ from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Source
 
 BATCH_ROWS = 122_880  # a row group of DuckDB's readers
+MOST_NAMES = 100  # keys of JSON may be values, of which there is no end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +50,14 @@ class Content:
     Accepted rows come in the order of the file; `position` numbers the rows that the format's own rules let
     through, from 0. The batches can be gone through once, and raise FormatError where the file as a whole turns out
     not to be what its source declares.
+
+    `kept_out` are the names that the file has and its source does not declare, as far as the batches were gone
+    through and no more than MOST_NAMES; `lacking` the declared columns that a CSV file does not have, read as null.
     """
 
     batches: Iterator[Batch]
+    kept_out: set[str] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
 
 
 _FAULT_OF_THE_FILE = "Invalid Input Error: "

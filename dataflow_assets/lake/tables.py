@@ -1,8 +1,8 @@
 """Delta tables in which every landed object has its own slice, replaced whole in one commit.
 
-Here: the columns of a lake table, writing files aside, committing them in place of an object's older
-rows, and scanning. Not here: how rows are made (see `reading`) and in which order things are written (see
-`intake`).
+Here: the columns of a lake table and how they follow the declaration, writing files aside, committing them in
+place of an object's older rows, and scanning. Not here: how rows are made (see `reading`) and in which order
+things are written (see `intake`).
 """
 
 import io
@@ -24,10 +24,12 @@ import polars as pl
 import polars.selectors as cs
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction, Transaction
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
+from dataflow_assets.errors import SchemaMismatchError
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
@@ -49,7 +51,7 @@ REJECTS = pl.Schema(
 
 
 class LakeConflictError(Exception):
-    """Another run committed the same object first; read again."""
+    """Another run committed the same object, or other columns, first; read again."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,39 @@ class LakeTable:
             self._create()
             return self._at(None)
 
+    def open_to_write(self) -> DeltaTable:
+        """The table at its newest version, with every declared column; rows from before have nulls in a new one.
+
+        Raises:
+            LakeConflictError: another run changed the table at the same time.
+            SchemaMismatchError: it holds a column in another type than the declared one.
+        """
+        base = self.open()
+        held = self._held_columns(base)
+        new = [column for column in self.delta_schema.fields if column.name not in held]
+        if not new:
+            return base
+        try:
+            base.alter.add_columns(new)
+        except CommitFailedError as error:
+            raise LakeConflictError(str(error)) from None
+        return self.open()
+
+    def _held_columns(self, table: DeltaTable) -> set[str]:
+        """The names of the columns that a version of the table holds, none of them in another type than declared.
+
+        A column that is no longer declared stays in the files, and nobody reads it.
+        """
+        held = {column.name: column.type for column in table.schema().fields}
+        for column in self.delta_schema.fields:
+            if (type_held := held.get(column.name, column.type)) != column.type:
+                raise SchemaMismatchError(
+                    f"The lake's table {self.name} holds the column {column.name} as {_shown(type_held)}, and the "
+                    f"declaration says {_shown(column.type)} now. Nothing was written: declare the former type again, "
+                    f"or make the source's tables anew, as the README says under 'When a source changes'."
+                )
+        return set(held)
+
     def _at(self, version: int | None) -> DeltaTable:
         kind = _LocalTable if isinstance(self.storage.store, LocalStore) else DeltaTable
         return kind(self.uri, version, self.storage.options)
@@ -97,11 +132,21 @@ class LakeTable:
             obstore.put(self.storage.store, self._object(_log_entry(0)), first, mode="create")
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
-        """All rows of a version (the newest where none is given), read when they are collected."""
+        """All rows of a version (the newest where none is given), read when they are collected.
+
+        A column that the version does not have is null.
+
+        Raises:
+            SchemaMismatchError: it holds a column in another type than the declared one.
+        """
         table = self.open() if version is None else self._at(version)
+        held = self._held_columns(table)
         if not table.file_uris():
             return pl.LazyFrame(schema=self.schema)
-        return pl.scan_delta(table).select(self.schema.names())
+        columns = self.schema.items()
+        return pl.scan_delta(table).select(
+            name if name in held else pl.lit(None, dtype).alias(name) for name, dtype in columns
+        )
 
     def changed_days(self, since: int, version: int) -> set[date]:
         """The delivery days of which one version holds other files than an older one."""
@@ -201,6 +246,11 @@ class _LocalTable(DeltaTable):
 
     def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
         return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
+
+
+def _shown(delta_type: object) -> str:
+    """A type of Delta Lake as its own documentation spells it: `long`, `decimal(10,2)`, `timestamp`."""
+    return delta_type.type if isinstance(delta_type, PrimitiveType) else str(delta_type)
 
 
 def _log_entry(version: int) -> str:

@@ -4,7 +4,7 @@ Here: what an asset is called, depends on, is partitioned by and says of itself.
 are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration.checks import columns_spec
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.settings import Settings
@@ -66,6 +67,8 @@ class Taking(dg.Config):
 
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
+    columns = columns_spec([LAKE, source.name])
+
     @dg.asset(
         name=source.name,
         key_prefix=LAKE,
@@ -78,9 +81,13 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"deliveries": dg.AssetIn([LANDING, source.name])},
         io_manager_key=LAKE_IO,
         metadata=_column_schema(source.schema),
+        check_specs=[columns],
     )
-    def lake_table(config: Taking, deliveries: list[Delivery]) -> list[Delivery]:
-        return [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
+    def lake_table(config: Taking, deliveries: list[Delivery]) -> Iterator[dg.Output[Any]]:
+        yield dg.Output(
+            [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
+        )
+        yield dg.Output(None, columns.get_python_identifier())  # the IO manager has logged its evaluations
 
     return lake_table
 

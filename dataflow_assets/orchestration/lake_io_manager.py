@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from itertools import chain
 
 import dagster as dg
 import polars as pl
@@ -16,8 +17,9 @@ from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.orchestration.checks import COLUMNS, check_columns, log_evaluations
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.slices import partition_metadata, write_each
+from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Source
@@ -69,7 +71,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         source = find_source(context.asset_key.path[-1])
         before = _rows_by_delivery(storage, source, partition_days(context.asset_partition_keys))
 
-        def write(day: date) -> dict[str, int]:
+        def write(day: date) -> Figures:
             wanted = [delivery for delivery in obj if delivery.day == day]
             intakes = list(_take_in(context, storage, source, wanted))
             # What was deleted from landing stays in the lake.
@@ -81,6 +83,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             write_each(context, write)
         finally:
             _log_rejects(context, storage, {delivery.day for delivery in obj})
+            days = partition_days(context.asset_partition_keys)
+            log_evaluations(context, COLUMNS, days, check_columns(open_warehouse(load_settings()), source, days))
 
 
 def _take_in(
@@ -98,8 +102,12 @@ def _take_in(
             yield intake
 
 
-def _figures(intakes: list[Intake], kept: int) -> dict[str, int]:
+def _figures(intakes: list[Intake], kept: int) -> Figures:
     accepted = sum(intake.accepted for intake in intakes)
+    kept_out, lacking = (
+        sorted(set(chain.from_iterable(names)))
+        for names in ((intake.kept_out for intake in intakes), (intake.lacking for intake in intakes))
+    )
     return {
         "objects": len(intakes),
         "delivered": sum(intake.delivered for intake in intakes),
@@ -107,6 +115,10 @@ def _figures(intakes: list[Intake], kept: int) -> dict[str, int]:
         "rejected": sum(intake.rejected for intake in intakes),
         "days_touched": len(set().union(*(intake.event_days for intake in intakes))),
         "rows": accepted + kept,
+        "columns_kept_out": len(kept_out),
+        "names_kept_out": kept_out,
+        "columns_lacking": len(lacking),
+        "names_lacking": lacking,
     }
 
 

@@ -24,18 +24,23 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
+_AROUND = ("DagsterExecutionLoadInputError", "DagsterExecutionHandleOutputError")  # they only say in which step
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
 class Materializer:
-    """Runs assets of one code location in this process; `report` hears what is about to run."""
+    """Runs assets of one code location in this process; `report` hears what is about to run.
+
+    `warnings` are what the checks of the last deliveries warned of.
+    """
 
     settings: Settings
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     report: Callable[[str], None]
+    warnings: list[str] = field(default_factory=list, init=False)
     _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
     _failures: list[str] = field(default_factory=list, init=False)
 
@@ -47,7 +52,7 @@ class Materializer:
         Raises:
             RunFailedError: naming every run that failed, and why.
         """
-        self._touched, self._failures = {}, []
+        self._touched, self._failures, self.warnings = {}, [], []
         sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
         days = {delivery.day for delivery in deliveries}
         snapshots = [[WAREHOUSE, source.name] for source in sources if not isinstance(source, Events)]
@@ -109,6 +114,7 @@ class Materializer:
                 raise_on_error=False,
             )
             self._note_touched(result)
+            self._note_warnings(result)
             if not result.success:
                 self._failures.append(_reason(result))
 
@@ -121,9 +127,18 @@ class Materializer:
             if layer == LAKE and name.endswith(DAYS_SUFFIX) and event.partition:
                 self._touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(event.partition))
 
+    def _note_warnings(self, result: dg.ExecuteInProcessResult) -> None:
+        for entry in self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+            event = entry.get_dagster_event()
+            assert isinstance(event.event_specific_data, dg.AssetCheckEvaluation)
+            self.warnings += filter(None, [event.event_specific_data.description])
+
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     errors = [failure.error for failure in failures if failure.error]
-    message = errors[0].message.strip() if errors else "see the run's log in the Dagster UI"
+    error = errors[0] if errors else None
+    while error and error.cause and error.cls_name in _AROUND:
+        error = error.cause
+    message = error.message.strip() if error else "see the run's log in the Dagster UI"
     return f"The run {result.run_id} failed: {message}"

@@ -3,7 +3,7 @@
 Here: what every IO manager of ours does around its own way of writing one partition. Not here: that way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -11,16 +11,17 @@ import dagster as dg
 from dataflow_assets.errors import ConflictError, DataFlowError, LockTimeoutError, WarehouseUnavailableError
 from dataflow_assets.orchestration.partitions import partition_days
 
+Figures = Mapping[str, int | Sequence[str]]  # numbers, and names of columns
 _PASSING = (ConflictError, LockTimeoutError, WarehouseUnavailableError)  # trying again later may help
 
 
-def write_each(context: dg.OutputContext, write: Callable[[date], Mapping[str, int]]) -> None:
+def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> None:
     """Write every partition of the run, and give each materialization its own figures.
 
     Raises:
         Failure: naming the partitions that failed; the others are committed and logged.
     """
-    written: dict[str, Mapping[str, int]] = {}
+    written: dict[str, Figures] = {}
     failed: dict[str, Exception] = {}
     for day in partition_days(context.asset_partition_keys):
         try:
@@ -46,9 +47,12 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Mapping[str, i
     ) from next(iter(failed.values()))
 
 
-def partition_metadata(figures: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
-    """Figures of one partition for its materialization; `rows` is how many rows the partition has now."""
-    metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(value) for name, value in figures.items()}
+def partition_metadata(figures: Figures) -> dict[str, dg.MetadataValue]:
+    """What a materialization says of its partition; `rows` is how many rows the partition has now."""
+    metadata: dict[str, dg.MetadataValue] = {
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.json(list(value))
+        for name, value in figures.items()
+    }
     if "rows" in figures:
-        metadata["dagster/partition_row_count"] = dg.MetadataValue.int(figures["rows"])
+        metadata["dagster/partition_row_count"] = metadata["rows"]
     return metadata

@@ -21,6 +21,7 @@ _TAKEN = {  # names of columns, in any case, that a source may not use: the lake
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
 _TABLES = ("rejects",)  # of the lake, beside the sources'
+_FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,12 @@ class Json:
 
     paths: Mapping[str, str]
     derived: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> set[str] | None:
+        """The keys of an object that the paths begin with; None where one may read any key."""
+        found = [_FIRST_KEY.match(path) for path in self.paths.values()]
+        return {key[1] or key[2] for key in found if key} if all(found) else None
 
     @property
     def suffix(self) -> str:

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from dataflow_assets.sources.declaration import Events
+from dataflow_assets.warehouse.columns import require_columns, told_of_missing_values
 from dataflow_assets.warehouse.database import (
     Connection,
     advisory_lock,
@@ -86,13 +87,16 @@ def load_day(
     Raises:
         LostRowsError: the sums do not hold.
         LockTimeoutError: a reader held the day for too long.
+        WarehouseMismatchError: the table does not have the declared columns.
+        SchemaMismatchError: rows of the lake lack a value that the declaration requires.
     """
     if known := _known(connection, source, day, lake_version):
         return known
     rows = day_rows(lake, source, day, timezone)
     deliveries = rows.group_by("delivery_day", "object", "delivery").len().collect(engine="streaming")
     accepted = int(deliveries.get_column("len").sum())
-    with transaction(connection):
+    with told_of_missing_values(f"{source.name} of {day}"), transaction(connection):
+        require_columns(connection, source)
         leaf = _copy_aside(connection, source, day, rows, deliveries)
         superseded = _set_key(connection, leaf, deliveries)
         load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)

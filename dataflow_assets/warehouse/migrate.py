@@ -19,7 +19,7 @@ from dataflow_assets.warehouse.database import connect, execute, has_table, iden
 from dataflow_assets.warehouse.tables import CURRENT, WAREHOUSE
 
 VERSION_TABLE = "migrations"
-_DEPENDENT_OBJECTS = "2BP01"
+_DEPENDENT_OBJECTS, _NO_VALUE = "2BP01", "23502"
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))")
 
 
@@ -28,8 +28,8 @@ def upgrade(url: str) -> bool:
 
     Raises:
         WarehouseUnavailableError: the database does not answer.
-        WarehouseMismatchError: the database was made by a newer version of this program, or somebody's own view
-            reads a view that must be made again.
+        WarehouseMismatchError: the database was made by a newer version of this program, somebody's own view reads
+            a view that must be made again, or rows have no value of a column that is required now.
     """
     engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
     try:
@@ -37,6 +37,14 @@ def upgrade(url: str) -> bool:
             return _upgrade(connection)
     except sa.exc.OperationalError as error:
         raise unavailable(url, error.orig or error) from None
+    except sa.exc.IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != _NO_VALUE:
+            raise
+        raise WarehouseMismatchError(
+            f"The tables of the database at {shown(url)} have rows without a value of a column that is required now "
+            f"({str(error.orig).strip()}). Nothing was changed: declare it as nullable and generate the migration "
+            "again; require it once every file with a value of it has been loaded."
+        ) from None
     except sa.exc.InternalError as error:
         if getattr(error.orig, "pgcode", None) != _DEPENDENT_OBJECTS:
             raise

@@ -3,7 +3,10 @@
 Here: reading and writing the records that no one load owns. Not here: deciding what is new.
 """
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
@@ -36,15 +39,18 @@ def record_delivery(url: str, intake: Intake) -> None:
         *(delivery.id, delivery.source, delivery.day.isoformat(), delivery.object, delivery.etag, delivery.size),
         *(delivery.last_modified.isoformat(), state),
         *(intake.delivered, intake.accepted, intake.rejected, intake.version),
+        *(json.dumps(intake.kept_out), json.dumps(intake.lacking)),
     )
     with connect(url) as connection:
         execute(
             connection,
             "INSERT INTO warehouse.deliveries VALUES "
-            "($1, $2, $3::date, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12) "
+            "($1, $2, $3::date, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, "
+            "ARRAY(SELECT json_array_elements_text($13::json)), ARRAY(SELECT json_array_elements_text($14::json))) "
             "ON CONFLICT (delivery) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, "
             "last_modified = EXCLUDED.last_modified, state = EXCLUDED.state, delivered = EXCLUDED.delivered, "
-            "accepted = EXCLUDED.accepted, rejected = EXCLUDED.rejected, lake_version = EXCLUDED.lake_version "
+            "accepted = EXCLUDED.accepted, rejected = EXCLUDED.rejected, lake_version = EXCLUDED.lake_version, "
+            "kept_out = EXCLUDED.kept_out, lacking = EXCLUDED.lacking "
             "WHERE deliveries.lake_version <= EXCLUDED.lake_version",
             *values,
         )
@@ -56,6 +62,29 @@ def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
         found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
     rejected = {key for (key,) in found}
     return [delivery.object for delivery in deliveries if delivery.id in rejected]
+
+
+@dataclass(frozen=True)
+class OtherColumns:
+    """A delivery whose columns are not the declared ones: what was kept out of it, and what it lacks."""
+
+    day: date
+    object: str
+    kept_out: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
+def other_columns(url: str, source: Source, first: date, last: date) -> list[OtherColumns]:
+    """The deliveries of a source, from one day to another, whose columns are not the declared ones; by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, to_json(kept_out)::text, to_json(lacking)::text FROM warehouse.deliveries "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND (kept_out <> '{}' OR lacking <> '{}') "
+            "ORDER BY object",
+            *(source.name, first.isoformat(), last.isoformat()),
+        )
+    return [OtherColumns(day, key, tuple(json.loads(out)), tuple(json.loads(no))) for day, key, out, no in found]
 
 
 def recorded_versions(url: str, source: Source) -> dict[int, int]:

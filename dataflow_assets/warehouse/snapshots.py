@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from dataflow_assets.sources.declaration import Snapshot
+from dataflow_assets.warehouse.columns import require_columns, told_of_missing_values
 from dataflow_assets.warehouse.database import (
     Connection,
     advisory_lock,
@@ -26,6 +27,7 @@ from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_t
 from dataflow_assets.warehouse.values import to_arrow
 
 _DAY = "delivery_day"
+_NEVER = (-1, "", None)  # the record of tables that were not made yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +95,21 @@ def load_snapshot(
         lake: all rows of the lake table at `lake_version`.
         lake_version: the version that was read; tables made from a newer one are left alone.
         changed_days: the delivery days on which the lake differs from an older version. Where only a day newer
-            than all before does, only that dump is read; without it, all are.
+            than all before does, only that dump is read; without it, or under another declaration, all are.
+
+    Raises:
+        WarehouseMismatchError: a table does not have the declared columns.
+        SchemaMismatchError: rows of the lake lack a value that the declaration requires.
     """
-    with transaction(connection):
+    with told_of_missing_values(source.name), transaction(connection):
+        require_columns(connection, source)
         advisory_lock(connection, source.name)
-        version, newest = _made_from(connection, source)
+        version, declaration, newest = _made_from(connection, source)
         if version > lake_version:
             return _loaded(connection, source, changed=0, is_stale=True)
         changed = 0
-        match sorted(changed_days(version)) if changed_days and newest else None:
+        is_told = changed_days and newest and declaration == source.fingerprint
+        match sorted(changed_days(version)) if changed_days and is_told else None:
             case []:
                 pass
             case [day] if newest and day > newest:
@@ -129,11 +137,11 @@ def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) ->
     return sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items()), newest
 
 
-def _made_from(connection: Connection, source: Snapshot) -> tuple[int, date | None]:
-    """The lake's version and the newest delivery day that the tables were made from; -1 and None before the first."""
-    statement = "SELECT lake_version, newest_day FROM warehouse.snapshots WHERE source = $1"
+def _made_from(connection: Connection, source: Snapshot) -> tuple[int, str, date | None]:
+    """The lake's version, the declaration and the newest delivery day that the tables were last made from."""
+    statement = "SELECT lake_version, declaration, newest_day FROM warehouse.snapshots WHERE source = $1"
     found = execute(connection, statement, source.name)
-    return found[0] if found else (-1, None)
+    return found[0] if found else _NEVER
 
 
 def _loaded(connection: Connection, source: Snapshot, *, changed: int, is_stale: bool = False) -> SnapshotLoad:
@@ -147,9 +155,9 @@ def _loaded(connection: Connection, source: Snapshot, *, changed: int, is_stale:
 def _record(connection: Connection, source: Snapshot, lake_version: int, newest: date | None) -> None:
     execute(
         connection,
-        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date) ON CONFLICT (source) "
-        "DO UPDATE SET lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day",
-        *(source.name, lake_version, newest.isoformat() if newest else None),
+        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date, $4) ON CONFLICT (source) DO UPDATE SET "
+        "lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day, declaration = EXCLUDED.declaration",
+        *(source.name, lake_version, newest.isoformat() if newest else None, source.fingerprint),
     )
 
 

@@ -27,14 +27,25 @@ def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Sche
     """Describe the tables of all sources, of all answers (name to schema), and the loader's records."""
     metadata = sa.MetaData()
     for source in sources:
-        if isinstance(source, Events):
-            _event_table(metadata, source)
-        elif isinstance(source, Snapshot):
-            _snapshot_tables(metadata, source)
+        _source_tables(metadata, source)
     for name, schema in answers.items():
         _answer_table(metadata, name, schema)
     _record_tables(metadata)
     return metadata
+
+
+def tables_of(source: Source) -> list[sa.Table]:
+    """Describe the tables of one source."""
+    metadata = sa.MetaData()
+    _source_tables(metadata, source)
+    return list(metadata.tables.values())
+
+
+def _source_tables(metadata: sa.MetaData, source: Source) -> None:
+    if isinstance(source, Events):
+        _event_table(metadata, source)
+    elif isinstance(source, Snapshot):
+        _snapshot_tables(metadata, source)
 
 
 def _columns(schema: type[dy.Schema]) -> list[sa.Column[Any]]:
@@ -123,6 +134,10 @@ def _snapshot_tables(metadata: sa.MetaData, source: Snapshot) -> None:
     )
 
 
+def _names(column: str, comment: str) -> sa.Column[Any]:
+    return sa.Column(column, postgresql.ARRAY(sa.Text()), nullable=False, server_default="{}", comment=comment)
+
+
 def _record_tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "identity",
@@ -146,6 +161,8 @@ def _record_tables(metadata: sa.MetaData) -> None:
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.Column("rejected", sa.BigInteger(), nullable=False),
         sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        _names("kept_out", "columns of the file that are not declared"),
+        _names("lacking", "declared columns that the file does not have"),
         schema=WAREHOUSE,
     )
     sa.Table(
@@ -166,5 +183,8 @@ def _record_tables(metadata: sa.MetaData) -> None:
         sa.Column("source", sa.Text(), primary_key=True),
         sa.Column("lake_version", sa.BigInteger(), nullable=False),
         sa.Column("newest_day", sa.Date(), comment="newest delivery day that has rows"),
+        sa.Column(
+            "declaration", sa.Text(), nullable=False, server_default="", comment="hash of the source's declaration"
+        ),
         schema=WAREHOUSE,
     )

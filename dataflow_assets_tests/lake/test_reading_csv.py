@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake import csv_any, csv_plain
-from dataflow_assets.lake.parsing import BATCH_ROWS, Batch
+from dataflow_assets.lake.parsing import BATCH_ROWS, MOST_NAMES, Batch
 from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Snapshot, Source
@@ -83,6 +83,7 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
     "too few fields": (HEAD + b"c@x,C\na@x,A,Aa\n", [A], [(2, SHORT, "c@x,C")]),
     "too many fields": (HEAD + b"c@x,C,Cc,more\na@x,A,Aa\n", [A], [(2, LONG, "c@x,C,Cc,more")]),
     "a comma too many": (HEAD + b"a@x,A,Aa,\n", [A], []),
+    "commas too many": (HEAD + b"a@x,A,Aa,,,\nc,C,,,,\nb@x,B,Bb\n", [A, B], [(3, FORM, "c,C,,,,")]),
     "newlines in quotes": (
         HEAD + b'a@x,"A\n\nA",Aa\nc,C,Cc\nd@x,D\n"e","x\ny","a ""word"""\nb@x,B,Bb\nlast,1\n',
         [("a@x", "A\n\nA", "Aa"), B],
@@ -127,6 +128,21 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
     "spaces": (HEAD + b"a@x, A , \n", [("a@x", " A ", " ")], []),
     "what looks like a comment": (HEAD + b"#c,C,Cc\na@x,\\,Aa\\\n", [("a@x", "\\", "Aa\\")], [(2, FORM, "#c,C,Cc")]),
     "other columns": (b"n,last_name,email,m,first_name\n1,Aa,a@x,2,A\n", [A], []),
+    "other columns and a newline in quotes": (
+        b'n,last_name,email,m,first_name\n1,Aa,a@x,"2\n3",A\n4,Cc,c,5,C\n',
+        [A],
+        [(4, FORM, "4,Cc,c,5,C")],
+    ),
+    "without a nullable column": (
+        b"last_name,email\nAa,a@x\nCc,c\nd@x\n",
+        [("a@x", None, "Aa")],
+        [(3, FORM, "Cc,c"), (4, SHORT, "d@x")],
+    ),
+    "without nullable columns, and a newline in quotes": (
+        b'email,n\na@x,"1\n2"\nc,3\nd@x\n',
+        [("a@x", None, None)],
+        [(4, FORM, "c,3"), (5, SHORT, "d@x")],
+    ),
     "columns without names": (b"email,first_name,last_name,\na@x,A,Aa,1\n", [A], []),
     "columns that differ by case": (b"Email,email,first_name,last_name\n1,a@x,A,Aa\n", [A], []),
     "strange column names": (b'email,first_name,last_name,"q""uote",\xff,x\0y\na@x,A,Aa,1,2,3\n', [A], []),
@@ -154,15 +170,30 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
     assert found.short == rejects
 
 
+@pytest.mark.parametrize("row", ["", "1,A,a@x,2\n", '1,"A\nA",a@x,2\n'], ids=["no row", "plain", "any"])
+def test_a_file_tells_which_columns_are_not_those_declared(file: Path, row: str) -> None:
+    file.write_text(f"n,first_name,email,Last_Name\n{row}")
+    content = read_file(file, USERS)
+    assert (content.kept_out, content.lacking) == ({"n", "Last_Name"}, {"last_name"})
+    file.write_bytes(b"last_name,email,first_name\n")
+    content = read_file(file, USERS)
+    assert (content.kept_out, content.lacking) == (set(), set())
+
+
+def test_of_very_many_columns_only_some_are_named(file: Path) -> None:
+    file.write_text(",".join(["email", *map(str, range(1_000))]) + "\n")
+    assert len(read_file(file, USERS).kept_out) == MOST_NAMES
+
+
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "an error page": (b"<!DOCTYPE html>\n<html><body>503</body></html>\n", "lacks the column email, first_name"),
-    "a missing column": (b"email,first_name\na@x,A\n", "lacks the column last_name"),
+    "an error page": (b"<!DOCTYPE html>\n<html><body>503</body></html>\n", "lacks the column email"),
+    "a missing column": (b"first_name,last_name\nA,Aa\n", "lacks the column email"),
     "a column named twice": (b"email,first_name,last_name,email\na@x,A,Aa,b@x\n", "names a column twice"),
-    "another delimiter": (b"email;first_name;last_name\na@x;A;Aa\n", "lacks the column email, first_name, last_name"),
+    "another delimiter": (b"email;first_name;last_name\na@x;A;Aa\n", "lacks the column email"),
     "other column names": (b"EMAIL,first_name,last_name\na@x,A,Aa\n", "lacks the column email"),
-    "a blank first line": (b"\n" + HEAD + b"a@x,A,Aa\n", "lacks the column email, first_name, last_name"),
-    "a newline": (b"\n", "lacks the column email, first_name, last_name"),
-    "a BOM alone": (b"\xef\xbb\xbf", "lacks the column email, first_name, last_name"),
+    "a blank first line": (b"\n" + HEAD + b"a@x,A,Aa\n", "lacks the column email"),
+    "a newline": (b"\n", "lacks the column email"),
+    "a BOM alone": (b"\xef\xbb\xbf", "lacks the column email"),
     "an unclosed quote in the header": (b'email,"first_name,last_name\na@x,A,Aa\n', "is not a CSV file"),
     "UTF-16": ("email,first_name,last_name\na@x,A,Aa\n".encode("utf-16"), "lacks the column email"),
     "compressed": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "lacks the column email"),
@@ -350,14 +381,19 @@ def test_any_text_comes_back_unchanged(file: Path, rows: list[tuple[str, str, st
         max_size=8,
     ),
     st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["email,first_name,last_name", "last_name,n,email", "email,first_name"]),
 )
-@example(['a@x,"', '",Aa'], "\n")
-@example(["", "a@x,A,Aa\r", ""], "\n")
-@example(["a@x,A", "no,A,Aa", "b@x,B,Bb,", "", 'a@x,"""A"",",'], "\r\n")
-def test_a_file_is_read_in_two_ways_alike(tiny_blocks: None, file: Path, lines: list[str], end: str) -> None:
+@example(['a@x,"', '",Aa'], "\n", "email,first_name,last_name")
+@example(["", "a@x,A,Aa\r", ""], "\n", "email,first_name,last_name")
+@example(["a@x,A", "no,A,Aa", "b@x,B,Bb,", "", 'a@x,"""A"",",'], "\r\n", "email,first_name,last_name")
+@example(["a@x,A", "no,A", "b@x,B,Bb", ",,,,", "a@x,A,,,", " ,,,", "a@x", 'a@x,A,""'], "\n", "email,first_name")
+@example(["a@x,A,,,", ",,,,", 'b@x,"B\nB"'], "\n", "email,first_name")
+def test_a_file_is_read_in_two_ways_alike(
+    tiny_blocks: None, file: Path, lines: list[str], end: str, header: str
+) -> None:
     """The quick way, as far as it goes, finds what the thorough way finds."""
-    file.write_bytes(end.join(["email,first_name,last_name", *lines]).encode())
-    reader, names = USERS.reader, ["email", "first_name", "last_name"]
+    file.write_bytes(end.join([header, *lines]).encode())
+    reader, names = USERS.reader, header.split(",")
     assert isinstance(reader, Csv)
     assert _outcome(read_file(file, USERS).batches) == _outcome(csv_any.read_any(file, USERS, reader, names))
 

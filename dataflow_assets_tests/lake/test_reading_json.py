@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.parsing import MOST_NAMES
 from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Json, Snapshot, Source
@@ -102,6 +103,37 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
     assert [(reject.code, reject.raw) for reject in rejects] == rejected
     assert delivered == len(rows) + len(rejects)
     assert {reject.line for reject in rejects} <= {None}
+
+
+@pytest.mark.parametrize(
+    ("content", "kept_out"),
+    [
+        (b"[" + A + b"]", set()),
+        (b'[{"z":1,"name":"B","author":null},{"name":"B","y":{"name":2}},{"name":"B","y":3}]', {"y", "z"}),
+        (b'[{"Name":"B","":1,"\xc3\xa9\\"":2,"a\\u0000b":3}]', {"Name", "", 'é"', "a\0b"}),
+        (b"[]", set()),
+    ],
+)
+def test_a_file_tells_which_keys_nobody_reads(file: Path, content: bytes, kept_out: set[str]) -> None:
+    file.write_bytes(content)
+    found = read_file(file, BOOKS)
+    list(found.batches)
+    assert (found.kept_out, found.lacking) == (kept_out, set())
+
+
+def test_a_key_that_a_path_goes_through_is_read(file: Path) -> None:
+    author = {"metadata": {"name": "A", "age": 1}, "nationalities": [], "metadata.name": 2}
+    file.write_text(json.dumps([author]), encoding="utf-8")
+    found = read_file(file, find_source("authors"))
+    list(found.batches)
+    assert found.kept_out == {"metadata.name"}
+
+
+def test_of_keys_without_end_only_some_are_named(file: Path) -> None:
+    file.write_text(json.dumps([{"name": "B", f"key {number}": 1} for number in range(1_000)]), encoding="utf-8")
+    found = read_file(file, BOOKS)
+    list(found.batches)
+    assert len(found.kept_out) == MOST_NAMES
 
 
 NOT_WHOLE = {

@@ -3,9 +3,11 @@ import multiprocessing
 import multiprocessing.synchronize
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import dataframely as dy
 import obstore
 import polars as pl
 import pytest
@@ -127,6 +129,64 @@ def test_nothing_to_discard_is_no_work(local_storage: Storage) -> None:
     table = rows_table(local_storage, USERS)
     table.discard([])
     assert not (Path(local_storage.uri) / "lake").exists()
+
+
+# another declaration
+
+
+class Wider(USERS.schema):  # type: ignore[name-defined,misc]
+    age = dy.Int64(nullable=True)
+
+
+WIDER = replace(USERS, schema=Wider)
+
+
+def test_a_new_column_is_null_in_rows_from_before_and_filled_by_the_next_reading(storage: Storage) -> None:
+    content = "age,first_name,last_name,email\n7,A,Aa,a@x\n"
+    objects = [land(storage, USERS, name, content).object for name in ("a.csv", "b.csv")]
+    for key in objects:
+        take_in(storage, USERS, key, "UTC")
+    ages = rows_table(storage, WIDER).scan().sort("object")
+    assert ages.collect().schema == rows_table(storage, WIDER).schema
+    assert ages.collect()["age"].to_list() == [None, None]
+    taken = take_in(storage, WIDER, objects[1], "UTC")
+    assert taken
+    assert (taken.kept_out, taken.version) == ((), 4)
+    table = rows_table(storage, WIDER)
+    for version, found in {None: [None, 7], 3: [None, None], 1: [None]}.items():
+        assert table.scan(version).sort("object").collect()["age"].to_list() == found
+    assert table.scan().filter(pl.col("age") == 7).select(pl.len()).collect().item() == 1
+    assert _emails(storage) == ["a@x", "a@x"], "a program that does not know the column reads on"
+
+
+def test_a_column_that_is_no_longer_declared_is_not_read(storage: Storage) -> None:
+    key = land(storage, USERS, "a.csv", "email,first_name,last_name,age\na@x,A,Aa,7\n").object
+    take_in(storage, WIDER, key, "UTC")
+    _take_in(storage, "b.csv", "b@x,B,Bb\n")
+    assert rows_table(storage, USERS).scan().collect().schema == rows_table(storage, USERS).schema
+    assert _emails(storage) == ["a@x", "b@x"]
+    assert rows_table(storage, WIDER).scan().sort("email").collect()["age"].to_list() == [7, None]
+
+
+def test_columns_in_another_order_are_the_same_table(storage: Storage) -> None:
+    _take_in(storage, "a.csv", "a@x,A,Aa\n")
+    columns = dict(reversed(USERS.schema.columns().items()))
+    other = replace(USERS, schema=type("Other", (dy.Schema,), columns))
+    take_in(storage, other, land(storage, USERS, "b.csv", HEAD + "b@x,B,Bb\n").object, "UTC")
+    rows = rows_table(storage, other).scan().sort("email").collect()
+    assert rows.columns[:3] == ["last_name", "first_name", "email"]
+    assert rows.select(USERS.schema.column_names()).rows() == [("a@x", "A", "Aa"), ("b@x", "B", "Bb")]
+    assert rows_table(storage, USERS).open().version() == 2
+
+
+def test_a_new_column_that_many_bring_at_once_comes_in_with_all_their_rows(storage: Storage) -> None:
+    _take_in(storage, "z.csv", "z@x,Z,Zz\n")
+    keys = [land(storage, USERS, f"{name}.csv", f"email,age\n{name}@x,7\n").object for name in "abcd"]
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(lambda key: take_in(storage, WIDER, key, "UTC"), keys))
+    assert all(taken)
+    rows = rows_table(storage, WIDER).scan().sort("email").collect()
+    assert rows.select("email", "age").rows() == [*((f"{name}@x", 7) for name in "abcd"), ("z@x", None)]
 
 
 # making a table

@@ -1,5 +1,6 @@
 """Runs of single assets on a real warehouse: what they write, what they say of it, and what one bad day does."""
 
+import shutil
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -242,3 +243,25 @@ def test_a_late_run_does_not_replace_what_a_newer_one_wrote(loaded: Platform) ->
         cursor.execute("TRUNCATE warehouse.streams")
     assert loaded.run("warehouse/streams", "2021-12-01").success
     assert loaded.query("SELECT count(*) FROM warehouse.streams") == [(0,)]
+
+
+def test_tables_can_be_made_anew_as_the_readme_says(loaded: Platform) -> None:
+    loaded.land("movies", "2021-12-31", movies_csv("Rust", "Heat"))
+    assets = ("lake/movies warehouse/movies", "lake/streams")
+    for _ in range(3):
+        assert all(loaded.run(asset, "2021-12-31").success for asset in assets)
+        assert loaded.run("warehouse/streams", "2021-12-01", "2021-12-03").success
+    before = loaded.tables()
+    for name in ("movies", "streams"):
+        shutil.rmtree(loaded.settings.home / "lake" / name)
+    with postgres(loaded.settings) as cursor:
+        cursor.execute("""
+            DELETE FROM warehouse.deliveries; DELETE FROM warehouse.snapshots WHERE source = 'movies';
+            TRUNCATE warehouse.movies_current, warehouse.movies_history;
+            DELETE FROM warehouse.event_days WHERE source = 'streams'; TRUNCATE warehouse.streams""")
+    assert all(loaded.run(asset, "2021-12-31").success for asset in assets)
+    assert loaded.partitions("lake/streams_days", loaded.instance.get_runs(limit=1)) == [
+        *("2021-12-01", "2021-12-02", "2021-12-03"),
+    ]
+    assert loaded.run("warehouse/streams", "2021-12-01", "2021-12-03").success
+    assert loaded.tables() == before

@@ -80,6 +80,19 @@ def test_a_key_must_tell_rows_apart_for_ever(column: dy.Column, problem: str) ->
         _snapshot(_schema(name=column))
 
 
+@pytest.mark.parametrize(
+    ("paths", "keys"),
+    [
+        (["$.a", "$.b.c", "$.d[*].e", "$.f[0]", '$."g.h".i'], {"a", "b", "d", "f", "g.h"}),
+        (["$.a", "$.*"], None),
+        (["$"], None),
+        (["/a"], None),
+    ],
+)
+def test_paths_tell_which_keys_they_read(paths: list[str], keys: set[str] | None) -> None:
+    assert Json(paths=dict(zip("vwxyz", paths, strict=False))).keys == keys
+
+
 def test_a_key_must_be_in_the_schema() -> None:
     with pytest.raises(ValueError, match="source things: key column 'code' is not in the schema"):
         _snapshot(NAME, key=("name", "code"))

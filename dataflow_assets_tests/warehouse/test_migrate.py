@@ -1,13 +1,18 @@
 """The database has exactly the tables that the declarations describe."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import dataframely as dy
 import psycopg2
 import pytest
 import sqlalchemy as sa
@@ -19,15 +24,21 @@ from alembic.runtime.migration import MigrationContext
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.sources import all_sources
-from dataflow_assets.sources.declaration import Snapshot, Source
+from dataflow_assets.lake.intake import take_in
+from dataflow_assets.lake.tables import rows_table
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources import all_sources, streams, users
+from dataflow_assets.sources.declaration import Events, Snapshot, Source
+from dataflow_assets.warehouse import migrate
 from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.migrate import VERSION_TABLE, configuration, require_current, upgrade
+from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE, build_metadata
 from dataflow_assets_tests.conftest import REPOSITORY
+from dataflow_assets_tests.landing.stores import land, local_storage
 from dataflow_assets_tests.warehouse.made import (
     AUTHORS,
     DAY,
@@ -43,6 +54,8 @@ from dataflow_assets_tests.warehouse.made import (
     together,
     wait_until_blocked,
 )
+
+__all__ = ["local_storage"]
 
 SNAPSHOTS = [source.name for source in all_sources() if isinstance(source, Snapshot)]
 COLUMNS = """
@@ -81,6 +94,25 @@ def run_alembic(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def configured(folder: Path) -> Config:
+    """The configuration of Alembic in the repository; new migrations lie in a folder of their own."""
+    config = Config(toml_file=REPOSITORY / "pyproject.toml")
+    scripts = configuration().get_main_option("script_location")
+    config.set_main_option("version_locations", f"{scripts}/versions {folder}")
+    config.set_main_option("path_separator", "space")
+    return config
+
+
+def generate(url: str, folder: Path, message: str) -> Path:
+    """Generate the migration that the declarations ask for, as a developer does."""
+    with connection_to(url) as connection:
+        config = configured(folder)
+        config.attributes["connection"] = connection
+        command.revision(config, message, autogenerate=True, version_path=str(folder), head="head")
+    [made] = folder.glob(f"*_{message.lower().replace(' ', '_')}.py")
+    return made
 
 
 def load_something(url: str) -> None:
@@ -259,18 +291,111 @@ def test_a_generated_revision_is_numbered_and_clean(database_url: str, tmp_path:
         "ALTER TABLE warehouse.movies_history DROP COLUMN size_mb, "
         "ADD COLUMN old text NOT NULL DEFAULT 'x', ADD COLUMN older jsonb, ADD COLUMN oldest numeric(9, 2)",
     )
-    with connection_to(database_url) as connection:
-        config = Config(toml_file=REPOSITORY / "pyproject.toml")
-        config.attributes["connection"] = connection
-        scripts = configuration().get_main_option("script_location")
-        config.set_main_option("version_locations", f"{scripts}/versions {tmp_path}")
-        config.set_main_option("path_separator", "space")
-        command.revision(config, "Add payments", autogenerate=True, version_path=str(tmp_path), head="head")
-    [made] = tmp_path.glob("*.py")
-    assert made.name == "0002_add_payments.py"
+    made = generate(database_url, tmp_path, "Add payments")
+    assert made.name == "0003_add_payments.py"
     assert made.read_text().count("add_column(") == 5
     assert "postgresql.JSONB" in made.read_text()
     for check in (("format", "--check"), ("check",)):
         arguments = [sys.executable, "-m", "ruff", *check, "--config", REPOSITORY / "pyproject.toml", made]
         checked = subprocess.run(arguments, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stdout
+
+
+@pytest.fixture
+def migrations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder whose migrations come after those of the repository; declarations may be changed."""
+    monkeypatch.setattr(migrate, "configuration", partial(_with_connection, tmp_path))
+    yield tmp_path
+    monkeypatch.undo()
+    all_sources.cache_clear()
+
+
+def _with_connection(folder: Path, connection: sa.Connection | None = None) -> Config:
+    config = configured(folder)
+    config.attributes["connection"] = connection
+    return config
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **columns: dy.Column | None) -> Any:
+    """Change columns of the source that a module declares, or take them away; the source as it is then."""
+    declared = {**module.SOURCE.schema.columns(), **columns}
+    schema = type("Changed", (dy.Schema,), {name: column for name, column in declared.items() if column})
+    monkeypatch.setattr(module, "SOURCE", replace(module.SOURCE, schema=schema))
+    all_sources.cache_clear()
+    return module.SOURCE
+
+
+def test_a_new_column_is_declared_migrated_and_loaded(
+    database_url: str, migrations: Path, monkeypatch: pytest.MonkeyPatch, local_storage: Storage
+) -> None:
+    csv = {
+        "streams": "movie_title,user_email,size_mb,start_at,end_at,device\n"
+        f"Heat,a@x,1,{DAY}T10:00:00Z,{DAY}T11:00:00Z,tv\n",
+        "users": "country,email,first_name,last_name\nFR,a@x,A,Aa\n",
+    }
+    first, second = ({name: land(local_storage, name, f"{n}.csv", csv[name]).object for name in csv} for n in "ab")
+
+    def take_and_load(source: Source, objects: dict[str, str]) -> None:
+        assert take_in(local_storage, source, objects[source.name], "UTC")
+        table = rows_table(local_storage, source)
+        version = table.open().version()
+        with connect(database_url) as connection:
+            if isinstance(source, Events):
+                load_day(connection, source, table.scan(), version, DAY, "UTC")
+            elif isinstance(source, Snapshot):
+                changed_days = partial(table.changed_days, version=version)
+                load_snapshot(connection, source, table.scan(), version, changed_days)
+
+    for source in (streams.SOURCE, users.SOURCE):
+        take_and_load(source, first)
+    wider = [
+        declare(monkeypatch, streams, device=dy.String(nullable=True)),
+        declare(monkeypatch, users, country=dy.String(nullable=True)),
+    ]
+    for source, table in zip(wider, ("streams", "users_current"), strict=True):
+        with pytest.raises(WarehouseMismatchError, match=f"{table} has no column .*alembic revision --autogenerate"):
+            take_and_load(source, first)
+    text = generate(database_url, migrations, "Device and country").read_text()
+    changes = re.findall(r'op\.(\w+)\(\s*"(\w+)", (?:sa\.Column\()?"(\w+)"', text)
+    assert sorted(changes) == [
+        ("add_column", "streams", "device"),
+        ("add_column", "users_current", "country"),
+        ("add_column", "users_history", "country"),
+        ("drop_column", "streams", "device"),
+        ("drop_column", "users_current", "country"),
+        ("drop_column", "users_history", "country"),
+    ]
+    assert upgrade(database_url)
+    assert differences(database_url, all_sources()) == []
+    for source, column in zip(wider, ("device", "country"), strict=True):
+        assert ask(database_url, f"SELECT {column} FROM warehouse.{source.name}") == [(None,)]
+        assert scan_source(database_url, source, "UTC").collect()[column].to_list() == [None]
+    for source in wider:
+        take_and_load(source, first)
+        take_and_load(source, second)
+    assert ask(database_url, "SELECT device FROM warehouse.streams") == [("tv",)]
+    assert ask(database_url, "SELECT country FROM warehouse.users") == [("FR",)]
+    assert ask(database_url, "SELECT country FROM warehouse.users_history") == [("FR",)]
+
+
+def test_a_column_that_is_no_longer_declared_is_dropped(
+    database_url: str, migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_something(database_url)
+    declare(monkeypatch, users, last_name=None)
+    generate(database_url, migrations, "Without last names")
+    assert upgrade(database_url)
+    columns = "SELECT table_name FROM information_schema.columns WHERE column_name = 'last_name'"
+    assert ask(database_url, columns) == []
+
+
+def test_a_required_column_cannot_come_where_rows_are(
+    database_url: str, migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_something(database_url)
+    declare(monkeypatch, streams, device=dy.String())
+    generate(database_url, migrations, "Device")
+    with pytest.raises(WarehouseMismatchError, match=r'"device".* declare it as nullable and generate the migration'):
+        upgrade(database_url)
+    assert differences(database_url, [*all_sources()])[0][0] == "add_column"
+    assert ask(database_url, "SELECT count(*) FROM warehouse.streams") == [(3,)]

@@ -1,6 +1,6 @@
 """The loader's records: deliveries and the time zone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,9 @@ from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.warehouse.records import (
+    OtherColumns,
     known_versions,
+    other_columns,
     record_delivery,
     recorded_versions,
     refused,
@@ -33,7 +35,7 @@ def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
     made = delivery()
     record_delivery(database_url, intake(made, 7))
     assert ask(database_url, "SELECT * FROM warehouse.deliveries") == [
-        (made.id, "streams", DAY, made.object, "one", 10, MODIFIED, "accepted", 5, 3, 2, 7)
+        (made.id, "streams", DAY, made.object, "one", 10, MODIFIED, "accepted", 5, 3, 2, 7, [], [])
     ]
 
 
@@ -43,6 +45,19 @@ def test_a_newer_version_of_an_object_takes_the_place_of_the_older(database_url:
         record_delivery(database_url, made)
     assert known_versions(database_url) == {newer.id: ("two", 20)}
     assert ask(database_url, "SELECT delivered, accepted, rejected FROM warehouse.deliveries") == [(9, 9, 0)]
+
+
+def test_deliveries_with_other_columns_than_declared_are_known(database_url: str) -> None:
+    one, two, three = delivery("one.csv"), delivery("two.csv"), delivery("three.csv")
+    record_delivery(database_url, intake(one, kept_out=('a "b", c', ""), lacking=("size_mb",)))
+    record_delivery(database_url, intake(two, kept_out=("note",)))
+    record_delivery(database_url, intake(three))
+    first = OtherColumns(DAY, one.object, ('a "b", c', ""), ("size_mb",))
+    assert other_columns(database_url, STREAMS, DAY, DAY) == [first, OtherColumns(DAY, two.object, ("note",), ())]
+    record_delivery(database_url, intake(two, 2))
+    assert other_columns(database_url, STREAMS, DAY, DAY) == [first]
+    assert other_columns(database_url, STREAMS, DAY + timedelta(days=1), DAY + timedelta(days=9)) == []
+    assert other_columns(database_url, AUTHORS, DAY, DAY) == []
 
 
 def test_the_version_of_the_lake_is_known_for_each_object_of_a_source(database_url: str) -> None:
