@@ -61,9 +61,13 @@ def empty_database_url(server: str) -> Iterator[str]:
 
 def _database(server: str, template: str) -> Iterator[str]:
     url = _create_database(server, template)
+    name = url.rsplit("/", 1)[1]
     yield url
-    # By force: what this process left open would use up the server's connections.
-    _run(server, f'DROP DATABASE IF EXISTS "{url.rsplit("/", 1)[1]}" WITH (FORCE)')
+    # What this process left open would use up the server's connections. WITH (FORCE) would not do: it refuses where
+    # autovacuum, which belongs to another role, happens to be there.
+    own = f"datname = '{name}' AND usename = current_user"
+    _run(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
+    _run(server, f'DROP DATABASE IF EXISTS "{name}"')
 
 
 def _create_database(server: str, template: str) -> str:

@@ -16,7 +16,7 @@ from dataflow_assets.warehouse.database import (
     transaction,
 )
 from dataflow_assets.warehouse.tables import ANALYTICS
-from dataflow_assets.warehouse.values import to_arrow
+from dataflow_assets.warehouse.values import in_batches
 
 
 def load_answer(connection: Connection, name: str, partition: str, day: date, rows: pl.DataFrame) -> int:
@@ -33,5 +33,5 @@ def load_answer(connection: Connection, name: str, partition: str, day: date, ro
     with transaction(connection):
         advisory_lock(connection, name, day.isoformat())
         execute(connection, f"DELETE FROM {table} WHERE {identifier(partition)} = $1::date", day.isoformat())  # noqa: S608
-        copy_in(connection, ANALYTICS, name, [to_arrow(rows)])
+        copy_in(connection, ANALYTICS, name, in_batches(rows))
     return rows.height

@@ -154,6 +154,13 @@ def execute(connection: Connection, statement: str, *parameters: object) -> list
         return cursor.fetchall() if cursor.description else []
 
 
+def change(connection: Connection, statement: str) -> int:
+    """Run one statement that changes rows; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.rowcount
+
+
 def has_table(connection: Connection, table: str) -> bool:
     """Whether there is a table of that quoted name."""
     return bool(execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", table))

@@ -28,11 +28,10 @@ from dataflow_assets.warehouse.database import (
 )
 from dataflow_assets.warehouse.keys import row_id, typed_columns
 from dataflow_assets.warehouse.tables import DAYS, WAREHOUSE
-from dataflow_assets.warehouse.values import to_arrow
+from dataflow_assets.warehouse.values import BATCH_ROWS, to_arrow
 from dataflow_assets.window import Window
 
 _NEVER = (-1, "", 0, 0, 0)  # the record of a day that was not made yet
-_BATCH_ROWS = 50_000  # small ones, so that the server copies one while the next is made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +148,7 @@ def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.Lazy
     key = row_id(rows.collect_schema(), source.key)
     sent = [column for column in ("delivery", "position") if column not in alike]
     keyed = rows.select(key, *typed_columns(source), *sent)
-    copy_in(connection, DAYS, name, map(to_arrow, keyed.collect_batches(chunk_size=_BATCH_ROWS)))
+    copy_in(connection, DAYS, name, map(to_arrow, keyed.collect_batches(chunk_size=BATCH_ROWS)))
     return leaf
 
 

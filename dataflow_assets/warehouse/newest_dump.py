@@ -10,10 +10,19 @@ from datetime import date
 import polars as pl
 
 from dataflow_assets.sources.declaration import Snapshot
-from dataflow_assets.warehouse.database import Connection, column_list, copy_in, execute, identifier, literal, read
+from dataflow_assets.warehouse.database import (
+    Connection,
+    change,
+    column_list,
+    copy_in,
+    execute,
+    identifier,
+    literal,
+    read,
+)
 from dataflow_assets.warehouse.keys import ID
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_table
-from dataflow_assets.warehouse.values import as_declared, to_arrow
+from dataflow_assets.warehouse.values import as_declared, in_batches
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,12 @@ def add_newest(
     written = _write_values(connection, source, found.values, day_literal)
     _draft(connection, "draft_returned", current, found.returned)
     _draft(connection, "draft_gone", current, found.gone)
-    written += _count(
+    written += change(
         connection,
         f"UPDATE {current} AS old SET last_seen = NULL, missing_since = NULL "  # noqa: S608
         "FROM draft_returned AS new WHERE old.id = new.id",
     )
-    written += _count(
+    written += change(
         connection,
         f"UPDATE {current} AS old SET last_seen = {before_literal}, missing_since = {day_literal} "  # noqa: S608
         "FROM draft_gone AS new WHERE old.id = new.id",
@@ -90,16 +99,16 @@ def _write_values(connection: Connection, source: Snapshot, values: pl.DataFrame
     columns = column_list(names)
     new = ", ".join(f"new.{identifier(name)}" for name in names)
     _draft(connection, "draft_values", current, values)
-    written = _count(
+    written = change(
         connection,
         f"UPDATE {history} AS old SET valid_to = {day} FROM draft_values AS new "  # noqa: S608
         "WHERE old.id = new.id AND old.valid_to IS NULL",
     )
-    written += _count(
+    written += change(
         connection,
         f"INSERT INTO {history} (id, valid_from, {columns}) SELECT id, {day}, {columns} FROM draft_values",  # noqa: S608
     )
-    return written + _count(
+    return written + change(
         connection,
         f"MERGE INTO {current} AS old USING draft_values AS new ON old.id = new.id "  # noqa: S608
         f"WHEN MATCHED THEN UPDATE SET ({columns}) = ({new}) "
@@ -111,10 +120,5 @@ def _draft(connection: Connection, name: str, table: str, rows: pl.DataFrame) ->
     """A table of this transaction's own that holds rows with columns of another table."""
     like = f"SELECT {column_list(rows.columns)} FROM {table} WITH NO DATA"  # noqa: S608
     execute(connection, f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {like}")
-    copy_in(connection, None, name, [to_arrow(rows)])
+    copy_in(connection, None, name, in_batches(rows))
     execute(connection, f"ANALYZE {name}")
-
-
-def _count(connection: Connection, statement: str) -> int:
-    """Run a statement that changes rows; how many."""
-    return len(execute(connection, f"{statement} RETURNING 1"))

@@ -15,6 +15,7 @@ from dataflow_assets.warehouse.columns import require_columns, told_of_missing_v
 from dataflow_assets.warehouse.database import (
     Connection,
     advisory_lock,
+    change,
     column_list,
     copy_in,
     execute,
@@ -24,7 +25,7 @@ from dataflow_assets.warehouse.database import (
 from dataflow_assets.warehouse.keys import ID, row_id, typed_columns, uuids
 from dataflow_assets.warehouse.newest_dump import add_newest
 from dataflow_assets.warehouse.tables import WAREHOUSE, current_table, history_table
-from dataflow_assets.warehouse.values import to_arrow
+from dataflow_assets.warehouse.values import in_batches
 
 _DAY = "delivery_day"
 _NEVER = (-1, "", None)  # the record of tables that were not made yet
@@ -165,16 +166,16 @@ def _merge(connection: Connection, name: str, frame: pl.DataFrame, key: list[str
     """Make a table equal to a frame; the number of rows inserted, updated or deleted."""
     table, draft = identifier(WAREHOUSE, name), f"draft_{name}"
     if not execute(connection, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-        copy_in(connection, WAREHOUSE, name, [to_arrow(frame)])
+        copy_in(connection, WAREHOUSE, name, in_batches(frame))
         execute(connection, f"ANALYZE {table}")
         return frame.height
     execute(connection, f"CREATE TEMPORARY TABLE {identifier(draft)} (LIKE {table}) ON COMMIT DROP")
-    copy_in(connection, None, draft, [to_arrow(frame)])
+    copy_in(connection, None, draft, in_batches(frame))
     execute(connection, f"ANALYZE {identifier(draft)}")
     columns, others = column_list(frame.columns), [column for column in frame.columns if column not in key]
     matches = " AND ".join(f"old.{identifier(part)} = new.{identifier(part)}" for part in key)
     new = ", ".join(f"new.{identifier(column)}" for column in others)
-    changed = execute(
+    return change(
         connection,
         f"""
         MERGE INTO {table} AS old USING {identifier(draft)} AS new ON {matches}
@@ -182,7 +183,5 @@ def _merge(connection: Connection, name: str, frame: pl.DataFrame, key: list[str
             THEN UPDATE SET ({column_list(others)}) = ({new})
         WHEN NOT MATCHED BY TARGET
             THEN INSERT ({columns}) VALUES ({", ".join(f"new.{identifier(column)}" for column in frame.columns)})
-        WHEN NOT MATCHED BY SOURCE THEN DELETE
-        RETURNING 1""",  # noqa: S608
+        WHEN NOT MATCHED BY SOURCE THEN DELETE""",  # noqa: S608
     )
-    return len(changed)

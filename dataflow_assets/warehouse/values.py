@@ -4,11 +4,20 @@ Here: both ways for a whole frame; lists and structs are `jsonb` in the database
 `tables`), and what is copied or read.
 """
 
+from collections.abc import Iterator
+
 import polars as pl
 import pyarrow as pa
 
 from dataflow_assets.nested import decoded, encoded
 from dataflow_assets.warehouse.keys import uuids
+
+BATCH_ROWS = 50_000  # few enough that the server copies one batch while the next is made
+
+
+def in_batches(frame: pl.DataFrame) -> Iterator[pa.Table]:
+    """The frame as Arrow, some rows at a time."""
+    return map(to_arrow, frame.iter_slices(BATCH_ROWS))
 
 
 def to_arrow(frame: pl.DataFrame) -> pa.Table:
