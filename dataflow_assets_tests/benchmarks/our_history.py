@@ -5,7 +5,6 @@ Timed: each dump from landing to the tables. Not timed: imports, migrations.
 
 import argparse
 import json
-import resource
 import time
 from functools import partial
 
@@ -17,6 +16,7 @@ from dataflow_assets.sources import Snapshot, find_source
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.snapshots import load_snapshot
+from dataflow_assets_tests.benchmarks.memory import peak_rss_mib
 
 
 def main() -> None:
@@ -46,8 +46,7 @@ def main() -> None:
                 "changed": load.changed,
             }
         )
-    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    print(json.dumps({"dumps": dumps, "peak_rss_mib": peak}))  # noqa: T201
+    print(json.dumps({"dumps": dumps, "peak_rss_mib": peak_rss_mib()}))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ the objects' places, and for the same objects untouched. Not timed: imports, mig
 
 import argparse
 import json
-import resource
 import shutil
 import time
 from datetime import date
@@ -20,6 +19,7 @@ from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import DayLoad, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets_tests.benchmarks.memory import peak_rss_mib
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
         "same_object_seconds": unread - repeated,
         "rows": sum(load.rows for load in loads),
         "superseded": sum(load.superseded for load in loads),
-        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_rss_mib": peak_rss_mib(),
     }
     print(json.dumps(figures))  # noqa: T201
 
