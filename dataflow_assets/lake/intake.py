@@ -21,12 +21,12 @@ from deltalake.transaction import AddAction
 
 from dataflow_assets.batches import prefetched
 from dataflow_assets.errors import ConflictError, FormatError
+from dataflow_assets.lake.event_days import spans, touched_days
 from dataflow_assets.lake.reading import Batch, Reject, read_file
 from dataflow_assets.lake.tables import (
     REJECTS,
     LakeConflictError,
     LakeTable,
-    event_days,
     rejects_table,
     rows_table,
     with_origin,
@@ -67,12 +67,11 @@ class _Content:
     table: LakeTable
     source: Source
     delivery: Delivery
-    timezone: str
     staged: list[AddAction] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     delivered: int = 0
     accepted: int = 0
-    event_days: set[date] = field(default_factory=set)
+    spans: list[pl.DataFrame] = field(default_factory=list)
     refusal: str | None = None
     kept_out: list[str] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
@@ -90,7 +89,7 @@ class _Content:
             except FormatError as error:
                 self.discard()
                 self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
-                self.delivered, self.accepted, self.event_days, self.refusal = 1, 0, set(), str(error)
+                self.delivered, self.accepted, self.spans, self.refusal = 1, 0, [], str(error)
             self.digest = hashing.result()
 
     @property
@@ -123,10 +122,11 @@ class _Content:
             self.rejects += batch.rejects
             self.delivered += batch.delivered
             self.accepted += batch.rows.height
+            if batch.rows.is_empty():
+                continue
+            pending.append(with_origin(batch.rows, self.delivery, self.source))
             if isinstance(self.source, Events):
-                self.event_days |= event_days(batch.rows.lazy(), self.source, self.timezone)
-            if batch.rows.height:
-                pending.append(with_origin(batch.rows, self.delivery, self.source))
+                self.spans.append(spans(pending[-1].lazy(), self.source).collect())
             if sum(frame.height for frame in pending) >= _STAGE_ROWS:
                 yield pl.concat(pending)
                 pending = []
@@ -173,14 +173,14 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
             version, about = table.last_intake(base, delivery)
             if _is_known(landing, about, delivery, source):
                 return _intake(delivery, version, about, older_days)
-            with _read(landing, _Content(table, source, delivery, timezone)) as content:
+            with _read(landing, _Content(table, source, delivery)) as content:
                 facts = content.facts
                 with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
                     rejects.commit(rejects_base, delivery, staged, facts)
                 version = table.commit(base, delivery, content.staged, facts)
         except (ObjectChangedError, LakeConflictError):
             continue
-        return _intake(delivery, version, facts, content.event_days | older_days)
+        return _intake(delivery, version, facts, older_days | touched_days(content.spans, timezone))
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
@@ -255,7 +255,7 @@ def _older_days(
         return set()
     versions = table.versions_of(base, delivery, told)
     of_object = (table.scan(version).filter(pl.col("delivery") == delivery.id) for version in versions)
-    return set().union(*(event_days(older, source, timezone) for older in of_object))
+    return touched_days((spans(older, source).collect(engine="streaming") for older in of_object), timezone)
 
 
 def _reject_rows(rejects: list[Reject], delivery: Delivery) -> pl.DataFrame:

@@ -326,9 +326,3 @@ def with_origin(rows: pl.DataFrame, delivery: Delivery, source: Source) -> pl.Da
     if isinstance(source, Events):
         origin.append(pl.col(source.event_time).dt.date().alias("event_date"))
     return rows.with_columns(origin)
-
-
-def event_days(rows: pl.LazyFrame, source: Events, timezone: str) -> set[date]:
-    """The days, in a time zone, on which rows happened."""
-    days = rows.select(pl.col(source.event_time).dt.convert_time_zone(timezone).dt.date()).unique().collect()
-    return set(days.to_series())

@@ -6,6 +6,7 @@ types. Not here: which rows share a key, and what then, and the other values (se
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 import polars_hash as plh
 import pyarrow as pa
@@ -41,11 +42,9 @@ def typed_columns(source: Source) -> list[pl.Expr]:
 
 
 def uuids(ids: pl.Series) -> pa.FixedSizeBinaryArray:
-    """Ids (UInt128) as the sixteen bytes that PostgreSQL takes for a `uuid`."""
+    """Ids (UInt128) as the sixteen bytes that PostgreSQL takes for a `uuid`, in the same order as the numbers."""
     half = 1 << 64
-    halves = [(pl.col(ids.name) // half).cast(pl.UInt64), (pl.col(ids.name) % half).cast(pl.UInt64)]
-    pairs = ids.to_frame().select(pl.concat_arr(halves)).to_series().rechunk().to_arrow()
-    # The pairs of 64-bit integers lie one after the other: read the same bytes as one 16-byte value each.
-    return pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(pairs), [None, pairs.values.buffers()[1]], offset=pairs.offset
-    )
+    halves = ids.to_frame(ID).select(high=pl.col(ID) // half, low=pl.col(ID) % half).cast(pl.UInt64)
+    numbers = np.empty((len(ids), 2), ">u8")
+    numbers[:, 0], numbers[:, 1] = halves["high"], halves["low"]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(numbers)])
