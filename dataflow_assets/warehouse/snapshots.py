@@ -47,8 +47,8 @@ def dumps(lake: pl.LazyFrame, source: Snapshot) -> pl.DataFrame:
     Gives `id` (UInt128), `delivery_day` (Date), the schema's columns and `delivery` (Int64), by id and day.
     """
     rows = lake.with_columns(row_id(lake.collect_schema(), source.key)).sort(ID, _DAY, "object", "position")
-    latest = rows.unique([ID, _DAY], keep="last", maintain_order=True)
-    return latest.select(ID, _DAY, *typed_columns(source), "delivery").collect()
+    is_last = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (ID, _DAY))
+    return rows.filter(is_last).select(ID, _DAY, *typed_columns(source), "delivery").collect()
 
 
 def history(dumped: pl.DataFrame, source: Snapshot) -> pl.DataFrame:
@@ -61,7 +61,7 @@ def history(dumped: pl.DataFrame, source: Snapshot) -> pl.DataFrame:
     is_first = pl.col(ID).ne_missing(pl.col(ID).shift())
     differs = pl.any_horizontal(is_first, *(pl.col(name).ne_missing(pl.col(name).shift()) for name in columns))
     runs = dumped.filter(differs).rename({_DAY: "valid_from"})
-    valid_to = pl.col("valid_from").shift(-1).over(ID)
+    valid_to = pl.when(pl.col(ID) == pl.col(ID).shift(-1)).then(pl.col("valid_from").shift(-1))
     return runs.with_columns(valid_to=valid_to).select(ID, "valid_from", "valid_to", *columns, "delivery")
 
 
