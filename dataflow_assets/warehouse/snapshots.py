@@ -96,7 +96,7 @@ def load_snapshot(
     """
     with transaction(connection):
         advisory_lock(connection, source.name)
-        version, newest = _made_from(connection, source)
+        version, newest = made_from(connection, source)
         if version > lake_version:
             return _loaded(connection, source, changed=0, is_stale=True)
         changed = 0
@@ -128,7 +128,7 @@ def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) ->
     return sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items()), newest
 
 
-def _made_from(connection: Connection, source: Snapshot) -> tuple[int, date | None]:
+def made_from(connection: Connection, source: Snapshot) -> tuple[int, date | None]:
     """The lake's version and the newest delivery day that the tables were made from; -1 and None before the first."""
     statement = "SELECT lake_version, newest_day FROM warehouse.snapshots WHERE source = $1"
     found = execute(connection, statement, source.name)
