@@ -3,14 +3,16 @@
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.orchestration.answers_sensor import build_answers_sensor
 from dataflow_assets.orchestration.assets import LAKE_IO, LANDING_IO, PUBLISHED_IO, WAREHOUSE_IO, build_assets
-from dataflow_assets.orchestration.jobs import build_jobs
+from dataflow_assets.orchestration.jobs import build_answer_jobs, build_source_jobs
 from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, LandingIOManager
 from dataflow_assets.orchestration.partitions import daily_partitions
 from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
 from dataflow_assets.orchestration.sensors import build_landing_sensor
 from dataflow_assets.orchestration.statistics import build_statistics_schedule
 from dataflow_assets.orchestration.warehouse_io_manager import WarehouseIOManager
+from dataflow_assets.orchestration.warehouse_sensor import build_warehouse_sensor
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 
@@ -18,11 +20,16 @@ from dataflow_assets.sources import all_sources
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Everything that Dagster is told, for one set of settings."""
     sources, answers = all_sources(), all_answers()
+    days, answer_jobs = daily_partitions(settings), build_answer_jobs(answers)
     return dg.Definitions(
         assets=build_assets(settings, sources, answers),
-        jobs=build_jobs(sources, answers),
+        jobs=[*build_source_jobs(sources), *answer_jobs],
         schedules=[build_statistics_schedule(sources, settings.timezone)],
-        sensors=[build_landing_sensor(sources, daily_partitions(settings))],
+        sensors=[
+            build_landing_sensor(sources, days),
+            build_warehouse_sensor(sources, days),
+            build_answers_sensor(sources, days, answer_jobs),
+        ],
         resources={
             LANDING_IO: LandingIOManager(),
             LAKE_IO: LakeIOManager(),

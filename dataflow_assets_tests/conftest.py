@@ -53,6 +53,12 @@ def database_url(server: str, _template: str) -> Iterator[str]:
     yield from _database(server, _template)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(server: str, _template: str) -> Iterator[str]:
+    """The same for all tests of a module."""
+    yield from _database(server, _template)
+
+
 @pytest.fixture
 def empty_database_url(server: str) -> Iterator[str]:
     """The URL of a database of this test's own, without tables."""

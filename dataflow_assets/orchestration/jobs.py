@@ -1,4 +1,4 @@
-"""One job per layer and partition grain.
+"""One job per layer, and of the answers one per partition grain.
 
 Here: which assets run together. Not here: for which partitions.
 """
@@ -13,25 +13,25 @@ from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.sources.declaration import Source
 
+ANSWERS = {"day": "answers_daily", "month": "answers_monthly"}  # by grain
 
-def build_jobs(sources: Sequence[Source], answers: Sequence[Answer]) -> list[Any]:
-    """The jobs of every layer that Dagster fills."""
-    names = [source.name for source in sources]
-    layers = {LAKE: [[LAKE, name] for name in names], WAREHOUSE: [[WAREHOUSE, name] for name in names]}
-    for layer, grain, title in _GRAINS:
-        layers[title] = [[layer, answer.name] for answer in answers if answer.grain == grain]
+
+def build_source_jobs(sources: Sequence[Source]) -> list[Any]:
+    """The jobs of lake and warehouse."""
+    return [_job(layer, [[layer, source.name] for source in sources]) for layer in (LAKE, WAREHOUSE)]
+
+
+def build_answer_jobs(answers: Sequence[Answer]) -> list[Any]:
+    """The jobs that make answers and publish them."""
     return [
-        dg.define_asset_job(name, dg.AssetSelection.assets(*keys), description=f"Materializes {_listed(keys)}.")
-        for name, keys in layers.items()
+        _job(
+            name,
+            [[layer, answer.name] for layer in (ANALYTICS, PUBLISHED) for answer in answers if answer.grain == grain],
+        )
+        for grain, name in ANSWERS.items()
     ]
 
 
-_GRAINS = [
-    (layer, grain, f"{layer}_{title}")
-    for layer in (ANALYTICS, PUBLISHED)
-    for grain, title in (("day", "daily"), ("month", "monthly"))
-]
-
-
-def _listed(keys: Sequence[Sequence[str]]) -> str:
-    return ", ".join("/".join(key) for key in keys)
+def _job(name: str, keys: Sequence[Sequence[str]]) -> Any:
+    listed = ", ".join("/".join(key) for key in keys)
+    return dg.define_asset_job(name, dg.AssetSelection.assets(*keys), description=f"Materializes {listed}.")

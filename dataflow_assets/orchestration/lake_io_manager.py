@@ -97,7 +97,7 @@ def _take_in(
         if intake := take_in(storage, source, delivery.object, settings.timezone, told.get(delivery.id, 0)):
             if intake.refusal:
                 context.log.error(f"{delivery.object} is refused: {intake.refusal}")
-            _log_event_days(context, source, intake.event_days)
+            _log_event_days(context, source, intake)
             record_delivery(open_warehouse(settings), intake)
             yield intake
 
@@ -119,6 +119,7 @@ def _figures(intakes: list[Intake], kept: int) -> Figures:
         "names_kept_out": kept_out,
         "columns_lacking": len(lacking),
         "names_lacking": lacking,
+        "lake_version": max((intake.version for intake in intakes), default=0),
     }
 
 
@@ -128,13 +129,14 @@ def _rows_by_delivery(storage: Storage, source: Source, days: Iterable[date]) ->
     return {(day, delivery): rows for day, delivery, rows in counted.iter_rows()}
 
 
-def _log_event_days(context: dg.OutputContext, source: Source, days: Iterable[date]) -> None:
-    """Say on `lake/<source>_days` which event days have changed."""
+def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -> None:
+    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it."""
     key = dg.AssetKey([LAKE, source.name + DAYS_SUFFIX])
     known = context.asset_partitions_def
-    for day in sorted(days):
+    metadata = partition_metadata({"lake_version": intake.version})
+    for day in sorted(intake.event_days):
         if known.has_partition_key(day.isoformat()):
-            context.log_event(dg.AssetMaterialization(key, partition=day.isoformat()))
+            context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
         else:
             context.log.warning(
                 f"{source.name}: the event day {day} lies outside the partitions and is only in the lake"

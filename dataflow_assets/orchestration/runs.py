@@ -1,30 +1,33 @@
 """From landed objects to answers, in this process, as runs of the Dagster instance.
 
-Here: which partitions of which assets follow from a delivery, and running them in order. Not here: what a
-run does, and runs that the daemon starts.
+Here: running what follows from a delivery, in order. Not here: what a run does, which answers follow (see
+`reach`), and runs that the daemon starts.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from dataflow_assets.analytics import Answer, all_answers
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE, answer_partitions, days_before, taking
+from dataflow_assets.orchestration.assets import WAREHOUSE, taking
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, range_tags, stretches
+from dataflow_assets.orchestration.reach import reached_by
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Source
+from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
 _AROUND = ("DagsterExecutionLoadInputError", "DagsterExecutionHandleOutputError")  # they only say in which step
+IN_PROCESS = "dataflow/in_process"  # the tag of a run that ends with the process that asked for it
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -55,61 +58,43 @@ class Materializer:
         self._touched, self._failures, self.warnings = {}, [], []
         sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
         days = {delivery.day for delivery in deliveries}
-        snapshots = [[WAREHOUSE, source.name] for source in sources if not isinstance(source, Events)]
+        lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
+        snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
         by_day = daily_partitions(self.settings)
-        self._run([*([LAKE, source.name] for source in sources), *snapshots], by_day, days, taking(deliveries))
+        self._run([*lake, *snapshots], by_day, days, taking(deliveries))
         for source in sources:
             if isinstance(source, Events):
-                self._run([[WAREHOUSE, source.name]], by_day, self._touched.get(source.name, set()))
+                self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
         self._run_answers(sources)
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
     def _run_answers(self, sources: Sequence[Source]) -> None:
         """Run the answers that read a source, those with the same partitions together."""
-        together: dict[tuple[str, tuple[date, ...]], list[Answer]] = {}
-        for answer in all_answers():
-            if read := [source for source in sources if source.name in answer.reads]:
-                days = tuple(sorted(self._days(answer, read)))
-                together.setdefault((answer.grain, days), []).append(answer)
-        for (_, days), answers in together.items():
-            keys = [[layer, answer.name] for answer in answers for layer in (ANALYTICS, PUBLISHED)]
-            self._run(keys, answer_partitions(self.settings, answers[0]), days)
-
-    def _days(self, answer: Answer, changed: Sequence[Source]) -> set[date]:
-        """The answer's partitions that may say something else now."""
-        events = [source for name in answer.reads if isinstance(source := find_source(name), Events)]
-        days: set[date] = set()
-        for source in events:
-            # A changed snapshot may change the answer of every day that there is.
-            is_all = any(not isinstance(other, Events) for other in changed)
-            days |= self._loaded_days(source) if is_all else set()
-            days |= self._touched.get(source.name, set())
-        if answer.grain == "month":
-            return {day.replace(day=1) for day in days}
-        reach = days_before(answer, self.settings.timezone)
-        return {day + timedelta(days=after) for day in days for after in range(reach + 1)}
-
-    def _loaded_days(self, source: Events) -> set[date]:
-        with connect(open_warehouse(self.settings)) as connection:
-            return loaded_days(connection, source)
+        changed = {source.name: self._touched.get(source.name, set()) for source in sources}
+        url = open_warehouse(self.settings)
+        with connect(url) as connection:
+            reached = reached_by(changed, partial(loaded_days, connection), self.settings.timezone)
+        with making_answers(url):
+            for together in reached:
+                self._run(together.assets, together.partitions(self.settings), together.days)
 
     def _run(
         self,
-        keys: Iterable[Sequence[str]],
+        assets: Iterable[dg.AssetKey],
         partitions: dg.PartitionsDefinition[str],
         days: Iterable[date],
         config: Mapping[str, Any] = _ALL,
     ) -> None:
         """Run assets of these partitions for some days, a run for each stretch without a gap."""
-        selection = [dg.AssetKey(key) for key in keys]
+        selection = list(assets)
         job = self.definitions.resolve_implicit_global_asset_job_def()
         for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
             result = job.execute_in_process(
                 instance=self.instance,
                 asset_selection=selection,
-                tags=range_tags(first, last),
+                tags={**range_tags(first, last), IN_PROCESS: "true"},
                 run_config={**_QUIET, **config},
                 raise_on_error=False,
             )

@@ -19,7 +19,8 @@ from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.records import known_versions
 
-_UNFINISHED = [
+SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -34,7 +35,7 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
     @dg.sensor(
         name="landing_sensor",
         job_name=LAKE,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=2 * SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Finds new and changed objects in landing and takes them into the lake.",
     )
@@ -61,7 +62,7 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
 
 
 def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    return list(instance.get_runs(dg.RunsFilter(job_name=LAKE, statuses=_UNFINISHED)))
+    return list(instance.get_runs(dg.RunsFilter(job_name=LAKE, statuses=UNFINISHED)))
 
 
 def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:

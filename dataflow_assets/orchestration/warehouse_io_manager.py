@@ -20,10 +20,10 @@ from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot
 from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.event_days import load_day
+from dataflow_assets.warehouse.event_days import day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.reading import scan_answer, scan_source
-from dataflow_assets.warehouse.snapshots import load_snapshot
+from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
@@ -92,23 +92,33 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
     settings = load_settings()
     source = find_source(name)
     with connect(open_warehouse(settings)) as connection:
+        before = day_versions(connection, source) if isinstance(source, Events) else {}
 
         def write_events(day: date) -> dict[str, int]:
             assert isinstance(source, Events)
             load = load_day(connection, source, lake.frame, lake.version, day, settings.timezone)
             if load.is_stale:
                 context.log.warning(f"{name} of {day} was already made from a newer version of the lake")
-            return {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+            figures = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+            is_changed = not (load.is_known or load.is_stale)
+            return figures | _made_from(lake, before.get(day, -1), is_changed=is_changed)
 
         if isinstance(source, Snapshot):
+            version, *_ = made_from(connection, source)
             merged = load_snapshot(connection, source, lake.frame, lake.version, lake.changed_days)
             if merged.is_stale:
                 context.log.warning(f"{name} was already made from a newer version of the lake")
             dumped = _dumped_rows(source, lake.frame, partition_days(context.asset_partition_keys))
             table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
+            table |= _made_from(lake, version, is_changed=merged.changed > 0)
             write_each(context, lambda day: {"rows": dumped.get(day, 0), **table})
         else:
             write_each(context, write_events)
+
+
+def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, int]:
+    """From which version of the lake a table was made, before a load and after it, and whether the load wrote to it."""
+    return {"lake_version_before": before, "lake_version": max(lake.version, before), "is_changed": int(is_changed)}
 
 
 def _dumped_rows(source: Snapshot, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, int]:

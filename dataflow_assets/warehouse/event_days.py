@@ -39,13 +39,15 @@ class DayLoad:
     """What loading one day did. accepted = rows + superseded.
 
     `accepted` counts the day's rows in the lake, `rows` those in the table, `superseded` the rows whose key a
-    later row has. `is_stale` says that the table holds what a newer version of the lake gave, and was left alone.
+    later row has. Left alone was a table that holds what this version of the lake gave (`is_known`) or a newer one
+    (`is_stale`).
     """
 
     day: date
     accepted: int
     rows: int
     superseded: int
+    is_known: bool = False
     is_stale: bool = False
 
 
@@ -112,7 +114,7 @@ def _known(connection: Connection, source: Events, day: date, lake_version: int)
         made_from, load = _recorded(connection, source, day)
         if made_from != (lake_version, source.fingerprint) or not has_table(connection, table):
             return None
-        return load if _count(connection, table) == load.rows else None
+        return replace(load, is_known=True) if _count(connection, table) == load.rows else None
 
 
 def _recorded(connection: Connection, source: Events, day: date) -> tuple[tuple[int, str], DayLoad]:
@@ -223,6 +225,12 @@ def _attaching(connection: Connection, source: Events, day: date, leaf: str) -> 
 
 def _day_table(source: Events, day: date) -> str:
     return f"{source.name}_{day:%Y%m%d}"
+
+
+def day_versions(connection: Connection, source: Events) -> dict[date, int]:
+    """The lake's version that each day was last made from."""
+    statement = "SELECT event_day, lake_version FROM warehouse.event_days WHERE source = $1"
+    return dict(execute(connection, statement, source.name))
 
 
 def loaded_days(connection: Connection, source: Events) -> set[date]:

@@ -105,7 +105,7 @@ def load_snapshot(
     with told_of_missing_values(source.name), transaction(connection):
         require_columns(connection, source)
         advisory_lock(connection, source.name)
-        version, declaration, newest = _made_from(connection, source)
+        version, declaration, newest = made_from(connection, source)
         if version > lake_version:
             return _loaded(connection, source, changed=0, is_stale=True)
         changed = 0
@@ -138,7 +138,7 @@ def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) ->
     return sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items()), newest
 
 
-def _made_from(connection: Connection, source: Snapshot) -> tuple[int, str, date | None]:
+def made_from(connection: Connection, source: Snapshot) -> tuple[int, str, date | None]:
     """The lake's version, the declaration and the newest delivery day that the tables were last made from."""
     statement = "SELECT lake_version, declaration, newest_day FROM warehouse.snapshots WHERE source = $1"
     found = execute(connection, statement, source.name)

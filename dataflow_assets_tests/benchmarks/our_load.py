@@ -17,7 +17,7 @@ from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.event_days import DayLoad, load_day
+from dataflow_assets.warehouse.event_days import DayLoad, day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets_tests.benchmarks.memory import peak_rss_mib
 
@@ -73,9 +73,12 @@ def _take_in(storage: Storage, source: Events, keys: list[str], timezone: str) -
 
 
 def _load(url: str, storage: Storage, source: Events, version: int, days: set[date], timezone: str) -> list[DayLoad]:
+    """Load the days that the warehouse has from an older version, which is what its sensor asks for."""
     lake = rows_table(storage, source).scan(version)
     with connect(url) as connection:
-        return [load_day(connection, source, lake, version, day, timezone) for day in sorted(days)]
+        made = day_versions(connection, source)
+        older = sorted(day for day in days if made.get(day, -1) < version)
+        return [load_day(connection, source, lake, version, day, timezone) for day in older]
 
 
 if __name__ == "__main__":

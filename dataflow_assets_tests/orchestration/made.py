@@ -16,6 +16,7 @@ import psycopg2
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
 from dataflow_assets.orchestration.runs import Materializer
 from dataflow_assets.settings import Settings
 
@@ -41,6 +42,15 @@ def movies_csv(*titles: str) -> str:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """What a sensor said: what it asks for, why it does not, and where it goes on."""
+
+    requests: list[dg.RunRequest]
+    reason: str | None
+    cursor: str | None
+
+
+@dataclass(frozen=True)
 class Platform:
     settings: Settings
     definitions: dg.Definitions
@@ -63,6 +73,14 @@ class Platform:
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last or first},
             raise_on_error=False,
         )
+
+    def tick(self, sensor: str, cursor: str | None = None) -> Tick:
+        """Let a sensor look once."""
+        (found,) = (known for known in self.definitions.sensors or () if known.name == sensor)
+        assert isinstance(found, dg.SensorDefinition)
+        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions, cursor=cursor)
+        said = found.evaluate_tick(context)
+        return Tick(list(said.run_requests or ()), said.skip_message, said.cursor)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with postgres(self.settings) as cursor:
@@ -113,6 +131,12 @@ def postgres(settings: Settings) -> Iterator[Any]:
 def platform(settings: Settings) -> Iterator[Platform]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield Platform(settings, build_definitions(settings), instance)
+
+
+def wanted(request: dg.RunRequest) -> tuple[str, str, str]:
+    """The assets that a request asks for, and the first and the last of their partitions."""
+    assets = " ".join(asset.to_user_string() for asset in request.asset_selection or ())
+    return assets, request.tags[RANGE_START], request.tags[RANGE_END]
 
 
 def reasons(result: dg.ExecuteInProcessResult) -> str:

@@ -84,8 +84,8 @@ def test_every_job_resolves_and_holds_one_grain(definitions: dg.Definitions) -> 
     }
     day, month = dg.DailyPartitionsDefinition, dg.MonthlyPartitionsDefinition
     assert grains == {
-        **{name: {day} for name in ("lake", "warehouse", "analytics_daily", "published_daily")},
-        **{name: {month} for name in ("analytics_monthly", "published_monthly")},
+        **{name: {day} for name in ("lake", "warehouse", "answers_daily")},
+        "answers_monthly": {month},
     }
 
 
@@ -111,10 +111,10 @@ def _run_by(job: dg.JobDefinition) -> set[dg.AssetKey]:
     return set(job.asset_layer.executable_asset_keys) & job.asset_layer.selected_asset_keys
 
 
-def test_the_sensor_is_on_by_default(definitions: dg.Definitions) -> None:
-    (sensor,) = definitions.sensors or ()
-    assert isinstance(sensor, dg.SensorDefinition)
-    assert (sensor.name, sensor.default_status) == ("landing_sensor", dg.DefaultSensorStatus.RUNNING)
+def test_the_sensors_are_on_by_default(definitions: dg.Definitions) -> None:
+    sensors = [sensor for sensor in definitions.sensors or () if isinstance(sensor, dg.SensorDefinition)]
+    assert [sensor.name for sensor in sensors] == ["landing_sensor", "warehouse_sensor", "answers_sensor"]
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
 
 
 def _load_elsewhere(folder: Path, **variables: str) -> set[str]:

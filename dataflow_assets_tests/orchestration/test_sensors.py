@@ -6,17 +6,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
-from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, session, streams_csv
+from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, session, streams_csv, wanted
 
 
-def evaluate(platform: Platform) -> dg.SensorResult | dg.SkipReason | list[dg.RunRequest]:
+def evaluate(platform: Platform) -> dg.SkipReason | list[dg.RunRequest]:
     """The sensor's answer: its requests, or why there is none."""
-    (sensor,) = platform.definitions.sensors or ()
-    assert isinstance(sensor, dg.SensorDefinition)
-    context = dg.build_sensor_context(instance=platform.instance, definitions=platform.definitions)
-    found = sensor.evaluate_tick(context)
-    return list(found.run_requests or ()) or dg.SkipReason(found.skip_message or "")
+    found = platform.tick("landing_sensor")
+    return found.requests or dg.SkipReason(found.reason or "")
 
 
 def requests(platform: Platform) -> list[dg.RunRequest]:
@@ -27,11 +23,6 @@ def requests(platform: Platform) -> list[dg.RunRequest]:
 
 def is_quiet(platform: Platform) -> bool:
     return evaluate(platform) == dg.SkipReason("Nothing new in landing.")
-
-
-def wanted(request: dg.RunRequest) -> tuple[str, str, str]:
-    (asset,) = request.asset_selection or ()
-    return asset.to_user_string(), request.tags[RANGE_START], request.tags[RANGE_END]
 
 
 def execute(platform: Platform, request: dg.RunRequest) -> dg.ExecuteInProcessResult:

@@ -1,5 +1,7 @@
 """Answers are stored partition by partition, and read back as they were computed."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import polars as pl
@@ -8,11 +10,14 @@ from polars.testing import assert_frame_equal
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.analytics.declaration import Answer
-from dataflow_assets.warehouse.answers import load_answer
+from dataflow_assets.warehouse.answers import are_answers_being_made, load_answer, making_answers
 from dataflow_assets.warehouse.database import AdbcError, connect
 from dataflow_assets.warehouse.reading import scan_answer
 from dataflow_assets_tests.warehouse.made import DAY, ask, together
 
+_ADVISORY = (
+    "JOIN pg_database ON database = pg_database.oid WHERE locktype = 'advisory' AND datname = current_database()"
+)
 NEXT = DAY + timedelta(days=1)
 DAILY = next(answer for answer in all_answers() if "movie_title" in answer.schema.columns())
 
@@ -69,3 +74,29 @@ def test_a_partition_stored_twice_at_once_stands_once(database_url: str) -> None
         stored = together(*[lambda: load(database_url, DAILY, DAY, frame)] * 2)
         assert [future.result() for future in stored] == [5, 5]
         assert ask(database_url, f"SELECT count(*) FROM analytics.{DAILY.name}") == [(5,)]
+
+
+def test_one_makes_answers_at_a_time_and_others_can_tell(database_url: str) -> None:
+    ours, theirs = threading.Event(), threading.Event()
+
+    def make() -> bool:
+        theirs.set()
+        with making_answers(database_url):
+            return ours.is_set()
+
+    assert not are_answers_being_made(database_url)
+    with ThreadPoolExecutor(1) as pool:
+        with making_answers(database_url):
+            second = pool.submit(make)
+            theirs.wait()
+            assert are_answers_being_made(database_url)
+            assert not second.done()
+            ours.set()
+        assert second.result(), "the second did not wait for the first"
+    assert not are_answers_being_made(database_url)
+
+
+def test_a_session_that_is_killed_makes_no_answers_any_more(database_url: str) -> None:
+    with making_answers(database_url):
+        ask(database_url, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_locks {_ADVISORY}")
+        assert not are_answers_being_made(database_url)
