@@ -2,9 +2,12 @@
 
 Here: comparing what has landed with the deliveries that the lake holds, and asking for runs. Not here:
 what a run does.
+
+Where a run failed, the same objects are asked for again after a pause, which doubles with each time.
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
@@ -20,6 +23,8 @@ from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.records import known_versions
 
 SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
+_FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
+_VERSIONS = "dataflow/versions"  # the tag of a run that says which versions of which objects it takes
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -53,10 +58,10 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
                 wanted.append(delivery)
             else:
                 context.log.warning(f"{delivery.object} is of no known source, or of a day without a partition")
-        requests = list(_requests(wanted, partitions))
+        requests = list(_requests(context.instance, wanted, partitions))
         yield from requests
         if not requests:
-            yield dg.SkipReason("Nothing new in landing.")
+            yield dg.SkipReason("What landed failed and waits." if wanted else "Nothing new in landing.")
 
     return landing_sensor
 
@@ -74,20 +79,37 @@ def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
     )
 
 
-def _requests(fresh: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]) -> Iterator[dg.RunRequest]:
-    """One run per source and stretch of days; its key follows from the objects' versions."""
+def _requests(
+    instance: dg.DagsterInstance, fresh: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]
+) -> Iterator[dg.RunRequest]:
+    """One run per source and stretch of days; its key follows from the objects' versions, and how often they failed."""
     by_source: dict[str, list[Delivery]] = {}
     for delivery in fresh:
         by_source.setdefault(delivery.source, []).append(delivery)
     for source, found in sorted(by_source.items()):
         for first, last in stretches(partitions, {delivery.day for delivery in found}):
             versions = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
+            name = f"{source}-{first}-{last}-{_digest(versions)}"
+            failures = _failures(instance, name)
+            if failures and time.time() < max(failures) + _pause_after(len(failures)):
+                continue
             yield dg.RunRequest(
-                run_key=f"{source}-{first}-{last}-{_digest(versions)}",
+                run_key=f"{name}-{len(failures)}",
                 asset_selection=[dg.AssetKey([LAKE, source])],
                 run_config=taking(versions),
-                tags=range_tags(first, last),
+                tags={**range_tags(first, last), _VERSIONS: name},
             )
+
+
+def _failures(instance: dg.DagsterInstance, versions: str) -> list[float]:
+    """When the runs failed that were to take these versions, in seconds since 1970."""
+    failed = dg.RunsFilter(tags={_VERSIONS: versions}, statuses=[dg.DagsterRunStatus.FAILURE])
+    return [record.end_time or record.update_timestamp.timestamp() for record in instance.get_run_records(failed)]
+
+
+def _pause_after(failures: int) -> float:
+    doubled = min(failures - 1, 16)  # a float has an end
+    return min(_FIRST_PAUSE * 2.0**doubled, _LONGEST_PAUSE)
 
 
 def _digest(deliveries: Iterable[Delivery]) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dataflow_assets.orchestration import sensors
+from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, session, streams_csv, wanted
 
 
@@ -101,13 +103,34 @@ def test_what_a_run_under_way_takes_is_not_asked_for(platform: Platform, status:
     first, second = requests(platform)
     run = platform.instance.create_run_for_job(
         platform.definitions.resolve_job_def("lake"),
-        tags=first.tags,
+        tags=range_tags("2021-12-01", "2021-12-01"),
         status=status,
         asset_selection=frozenset([key("lake/movies")]),
     )
     assert [request.run_key for request in requests(platform)] == [second.run_key]
     platform.instance.report_run_failed(run)
     assert [request.run_key for request in requests(platform)] == [first.run_key, second.run_key]
+
+
+def test_what_failed_is_asked_for_again_after_a_pause(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    (first,) = requests(platform)
+    in_the_way = platform.settings.home / "lake"
+    in_the_way.write_text("no folder")
+    assert not execute(platform, first).success
+    in_the_way.unlink()
+    assert evaluate(platform) == dg.SkipReason("What landed failed and waits.")
+    monkeypatch.setattr(sensors, "_FIRST_PAUSE", 0.0)
+    (second,) = requests(platform)
+    assert wanted(second) == wanted(first)
+    assert second.run_key != first.run_key
+    assert execute(platform, second).success
+    assert is_quiet(platform)
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 60), (2, 120), (3, 240), (7, 3600), (2000, 3600)])
+def test_the_pause_doubles_and_has_an_end(failures: int, seconds: float) -> None:
+    assert sensors._pause_after(failures) == seconds
 
 
 def test_what_nobody_knows_is_warned_about_and_does_no_harm(
