@@ -4,7 +4,7 @@ Here: the checks, what they say, and how an IO manager logs them. Not here: what
 committed (see `lake` and `warehouse`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -50,29 +50,26 @@ def log_evaluations(context: dg.OutputContext, name: str, days: Iterable[date], 
         )
 
 
-def _columns_sentence(source: Source, day: date, found: Iterable[OtherColumns]) -> str:
+def _columns_sentence(source: Source, day: date, found: Sequence[OtherColumns]) -> str:
     """One sentence for each set of columns in which files differ, and one that says what to do."""
-    kept_out: dict[tuple[str, ...], list[str]] = {}
-    lacking: dict[tuple[str, ...], list[str]] = {}
-    for other in found:
-        kept_out.setdefault(other.kept_out, []).append(other.object)
-        lacking.setdefault(other.lacking, []).append(other.object)
     sentences = [
-        *(
-            f"{_few(files)}: not declared and kept out: {_few(map(repr, names))}."
-            for names, files in kept_out.items()
-            if names
-        ),
-        *(
-            f"{_few(files)}: absent and read as null: {_few(map(repr, names))}."
-            for names, files in lacking.items()
-            if names
-        ),
+        *_said("not declared and kept out", ((other.kept_out, other.object) for other in found)),
+        *_said("absent and read as null", ((other.lacking, other.object) for other in found)),
     ]
     return (
         f"{source.name} of {day}. {' '.join(sentences)} To take new columns in, declare them as nullable, generate the "
         "migration and load the files again."
     )
+
+
+def _said(what: str, of_files: Iterable[tuple[tuple[str, ...], str]]) -> Iterator[str]:
+    """What is so of some columns, a sentence for all files with the same ones; none for those without any."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for names, file in of_files:
+        together.setdefault(names, []).append(file)
+    for names, files in together.items():
+        if names:
+            yield f"{_few(files)}: {what}: {_few(map(repr, names))}."
 
 
 def _few(names: Iterable[str]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from itertools import chain
 
 import dagster as dg
 import polars as pl
@@ -104,10 +103,8 @@ def _take_in(
 
 def _figures(intakes: list[Intake], kept: int) -> Figures:
     accepted = sum(intake.accepted for intake in intakes)
-    kept_out, lacking = (
-        sorted(set(chain.from_iterable(names)))
-        for names in ((intake.kept_out for intake in intakes), (intake.lacking for intake in intakes))
-    )
+    kept_out = sorted({name for intake in intakes for name in intake.kept_out})
+    lacking = sorted({name for intake in intakes for name in intake.lacking})
     return {
         "objects": len(intakes),
         "delivered": sum(intake.delivered for intake in intakes),
