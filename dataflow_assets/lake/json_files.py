@@ -26,6 +26,7 @@ from dataflow_assets.lake.parsing import (
 )
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
+from dataflow_assets.window import Window
 
 # The document with its numbers in quotes. Each text gets two marks behind it, which go again, each number one on either
 # side: a mark is what no JSON text holds.
@@ -36,17 +37,17 @@ _KEPT_OUT = "kept out"
 _UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
 
 
-def read_json(path: Path, source: Source, reader: Json) -> Content:
+def read_json(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
     """Read a JSON file that is not empty.
 
     Raises:
         FormatError: the file is not one whole array.
     """
     kept_out: set[str] = set()
-    return Content(_batches(path, source, reader, kept_out), kept_out)
+    return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
 
 
-def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> Iterator[Batch]:
+def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
     """The file's rows, in order, each batch with its rejects; the first tells how many there are.
 
     The keys that no path reads are added to `kept_out`.
@@ -65,8 +66,8 @@ def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> It
         for text in batches(connection, statement, values):
             _note(text[_KEPT_OUT], kept_out)
             derived = text.with_columns(**reader.derived)
-            rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
-            yield Batch(rows, _json_rejects(text, rejected))
+            found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
+            yield Batch(found.accepted, _json_rejects(text, found.rejected), mended=found.mended)
 
 
 def _text_at(path: str, dtype: pl.DataType | None) -> str:

@@ -36,11 +36,17 @@ class Batch:
 
     `delivered` is how many rows of the file's bytes were counted, apart from the reading, since the batch before. Over
     all batches of a file it is the sum of accepted and rejected rows.
+
+    `mended` counts what was changed so that rows could be taken in, by its kind. Of the file: `byte_order_mark`,
+    `header_again` (left out), `line_ends` (other than a line feed) and `last_line_end` (missing). Of accepted rows
+    alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
+    `zoneless_time`, an `ambiguous_time` (the first of two) or a `fine_time` (cut to microseconds).
     """
 
     rows: pl.DataFrame
     rejects: list[Reject] = field(default_factory=list)
     delivered: int = 0
+    mended: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,18 @@ from dataflow_assets.lake.csv_files import check_header, read_csv
 from dataflow_assets.lake.json_files import count_objects, read_json
 from dataflow_assets.lake.parsing import Batch, Content, Reject
 from dataflow_assets.sources.declaration import Csv, Source
+from dataflow_assets.window import Window
 
 __all__ = ["Batch", "Content", "Reject", "check_format", "read_file"]
 
 
-def read_file(path: Path, source: Source) -> Content:
+def read_file(path: Path, source: Source, bounds: Window | None = None) -> Content:
     """Read a file, in batches, when they are asked for.
+
+    Args:
+        path: the file.
+        source: whose rows it holds.
+        bounds: when the events of its delivery may begin; None where it holds none, or is not a delivery.
 
     Raises:
         FormatError: the file as a whole is not what its source declares.
@@ -23,8 +29,8 @@ def read_file(path: Path, source: Source) -> Content:
     if path.stat().st_size == 0:
         return Content(iter(()))
     if isinstance(source.reader, Csv):
-        return read_csv(path, source, source.reader)
-    return read_json(path, source, source.reader)
+        return read_csv(path, source, source.reader, bounds)
+    return read_json(path, source, source.reader, bounds)
 
 
 def check_format(path: Path, source: Source) -> None:

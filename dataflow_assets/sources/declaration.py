@@ -26,10 +26,14 @@ _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
 @dataclass(frozen=True, kw_only=True)
 class Csv:
-    """Delimited text in UTF-8 with a header line; columns are matched by name."""
+    """Delimited text in UTF-8 with a header line; columns are matched by name.
+
+    With `strip` the blanks around names and values do not belong to them, whether in quotes or not.
+    """
 
     delimiter: str = ","
     quote: str = '"'
+    strip: bool = False
 
     @property
     def suffix(self) -> str:
