@@ -113,29 +113,30 @@ def records(path: Path, start: int, first_line: int, reader: Csv) -> Iterator[Re
     Raises:
         FormatError: a record is so long that a quote must have been left open.
     """
-    quotes = _Quotes(reader)
-    begun, lines, is_open = "", 0, False
+    quotes, parts, size, is_open = _Quotes(reader), list[str](), 0, False
     with path.open("rb") as file:
         file.seek(start)
         text = io.TextIOWrapper(file, "latin-1", newline="")
         for number, line in enumerate(iter(lambda: text.readline(_LONGEST_KEPT), ""), start=first_line):
-            lines += 1
-            begun = begun + line if begun else line
-            if len(begun) >= _LONGEST_KEPT:
-                raise FormatError(f"{path.name} has no end to the record that begins on line {number + 1 - lines}.")
+            parts.append(line)
+            size += len(line)
+            if size >= _LONGEST_KEPT:
+                raise FormatError(
+                    f"{path.name} has no end to the record that begins on line {number + 1 - len(parts)}."
+                )
             if reader.quote in line:
                 is_open = quotes.stay_open(line, is_open)
             if not is_open:
-                yield Record(number + 1 - lines, *_without_end(begun), lines, False)
-                begun, lines = "", 0
-        if begun:
-            yield Record(number + 1 - lines, begun.rstrip("\r\n"), "", lines, True)
+                yield _record(parts, number)
+                parts, size = [], 0
+        if parts:
+            yield _record(parts, number, is_open=True)
 
 
-def _without_end(line: str) -> tuple[str, str]:
-    """A line and what ends it."""
-    text = line.removesuffix("\n").removesuffix("\r")
-    return text, line[len(text) :]
+def _record(parts: list[str], last_line: int, *, is_open: bool = False) -> Record:
+    whole = parts[0] if len(parts) == 1 else "".join(parts)
+    text = whole.rstrip("\r\n") if is_open else whole.removesuffix("\n").removesuffix("\r")
+    return Record(last_line + 1 - len(parts), text, whole[len(text) :], len(parts), is_open)
 
 
 class _Parser:
@@ -172,7 +173,7 @@ class _Quotes:
     def __init__(self, reader: Csv) -> None:
         quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
         space = "" if reader.delimiter == " " else " *"
-        opening, inside = space + quote, f"(?:[^{quote}]|{quote}{quote})*+"
+        opening, inside = space + quote, f"[^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+"
         self._rest_of_field = re.compile(inside + quote)
         self._quoted_field = re.compile(f"(?:^|{delimiter}){opening}{inside}({quote})?")
         self._field = re.compile(

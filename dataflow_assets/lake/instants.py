@@ -57,7 +57,8 @@ def _by_first_text(texts: pl.Series, source: Source) -> pl.Expr:
     fraction = f".%{len(usual['fraction'])}f" if usual["fraction"] else ""
     time_format = f"%Y-%m-%dT%H:%M:%S{fraction}{usual['zone']}"
     local = pl.col(texts.name).str.to_datetime(time_format, time_unit="us", strict=False, cache=False)
-    return local.dt.replace_time_zone("UTC") - datetime.strptime(usual["zone"], "%z").utcoffset()
+    offset = datetime.strptime(usual["zone"], "%z").utcoffset()
+    return local.dt.replace_time_zone("UTC") - offset if offset else local.dt.replace_time_zone("UTC")
 
 
 def _in_range(instant: str) -> pl.Expr:

@@ -73,7 +73,8 @@ _FAULT_OF_THE_FILE = "Invalid Input Error: "
 def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
 
-    An error in a later batch comes through Arrow, as an OSError.
+    An error in a later batch comes through Arrow, as an OSError; one that quotes bytes which are no text is no text
+    either.
     """
     try:
         with duckdb.connect() as connection:
@@ -84,6 +85,8 @@ def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             raise
         reason = sentence.removeprefix(_FAULT_OF_THE_FILE).replace(str(path), path.name)
         raise FormatError(f"{path.name} cannot be parsed: {reason}") from None
+    except UnicodeDecodeError:
+        raise FormatError(f"{path.name} cannot be parsed: it is not text in UTF-8.") from None
 
 
 def batches(

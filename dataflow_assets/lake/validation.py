@@ -51,10 +51,18 @@ def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Valid
     if parsed.select(is_flagged.any()).item():
         flagged = parsed.filter(is_flagged)
         parsed = parsed.filter(~is_flagged)
-    checked = _checked(source, bounds)
-    accepted, failure = checked.filter(parsed.with_columns(**values_for_texts(source)), cast=True)
+    values = parsed.with_columns(**values_for_texts(source))
+    checked = _checked(source, bounds if bounds and not _is_inside(values, source, bounds) else None)
+    accepted, failure = checked.filter(values, cast=True)
     rejected = pl.concat([_explain(flagged, flags), _explain(failure.details(), failure.counts())])
     return Validated(accepted, rejected.sort(POSITION), _mended(parsed, accepted))
+
+
+def _is_inside(values: pl.DataFrame, source: Source, bounds: Window) -> bool:
+    """Whether all events begin within the bounds, as most do: quicker than a rule for each row."""
+    assert isinstance(source, Events)
+    first, last = values.select(pl.min(source.event_time), last=pl.max(source.event_time)).row(0)
+    return first is None or bool(bounds.start <= first and last < bounds.end)
 
 
 @lru_cache(maxsize=100)

@@ -94,8 +94,7 @@ def _take_in(
     settings = load_settings()
     told = recorded_versions(open_warehouse(settings), source)
     for delivery in deliveries:
-        last_told = told.get(delivery.id, 0)
-        first_day = settings.first_day
+        last_told, first_day = told.get(delivery.id, 0), settings.first_day
         if intake := take_in(storage, source, delivery.object, settings.timezone, last_told, first_day=first_day):
             if intake.refusal:
                 context.log.error(f"{delivery.object} is refused: {intake.refusal}")
@@ -138,7 +137,11 @@ def _rows_by_delivery(storage: Storage, source: Source, days: Iterable[date]) ->
 
 
 def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -> None:
-    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it."""
+    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it.
+
+    A day without a partition is one of an older version, from before another first day, or follows a delivery of
+    tomorrow.
+    """
     key = dg.AssetKey([LAKE, source.name + DAYS_SUFFIX])
     known = context.asset_partitions_def
     metadata = partition_metadata({"lake_version": intake.version})
@@ -147,7 +150,7 @@ def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -
             context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
         else:
             context.log.warning(
-                f"{source.name}: the event day {day} lies outside the partitions and is only in the lake"
+                f"{source.name}: the event day {day} has no partition, so nothing in the warehouse follows from it"
             )
 
 
