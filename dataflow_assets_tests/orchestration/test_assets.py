@@ -134,13 +134,14 @@ def test_a_refused_file_is_recorded_and_the_run_goes_on(platform: Platform) -> N
 
 
 def test_an_event_of_a_day_without_a_partition_is_rejected(platform: Platform) -> None:
-    tomorrow, later = (datetime.now(ZoneInfo("UTC")) + timedelta(days=days) for days in (1, 2))
-    sessions = [session(start.isoformat()) for start in (tomorrow, later)]
-    today = datetime.now(ZoneInfo("UTC")).date().isoformat()
-    platform.land("streams", today, streams_csv(session("2021-10-31T10:00"), *sessions))
-    assert platform.run("lake/streams", today).success
+    now = datetime.now(ZoneInfo("UTC"))
+    today, tomorrow, later = (now + timedelta(days=days) for days in (0, 1, 2))
+    starts = ["2021-10-31T10:00", tomorrow.isoformat(), later.isoformat()]
+    day = today.date().isoformat()
+    platform.land("streams", day, streams_csv(*map(session, starts)))
+    assert platform.run("lake/streams", day).success
     assert platform.partitions("lake/streams_days") == [tomorrow.date().isoformat()]
-    codes = platform.metadata("lake/rejects", today)
+    codes = platform.metadata("lake/rejects", day)
     assert (codes["streams: start_at.too_early"], codes["streams: start_at.too_late"]) == (1, 1)
 
 
