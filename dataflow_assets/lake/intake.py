@@ -111,7 +111,7 @@ class _Content:
             "refusal": self.refusal or "",
             "kept_out": json.dumps(self.kept_out),
             "lacking": json.dumps(self.lacking),
-            "mended": json.dumps(self.mended, sort_keys=True),
+            "mended": json.dumps(+self.mended, sort_keys=True),
         }
 
     def discard(self) -> None:
@@ -161,7 +161,8 @@ def take_in(
         storage: holds landing and lake.
         source: how the object is read.
         key: the object's key.
-        timezone: cuts the event days that are reported and `first_day`; nothing else in the lake depends on it.
+        timezone: cuts the event days that are reported, and those on which events may begin; nothing else in the lake
+            depends on it.
         told: the version of the last intake of the object whose event days are known to have been heard: those of
             all that it gave since are reported again, for a crash may have kept them from it.
         first_day: the first day of which the platform keeps events; an earlier one is rejected, and so is one later
