@@ -4,8 +4,9 @@ Here: what an asset is called, depends on, is partitioned by and says of itself.
 are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
 """
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.checks import columns_spec
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
+from dataflow_assets.orchestration.warehouse_io_manager import EventDays
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Source
@@ -169,8 +171,14 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
     )
     def answer_table(context: dg.AssetExecutionContext, **tables: Any) -> pl.DataFrame:
         # One day after the other: each reads its own days, in batches, and no run holds the days of all.
-        days = partition_days(context.partition_keys)
-        return pl.concat(compute_partition(answer, tables, day, timezone).collect(engine="streaming") for day in days)
+        def answered(day: date) -> pl.DataFrame:
+            read = days_read(answer, day, timezone)
+            frames = {
+                name: table.scan(read) if isinstance(table, EventDays) else table for name, table in tables.items()
+            }
+            return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
+
+        return pl.concat(map(answered, partition_days(context.partition_keys)))
 
     return answer_table
 
@@ -191,6 +199,12 @@ def days_before(answer: Answer, timezone: str) -> int:
     return answer.trailing_days + longest + (0 if has_even_days else 1)
 
 
+def days_read(answer: Answer, day: date, timezone: str) -> list[date]:
+    """The days whose events an answer may read for its partition of a day (of a month: its first day)."""
+    last = monthrange(day.year, day.month)[1] - 1 if answer.grain == "month" else 0
+    return [day + timedelta(days=number) for number in range(-days_before(answer, timezone), last + 1)]
+
+
 def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     key = [WAREHOUSE, source.name]
     if not isinstance(source, Events):
@@ -200,7 +214,7 @@ def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     mapping = dg.TimeWindowPartitionMapping(
         start_offset=-days_before(answer, timezone), allow_nonexistent_upstream_partitions=True
     )
-    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=pl.LazyFrame)
+    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=EventDays)
 
 
 def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:

@@ -4,8 +4,10 @@ Here: what loading and storing a partition of `warehouse/*` and `analytics/*` me
 statements (see `warehouse`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -26,25 +28,38 @@ from dataflow_assets.warehouse.reading import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 
+@dataclass(frozen=True)
+class EventDays:
+    """A table of events; `scan` gives the rows of the days that it is called with, read when they are collected."""
+
+    scan: Callable[[Iterable[date]], pl.LazyFrame]
+
+
 class WarehouseIOManager(dg.ConfigurableIOManager):
     """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from frames; loads both as frames.
 
     An input that is annotated `pl.LazyFrame` is read when it is collected, and then only the columns and days that
-    its query uses: collected twice, it is read twice (see `warehouse.reading`). Any other is a `pl.DataFrame`.
-    `dg.AssetIn(metadata={"columns": [...]})` leaves the other columns out of either.
+    its query uses: collected twice, it is read twice (see `warehouse.reading`). One of an event table may be annotated
+    `EventDays`, to read other days for each partition of a run. Any other is a `pl.DataFrame`.
+    `dg.AssetIn(metadata={"columns": [...]})` leaves the other columns out of either frame.
 
     Of an event table and of an answer the partition's days are loaded; a snapshot table is loaded as it stands,
     one row per key ever seen.
     """
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame:
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame | EventDays:
         """The rows of the wanted partitions.
 
         Raises:
             NotFoundError: `columns` names one that the table does not have.
         """
+        kind = context.dagster_type.typing_type
+        if kind is EventDays:
+            settings = load_settings()
+            source = find_source(context.asset_key.path[-1])
+            return EventDays(partial(scan_source, open_warehouse(settings), source, settings.timezone))
         rows = _chosen(context, _scan(context))
-        return rows if context.dagster_type.typing_type is pl.LazyFrame else rows.collect()
+        return rows if kind is pl.LazyFrame else rows.collect()
 
     def handle_output(self, context: dg.OutputContext, obj: LakeRows | pl.DataFrame) -> None:
         """Put the run's partitions in place of those in the table."""
