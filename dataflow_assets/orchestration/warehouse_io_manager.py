@@ -7,7 +7,6 @@ statements (see `warehouse`).
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -24,7 +23,7 @@ from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import scan_answer, scan_source
+from dataflow_assets.warehouse.reading import scan_answer, scan_by_days, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 
@@ -57,7 +56,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         if kind is EventDays:
             settings = load_settings()
             source = find_source(context.asset_key.path[-1])
-            return EventDays(partial(scan_source, open_warehouse(settings), source, settings.timezone))
+            assert isinstance(source, Events)
+            return EventDays(scan_by_days(open_warehouse(settings), source, settings.timezone))
         rows = _chosen(context, _scan(context))
         return rows if kind is pl.LazyFrame else rows.collect()
 

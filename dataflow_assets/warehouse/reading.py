@@ -13,6 +13,7 @@ a filter) only at the next call of Polars.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from functools import partial
 from itertools import groupby
 
 import dataframely as dy
@@ -38,6 +39,15 @@ def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | 
         timezone: cuts the days, as it does in the warehouse.
         days: of events, those to read; all of them if None.
     """
+    return _scan_source(Connections(url), source, timezone, days)
+
+
+def scan_by_days(url: str, source: Events, timezone: str) -> Callable[[Iterable[date]], pl.LazyFrame]:
+    """A function that scans some days of an event table, as `scan_source` does, by connections used again."""
+    return partial(_scan_source, Connections(url), source, timezone)
+
+
+def _scan_source(connections: Connections, source: Source, timezone: str, days: Iterable[date] | None) -> pl.LazyFrame:
     stretches = _EVERY_DAY if days is None else tuple(_stretches(days))
 
     def where(predicate: pl.Expr | None) -> str:
@@ -46,14 +56,14 @@ def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | 
         first, last = (date.min, date.max) if predicate is None else day_bounds(predicate, source, timezone)
         return _within("event_day", [(max(first, start), min(last, end)) for start, end in stretches])
 
-    return _scan(url, identifier(WAREHOUSE, source.name), source.schema, where)
+    return _scan(connections, identifier(WAREHOUSE, source.name), source.schema, where)
 
 
 def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date]) -> pl.LazyFrame:
     """The rows of some partitions of an answer (of a month: its first day), by key; the answer's columns."""
     partition, *_ = schema.column_names()
     where = _within(partition, list(_stretches(days)))
-    return _scan(url, identifier(ANALYTICS, name), schema, lambda _: where).sort(schema.primary_key())
+    return _scan(Connections(url), identifier(ANALYTICS, name), schema, lambda _: where).sort(schema.primary_key())
 
 
 def read_tables(url: str, sources: Iterable[Source], timezone: str) -> dict[str, pl.DataFrame]:
@@ -61,8 +71,8 @@ def read_tables(url: str, sources: Iterable[Source], timezone: str) -> dict[str,
     return {source.name: scan_source(url, source, timezone).collect() for source in sources}
 
 
-def _scan(url: str, table: str, schema: type[dy.Schema], where: _Where) -> pl.LazyFrame:
-    connections, types = Connections(url), schema.create_empty().schema
+def _scan(connections: Connections, table: str, schema: type[dy.Schema], where: _Where) -> pl.LazyFrame:
+    types = schema.create_empty().schema
 
     def batches(
         used: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None

@@ -31,7 +31,7 @@ from dataflow_assets.lake.intake import take_in
 from dataflow_assets.lake.tables import rows_table
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.assets import days_before
+from dataflow_assets.orchestration.assets import days_read
 from dataflow_assets.orchestration.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import Events, find_source
@@ -40,7 +40,7 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import scan_source
+from dataflow_assets.warehouse.reading import scan_by_days, scan_source
 from dataflow_assets_tests.benchmarks import common
 from dataflow_assets_tests.benchmarks.tables import load, snapshots
 
@@ -167,10 +167,16 @@ def _answer_days(settings: Settings, days: Sequence[date]) -> None:
 
 def _answer(settings: Settings, answer: Answer, days: Sequence[date]) -> None:
     url, timezone = open_warehouse(settings), settings.timezone
-    reach = range(-days_before(answer, timezone), len(days))
-    read = [days[0] + timedelta(days=after) for after in reach]
-    tables = {name: scan_source(url, find_source(name), timezone, read) for name in answer.reads}
-    rows = pl.concat(compute_partition(answer, tables, day, timezone).collect(engine="streaming") for day in days)
+    source = find_source("streams")
+    assert isinstance(source, Events)
+    streams = scan_by_days(url, source, timezone)
+    snapshots = {name: scan_source(url, find_source(name), timezone) for name in answer.reads if name != source.name}
+
+    def answered(day: date) -> pl.DataFrame:
+        tables = {source.name: streams(days_read(answer, day, timezone)), **snapshots}
+        return compute_partition(answer, tables, day, timezone).collect(engine="streaming")
+
+    rows = pl.concat(map(answered, days))
     with connect(url) as connection:
         for day in days:
             load_answer(connection, answer.name, answer.grain, day, rows.filter(pl.col(answer.grain) == day))
