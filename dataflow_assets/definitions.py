@@ -3,6 +3,7 @@
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.orchestration.alert_sensors import build_alert_sensors
 from dataflow_assets.orchestration.answers_sensor import build_answers_sensor
 from dataflow_assets.orchestration.assets import LAKE_IO, LANDING_IO, PUBLISHED_IO, WAREHOUSE_IO, build_assets
 from dataflow_assets.orchestration.jobs import build_answer_jobs, build_source_jobs
@@ -29,6 +30,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_landing_sensor(sources, days),
             build_warehouse_sensor(sources, days),
             build_answers_sensor(sources, days, answer_jobs),
+            *build_alert_sensors(settings),
         ],
         resources={
             LANDING_IO: LandingIOManager(),

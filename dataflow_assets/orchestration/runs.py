@@ -15,6 +15,7 @@ import dagster as dg
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.assets import WAREHOUSE, taking
+from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, range_tags, stretches
 from dataflow_assets.orchestration.reach import reached_by
@@ -26,7 +27,6 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
-_AROUND = ("DagsterExecutionLoadInputError", "DagsterExecutionHandleOutputError")  # they only say in which step
 IN_PROCESS = "dataflow/in_process"  # the tag of a run that ends with the process that asked for it
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -120,10 +120,5 @@ class Materializer:
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    errors = [failure.error for failure in failures if failure.error]
-    error = errors[0] if errors else None
-    while error and error.cause and error.cls_name in _AROUND:
-        error = error.cause
-    message = error.message.strip() if error else "see the run's log in the Dagster UI"
-    return f"The run {result.run_id} failed: {message}"
+    reason = first_failure(result.all_events) or "see the run's log in the Dagster UI"
+    return f"The run {result.run_id} failed: {reason}"
