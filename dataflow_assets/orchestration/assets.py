@@ -20,10 +20,11 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.checks import columns_spec
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
-from dataflow_assets.orchestration.warehouse_io_manager import EventDays
+from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Source
+from dataflow_assets.warehouse.reading import Table
 
 LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
 LANDING_IO, LAKE_IO, WAREHOUSE_IO, PUBLISHED_IO = "landing_io", "lake_io", "warehouse_io", "published_io"
@@ -169,16 +170,17 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         io_manager_key=WAREHOUSE_IO,
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
     )
-    def answer_table(context: dg.AssetExecutionContext, **tables: Any) -> pl.DataFrame:
+    def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Answered:
         # One day after the other: each reads its own days, in batches, and no run holds the days of all.
+        days = partition_days(context.partition_keys)
+        read = {day: days_read(answer, day, timezone) for day in days}
+
         def answered(day: date) -> pl.DataFrame:
-            read = days_read(answer, day, timezone)
-            frames = {
-                name: table.scan(read) if isinstance(table, EventDays) else table for name, table in tables.items()
-            }
+            frames = {name: table.scan(read[day]) for name, table in tables.items()}
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
-        return pl.concat(map(answered, partition_days(context.partition_keys)))
+        made_from = {day: {name: table.version(read[day]) for name, table in tables.items()} for day in days}
+        return Answered(pl.concat(map(answered, days)), made_from)
 
     return answer_table
 
@@ -209,12 +211,12 @@ def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     key = [WAREHOUSE, source.name]
     if not isinstance(source, Events):
         # The latest values of every key: an answer does not ask how they were on its day.
-        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping(), dagster_type=pl.LazyFrame)
+        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping(), dagster_type=Table)
     # The first days have none before them, and a month that is not over yet has days to come.
     mapping = dg.TimeWindowPartitionMapping(
         start_offset=-days_before(answer, timezone), allow_nonexistent_upstream_partitions=True
     )
-    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=EventDays)
+    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=Table)
 
 
 def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:

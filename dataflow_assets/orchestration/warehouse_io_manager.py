@@ -4,7 +4,7 @@ Here: what loading and storing a partition of `warehouse/*` and `analytics/*` me
 statements (see `warehouse`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,53 +19,52 @@ from dataflow_assets.orchestration.slices import write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot
-from dataflow_assets.warehouse.answers import load_answer
+from dataflow_assets.warehouse.answers import Versions, load_answer
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import scan_answer, scan_by_days, scan_source
+from dataflow_assets.warehouse.reading import Table, open_table, scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 
 @dataclass(frozen=True)
-class EventDays:
-    """A table of events; `scan` gives the rows of the days that it is called with, read when they are collected."""
+class Answered:
+    """Partitions of an answer: all their rows, and what each partition was made from."""
 
-    scan: Callable[[Iterable[date]], pl.LazyFrame]
+    rows: pl.DataFrame
+    made_from: Mapping[date, Versions]
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
-    """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from frames; loads both as frames.
+    """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from answers; loads both as frames.
 
     An input that is annotated `pl.LazyFrame` is read when it is collected, and then only the columns and days that
-    its query uses: collected twice, it is read twice (see `warehouse.reading`). One of an event table may be annotated
-    `EventDays`, to read other days for each partition of a run. Any other is a `pl.DataFrame`.
+    its query uses: collected twice, it is read twice (see `warehouse.reading`). One that is annotated `Table` reads
+    the days of each partition apart, of a source's table. Any other is a `pl.DataFrame`.
     `dg.AssetIn(metadata={"columns": [...]})` leaves the other columns out of either frame.
 
     Of an event table and of an answer the partition's days are loaded; a snapshot table is loaded as it stands,
     one row per key ever seen.
     """
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame | EventDays:
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame | Table:
         """The rows of the wanted partitions.
 
         Raises:
             NotFoundError: `columns` names one that the table does not have.
         """
         kind = context.dagster_type.typing_type
-        if kind is EventDays:
+        if kind is Table:
             settings = load_settings()
-            source = find_source(context.asset_key.path[-1])
-            assert isinstance(source, Events)
-            return EventDays(scan_by_days(open_warehouse(settings), source, settings.timezone))
+            return open_table(open_warehouse(settings), find_source(context.asset_key.path[-1]), settings.timezone)
         rows = _chosen(context, _scan(context))
         return rows if kind is pl.LazyFrame else rows.collect()
 
-    def handle_output(self, context: dg.OutputContext, obj: LakeRows | pl.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: LakeRows | Answered) -> None:
         """Put the run's partitions in place of those in the table."""
         layer, name = context.asset_key.path
         if layer == "analytics":
-            assert isinstance(obj, pl.DataFrame)
+            assert isinstance(obj, Answered)
             _store_answer(context, name, obj)
         else:
             assert isinstance(obj, LakeRows)
@@ -93,12 +92,16 @@ def _chosen(context: dg.InputContext, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(columns)
 
 
-def _store_answer(context: dg.OutputContext, name: str, rows: pl.DataFrame) -> None:
+def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> None:
     partition, *_ = find_answer(name).schema.column_names()
     with connect(open_warehouse(load_settings())) as connection:
 
         def write(day: date) -> dict[str, int]:
-            return {"rows": load_answer(connection, name, partition, day, rows.filter(pl.col(partition) == day))}
+            rows = answered.rows.filter(pl.col(partition) == day)
+            load = load_answer(connection, name, partition, day, rows, answered.made_from[day])
+            if load.is_stale:
+                context.log.warning(f"{name} of {day} was already made from newer tables")
+            return {"rows": load.rows}
 
         write_each(context, write)
 

@@ -12,6 +12,7 @@ a filter) only at the next call of Polars.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from itertools import groupby
@@ -22,7 +23,9 @@ from polars.io.plugins import register_io_source
 
 from dataflow_assets.sources.declaration import Events, Source
 from dataflow_assets.warehouse.database import Connections, column_list, identifier, literal, read_batches
+from dataflow_assets.warehouse.event_days import day_versions
 from dataflow_assets.warehouse.predicates import day_bounds
+from dataflow_assets.warehouse.snapshots import changed_version
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE
 from dataflow_assets.warehouse.values import as_declared
 
@@ -42,9 +45,33 @@ def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | 
     return _scan_source(Connections(url), source, timezone, days)
 
 
-def scan_by_days(url: str, source: Events, timezone: str) -> Callable[[Iterable[date]], pl.LazyFrame]:
-    """A function that scans some days of an event table, as `scan_source` does, by connections used again."""
-    return partial(_scan_source, Connections(url), source, timezone)
+@dataclass(frozen=True)
+class Table:
+    """The table of a source, to be read again and again by the same connections.
+
+    `scan` gives the rows of some days, as `scan_source` does. `version` is a number that has grown when what some
+    days hold has changed since: as it was when the table was opened, so before anything is read. Of snapshots the
+    days do not matter.
+    """
+
+    scan: Callable[[Iterable[date]], pl.LazyFrame]
+    version: Callable[[Iterable[date]], int]
+
+
+def open_table(url: str, source: Source, timezone: str) -> Table:
+    """The table of a source; the arguments are those of `scan_source`."""
+    connections = Connections(url)
+    with connections.take() as connection:
+        if isinstance(source, Events):
+            versions = day_versions(connection, source)
+        else:
+            changed = changed_version(connection, source)
+
+    def version(days: Iterable[date]) -> int:
+        # Each day's number only grows, and so does their sum; a day that was never made counts nothing.
+        return sum(versions.get(day, -1) + 1 for day in days) if isinstance(source, Events) else changed + 1
+
+    return Table(partial(_scan_source, connections, source, timezone), version)
 
 
 def _scan_source(connections: Connections, source: Source, timezone: str, days: Iterable[date] | None) -> pl.LazyFrame:

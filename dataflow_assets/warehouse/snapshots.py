@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from dataflow_assets.sources.declaration import Snapshot
+from dataflow_assets.sources.declaration import Snapshot, Source
 from dataflow_assets.warehouse.columns import require_columns, told_of_missing_values
 from dataflow_assets.warehouse.database import (
     Connection,
@@ -117,7 +117,7 @@ def load_snapshot(
                 changed, newest = _add_newest(connection, source, lake, newest, day), day
             case _:
                 changed, newest = _derive_all(connection, source, lake)
-        _record(connection, source, lake_version, newest)
+        _record(connection, source, lake_version, newest, is_changed=changed > 0)
         return _loaded(connection, source, changed=changed)
 
 
@@ -153,12 +153,23 @@ def _loaded(connection: Connection, source: Snapshot, *, changed: int, is_stale:
     return SnapshotLoad(keys=keys, runs=runs, changed=changed, is_stale=is_stale)
 
 
-def _record(connection: Connection, source: Snapshot, lake_version: int, newest: date | None) -> None:
+def changed_version(connection: Connection, source: Source) -> int:
+    """The lake's version by which a row of the tables was last written; -1 where none was."""
+    statement = "SELECT changed_version FROM warehouse.snapshots WHERE source = $1"
+    found = execute(connection, statement, source.name)
+    return int(found[0][0]) if found else -1
+
+
+def _record(
+    connection: Connection, source: Snapshot, lake_version: int, newest: date | None, *, is_changed: bool
+) -> None:
+    changed = lake_version if is_changed else changed_version(connection, source)
     execute(
         connection,
-        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date, $4) ON CONFLICT (source) DO UPDATE SET "
-        "lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day, declaration = EXCLUDED.declaration",
-        *(source.name, lake_version, newest.isoformat() if newest else None, source.fingerprint),
+        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date, $4, $5) ON CONFLICT (source) DO UPDATE SET "
+        "lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day, declaration = EXCLUDED.declaration, "
+        "changed_version = EXCLUDED.changed_version",
+        *(source.name, lake_version, newest.isoformat() if newest else None, source.fingerprint, changed),
     )
 
 

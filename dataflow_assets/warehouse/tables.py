@@ -186,5 +186,20 @@ def _record_tables(metadata: sa.MetaData) -> None:
         sa.Column(
             "declaration", sa.Text(), nullable=False, server_default="", comment="hash of the source's declaration"
         ),
+        sa.Column(
+            "changed_version",
+            sa.BigInteger(),
+            nullable=False,
+            server_default="-1",
+            comment="the lake_version by which a row was last written",
+        ),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "answers",
+        metadata,
+        sa.Column("answer", sa.Text(), primary_key=True),
+        sa.Column("partition", sa.Date(), primary_key=True, comment="the day, or the first day of the month"),
+        sa.Column("made_from", postgresql.JSONB(), nullable=False, comment="by source, the version that was read"),
         schema=WAREHOUSE,
     )

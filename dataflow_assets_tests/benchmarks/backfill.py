@@ -40,7 +40,7 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import scan_by_days, scan_source
+from dataflow_assets.warehouse.reading import open_table
 from dataflow_assets_tests.benchmarks import common
 from dataflow_assets_tests.benchmarks.tables import load, snapshots
 
@@ -167,19 +167,16 @@ def _answer_days(settings: Settings, days: Sequence[date]) -> None:
 
 def _answer(settings: Settings, answer: Answer, days: Sequence[date]) -> None:
     url, timezone = open_warehouse(settings), settings.timezone
-    source = find_source("streams")
-    assert isinstance(source, Events)
-    streams = scan_by_days(url, source, timezone)
-    snapshots = {name: scan_source(url, find_source(name), timezone) for name in answer.reads if name != source.name}
+    tables = {name: open_table(url, find_source(name), timezone) for name in answer.reads}
 
     def answered(day: date) -> pl.DataFrame:
-        tables = {source.name: streams(days_read(answer, day, timezone)), **snapshots}
-        return compute_partition(answer, tables, day, timezone).collect(engine="streaming")
+        frames = {name: table.scan(days_read(answer, day, timezone)) for name, table in tables.items()}
+        return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
     rows = pl.concat(map(answered, days))
     with connect(url) as connection:
         for day in days:
-            load_answer(connection, answer.name, answer.grain, day, rows.filter(pl.col(answer.grain) == day))
+            load_answer(connection, answer.name, answer.grain, day, rows.filter(pl.col(answer.grain) == day), {})
 
 
 def _runs(settings: Settings, days: Sequence[date]) -> dict[str, float]:

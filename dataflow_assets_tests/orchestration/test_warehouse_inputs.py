@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from dataflow_assets.orchestration.partitions import daily_partitions
-from dataflow_assets.orchestration.warehouse_io_manager import EventDays
 from dataflow_assets.sources import find_source
+from dataflow_assets.warehouse.reading import Table
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, reasons, session, streams_csv
 from dataflow_assets_tests.warehouse.made import allow_only
 
@@ -46,8 +46,8 @@ def as_lazy_frame(seen: list[Any]) -> Callable[..., None]:
     return report
 
 
-def as_event_days(seen: list[Any]) -> Callable[..., None]:
-    def report(rows: EventDays) -> None:
+def as_table(seen: list[Any]) -> Callable[..., None]:
+    def report(rows: Table) -> None:
         seen.append(rows)
 
     return report
@@ -106,8 +106,8 @@ def test_an_asset_is_given_the_days_that_its_mapping_names(
 
 
 def test_an_asset_may_read_other_days_for_each_partition(loaded: Platform) -> None:
-    table = given(loaded, as_event_days, "warehouse/streams", DAYS[0], DAYS[3])
-    assert isinstance(table, EventDays)
+    table = given(loaded, as_table, "warehouse/streams", DAYS[0], DAYS[3])
+    assert isinstance(table, Table)
     for number, day in enumerate(DAYS):
         assert of_days(table.scan([date.fromisoformat(day)])) == {day: number + 1}
 

@@ -120,7 +120,7 @@ def load_something(url: str) -> None:
     with connect(url) as connection:
         load_day(connection, STREAMS, sessions(minutes(DAY, 3)).lazy(), 1, DAY, "UTC")
         load_snapshot(connection, AUTHORS, dump({"King": "American"}).lazy(), 1)
-        load_answer(connection, answer.name, answer.grain, DAY, answer.schema.sample(2))
+        load_answer(connection, answer.name, answer.grain, DAY, answer.schema.sample(2), {})
 
 
 def test_an_empty_database_gets_the_tables_once(empty_database_url: str) -> None:
@@ -269,7 +269,7 @@ def test_a_text_of_any_length_may_be_part_of_an_answer(database_url: str) -> Non
     answer = next(answer for answer in all_answers() if "movie_title" in answer.schema.columns())
     rows = answer.schema.sample(1, overrides={"movie_title": [movie], answer.grain: [DAY]})
     with connect(database_url) as connection:
-        load_answer(connection, answer.name, answer.grain, DAY, rows)
+        load_answer(connection, answer.name, answer.grain, DAY, rows, {})
     assert ask(database_url, f"SELECT movie_title FROM analytics.{answer.name}") == [(movie,)]
 
 

@@ -222,7 +222,7 @@ def test_an_answer_of_lists_structs_and_decimals_comes_back(database_url: str) -
     ]
     frame = pl.DataFrame(rows, schema=Summary.create_empty().schema, orient="row")
     with connect(database_url) as adbc:
-        assert load_answer(adbc, "summary", "day", DAY, frame) == 3
+        assert load_answer(adbc, "summary", "day", DAY, frame, {}).rows == 3
     found = scan_answer(database_url, "summary", Summary, [DAY])
     assert_frame_equal(found.collect(), frame)
     assert found.filter(pl.col("names").list.len() == 2).select("most").collect().item() == {"name": '"', "share": 0.1}
