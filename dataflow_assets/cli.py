@@ -5,6 +5,7 @@ Here: arguments, progress and printing; each command calls one thing of another 
 
 import csv
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from dataflow_assets.warehouse import embedded
 
 if TYPE_CHECKING:
     from dataflow_assets.analytics.answers import Questions
-    from dataflow_assets.landing.deliveries import Delivery
+    from dataflow_assets.landing.deliveries import Delivery, Expected
     from dataflow_assets.sources.declaration import Source
 
 app = typer.Typer(
@@ -53,6 +54,16 @@ class Collector(StrEnum):
 
     CSV = "csv"
     JSON = "json"
+
+
+class State(StrEnum):
+    """What may have become of a version of a landed object."""
+
+    LANDED = "landed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    STRAY = "stray"
 
 
 def main() -> None:
@@ -242,7 +253,69 @@ def rejects(
     _print_table(["source", "delivered", "object", "line", "why"], shown)
 
 
+@app.command()
+def deliveries(
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    day: Annotated[str | None, typer.Option(help="Only of this delivery day, YYYY-MM-DD.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="First make the record again from the lake.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what became of every version of every landed object."""
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import all_sources, find_source
+    from dataflow_assets.warehouse.arrivals import read_arrivals
+    from dataflow_assets.warehouse.opening import open_warehouse
+    from dataflow_assets.warehouse.records import read_deliveries, rebuild_deliveries
+
+    settings = load_settings()
+    url, storage = open_warehouse(settings), open_storage(settings)
+    name, delivered = find_source(source).name if source else None, _day(day) if day else None
+    if rebuild:
+        versions = rebuild_deliveries(url, storage, all_sources(), settings.timezone)
+        _say(f"The record was made again: {versions:,} versions of landed objects.")
+    rows = read_deliveries(url, name, delivered)
+    if state in (None, State.LANDED, State.STRAY):  # of which only landing knows
+        rows += read_arrivals(url, storage, _expected(settings), name, delivered)
+    rows = sorted(
+        (row for row in rows if state in (None, row["state"])),
+        key=lambda row: (row["source"] or "", row["day"] or "", row["object"], row.get("lake_version", math.inf)),
+    )
+    if as_json:
+        _print_json(rows)
+        return
+    columns = ["source", "day", "object", "state", "delivered", "accepted", "rejected", "event days", "landed"]
+    _print_table(columns, [_delivery_line(row, settings.timezone) for row in rows])
+    for row in rows:
+        if "reason" in row:
+            _say(f"{row['object']} {row['reason']}.")
+
+
 # What the commands share
+
+
+def _expected(settings: Settings) -> "Expected":
+    from dataflow_assets.landing.deliveries import Expected
+    from dataflow_assets.orchestration.partitions import daily_partitions
+    from dataflow_assets.sources import all_sources
+
+    names = frozenset(source.name for source in all_sources())
+    return Expected(names, frozenset(daily_partitions(settings).get_partition_keys()))
+
+
+def _delivery_line(row: dict[str, Any], timezone: str) -> list[str]:
+    days = row.get("event_days") or []
+    counts = [f"{row[name]:,}" if name in row else "" for name in ("delivered", "accepted", "rejected")]
+    landed = row["last_modified"] and datetime.fromisoformat(row["last_modified"]).astimezone(ZoneInfo(timezone))
+    return [
+        row["source"] or "",
+        row["day"] or "",
+        row["object"].split("/", 3)[-1] if row["day"] else row["object"],
+        row["state"],
+        *counts,
+        " to ".join(sorted({days[0], days[-1]})) if days else "",
+        f"{landed:%Y-%m-%d %H:%M}" if landed else "",
+    ]
 
 
 def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date) -> None:
@@ -281,13 +354,17 @@ def _delivery_day(settings: Settings, text: str | None) -> date:
     today = datetime.now(ZoneInfo(settings.timezone)).date()
     if text is None:
         return today
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{text!r} is not a day; write it like 2021-12-31.") from None
+    day = _day(text)
     if not settings.first_day <= day <= today + timedelta(days=1):
         raise SettingsError(f"{day} has no partition: days go from {settings.first_day} to tomorrow.")
     return day
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a day; write it like 2021-12-31.") from None
 
 
 def _sample_file(folder: Path, source: "Source") -> Path:

@@ -158,6 +158,13 @@ class Settings(BaseSettings):
         date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
     )
 
+    sweep_minutes: int = Field(
+        10,
+        validation_alias="DATAFLOW_SWEEP_MINUTES",
+        ge=1,
+        description="minutes after which a late file in the folder of an old day is found",
+    )
+
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):

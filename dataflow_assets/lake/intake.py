@@ -9,19 +9,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import xxhash
-from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
 from dataflow_assets.batches import prefetched
 from dataflow_assets.errors import ConflictError, FormatError
-from dataflow_assets.lake.event_days import spans, touched_days
+from dataflow_assets.lake.event_days import ends, spans, touched_days
 from dataflow_assets.lake.reading import Batch, Reject, read_file
 from dataflow_assets.lake.tables import (
     REJECTS,
@@ -31,22 +30,25 @@ from dataflow_assets.lake.tables import (
     rows_table,
     with_origin,
 )
-from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
+from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError, parse_object_key
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
 
 _STAGE_ROWS = 250_000
 _TRIES = 10
+_Commit = tuple[int, Mapping[str, Any]]  # the version of the lake table that it became, and what it says of itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
     """What taking in one delivery did.
 
-    delivered = accepted + rejected. `event_days` are the days, in the business time zone, that this version of
-    the object or the one before it touches; empty for a snapshot. `refusal` says why the file as a whole was
-    refused. `version` is the lake table's version that holds it. `kept_out` names the columns of the file that are
-    not declared, `lacking` the declared ones that it does not have.
+    delivered = accepted + rejected. `own_days` are the days, in the business time zone, that this version of the
+    object touches, `event_days` those that the one before it touches too; empty for a snapshot. `refusal` says why
+    the file as a whole was refused. `version` is the lake table's version that holds it. `kept_out` names the columns
+    of the file that are not declared, `lacking` the declared ones that it does not have. `mended` counts, by name,
+    what was read otherwise than it was written. `unheard` are the intakes of the object that came before this one,
+    newest first, and may not be recorded: a crash may have kept them from it.
     """
 
     delivery: Delivery
@@ -54,10 +56,13 @@ class Intake:
     delivered: int
     accepted: int
     rejected: int
+    own_days: frozenset[date] = frozenset()
     event_days: frozenset[date] = frozenset()
     refusal: str | None = None
     kept_out: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    mended: Mapping[str, int] = field(default_factory=dict)
+    unheard: tuple["Intake", ...] = ()
 
 
 @dataclass
@@ -102,6 +107,7 @@ class _Content:
             "reading": self.source.reading,
             "digest": self.digest,
             "refusal": self.refusal or "",
+            "event_ends": json.dumps(ends(self.spans)),
             "kept_out": json.dumps(self.kept_out),
             "lacking": json.dumps(self.lacking),
         }
@@ -169,18 +175,18 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
             delivery = landing.current(key)
             if delivery is None:
                 return None
-            older_days = _older_days(table, base, delivery, source, timezone, told)
-            version, about = table.last_intake(base, delivery)
-            if _is_known(landing, about, delivery, source):
-                return _intake(delivery, version, about, older_days)
-            with _read(landing, _Content(table, source, delivery)) as content:
-                facts = content.facts
-                with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
-                    rejects.commit(rejects_base, delivery, staged, facts)
-                version = table.commit(base, delivery, content.staged, facts)
+            older = list(_since(table.intakes(base, delivery), told))
+            if older and _is_known(landing, older[0][1], delivery, source):
+                (version, facts), *older = older
+            else:
+                with _read(landing, _Content(table, source, delivery)) as content:
+                    facts = content.facts
+                    with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
+                        rejects.commit(rejects_base, delivery, staged, facts)
+                    version = table.commit(base, delivery, content.staged, facts)
         except (ObjectChangedError, LakeConflictError):
             continue
-        return _intake(delivery, version, facts, older_days | touched_days(content.spans, timezone))
+        return _after(_intake(delivery, version, facts, timezone), older, told, timezone)
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
@@ -189,7 +195,7 @@ def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, so
 
     An equal etag shows that nothing was written since; without it an equal size makes the body worth a look.
     """
-    if not about or about["size"] != str(delivery.size) or about.get("reading") != source.reading:
+    if about["size"] != str(delivery.size) or about.get("reading") != source.reading:
         return False
     if about["etag"] == delivery.etag:
         return True
@@ -197,18 +203,59 @@ def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, so
         return bool(about["digest"] == _digest(path))
 
 
-def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], days: set[date]) -> Intake:
+def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterator[Intake]:
+    """Every intake that the lake has of a source, superseded ones too, oldest first."""
+    for version, about in rows_table(storage, source).all_intakes():
+        yield _older_intake(version, about, timezone)
+
+
+def _since(intakes: Iterator[_Commit], told: int) -> Iterator[_Commit]:
+    """The newest intakes of an object, up to the one that is known to have been heard of."""
+    for version, about in intakes:
+        yield version, about
+        if version <= told:
+            return
+
+
+def _after(intake: Intake, older: list[_Commit], told: int, timezone: str) -> Intake:
+    """An intake, with what the older ones of its object gave, newest first."""
+    before = [_older_intake(version, about, timezone) for version, about in older]
+    days = intake.own_days.union(*(one.own_days for one in before))
+    return replace(intake, event_days=days, unheard=tuple(one for one in before if one.version > told))
+
+
+def _older_intake(version: int, about: Mapping[str, Any], timezone: str) -> Intake:
+    """What was done with a version of an object that may be gone, by what the commit says of it."""
+    key = about["object"]
+    place = parse_object_key(key)
+    assert place, f"{key} was landed once"
+    delivery = Delivery(
+        source=place[0],
+        day=place[1],
+        object=key,
+        etag=about["etag"],
+        version=about["object_version"] or None,
+        size=int(about["size"]),
+        last_modified=datetime.fromisoformat(about["last_modified"]),
+    )
+    return _intake(delivery, version, about, timezone)
+
+
+def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], timezone: str) -> Intake:
     """What was done, by what the commit says of it."""
+    days = touched_days(json.loads(about["event_ends"]), timezone)
     return Intake(
         delivery=delivery,
         version=version,
         delivered=int(about["delivered"]),
         accepted=int(about["accepted"]),
         rejected=int(about["rejected"]),
-        event_days=frozenset(days),
+        own_days=days,
+        event_days=days,
         refusal=about["refusal"] or None,
         kept_out=tuple(json.loads(about.get("kept_out", "[]"))),
         lacking=tuple(json.loads(about.get("lacking", "[]"))),
+        mended=json.loads(about.get("mended", "{}")),
     )
 
 
@@ -245,17 +292,6 @@ def _staged(table: LakeTable, rows: pl.DataFrame) -> Iterator[list[AddAction]]:
     except BaseException:
         table.discard(staged)
         raise
-
-
-def _older_days(
-    table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source, timezone: str, told: int
-) -> set[date]:
-    """The event days of the object's rows in `base`, and of those that a crash may have kept from being told."""
-    if not isinstance(source, Events):
-        return set()
-    versions = table.versions_of(base, delivery, told)
-    of_object = (table.scan(version).filter(pl.col("delivery") == delivery.id) for version in versions)
-    return touched_days((spans(older, source).collect(engine="streaming") for older in of_object), timezone)
 
 
 def _reject_rows(rejects: list[Reject], delivery: Delivery) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,7 @@ from deltalake.transaction import AddAction, RemoveAction, Transaction
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
+from dataflow_assets.batches import batched
 from dataflow_assets.errors import SchemaMismatchError
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.landing.deliveries import Delivery
@@ -36,6 +38,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
 
 PREFIX = "lake"
+_READERS = 8  # of the log at once
 REJECTS = pl.Schema(
     {
         "object": pl.String,
@@ -217,15 +220,19 @@ class LakeTable:
         """
         return Transaction(_transaction(delivery), base.version() + 1)
 
-    def versions_of(self, base: DeltaTable, delivery: Delivery, since: int) -> Iterator[int]:
-        """The table's versions with the different rows that the object gave, newest first.
+    def intakes(self, base: DeltaTable, delivery: Delivery) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The object's commits in `base`, newest first: the version that each became, and what it said."""
+        while (found := self.last_intake(base, delivery))[0]:
+            yield found
+            base = self._at(found[0] - 1)
 
-        That is `base`, and the one before each commit of the object that is newer than version `since`.
-        """
-        yield base.version()
-        while (last := self.last_intake(base, delivery)[0]) > since:
-            base = self._at(last - 1)
-            yield last - 1
+    def all_intakes(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The commits of every object, oldest first: the version that each became, and what it said."""
+        versions = range(1, self.open().version() + 1)  # no entry is ever cleaned up: see `_create`
+        with ThreadPoolExecutor(_READERS, "log") as pool:
+            for some in batched(versions, 100 * _READERS):
+                told = zip(some, pool.map(self._told, some), strict=True)
+                yield from ((version, about) for version, about in told if "object" in about)
 
     def last_intake(self, base: DeltaTable, delivery: Delivery) -> tuple[int, dict[str, Any]]:
         """The version that the object's last commit in `base` became, and what it said; 0 and nothing without one."""
@@ -262,7 +269,13 @@ def _transaction(delivery: Delivery) -> str:
 
 
 def _version_of(delivery: Delivery) -> dict[str, object]:
-    return {"object": delivery.object, "etag": delivery.etag, "size": str(delivery.size)}
+    return {
+        "object": delivery.object,
+        "etag": delivery.etag,
+        "size": delivery.size,
+        "last_modified": delivery.last_modified.isoformat(),
+        "object_version": delivery.version or "",
+    }
 
 
 def _removals(base: DeltaTable, delivery: Delivery) -> list[RemoveAction]:

@@ -5,10 +5,15 @@ what the objects mean.
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore, S3Store
 
+from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.auth.boto3 import Boto3CredentialProvider
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,31 @@ def open_storage(settings: Settings) -> Storage:
     if settings.s3_bucket is None:
         settings.home.mkdir(parents=True, exist_ok=True)
         return Storage(str(settings.home), LocalStore(settings.home), {})
-    options = _s3_options(settings)
-    store = S3Store(settings.s3_bucket, config=options)  # type: ignore[arg-type]
+    options, chain = _s3_options(settings), None
+    if "aws_access_key_id" not in options:
+        chain = _standard_chain()
+        if not (settings.aws_region or settings.aws_default_region):
+            options["aws_region"] = chain.config.get("region", settings.region)
+    store = S3Store(settings.s3_bucket, config=options, credential_provider=chain)  # type: ignore[arg-type]
     return Storage(f"s3://{settings.s3_bucket}", store, options)
 
 
+def _standard_chain() -> "Boto3CredentialProvider":
+    """Credentials from a profile, a role or the machine, renewed in time: the store itself reads no profiles."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 # slow, and seldom needed
+    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+
+    try:
+        return Boto3CredentialProvider()
+    except (ValueError, BotoCoreError) as error:
+        raise SettingsError(
+            "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give "
+            f"the machine a role ({error})."
+        ) from None
+
+
 def _s3_options(settings: Settings) -> dict[str, str]:
-    """Only what is set: the rest comes from the standard AWS chain."""
+    """Only what is set: the rest comes from the standard AWS chain, which Delta Lake and Polars follow themselves."""
     options = {"aws_region": settings.region}
     if settings.aws_endpoint_url:
         options["aws_endpoint_url"] = settings.aws_endpoint_url

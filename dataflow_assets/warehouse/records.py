@@ -1,18 +1,26 @@
 """The loader's records: which deliveries the lake holds, and the time zone that cut the days.
 
-Here: reading and writing the records that no one load owns. Not here: deciding what is new.
+The record of deliveries has a row for each version of a landed object. It is a copy of what the lake's commits say, and
+can be made again from them.
+
+Here: reading and writing the records that no one load owns. Not here: deciding what is new (see `arrivals`).
 """
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+from dataflow_assets.batches import batched
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.lake.intake import Intake
+from dataflow_assets.lake.intake import Intake, recorded_intakes
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Source
-from dataflow_assets.warehouse.database import connect, execute, shown
+from dataflow_assets.warehouse.database import Connection, advisory_lock, connect, execute, shown
+
+_ROWS = 1000  # that are written at once
 
 
 def require_timezone(url: str, timezone: str) -> None:
@@ -32,32 +40,93 @@ def require_timezone(url: str, timezone: str) -> None:
 
 
 def record_delivery(url: str, intake: Intake) -> None:
-    """Record what the lake made of a delivery, in place of what it made of the object's older version."""
-    delivery = intake.delivery
-    state = "rejected" if intake.refusal else "accepted"
-    values = (
-        *(delivery.id, delivery.source, delivery.day.isoformat(), delivery.object, delivery.etag, delivery.size),
-        *(delivery.last_modified.isoformat(), state),
-        *(intake.delivered, intake.accepted, intake.rejected, intake.version),
-        *(json.dumps(intake.kept_out), json.dumps(intake.lacking)),
-    )
+    """Record what the lake made of a version of an object, and of those before it that nobody has recorded."""
     with connect(url) as connection:
-        execute(
+        advisory_lock(connection, "deliveries", str(intake.delivery.id))
+        _write(connection, [intake, *intake.unheard])
+        _supersede(connection, [intake])
+
+
+def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], timezone: str) -> int:
+    """Make the record of some sources again from what the lake's commits say; how many versions it has of them.
+
+    Whoever records a delivery meanwhile waits.
+    """
+    versions = 0
+    with connect(url) as connection:
+        execute(connection, "LOCK TABLE warehouse.deliveries IN EXCLUSIVE MODE")
+        for source in sources:
+            execute(connection, "DELETE FROM warehouse.deliveries WHERE source = $1", source.name)
+            for intakes in batched(recorded_intakes(storage, source, timezone), _ROWS):
+                _write(connection, intakes)
+                _supersede(connection, intakes)
+                versions += len(intakes)
+    return versions
+
+
+def _write(connection: Connection, intakes: Iterable[Intake]) -> None:
+    rows = [_row(intake) for intake in intakes]
+    columns = ", ".join(f'"{name}"' for name in rows[0])
+    replaced = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in rows[0])
+    execute(
+        connection,
+        f"INSERT INTO warehouse.deliveries ({columns}) "  # noqa: S608
+        f"SELECT {columns} FROM json_populate_recordset(NULL::warehouse.deliveries, $1::json) "
+        f"ON CONFLICT (delivery, lake_version) DO UPDATE SET {replaced}",
+        json.dumps(rows),
+    )
+
+
+def _row(intake: Intake) -> dict[str, Any]:
+    """A version of an object by the names of the record's columns."""
+    delivery, refusal = intake.delivery, intake.refusal
+    return {
+        "delivery": delivery.id,
+        "lake_version": intake.version,
+        "source": delivery.source,
+        "day": delivery.day.isoformat(),
+        "object": delivery.object,
+        "etag": delivery.etag,
+        "version": delivery.version,
+        "size": delivery.size,
+        "last_modified": delivery.last_modified.isoformat(),
+        "state": "rejected" if refusal else "accepted",
+        "refusal": refusal and refusal.replace("\0", "\ufffd"),
+        "delivered": intake.delivered,
+        "accepted": intake.accepted,
+        "rejected": intake.rejected,
+        "event_days": sorted(day.isoformat() for day in intake.own_days),
+        "mended": dict(intake.mended),
+        "kept_out": intake.kept_out,
+        "lacking": intake.lacking,
+    }
+
+
+def _supersede(connection: Connection, intakes: Iterable[Intake]) -> None:
+    """Say of every version but the newest of each object that it is not the present one."""
+    execute(
+        connection,
+        "UPDATE warehouse.deliveries AS older SET state = 'superseded' "
+        "WHERE delivery IN (SELECT value::bigint FROM json_array_elements_text($1::json)) AND state <> 'superseded' "
+        "AND lake_version < (SELECT max(lake_version) FROM warehouse.deliveries WHERE delivery = older.delivery)",
+        json.dumps([intake.delivery.id for intake in intakes]),
+    )
+
+
+def read_deliveries(url: str, source: str | None, day: date | None) -> list[dict[str, Any]]:
+    """What is recorded of one source or day, or of all, by the names of the record's columns, as in JSON."""
+    with connect(url) as connection:
+        found = execute(
             connection,
-            "INSERT INTO warehouse.deliveries VALUES "
-            "($1, $2, $3::date, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, "
-            "ARRAY(SELECT json_array_elements_text($13::json)), ARRAY(SELECT json_array_elements_text($14::json))) "
-            "ON CONFLICT (delivery) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, "
-            "last_modified = EXCLUDED.last_modified, state = EXCLUDED.state, delivered = EXCLUDED.delivered, "
-            "accepted = EXCLUDED.accepted, rejected = EXCLUDED.rejected, lake_version = EXCLUDED.lake_version, "
-            "kept_out = EXCLUDED.kept_out, lacking = EXCLUDED.lacking "
-            "WHERE deliveries.lake_version <= EXCLUDED.lake_version",
-            *values,
+            "SELECT to_json(deliveries)::text FROM warehouse.deliveries "
+            "WHERE ($1 = '' OR source = $1) AND ($2 = '' OR day::text = $2)",
+            *(source or "", day.isoformat() if day else ""),
         )
+    return [json.loads(row) for (row,) in found]
 
 
 def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
-    """The objects among these deliveries that were refused as a whole."""
+    """The objects among these deliveries whose present version was refused as a whole."""
     with connect(url) as connection:
         found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
     rejected = {key for (key,) in found}
@@ -80,7 +149,8 @@ def other_columns(url: str, source: Source, first: date, last: date) -> list[Oth
         found = execute(
             connection,
             "SELECT day, object, to_json(kept_out)::text, to_json(lacking)::text FROM warehouse.deliveries "
-            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND (kept_out <> '{}' OR lacking <> '{}') "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state <> 'superseded' "
+            "AND (kept_out <> '{}' OR lacking <> '{}') "
             "ORDER BY object",
             *(source.name, first.isoformat(), last.isoformat()),
         )
@@ -88,14 +158,18 @@ def other_columns(url: str, source: Source, first: date, last: date) -> list[Oth
 
 
 def recorded_versions(url: str, source: Source) -> dict[int, int]:
-    """The lake's version that each delivery of a source was recorded with, by the delivery's small key."""
-    statement = "SELECT delivery, lake_version FROM warehouse.deliveries WHERE source = $1"
+    """The lake's version that holds the present one of each delivery of a source, by the delivery's small key."""
+    statement = "SELECT delivery, lake_version FROM warehouse.deliveries WHERE source = $1 AND state <> 'superseded'"
     with connect(url) as connection:
         return dict(execute(connection, statement, source.name))
 
 
-def known_versions(url: str) -> dict[int, tuple[str, int]]:
-    """The version (etag and size) of every delivery that the lake holds, by the delivery's small key."""
-    with connect(url) as connection:
-        found = execute(connection, "SELECT delivery, etag, size FROM warehouse.deliveries")
+def known_versions(connection: Connection, deliveries: Iterable[int]) -> dict[int, tuple[str, int]]:
+    """The present version (etag and size) of those among some deliveries that the lake holds, by small key."""
+    found = execute(
+        connection,
+        "SELECT delivery, etag, size FROM warehouse.deliveries JOIN json_array_elements_text($1::json) AS wanted "
+        "ON delivery = wanted.value::bigint WHERE state <> 'superseded'",
+        json.dumps(list(deliveries)),
+    )
     return {delivery: (etag, size) for delivery, etag, size in found}

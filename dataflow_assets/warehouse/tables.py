@@ -150,19 +150,41 @@ def _record_tables(metadata: sa.MetaData) -> None:
         "deliveries",
         metadata,
         sa.Column("delivery", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("lake_version", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), comment="what S3 calls it, where the bucket keeps versions"),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False, comment="accepted or rejected"),
+        sa.Column("state", sa.Text(), nullable=False, comment="accepted, rejected as a whole, or superseded"),
+        sa.Column("refusal", sa.Text(), comment="why the object was rejected as a whole"),
         sa.Column("delivered", sa.BigInteger(), nullable=False),
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.Column("rejected", sa.BigInteger(), nullable=False),
-        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "event_days",
+            postgresql.ARRAY(sa.Date()),
+            nullable=False,
+            server_default="{}",
+            comment="the days, in the business time zone, that this version touches",
+        ),
+        sa.Column(
+            "mended", postgresql.JSONB(), nullable=False, server_default="{}", comment="counts of mended rows, by name"
+        ),
         _names("kept_out", "columns of the file that are not declared"),
         _names("lacking", "declared columns that the file does not have"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "strays",
+        metadata,
+        sa.Column("stray", sa.BigInteger(), primary_key=True, autoincrement=False, comment="small key of the object"),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         schema=WAREHOUSE,
     )
     sa.Table(

@@ -133,21 +133,34 @@ def test_the_pause_doubles_and_has_an_end(failures: int, seconds: float) -> None
     assert sensors._pause_after(failures) == seconds
 
 
-def test_what_nobody_knows_is_warned_about_and_does_no_harm(
+def test_a_stray_is_reported_once_and_again_when_it_changes(
     platform: Platform, capfd: pytest.CaptureFixture[str]
 ) -> None:
     platform.land("movies", "2021-12-01", movies_csv("Rust"))
     platform.land("payments", "2021-12-01", "amount\n1\n")
     platform.land("movies", "2001-12-01", movies_csv("Rust"))
     landing = platform.settings.home / "landing"
-    _copy(landing, "movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv")
+    _copy(landing, "movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv", "movies/2021-12-01/tab\t.csv")
+
+    def reported() -> set[str]:
+        said = capfd.readouterr().err.splitlines()
+        return {line.split(" - WARNING - landing/")[1] for line in said if " - WARNING - landing/" in line}
+
     (request,) = requests(platform)
     assert wanted(request) == ("lake/movies", "2021-12-01", "2021-12-01")
-    said = capfd.readouterr().err
-    for stray in ("landing/payments/2021-12-01/file.csv", "landing/movies/2001-12-01/file.csv"):
-        assert f"{stray} is of no known source" in said
+    outside = "is not at landing/<source>/<YYYY-MM-DD>/<name>"
+    assert reported() == {
+        "payments/2021-12-01/file.csv is of no known source",
+        "movies/2001-12-01/file.csv is of a day without a partition",
+        *(f"{name} {outside}" for name in ("movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv")),
+        r"movies/2021-12-01/tab\t.csv has a name that cannot be read; rename or remove it",
+    }
     assert execute(platform, request).success
     assert is_quiet(platform)
+    assert reported() == set()
+    (landing / "stray.csv").write_text("changed")
+    assert is_quiet(platform)
+    assert reported() == {f"stray.csv {outside}"}
 
 
 def _copy(landing: Path, *names: str) -> None:

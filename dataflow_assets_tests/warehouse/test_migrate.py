@@ -292,7 +292,8 @@ def test_a_generated_revision_is_numbered_and_clean(database_url: str, tmp_path:
         "ADD COLUMN old text NOT NULL DEFAULT 'x', ADD COLUMN older jsonb, ADD COLUMN oldest numeric(9, 2)",
     )
     made = generate(database_url, tmp_path, "Add payments")
-    assert made.name == "0003_add_payments.py"
+    versions = Path(migrate.__file__).parent / "migrations/versions"
+    assert made.name == f"{len(list(versions.glob('0*.py'))) + 1:04}_add_payments.py"
     assert made.read_text().count("add_column(") == 5
     assert "postgresql.JSONB" in made.read_text()
     for check in (("format", "--check"), ("check",)):
