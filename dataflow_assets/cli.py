@@ -291,6 +291,34 @@ def deliveries(
             _say(f"{row['object']} {row['reason']}.")
 
 
+@app.command()
+def backfill(
+    asset: Annotated[str, typer.Option(help="The asset, such as warehouse/streams.")],
+    start: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option("--to", help="The last day; of months, those that begin until then.")],
+    only_missing: Annotated[bool, typer.Option("--only-missing", help="Leave out what is as it should be.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
+) -> None:
+    """Make partitions of an asset again, in this process; stopped, the same command goes on where it was."""
+    from dataflow_assets.orchestration.backfill import Backfill, find_asset
+    from dataflow_assets.orchestration.instance import open_instance
+
+    settings = load_settings()
+    wanted = Backfill(settings, find_asset(asset), _day(start), _day(end))
+    with _progress() as report:
+        report("Looking what there is to do")
+        ranges = wanted.ranges(only_missing=only_missing)
+        if ranges and not dry_run:
+            report("Loading the Dagster definitions")
+            from dataflow_assets.definitions import defs
+
+            with open_instance(settings) as instance:
+                wanted.run(defs, instance, ranges, report)
+    if dry_run:
+        _print_table(["from", "to"], [list(one) for one in ranges])
+    _say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")
+
+
 # What the commands share
 
 

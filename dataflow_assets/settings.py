@@ -165,6 +165,10 @@ class Settings(BaseSettings):
         description="minutes after which a late file in the folder of an old day is found",
     )
 
+    backfill_days: Annotated[int, Field(ge=1)] = Field(
+        30, validation_alias="DATAFLOW_BACKFILL_DAYS", description="how far back the nights look for what is undone"
+    )
+
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import duckdb
 import pytest
 
 from dataflow_assets import cli
+from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings, variable_names
 from dataflow_assets_tests.processes import processes_of
 
@@ -254,6 +257,21 @@ def test_query_changes_nothing(run: Run, settings: Settings) -> None:
     code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
     assert code == 1
     assert "cannot execute DELETE in a read-only transaction" in err
+
+
+def test_backfill_says_what_it_would_run_and_runs_it(run: Run, settings: Settings, tmp_path: Path) -> None:
+    movies = tmp_path / "movies.csv"
+    movies.write_text("title,duration_mins,original_language,size_mb\nRust,90,,1\n")
+    Landing(open_storage(settings)).put("movies", date(2021, 12, 5), movies)
+    command = ("backfill", "--asset", "lake/movies", "--from", "2021-12-01", "--to", "2021-12-31", "--only-missing")
+    code, table, said = run(*command, "--dry-run")
+    assert (code, table.count("2021-12-05"), said.splitlines()[-1]) == (0, 2, "1 run to do.")
+    code, _, said = run(*command)
+    assert (code, said.splitlines()[-1]) == (0, "1 run done.")
+    code, _, said = run(*command)
+    assert (code, said.splitlines()[-1]) == (0, "0 runs done.")
+    code, _, said = run("backfill", "--asset", "movies", "--from", "2021-12-01", "--to", "2021-12-31")
+    assert (code, "no asset 'movies' to backfill" in said) == (1, True)
 
 
 def test_sample_is_repeatable(run: Run, tmp_path: Path) -> None:

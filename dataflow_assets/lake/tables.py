@@ -151,6 +151,13 @@ class LakeTable:
             name if name in held else pl.lit(None, dtype).alias(name) for name, dtype in columns
         )
 
+    def sizes(self, column: str) -> dict[date, int]:
+        """How many bytes the files of each day have, by a column of days that the table is partitioned by."""
+        files = pl.DataFrame(self.open().get_add_actions(flatten=True))
+        if files.is_empty():
+            return {}
+        return dict(files.group_by(f"partition.{column}").agg(pl.sum("size_bytes")).iter_rows())
+
     def changed_days(self, since: int, version: int) -> set[date]:
         """The delivery days of which one version holds other files than an older one."""
         return {day for _, day in self._files(since) ^ self._files(version)}

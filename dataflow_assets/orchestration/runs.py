@@ -88,20 +88,13 @@ class Materializer:
     ) -> None:
         """Run assets of these partitions for some days, a run for each stretch without a gap."""
         selection = list(assets)
-        job = self.definitions.resolve_implicit_global_asset_job_def()
         for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
-            result = job.execute_in_process(
-                instance=self.instance,
-                asset_selection=selection,
-                tags={**range_tags(first, last), IN_PROCESS: "true"},
-                run_config={**_QUIET, **config},
-                raise_on_error=False,
-            )
+            result = run_range(self.definitions, self.instance, selection, range_tags(first, last), config)
             self._note_touched(result)
             self._note_warnings(result)
             if not result.success:
-                self._failures.append(_reason(result))
+                self._failures.append(reason(result))
 
     def _note_touched(self, result: dg.ExecuteInProcessResult) -> None:
         # Of a step that failed, the result itself knows no events.
@@ -119,6 +112,24 @@ class Materializer:
             self.warnings += filter(None, [event.event_specific_data.description])
 
 
-def _reason(result: dg.ExecuteInProcessResult) -> str:
-    reason = first_failure(result.all_events) or "see the run's log in the Dagster UI"
-    return f"The run {result.run_id} failed: {reason}"
+def run_range(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    assets: Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] = _ALL,
+) -> dg.ExecuteInProcessResult:
+    """Run assets in this process, for the partitions that the tags name; it may fail."""
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=assets,
+        tags={**tags, IN_PROCESS: "true"},
+        run_config={**_QUIET, **config},
+        raise_on_error=False,
+    )
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed, in a sentence."""
+    why = first_failure(result.all_events) or "see the run's log in the Dagster UI"
+    return f"The run {result.run_id} failed: {why}"

@@ -7,6 +7,7 @@ folders are looked at (see `landing.sweep`), and what follows from it (see the l
 import json
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from dataflow_assets.batches import batched
@@ -77,6 +78,14 @@ def read_arrivals(
     with connect(url) as connection:
         rows = [_row(found) for found in find_arrivals(connection, list_objects(storage, folder), expected)]
     return [row for row in rows if day is None or row["day"] == day.isoformat()]
+
+
+def days_with_arrivals(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
+    """The expected days of a source on which something has landed that is not recorded."""
+    folders = [f"{PREFIX}/{source}/{day}/" for day in sorted(expected.days)]
+    with connect(url) as connection:
+        listed = chain.from_iterable(list_objects(storage, folder) for folder in folders)
+        return {found.day for found in find_arrivals(connection, listed, expected) if isinstance(found, Delivery)}
 
 
 def _row(found: Delivery | Stray) -> dict[str, Any]:

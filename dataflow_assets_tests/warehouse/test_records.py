@@ -51,11 +51,24 @@ def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
     record_delivery(database_url, intake(made, 7, own_days=days, event_days=days, mended={"bom": 1}))
     assert recorded(database_url) == [
         {
-            **{"delivery": made.id, "lake_version": 7, "source": "streams", "day": "2021-11-05"},
-            **{"object": made.object, "etag": "one", "version": None, "size": 10},
-            **{"last_modified": "2021-11-05T06:00:00.123456+00:00", "state": "accepted", "refusal": None},
-            **{"delivered": 5, "accepted": 3, "rejected": 2, "event_days": ["2021-11-05", "2021-11-06"]},
-            **{"mended": {"bom": 1}, "kept_out": [], "lacking": []},
+            "delivery": made.id,
+            "lake_version": 7,
+            "source": "streams",
+            "day": "2021-11-05",
+            "object": made.object,
+            "etag": "one",
+            "version": None,
+            "size": 10,
+            "last_modified": "2021-11-05T06:00:00.123456+00:00",
+            "state": "accepted",
+            "refusal": None,
+            "delivered": 5,
+            "accepted": 3,
+            "rejected": 2,
+            "event_days": ["2021-11-05", "2021-11-06"],
+            "mended": {"bom": 1},
+            "kept_out": [],
+            "lacking": [],
         }
     ]
 
