@@ -52,7 +52,10 @@ class Collector(StrEnum):
     """The formats that a file may be loaded from."""
 
     CSV = "csv"
+    TSV = "tsv"
     JSON = "json"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
         FormatError: a line is so long that the file can hardly be one of lines.
     """
     with path.open("rb") as file:
-        rest = file.read(_BLOCK_BYTES).removeprefix(_BOM)
+        rest = file.read(len(_BOM)).removeprefix(_BOM)
         while chunk := file.read(_BLOCK_BYTES):
             end = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1  # a CR at the end may be half of a CRLF
             if end:

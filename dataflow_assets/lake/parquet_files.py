@@ -89,6 +89,7 @@ def _batches(path: Path, source: Source, names: list[str]) -> Iterator[Batch]:
     with _faults_of(path), pq.ParquetFile(path) as file:
         yield Batch(no_rows(source), delivered=file.metadata.num_rows)
         for batch in file.iter_batches(BATCH_ROWS):
+            batch.validate(full=True)  # Polars takes any bytes for UTF-8
             frame = pl.from_arrow(batch.select(names))
             assert isinstance(frame, pl.DataFrame)
             texts = [_text(name, frame.schema.get(name)) for name in source.schema.column_names()]
@@ -140,10 +141,12 @@ def _reject(batch: pa.RecordBatch, row: int, code: str, message: str) -> Reject:
 
 
 def _plain(value: pa.Scalar) -> Any:
-    """A value for Python, or its text where Python has none of its precision or size."""
+    """A value for Python, or what it is stored as where Python has none of its size or precision."""
     try:
         return value.as_py()
-    except (ValueError, OverflowError):
+    except OverflowError:
+        return getattr(value, "value", f"a value of {value.type}")
+    except ValueError:
         pass
     try:
         return value.cast(pa.string()).as_py()

@@ -76,6 +76,7 @@ def plain_files(path: Path, reader: Reader) -> Iterator[PlainFile]:
     limit = _Limit(path)
     with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
         for name, member, read in _streams(path, _packing(path.name, reader)):
+            _packing(name, reader)
             file = Path(folder) / PurePosixPath(member or path.name).name[-_LONGEST_NAME:]
             _unpack(file, _chunks(name, read, limit), name, reader)
             yield PlainFile(file, member)
