@@ -55,20 +55,20 @@ def check_columns(path: Path, source: Source) -> list[str]:
     """
     with _faults_of(path):
         schema = pq.read_schema(path)
-    columns = source.schema.columns()
-    if missing := [name for name, column in columns.items() if name not in schema.names and not column.nullable]:
-        raise FormatError(
-            f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
-        )
-    if len(set(schema.names)) < len(schema.names):
-        raise FormatError(f"{path.name} names a column twice.")
-    for name in (name for name in columns if name in schema.names):
-        if not _agrees(schema.field(name), columns[name].dtype):
+        names, columns = schema.names, source.schema.columns()
+        if missing := [name for name, column in columns.items() if name not in names and not column.nullable]:
             raise FormatError(
-                f"{path.name} is not a Parquet file of {source.name}: its column {name} is of the type "
-                f"{schema.field(name).type}, which is not {columns[name].dtype}, the declared one."
+                f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
             )
-    return list(schema.names)
+        if len(set(names)) < len(names):
+            raise FormatError(f"{path.name} names a column twice.")
+        for name in (name for name in columns if name in names):
+            if not _agrees(schema.field(name), columns[name].dtype):
+                raise FormatError(
+                    f"{path.name} is not a Parquet file of {source.name}: its column {name} is of the type "
+                    f"{schema.field(name).type}, which is not {columns[name].dtype}, the declared one."
+                )
+    return list(names)
 
 
 def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
@@ -156,10 +156,13 @@ def _plain(value: pa.Scalar) -> Any:
 
 @contextmanager
 def _faults_of(path: Path) -> Iterator[None]:
-    """What Arrow says against the file is a FormatError, and a lack of memory or what the system says is not."""
+    """What Arrow says against the file is a FormatError, and a lack of memory or what the system says is not.
+
+    Of names that are not UTF-8 Python says so, or Polars panics.
+    """
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, pl.exceptions.PanicException) as error:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
             raise
         reason = str(error).partition("\n")[0].rstrip(".")

@@ -136,7 +136,7 @@ def _members(path: Path) -> Iterator[_Stream]:
     with archive:
         _require_all_listed(path, archive)
         _require_harmless(path.name, archive.infolist())
-        members = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
+        members = sorted((info for info in archive.infolist() if not _is_folder(info)), key=lambda info: info.filename)
         for info in members:
             name = f"{path.name}: {info.filename}"
             with _faults_of(name):
@@ -166,12 +166,17 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
     problems = {
         "is encrypted": info.flag_bits & _ENCRYPTED,
         "has a name that leads out of the archive": _LEADS_ELSEWHERE.search(info.filename),
+        "has no name": not PurePosixPath(info.filename).name,
         "is a link or a device": kind not in (0, stat.S_IFREG, stat.S_IFDIR),
         "is packed by another method than deflate": info.compress_type not in _METHODS,
-        "is a folder with content": info.is_dir() and info.file_size,
+        "is a folder with content": _is_folder(info) and info.file_size,
         "is an archive itself": _split(info.filename)[1] in _PACKINGS,
     }
     return next((problem for problem, is_there in problems.items() if is_there), None)
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.filename.endswith("/")
 
 
 def _unpack(file: Path, chunks: Iterator[bytes], name: str, reader: Reader) -> None:

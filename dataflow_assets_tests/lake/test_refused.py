@@ -115,6 +115,7 @@ REFUSED: dict[str, tuple[Source, str, bytes, str]] = {
     "a link": (USERS, "u.zip", _changed(_link, b"/etc/passwd"), "its member 'u.csv' is a link or a device."),
     "another method": (USERS, "u.zip", _changed(_bzip2), "its member 'u.csv' is packed by another method"),
     "a folder with content": (USERS, "u.zip", zipped({"u.csv/": CSV}), "its member 'u.csv/' is a folder with content."),
+    "no name": (USERS, "u.zip", zipped({".": CSV}), "its member '.' has no name."),
     "a name twice": (USERS, "u.zip", _twice("u.csv"), "u.zip is refused: it holds two members of one name."),
     "an archive in an archive, by its name": (USERS, "u.zip", zipped({"u.csv.gz": CSV}), "is an archive itself."),
     "an archive in an archive": (
@@ -158,6 +159,12 @@ REFUSED: dict[str, tuple[Source, str, bytes, str]] = {
     "gzip that is a zip": (USERS, "u.csv.gz", zipped({"u.csv": CSV}), "u.csv.gz does not hold gzip, as its name says."),
     "Parquet without saying so": (USERS, "u.csv", parquet(), "u.csv holds Parquet, which neither its name nor"),
     "nothing for Parquet": (AS_PARQUET, "u.parquet", b"", "u.parquet does not hold Parquet, as its source says."),
+    "a Parquet file with a name that is no text": (
+        AS_PARQUET,
+        "u.parquet",
+        parquet({"email": ["a@x"], "more!": [1]}).replace(b"more!", b"more\xff"),
+        "u.parquet cannot be parsed: 'utf-8' codec can't decode byte 0xff",
+    ),
     "a Parquet file cut short": (AS_PARQUET, "u.parquet", parquet()[:-9], "u.parquet cannot be parsed: "),
     "JSON by its name": (USERS, "u.json", CSV, "u.json is named .json, but its source is declared as .csv."),
     "CSV by its name": (AS_JSON, "u.csv.gz", gzip.compress(JSON), "u.csv.gz is named .csv, but its source is"),
