@@ -16,7 +16,6 @@ import polars as pl
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.json_records import (
     ENCODING,
-    FAULT,
     RECORDS,
     batch_of_texts,
     columns_at_paths,
@@ -78,7 +77,7 @@ def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str]) -> It
     """
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, NULL::BIGINT AS line, json::VARCHAR AS raw,
-            NULL::VARCHAR AS {FAULT}, {columns_at_paths(source, reader)}
+            {columns_at_paths(source, reader)}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with parser(path) as connection:
         for text in batches(connection, statement, {"path": pattern(path), **parameters(reader)}):

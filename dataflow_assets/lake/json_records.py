@@ -18,7 +18,7 @@ FAULT = "fault"
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
 
 INVALID, ENCODING, TOO_LONG = "json.invalid", "json.invalid_encoding", "json.line_size_over_maximum"
-_TWICE = "json.duplicate_key"
+_TWICE, _NO_TEXT = "json.duplicate_key", ".dtype"
 _SENTENCES = {
     INVALID: "the text is not one valid JSON object.",
     ENCODING: "the text is not UTF-8.",
@@ -34,12 +34,17 @@ _KEPT_OUT = "kept out"
 _UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
 
 
-def columns_at_paths(source: Source, reader: Json) -> str:
-    """What to select, in SQL, from objects named `json`: the text of each column, and the keys that no path reads."""
+def columns_at_paths(source: Source, reader: Json, fault: str = "NULL") -> str:
+    """What to select, in SQL, from objects named `json`: each column's text, what is wrong, the keys that nobody reads.
+
+    The fault is what is known to be wrong already.
+    """
     types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
     paths = [f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()]
+    texts = [column for column in reader.paths if isinstance(types.get(column), pl.String)]
+    faults = [fault, *(_is_no_text(column, reader.paths[column]) for column in texts), "NULL::VARCHAR"]
     unread = "[]::VARCHAR[]" if reader.keys is None else _UNREAD
-    return ", ".join([*paths, f"{unread} AS {quoted(_KEPT_OUT)}"])
+    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quoted(_KEPT_OUT)}"])
 
 
 def parameters(reader: Json) -> dict[str, object]:
@@ -60,10 +65,9 @@ def read_records(
         kept_out: to which the keys that no path reads are added.
     """
     connection.register("records", records.to_arrow())
+    known = f"{FAULT}, CASE WHEN json_type(json) = 'OBJECT' THEN NULL ELSE '{INVALID}' END"
     statement = f"""
-        SELECT {POSITION}, line, raw,
-            coalesce({FAULT}, CASE WHEN json_type(json) = 'OBJECT' THEN NULL ELSE '{INVALID}' END) AS {FAULT},
-            {columns_at_paths(source, reader)}
+        SELECT {POSITION}, line, raw, {columns_at_paths(source, reader, known)}
         FROM (SELECT *, CASE WHEN {FAULT} IS NULL THEN try_cast(raw AS JSON) END AS json FROM records)"""  # noqa: S608
     text = pl.from_arrow(connection.execute(statement, parameters(reader)).to_arrow_table())
     assert isinstance(text, pl.DataFrame)
@@ -79,7 +83,8 @@ def batch_of_texts(text: pl.DataFrame, source: Source, reader: Json, kept_out: s
     _note(text[_KEPT_OUT], kept_out)
     derived = text.with_columns(**reader.derived)
     rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
-    message = pl.col(FAULT).replace_strict(_SENTENCES, return_dtype=pl.String)
+    column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
+    message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
     broken = faulty.select(POSITION, code=FAULT, message=message)
     return Batch(rows, _rejects(records, pl.concat([rejected, broken])))
 
@@ -98,6 +103,13 @@ def _text_at(path: str, dtype: pl.DataType | None) -> str:
             is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
             return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
     return shown
+
+
+def _is_no_text(column: str, path: str) -> str:
+    """The code of a column where an object or an array stands for its text; the parser shows them as texts too."""
+    is_like_one = f"regexp_matches(json->>'{path}', '^[\\[{{]')"
+    code = (column + _NO_TEXT).replace("'", "''")
+    return f"CASE WHEN {is_like_one} AND json_type(json, '{path}') IN ('OBJECT', 'ARRAY') THEN '{code}' END"
 
 
 class _TwiceError(Exception):

@@ -59,7 +59,7 @@ def is_plain(path: Path, reader: Reader) -> bool:
     """
     packing = _packing(path.name, reader)
     with path.open("rb") as file:
-        _require_beginning(path.name, file.read(_CHUNK_BYTES), packing, reader)
+        _require_beginning(path.name, file.read(8), packing, reader)
     return packing is None and _encoding(reader) == "utf-8"
 
 
@@ -76,7 +76,7 @@ def plain_files(path: Path, reader: Reader) -> Iterator[PlainFile]:
     limit = _Limit(path)
     with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
         for name, member, read in _streams(path, _packing(path.name, reader)):
-            _packing(name, reader)
+            _packing(name, reader)  # a member has a name of its own
             file = Path(folder) / PurePosixPath(member or path.name).name[-_LONGEST_NAME:]
             _unpack(file, _chunks(name, read, limit), name, reader)
             yield PlainFile(file, member)

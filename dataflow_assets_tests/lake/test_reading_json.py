@@ -54,10 +54,10 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
     ),
     "empty text": (b'[{"name":""}]', [], [("title.min_length", '{"name":""}')]),
     "numbers as text and text as numbers": (b'[{"name":1,"pages":"2"}]', [("1", 2, None, None)], []),
-    "objects and arrays as text": (
-        b'[{"name":{"a":1}},{"name":["x"]}]',
-        [('{"a":1}', None, None, None), ('["x"]', None, None, None)],
-        [],
+    "objects and arrays for a text": (
+        b'[{"name":{"a":1}},{"name":"B","author":["x"]},{"name":"{}","author":"[","publisher":null}]',
+        [("{}", None, "[", None)],
+        [("title.dtype", '{"name":{"a":1}}'), ("author.dtype", '{"name":"B","author":["x"]}')],
     ),
     "wrong numbers": (
         b'[{"name":"B","pages":1.5},{"name":"B","pages":true},{"name":"B","pages":[1]},{"name":"B","pages":"x"},'
