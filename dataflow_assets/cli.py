@@ -53,7 +53,10 @@ class Collector(StrEnum):
     """The formats that a file may be loaded from."""
 
     CSV = "csv"
+    TSV = "tsv"
     JSON = "json"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class State(StrEnum):

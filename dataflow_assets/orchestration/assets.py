@@ -23,7 +23,7 @@ from dataflow_assets.orchestration.partitions import daily_partitions, monthly_p
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import Csv, Events, Source
+from dataflow_assets.sources.declaration import Events, Source
 from dataflow_assets.warehouse.reading import Table
 
 LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
@@ -48,13 +48,12 @@ def build_assets(
 
 
 def _landing_spec(settings: Settings, source: Source) -> dg.AssetSpec:
-    kind = "csv" if isinstance(source.reader, Csv) else "json"
     return dg.AssetSpec(
         [LANDING, source.name],
         group_name=LANDING,
         description=f"The files of {source.name} as they were delivered on each day, byte for byte.",
         owners=[source.owner],
-        kinds={kind, _store_kind(settings)},
+        kinds={source.reader.suffix.removeprefix("."), _store_kind(settings)},
         partitions_def=daily_partitions(settings),
     ).with_io_manager_key(LANDING_IO)
 

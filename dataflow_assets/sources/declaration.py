@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal, get_args
 
 import dataframely as dy
 import polars as pl
@@ -21,25 +22,31 @@ _TAKEN = {  # names of columns, in any case, that a source may not use: the lake
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
 _TABLES = ("rejects",)  # of the lake, beside the sources'
+_Encoding = Literal["utf-8", "utf-16", "latin-1"]
 _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
 
 @dataclass(frozen=True, kw_only=True)
 class Csv:
-    """Delimited text in UTF-8 with a header line; columns are matched by name."""
+    """Delimited text with a header line; columns are matched by name. With tabs it is TSV."""
 
     delimiter: str = ","
     quote: str = '"'
+    encoding: _Encoding = "utf-8"
+
+    def __post_init__(self) -> None:
+        if self.encoding not in (known := get_args(_Encoding)):
+            raise ValueError(f"CSV cannot be read in the encoding {self.encoding!r}; use one of {', '.join(known)}")
 
     @property
     def suffix(self) -> str:
-        """The ending that a landed object of this format has."""
-        return ".csv"
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".tsv" if self.delimiter == "\t" else ".csv"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Json:
-    """One JSON array of objects, each a row.
+    """One JSON array of objects, each a row; or, as `lines`, a line for each object.
 
     `paths` maps a column to the JSON path of its value, read as text (a path with `[*]` gives a list of
     texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
@@ -48,6 +55,7 @@ class Json:
 
     paths: Mapping[str, str]
     derived: Mapping[str, pl.Expr] = field(default_factory=dict)
+    lines: bool = False
 
     @property
     def keys(self) -> set[str] | None:
@@ -57,8 +65,21 @@ class Json:
 
     @property
     def suffix(self) -> str:
-        """The ending that a landed object of this format has."""
-        return ".json"
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".jsonl" if self.lines else ".json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parquet:
+    """A Parquet file; columns are matched by name, and have the declared types."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".parquet"
+
+
+Reader = Csv | Json | Parquet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +94,7 @@ class Source:
     description: str
     owner: str
     schema: type[dy.Schema]
-    reader: Csv | Json
+    reader: Reader
     key: tuple[str, ...]
     time_formats: tuple[str, ...] = ("%+",)
     time_zone: str = "UTC"
@@ -118,7 +139,7 @@ class Source:
         Where a rule is a function in Python, nobody can tell whether it is the same: another text each time.
         """
         derived = self.reader.derived if isinstance(self.reader, Json) else {}
-        form = sorted(self.reader.paths.items()) if isinstance(self.reader, Json) else self.reader
+        form = (sorted(self.reader.paths.items()), self.reader.lines) if isinstance(self.reader, Json) else self.reader
         rules = {name: rule.expr for name, rule in self.schema._validation_rules(with_cast=True).items()}
         try:
             said = [(name, expression.meta.serialize()) for name, expression in {**derived, **rules}.items()]

@@ -9,7 +9,7 @@ import pytest
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.declaration import Csv, Events, Json, Snapshot, Source
+from dataflow_assets.sources.declaration import Csv, Events, Json, Parquet, Reader, Snapshot, Source
 
 
 def _schema(**columns: dy.Column) -> type[dy.Schema]:
@@ -60,9 +60,24 @@ def test_an_unknown_source_is_refused_by_naming_the_known() -> None:
         find_source("payments")
 
 
-@pytest.mark.parametrize("source", all_sources(), ids=lambda source: source.name)
-def test_a_landed_object_ends_as_its_format_does(source: Source) -> None:
-    assert source.reader.suffix == (".csv" if isinstance(source.reader, Csv) else ".json")
+@pytest.mark.parametrize(
+    ("reader", "suffix"),
+    [
+        (Csv(), ".csv"),
+        (Csv(delimiter=";"), ".csv"),
+        (Csv(delimiter="\t"), ".tsv"),
+        (Json(paths={}), ".json"),
+        (Json(paths={}, lines=True), ".jsonl"),
+        (Parquet(), ".parquet"),
+    ],
+)
+def test_a_landed_object_ends_as_its_format_does(reader: Reader, suffix: str) -> None:
+    assert reader.suffix == suffix
+
+
+def test_an_encoding_that_is_not_read_is_refused_before_any_file_comes() -> None:
+    with pytest.raises(ValueError, match="in the encoding 'cp1252'; use one of utf-8, utf-16, latin-1"):
+        Csv(encoding="cp1252")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +210,9 @@ def test_what_decides_how_rows_are_read_is_told_apart() -> None:
         "a limit": _snapshot(_schema(name=dy.String(min_length=1))),
         "a rule": _snapshot(WithRule),
         "a delimiter": _snapshot(NAME, reader=Csv(delimiter=";")),
+        "an encoding": _snapshot(NAME, reader=Csv(encoding="latin-1")),
+        "lines": _snapshot(NAME, reader=Json(paths={"name": "$.name"}, lines=True)),
+        "Parquet": _snapshot(NAME, reader=Parquet()),
         "a path": _snapshot(NAME, reader=Json(paths={"name": "$.name"})),
         "another path": _snapshot(NAME, reader=Json(paths={"name": "$.title"})),
         "an expression": _snapshot(NAME, reader=Json(paths={"name": "$.name"}, derived={"name": pl.col("name")})),
