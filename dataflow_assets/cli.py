@@ -7,7 +7,7 @@ import csv
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -18,8 +18,10 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dataflow_assets.errors import DataFlowError, FormatError, NotFoundError, SettingsError
+from dataflow_assets.plain import plain
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse import embedded
 
@@ -37,6 +39,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+_LONGEST_CELL = 60  # characters
 Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
 
 
@@ -242,6 +245,35 @@ def rejects(
     _print_table(["source", "delivered", "object", "line", "why"], shown)
 
 
+@app.command()
+def preview(
+    file: Annotated[Path, typer.Argument(help="The file to look into.")],
+    model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
+    rows: Annotated[int, typer.Option(min=0, help="How many rows, and how many rejects, to print.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
+    from dataflow_assets.lake.preview import preview as look_into
+    from dataflow_assets.sources import find_source
+
+    source = find_source(model)
+    if not file.is_file():
+        raise NotFoundError(f"There is no file {file}.")
+    found = look_into(file, source, load_settings().timezone, rows)
+    if as_json:
+        read = {"rows": plain(found.rows.to_dicts()), "rejects": [vars(reject) for reject in found.rejects]}
+        _print_json(
+            {"source": source.name, "file": str(file), **vars(found), **read, "event_days": plain(found.event_days)}
+        )
+        return
+    _print_table(found.rows.columns, [_short(row) for row in found.rows.iter_rows()])
+    rejects = [[str(reject.line or ""), reject.code, reject.message, *_short([reject.raw])] for reject in found.rejects]
+    if rejects:
+        _print_table(["line", "code", "why", "text"], rejects)
+    for sentence in found.sentences():
+        print(f"{source.name}: {sentence}")  # noqa: T201
+
+
 # What the commands share
 
 
@@ -321,8 +353,19 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*columns)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
     Console().print(table)
+
+
+def _short(values: Iterable[object]) -> list[str]:
+    """Values as texts of one line, cut where they are long; nothing where there is none."""
+    texts = (" ".join(str(plain(value)).split()) if value is not None else "" for value in values)
+    return [text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…" for text in texts]
+
+
+def _visible(text: str) -> str:
+    """A text without what would steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def _print_json(value: Any) -> None:

@@ -187,6 +187,7 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
+        (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(
@@ -250,6 +251,34 @@ def test_query_formats(run: Run, settings: Settings, tmp_path: Path) -> None:
     assert "one" in run("query", "-f", str(file))[1]
 
 
+def test_preview_tells_what_would_happen_and_writes_nothing(
+    run: Run, clean_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clean_environment.setenv("COLUMNS", "100")
+    assert run("sample", "--out", str(tmp_path / "sample"), "--streams", "1000")[0] == 0
+    file = str(tmp_path / "sample/internal/streams.csv")
+    code, out, err = run("preview", file, "--model", "stream", "--rows", "2")
+    assert (code, err) == (0, "")
+    assert "streams: 1,000 rows: 990 would be accepted, 10 rejected." in out
+    assert "101" in out
+    assert max(map(len, out.splitlines()[:15])) <= 100
+    said = json.loads(run("preview", file, "--model", "streams", "--rows", "2", "--json")[1])
+    assert (said["delivered"], said["accepted"], said["rejected"]) == (1000, 990, 10)
+    assert said["rows"][0]["start_at"] == "2021-12-25T05:30:00+00:00"
+    assert [reject["line"] for reject in said["rejects"]] == [101, 201]
+    assert said["event_days"][-1] == "2021-12-31"
+    code, out, err = run("preview", str(tmp_path / "sample/vendor/books.json"), "--model", "streams")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: books.json is not")
+    assert not Path(os.environ["DATAFLOW_HOME"]).exists()
+
+
+def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settings: Settings) -> None:
+    out = run("query", "-c", "SELECT '[/red]' AS markup, chr(27) || '[31m' AS escape")[1]
+    assert "[/red]" in out
+    assert r"\x1b[31m" in out
+
+
 def test_query_changes_nothing(run: Run, settings: Settings) -> None:
     code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
     assert code == 1
@@ -276,6 +305,6 @@ def test_env_names_the_instance_and_no_secret(run: Run, settings: Settings) -> N
 def test_help_is_there_for_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("demo", "up", "env", "init-db", "load", "query", "sample", "answers", "rejects"):
+    for command in ("demo", "up", "env", "init-db", "load", "query", "sample", "answers", "rejects", "preview"):
         assert command in out
         assert run(command, "--help")[0] == 0
