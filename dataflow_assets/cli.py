@@ -27,6 +27,7 @@ from dataflow_assets.warehouse import embedded
 
 if TYPE_CHECKING:
     from dataflow_assets.analytics.answers import Questions
+    from dataflow_assets.lake.explain import Explanation
     from dataflow_assets.landing.deliveries import Delivery
     from dataflow_assets.sources.declaration import Source
 
@@ -246,6 +247,41 @@ def rejects(
 
 
 @app.command()
+def explain(
+    source: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
+    key: Annotated[
+        list[str], typer.Option(help="A part of the key, in the order of the source's, or as column=value. Repeat it.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Tell from which objects and days the rows of a key came, and which of them count."""
+    from dataflow_assets.lake import explain as explaining
+    from dataflow_assets.lake.tables import rejects_table, rows_table
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import find_source
+
+    wanted = find_source(source)
+    texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
+    found = explaining.explain(rows_table(storage, wanted).scan(), wanted, texts)
+    rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
+    if as_json:
+        origins = [vars(origin) for origin in found.origins]
+        _print_json(plain({"source": wanted.name, **vars(found), "origins": origins, "rejects": rejects}))
+    elif len(found.keys) == 1:
+        _print_origins(found)
+    elif found.keys:
+        _print_table(wanted.key, [_short(row.values()) for row in found.keys])
+        _say(f"{'More keys match than these' if found.has_more_keys else 'These keys match'}; give more of its parts.")
+    elif rejects:
+        columns = ("object", "line", "message", "raw")
+        _print_table(columns, [_short(row[name] for name in columns) for row in rejects])
+    if not found.keys:
+        asked = ", ".join(f"{name} {text!r}" for name, text in texts.items())
+        told = "; these rejected rows hold it" if rejects else ", nor does a rejected row hold it"
+        raise NotFoundError(f"No row of {wanted.name} has {asked}{told}.")
+
+
+@app.command()
 def preview(
     file: Annotated[Path, typer.Argument(help="The file to look into.")],
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
@@ -272,6 +308,21 @@ def preview(
         _print_table(["line", "code", "why", "text"], rejects)
     for sentence in found.sentences():
         print(f"{source.name}: {sentence}")  # noqa: T201
+
+
+def _print_origins(found: "Explanation") -> None:
+    [key] = found.keys
+    print(", ".join(f"{name} {text!r}" for name, text in zip(key, _short(key.values()), strict=True)))  # noqa: T201
+    others = [name for name in found.origins[0].values if name not in key]
+    rows = [
+        [str(origin.delivery_day), origin.object, str(origin.position), *_short(values), origin.fate]
+        for origin in found.origins
+        for values in [[origin.values[name] for name in others]]
+    ]
+    _print_table(["delivered", "object", "position", *others, "became"], rows)
+    if found.last_seen:
+        missing = f", missing since {found.missing_since}" if found.missing_since else ""
+        print(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")  # noqa: T201
 
 
 # What the commands share

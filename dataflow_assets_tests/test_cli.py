@@ -133,6 +133,32 @@ def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> 
     assert home.json("rejects", "--source", "movie", "--json") == []
 
 
+def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    [row] = home.query("SELECT movie_title, user_email, start_at, position FROM warehouse.streams ORDER BY id LIMIT 1")
+    arguments = ("explain", "--source", "stream", "--key", row["movie_title"], "--key", row["user_email"])
+    start = ("--key", f"start_at={row['start_at']}")
+    found = home.json(*arguments, *start, "--json")
+    [origin] = found["origins"]
+    assert (origin["object"], origin["position"]) == ("landing/streams/2021-12-31/streams.csv", row["position"])
+    assert (origin["delivery_day"], origin["fate"]) == ("2021-12-31", "in the table")
+    assert origin["values"]["start_at"] == row["start_at"]
+    shown = home.run(*arguments, *start).stdout
+    assert shown.startswith(f"movie_title '{row['movie_title']}', user_email")
+    assert "in the table" in shown
+
+
+def test_explain_looks_among_the_rejects_too(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    done = home.run("explain", "--source", "authors", "--key", "null", "--json")
+    assert done.returncode == 1
+    assert done.stderr == "Error: No row of authors has name 'null'; these rejected rows hold it.\n"
+    [reject] = json.loads(done.stdout)["rejects"]
+    assert (reject["object"], reject["code"]) == ("landing/authors/2021-12-31/authors.json", "name.nullability")
+    done = home.run("explain", "--source", "users", "--key", "nobody")
+    assert done.stderr == "Error: No row of users has email 'nobody', nor does a rejected row hold it.\n"
+
+
 def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demonstrated, tmp_path: Path) -> None:
     home, _ = demonstrated
     late = tmp_path / "late.csv"
@@ -187,6 +213,7 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
+        (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
         (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
     ],
 )
@@ -305,6 +332,18 @@ def test_env_names_the_instance_and_no_secret(run: Run, settings: Settings) -> N
 def test_help_is_there_for_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("demo", "up", "env", "init-db", "load", "query", "sample", "answers", "rejects", "preview"):
+    for command in (
+        "demo",
+        "up",
+        "env",
+        "init-db",
+        "load",
+        "query",
+        "sample",
+        "answers",
+        "rejects",
+        "preview",
+        "explain",
+    ):
         assert command in out
         assert run(command, "--help")[0] == 0
