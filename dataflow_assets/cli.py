@@ -247,6 +247,22 @@ def rejects(
 
 
 @app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look whether settings, object store, database, runs and daemon are as they should be, and say what to do."""
+    from dataflow_assets.doctor import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(vars(finding))
+        if not as_json:
+            print(f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip())  # noqa: T201
+    if as_json:
+        _print_json(findings)
+    if any(finding["state"] == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def explain(
     source: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
     key: Annotated[

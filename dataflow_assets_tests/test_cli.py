@@ -306,6 +306,19 @@ def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settin
     assert r"\x1b[31m" in out
 
 
+def test_doctor_tells_a_line_for_each_thing_and_fails_where_there_is_a_problem(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert [re.split("  +", line)[0].split()[0] for line in out.splitlines()] == [*["ok"] * 9, "warning"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:1/nothing")
+    code, out, _ = run("doctor", "--json")
+    assert code == 1
+    assert [(finding["name"], finding["state"]) for finding in json.loads(out)][-1] == ("database", "problem")
+    assert "hidden" not in out
+
+
 def test_query_changes_nothing(run: Run, settings: Settings) -> None:
     code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
     assert code == 1
