@@ -8,7 +8,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -19,13 +19,16 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dataflow_assets.errors import DataFlowError, FormatError, NotFoundError, SettingsError
+from dataflow_assets.plain import plain
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse import embedded
 
 if TYPE_CHECKING:
     from dataflow_assets.analytics.answers import Questions
+    from dataflow_assets.lake.explain import Explanation
     from dataflow_assets.landing.deliveries import Delivery, Expected
     from dataflow_assets.sources.declaration import Source
 
@@ -38,6 +41,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+_LONGEST_CELL = 60  # characters
 Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
 
 
@@ -322,6 +326,101 @@ def backfill(
     _say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")
 
 
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look whether settings, object store, database, runs and daemon are as they should be, and say what to do."""
+    from dataflow_assets.doctor import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(vars(finding))
+        if not as_json:
+            print(f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip())  # noqa: T201
+    if as_json:
+        _print_json(findings)
+    if any(finding["state"] == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    source: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
+    key: Annotated[
+        list[str], typer.Option(help="A part of the key, in the order of the source's, or as column=value. Repeat it.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Tell from which objects and days the rows of a key came, and which of them count."""
+    from dataflow_assets.lake import explain as explaining
+    from dataflow_assets.lake.tables import rejects_table, rows_table
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import find_source
+
+    wanted = find_source(source)
+    texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
+    found = explaining.explain(rows_table(storage, wanted).scan(), wanted, texts)
+    rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
+    if as_json:
+        origins = [vars(origin) for origin in found.origins]
+        _print_json(plain({"source": wanted.name, **vars(found), "origins": origins, "rejects": rejects}))
+    elif len(found.keys) == 1:
+        _print_origins(found)
+    elif found.keys:
+        _print_table(wanted.key, [_short(row.values()) for row in found.keys])
+        _say(f"{'More keys match than these' if found.has_more_keys else 'These keys match'}; give more of its parts.")
+    elif rejects:
+        columns = ("object", "line", "message", "raw")
+        _print_table(columns, [_short(row[name] for name in columns) for row in rejects])
+    if not found.keys:
+        asked = ", ".join(f"{name} {text!r}" for name, text in texts.items())
+        told = "; these rejected rows hold it" if rejects else ", nor does a rejected row hold it"
+        raise NotFoundError(f"No row of {wanted.name} has {asked}{told}.")
+
+
+@app.command()
+def preview(
+    file: Annotated[Path, typer.Argument(help="The file to look into.")],
+    model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
+    rows: Annotated[int, typer.Option(min=0, help="How many rows, and how many rejects, to print.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
+    from dataflow_assets.lake.preview import preview as look_into
+    from dataflow_assets.sources import find_source
+
+    source = find_source(model)
+    if not file.is_file():
+        raise NotFoundError(f"There is no file {file}.")
+    found = look_into(file, source, load_settings().timezone, rows)
+    if as_json:
+        read = {"rows": plain(found.rows.to_dicts()), "rejects": [vars(reject) for reject in found.rejects]}
+        _print_json(
+            {"source": source.name, "file": str(file), **vars(found), **read, "event_days": plain(found.event_days)}
+        )
+        return
+    _print_table(found.rows.columns, [_short(row) for row in found.rows.iter_rows()])
+    rejects = [[str(reject.line or ""), reject.code, reject.message, *_short([reject.raw])] for reject in found.rejects]
+    if rejects:
+        _print_table(["line", "code", "why", "text"], rejects)
+    for sentence in found.sentences():
+        print(f"{source.name}: {sentence}")  # noqa: T201
+
+
+def _print_origins(found: "Explanation") -> None:
+    [key] = found.keys
+    print(", ".join(f"{name} {text!r}" for name, text in zip(key, _short(key.values()), strict=True)))  # noqa: T201
+    others = [name for name in found.origins[0].values if name not in key]
+    rows = [
+        [str(origin.delivery_day), origin.object, str(origin.position), *_short(values), origin.fate]
+        for origin in found.origins
+        for values in [[origin.values[name] for name in others]]
+    ]
+    _print_table(["delivered", "object", "position", *others, "became"], rows)
+    if found.last_seen:
+        missing = f", missing since {found.missing_since}" if found.missing_since else ""
+        print(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")  # noqa: T201
+
+
 # What the commands share
 
 
@@ -429,8 +528,19 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*columns)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
     Console().print(table)
+
+
+def _short(values: Iterable[object]) -> list[str]:
+    """Values as texts of one line, cut where they are long; nothing where there is none."""
+    texts = (" ".join(str(plain(value)).split()) if value is not None else "" for value in values)
+    return [text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…" for text in texts]
+
+
+def _visible(text: str) -> str:
+    """A text without what would steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def _print_json(value: Any) -> None:

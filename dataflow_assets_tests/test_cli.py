@@ -136,6 +136,32 @@ def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> 
     assert home.json("rejects", "--source", "movie", "--json") == []
 
 
+def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    [row] = home.query("SELECT movie_title, user_email, start_at, position FROM warehouse.streams ORDER BY id LIMIT 1")
+    arguments = ("explain", "--source", "stream", "--key", row["movie_title"], "--key", row["user_email"])
+    start = ("--key", f"start_at={row['start_at']}")
+    found = home.json(*arguments, *start, "--json")
+    [origin] = found["origins"]
+    assert (origin["object"], origin["position"]) == ("landing/streams/2021-12-31/streams.csv", row["position"])
+    assert (origin["delivery_day"], origin["fate"]) == ("2021-12-31", "in the table")
+    assert origin["values"]["start_at"] == row["start_at"]
+    shown = home.run(*arguments, *start).stdout
+    assert shown.startswith(f"movie_title '{row['movie_title']}', user_email")
+    assert "in the table" in shown
+
+
+def test_explain_looks_among_the_rejects_too(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    done = home.run("explain", "--source", "authors", "--key", "null", "--json")
+    assert done.returncode == 1
+    assert done.stderr == "Error: No row of authors has name 'null'; these rejected rows hold it.\n"
+    [reject] = json.loads(done.stdout)["rejects"]
+    assert (reject["object"], reject["code"]) == ("landing/authors/2021-12-31/authors.json", "name.nullability")
+    done = home.run("explain", "--source", "users", "--key", "nobody")
+    assert done.stderr == "Error: No row of users has email 'nobody', nor does a rejected row hold it.\n"
+
+
 def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demonstrated, tmp_path: Path) -> None:
     home, _ = demonstrated
     late = tmp_path / "late.csv"
@@ -190,6 +216,8 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
+        (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
+        (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(
@@ -253,6 +281,47 @@ def test_query_formats(run: Run, settings: Settings, tmp_path: Path) -> None:
     assert "one" in run("query", "-f", str(file))[1]
 
 
+def test_preview_tells_what_would_happen_and_writes_nothing(
+    run: Run, clean_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clean_environment.setenv("COLUMNS", "100")
+    assert run("sample", "--out", str(tmp_path / "sample"), "--streams", "1000")[0] == 0
+    file = str(tmp_path / "sample/internal/streams.csv")
+    code, out, err = run("preview", file, "--model", "stream", "--rows", "2")
+    assert (code, err) == (0, "")
+    assert "streams: 1,000 rows: 990 would be accepted, 10 rejected." in out
+    assert "101" in out
+    assert max(map(len, out.splitlines()[:15])) <= 100
+    said = json.loads(run("preview", file, "--model", "streams", "--rows", "2", "--json")[1])
+    assert (said["delivered"], said["accepted"], said["rejected"]) == (1000, 990, 10)
+    assert said["rows"][0]["start_at"] == "2021-12-25T05:30:00+00:00"
+    assert [reject["line"] for reject in said["rejects"]] == [101, 201]
+    assert said["event_days"][-1] == "2021-12-31"
+    code, out, err = run("preview", str(tmp_path / "sample/vendor/books.json"), "--model", "streams")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: books.json is not")
+    assert not Path(os.environ["DATAFLOW_HOME"]).exists()
+
+
+def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settings: Settings) -> None:
+    out = run("query", "-c", "SELECT '[/red]' AS markup, chr(27) || '[31m' AS escape")[1]
+    assert "[/red]" in out
+    assert r"\x1b[31m" in out
+
+
+def test_doctor_tells_a_line_for_each_thing_and_fails_where_there_is_a_problem(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert [re.split("  +", line)[0].split()[0] for line in out.splitlines()] == [*["ok"] * 9, "warning"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:1/nothing")
+    code, out, _ = run("doctor", "--json")
+    assert code == 1
+    assert [(finding["name"], finding["state"]) for finding in json.loads(out)][-1] == ("database", "problem")
+    assert "hidden" not in out
+
+
 def test_query_changes_nothing(run: Run, settings: Settings) -> None:
     code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
     assert code == 1
@@ -294,6 +363,18 @@ def test_env_names_the_instance_and_no_secret(run: Run, settings: Settings) -> N
 def test_help_is_there_for_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("demo", "up", "env", "init-db", "load", "query", "sample", "answers", "rejects"):
+    for command in (
+        "demo",
+        "up",
+        "env",
+        "init-db",
+        "load",
+        "query",
+        "sample",
+        "answers",
+        "rejects",
+        "preview",
+        "explain",
+    ):
         assert command in out
         assert run(command, "--help")[0] == 0

@@ -89,7 +89,7 @@ class _Content:
             try:
                 content = read_file(path, self.source)
                 self._stage_all(content.batches)
-                self._require_sum(path)
+                require_sum(path, delivered=self.delivered, accepted=self.accepted, rejected=len(self.rejects))
                 self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
             except FormatError as error:
                 self.discard()
@@ -139,12 +139,18 @@ class _Content:
         if pending:
             yield pl.concat(pending)
 
-    def _require_sum(self, path: Path) -> None:
-        if self.delivered != self.accepted + len(self.rejects):
-            raise FormatError(
-                f"{path.name} holds {self.delivered} rows, but {self.accepted} were accepted and "
-                f"{len(self.rejects)} rejected; the file is refused so that nothing is lost."
-            )
+
+def require_sum(path: Path, *, delivered: int, accepted: int, rejected: int) -> None:
+    """Check that each row of a file was accepted or rejected.
+
+    Raises:
+        FormatError: the sum does not hold.
+    """
+    if delivered != accepted + rejected:
+        raise FormatError(
+            f"{path.name} holds {delivered} rows, but {accepted} were accepted and {rejected} rejected; the file is "
+            "refused so that nothing is lost."
+        )
 
 
 def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int = 0) -> Intake | None:

@@ -20,6 +20,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.checks import columns_spec
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
+from dataflow_assets.orchestration.reference_checks import references_spec
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -133,6 +134,7 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
+    checks = list(filter(None, [references_spec([WAREHOUSE, source.name], source)]))
 
     @dg.asset(
         name=source.name,
@@ -146,9 +148,12 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"lake": dg.AssetIn([LAKE, read])},
         io_manager_key=WAREHOUSE_IO,
         metadata={**_column_schema(source.schema), "dagster/table_name": f"{WAREHOUSE}.{source.name}"},
+        check_specs=checks,
     )
-    def warehouse_table(lake: LakeRows) -> LakeRows:
-        return lake
+    def warehouse_table(lake: LakeRows) -> Iterator[dg.Output[Any]]:
+        yield dg.Output(lake)
+        for check in checks:
+            yield dg.Output(None, check.get_python_identifier())  # the IO manager has logged its evaluations
 
     return warehouse_table
 

@@ -9,11 +9,13 @@ from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.orchestration.slices import Figures, partition_metadata
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.records import OtherColumns, other_columns
 
 COLUMNS = "columns_as_declared"
 _MOST_SHOWN = 10
+_NO_FIGURES: Mapping[date, Figures] = {}
 
 
 def columns_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
@@ -33,7 +35,13 @@ def check_columns(url: str, source: Source, days: Sequence[date]) -> dict[date, 
     }
 
 
-def log_evaluations(context: dg.OutputContext, name: str, days: Iterable[date], warnings: Mapping[date, str]) -> None:
+def log_evaluations(
+    context: dg.OutputContext,
+    name: str,
+    days: Iterable[date],
+    warnings: Mapping[date, str],
+    figures: Mapping[date, Figures] = _NO_FIGURES,
+) -> None:
     """Log an evaluation of a check for each partition; those that warn come last, for the last one is shown first."""
     running = dg.AssetExecutionContext.get()  # an output's own context logs no evaluations
     for day in sorted(days, key=lambda day: (day in warnings, day)):
@@ -45,7 +53,7 @@ def log_evaluations(context: dg.OutputContext, name: str, days: Iterable[date], 
                 severity=dg.AssetCheckSeverity.WARN,
                 description=warnings.get(day),
                 partition=day.isoformat(),
-                metadata={},
+                metadata=partition_metadata(figures.get(day, {})),
             )
         )
 

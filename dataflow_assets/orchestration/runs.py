@@ -19,6 +19,7 @@ from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, range_tags, stretches
 from dataflow_assets.orchestration.reach import reached_by
+from dataflow_assets.orchestration.reference_checks import REFERENCES, notes
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Source
@@ -46,6 +47,7 @@ class Materializer:
     warnings: list[str] = field(default_factory=list, init=False)
     _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
     _failures: list[str] = field(default_factory=list, init=False)
+    _warned: list[dg.AssetCheckEvaluation] = field(default_factory=list, init=False)
 
     def materialize(self, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
@@ -55,7 +57,7 @@ class Materializer:
         Raises:
             RunFailedError: naming every run that failed, and why.
         """
-        self._touched, self._failures, self.warnings = {}, [], []
+        self._touched, self._failures, self._warned = {}, [], []
         sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
         days = {delivery.day for delivery in deliveries}
         lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
@@ -66,6 +68,7 @@ class Materializer:
             if isinstance(source, Events):
                 self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
         self._run_answers(sources)
+        self.warnings = _told(self._warned)
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
@@ -109,7 +112,14 @@ class Materializer:
         for entry in self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
             event = entry.get_dagster_event()
             assert isinstance(event.event_specific_data, dg.AssetCheckEvaluation)
-            self.warnings += filter(None, [event.event_specific_data.description])
+            self._warned += [event.event_specific_data] if event.event_specific_data.description else []
+
+
+def _told(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
+    """What checks warned of: each of its own, but what was not known only once for each source."""
+    of_references = [evaluation for evaluation in warned if evaluation.check_name == REFERENCES]
+    others = [str(evaluation.description) for evaluation in warned if evaluation.check_name != REFERENCES]
+    return [*others, *notes(of_references)]
 
 
 def run_range(

@@ -15,6 +15,7 @@ from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.reference_checks import log_references
 from dataflow_assets.orchestration.slices import write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
@@ -68,7 +69,10 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             _store_answer(context, name, obj)
         else:
             assert isinstance(obj, LakeRows)
-            _store_source(context, name, obj)
+            try:
+                _store_source(context, name, obj)
+            finally:
+                log_references(context, find_source(name))
 
 
 def _scan(context: dg.InputContext) -> pl.LazyFrame:

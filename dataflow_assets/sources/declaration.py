@@ -7,7 +7,7 @@ reads bytes, talks to a database or knows Dagster.
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, get_args
@@ -82,6 +82,18 @@ class Parquet:
 Reader = Csv | Json | Parquet
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values another source's column should have, in any upper and lower case.
+
+    A row that names what is unknown there is kept; a check counts it and warns.
+    """
+
+    column: str
+    source: str
+    to_column: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
@@ -98,6 +110,7 @@ class Source:
     key: tuple[str, ...]
     time_formats: tuple[str, ...] = ("%+",)
     time_zone: str = "UTC"
+    references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
@@ -181,3 +194,13 @@ class Events(Source):
 
     def _limits(self) -> tuple[object, ...]:
         return (self.event_time, self.end_time, self.longest)
+
+
+def wrong_references(sources: Iterable[Source]) -> Iterator[str]:
+    """A sentence for each reference from or to what none of these sources has."""
+    known = {source.name: source.schema.column_names() for source in sources}
+    for source in sources:
+        for reference in source.references:
+            for name, column in ((source.name, reference.column), (reference.source, reference.to_column)):
+                if column not in known.get(name, ()):
+                    yield f"source {source.name}: {reference} names what is not declared: {name}.{column}"
