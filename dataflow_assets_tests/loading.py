@@ -155,7 +155,7 @@ def take_and_load(report: Report, settings: Settings, name: str, key: str) -> In
     delivery = Landing(storage).current(key)
     assert delivery
     told = recorded_versions(url, source).get(delivery.id, 0)
-    intake = take_in(storage, source, key, settings.timezone, told)
+    intake = take_in(storage, source, key, settings.timezone, told, first_day=settings.first_day)
     assert intake
     report(f"warehouse {name}")
     load(settings, source, intake.version, intake.event_days)

@@ -6,11 +6,12 @@ point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from dataflow_assets.lake.tables import (
 from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError, parse_object_key
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
+from dataflow_assets.window import Window
 
 _STAGE_ROWS = 250_000
 _TRIES = 10
@@ -46,9 +48,9 @@ class Intake:
     delivered = accepted + rejected. `own_days` are the days, in the business time zone, that this version of the
     object touches, `event_days` those that the one before it touches too; empty for a snapshot. `refusal` says why
     the file as a whole was refused. `version` is the lake table's version that holds it. `kept_out` names the columns
-    of the file that are not declared, `lacking` the declared ones that it does not have. `mended` counts, by name,
-    what was read otherwise than it was written. `unheard` are the intakes of the object that came before this one,
-    newest first, and may not be recorded: a crash may have kept them from it.
+    of the file that are not declared, `lacking` the declared ones that it does not have. `mended` counts, by its kind,
+    what was changed so that rows could be accepted (see `Batch`). `unheard` are the intakes of the object that came
+    before this one, newest first, and may not be recorded: a crash may have kept them from it.
     """
 
     delivery: Delivery
@@ -72,6 +74,7 @@ class _Content:
     table: LakeTable
     source: Source
     delivery: Delivery
+    bounds: Window | None
     staged: list[AddAction] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     delivered: int = 0
@@ -80,6 +83,7 @@ class _Content:
     refusal: str | None = None
     kept_out: list[str] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
+    mended: Counter[str] = field(default_factory=Counter)
     digest: str = ""
 
     def read(self, path: Path) -> None:
@@ -87,7 +91,7 @@ class _Content:
         with ThreadPoolExecutor(1, "digest") as beside:
             hashing = beside.submit(_digest, path)
             try:
-                content = read_file(path, self.source)
+                content = read_file(path, self.source, self.bounds)
                 self._stage_all(content.batches)
                 require_sum(path, delivered=self.delivered, accepted=self.accepted, rejected=len(self.rejects))
                 self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
@@ -95,6 +99,7 @@ class _Content:
                 self.discard()
                 self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
                 self.delivered, self.accepted, self.spans, self.refusal = 1, 0, [], str(error)
+                self.mended.clear()
             self.digest = hashing.result()
 
     @property
@@ -104,12 +109,13 @@ class _Content:
             "delivered": self.delivered,
             "accepted": self.accepted,
             "rejected": len(self.rejects),
-            "reading": self.source.reading,
+            "reading": _reading(self.source, self.bounds),
             "digest": self.digest,
             "refusal": self.refusal or "",
             "event_ends": json.dumps(ends(self.spans)),
             "kept_out": json.dumps(self.kept_out),
             "lacking": json.dumps(self.lacking),
+            "mended": json.dumps(self.mended, sort_keys=True),
         }
 
     def discard(self) -> None:
@@ -128,6 +134,7 @@ class _Content:
             self.rejects += batch.rejects
             self.delivered += batch.delivered
             self.accepted += batch.rows.height
+            self.mended.update(batch.mended)
             if batch.rows.is_empty():
                 continue
             pending.append(with_origin(batch.rows, self.delivery, self.source))
@@ -153,7 +160,9 @@ def require_sum(path: Path, *, delivered: int, accepted: int, rejected: int) -> 
         )
 
 
-def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int = 0) -> Intake | None:
+def take_in(
+    storage: Storage, source: Source, key: str, timezone: str, told: int = 0, *, first_day: date
+) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
     An object whose bytes the lake already holds, read by the same declaration, is not read again.
@@ -162,9 +171,11 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
         storage: holds landing and lake.
         source: how the object is read.
         key: the object's key.
-        timezone: cuts the event days that are reported; nothing in the lake depends on it.
+        timezone: cuts the event days that are reported and `first_day`; nothing else in the lake depends on it.
         told: the version of the last intake of the object whose event days are known to have been heard: those of
             all that it gave since are reported again, for a crash may have kept them from it.
+        first_day: the first day of which the platform keeps events; an earlier one is rejected, and so is one later
+            than the day after its delivery.
 
     Returns:
         What was done; None where the object is gone from landing, which changes nothing.
@@ -181,11 +192,12 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
             delivery = landing.current(key)
             if delivery is None:
                 return None
+            bounds = _bounds(source, delivery, timezone, first_day)
             older = list(_since(table.intakes(base, delivery), told))
-            if older and _is_known(landing, older[0][1], delivery, source):
+            if older and _is_known(landing, older[0][1], delivery, _reading(source, bounds)):
                 (version, facts), *older = older
             else:
-                with _read(landing, _Content(table, source, delivery)) as content:
+                with _read(landing, _Content(table, source, delivery, bounds)) as content:
                     facts = content.facts
                     with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
                         rejects.commit(rejects_base, delivery, staged, facts)
@@ -196,12 +208,28 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
-def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, source: Source) -> bool:
+def _bounds(source: Source, delivery: Delivery, timezone: str, first_day: date) -> Window | None:
+    """When the events of a delivery may begin: from the first day to the day after it, all of which have a partition.
+
+    It is an empty window where something was delivered before the first day; None for a snapshot.
+    """
+    if not isinstance(source, Events):
+        return None
+    last = max(delivery.day + timedelta(days=1), first_day - timedelta(days=1))
+    return Window.of_days(first_day, last, timezone)
+
+
+def _reading(source: Source, bounds: Window | None) -> str:
+    """A short text of what the rows depend on that a file gives."""
+    return f"{source.reading} {bounds.start.isoformat()} {bounds.end.isoformat()}" if bounds else source.reading
+
+
+def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, reading: str) -> bool:
     """Whether these bytes came before as the same object, read in the same way, by what its last commit said.
 
     An equal etag shows that nothing was written since; without it an equal size makes the body worth a look.
     """
-    if about["size"] != str(delivery.size) or about.get("reading") != source.reading:
+    if about["size"] != str(delivery.size) or about.get("reading") != reading:
         return False
     if about["etag"] == delivery.etag:
         return True

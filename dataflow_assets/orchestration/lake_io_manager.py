@@ -4,7 +4,8 @@ Here: what loading and storing a partition of `landing/*` and `lake/*` means. No
 writing Delta tables (see `lake`), which know nothing of Dagster.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -93,15 +94,23 @@ def _take_in(
     settings = load_settings()
     told = recorded_versions(open_warehouse(settings), source)
     for delivery in deliveries:
-        if intake := take_in(storage, source, delivery.object, settings.timezone, told.get(delivery.id, 0)):
+        last_told, first_day = told.get(delivery.id, 0), settings.first_day
+        if intake := take_in(storage, source, delivery.object, settings.timezone, last_told, first_day=first_day):
             if intake.refusal:
                 context.log.error(f"{delivery.object} is refused: {intake.refusal}")
+            if intake.mended:
+                context.log.info(f"{delivery.object} was mended: {_listed(intake.mended)}")
             _log_event_days(context, source, intake)
             record_delivery(open_warehouse(settings), intake)
             yield intake
 
 
+def _listed(mended: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in sorted(mended.items()))
+
+
 def _figures(intakes: list[Intake], kept: int) -> Figures:
+    mended = sum((Counter(intake.mended) for intake in intakes), Counter[str]())
     accepted = sum(intake.accepted for intake in intakes)
     kept_out = sorted({name for intake in intakes for name in intake.kept_out})
     lacking = sorted({name for intake in intakes for name in intake.lacking})
@@ -116,6 +125,7 @@ def _figures(intakes: list[Intake], kept: int) -> Figures:
         "names_kept_out": kept_out,
         "columns_lacking": len(lacking),
         "names_lacking": lacking,
+        **{f"mended_{kind}": count for kind, count in sorted(mended.items())},
         "lake_version": max((intake.version for intake in intakes), default=0),
     }
 
@@ -127,7 +137,11 @@ def _rows_by_delivery(storage: Storage, source: Source, days: Iterable[date]) ->
 
 
 def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -> None:
-    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it."""
+    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it.
+
+    A day without a partition is one of an older version, from before another first day, or follows a delivery of
+    tomorrow.
+    """
     key = dg.AssetKey([LAKE, source.name + DAYS_SUFFIX])
     known = context.asset_partitions_def
     metadata = partition_metadata({"lake_version": intake.version})
@@ -136,7 +150,7 @@ def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -
             context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
         else:
             context.log.warning(
-                f"{source.name}: the event day {day} lies outside the partitions and is only in the lake"
+                f"{source.name}: the event day {day} has no partition, so nothing in the warehouse follows from it"
             )
 
 

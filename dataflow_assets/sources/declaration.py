@@ -28,11 +28,15 @@ _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
 @dataclass(frozen=True, kw_only=True)
 class Csv:
-    """Delimited text with a header line; columns are matched by name. With tabs it is TSV."""
+    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
+
+    With `strip` the blanks around names and values do not belong to them, whether in quotes or not.
+    """
 
     delimiter: str = ","
     quote: str = '"'
     encoding: _Encoding = "utf-8"
+    strip: bool = False
 
     def __post_init__(self) -> None:
         if self.encoding not in (known := get_args(_Encoding)):

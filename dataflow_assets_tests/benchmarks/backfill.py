@@ -123,7 +123,8 @@ def _fill_lake(url: str, days: Sequence[date], rows: int, *, files: int) -> None
     for number in range(files):
         path = settings.home / f"{number:05}.csv"
         _write_sessions(path, days[number::files], rows)
-        assert take_in(open_storage(settings), source, landing.put("streams", days[-1], path).object, settings.timezone)
+        key = landing.put("streams", days[-1], path).object
+        assert take_in(open_storage(settings), source, key, settings.timezone, first_day=settings.first_day)
 
 
 def _write_sessions(path: Path, days: Iterable[date], rows: int) -> None:

@@ -30,7 +30,7 @@ def main() -> None:
     dumps = []
     for key in parser.parse_args().keys.split(","):
         start = time.perf_counter()
-        intake = take_in(storage, source, key, settings.timezone)
+        intake = take_in(storage, source, key, settings.timezone, first_day=settings.first_day)
         assert intake is not None
         in_lake = time.perf_counter()
         with connect(url) as connection:

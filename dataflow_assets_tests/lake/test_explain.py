@@ -19,7 +19,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Snapshot
 from dataflow_assets.warehouse.snapshots import current, dumps, history
-from dataflow_assets_tests.landing.stores import land
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 STREAMS, AUTHORS = find_source("streams"), find_source("authors")
 HEADER = "movie_title,user_email,size_mb,start_at,end_at\n"
@@ -37,7 +37,7 @@ def row(size: float, movie: str = "Heat", user: str = "a@b") -> str:
 
 def deliver(storage: Storage, source: str, day: int, name: str, content: str) -> str:
     key = land(storage, source, name, content, date(2021, 12, day)).object
-    assert take_in(storage, find_source(source), key, "UTC")
+    assert take_in(storage, find_source(source), key, "UTC", first_day=FIRST_DAY)
     return key
 
 

@@ -12,7 +12,7 @@ from dataflow_assets.lake.tables import read_rejects
 from dataflow_assets.landing.sample import write_sample
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets_tests.landing.stores import land
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 STREAMS = find_source("streams")
 HEADER = "movie_title,user_email,size_mb,start_at,end_at\n"
@@ -24,7 +24,11 @@ def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path
         path = made.files[source.name]
         said = preview(path, source, "Europe/Paris", most=5)
         intake = take_in(
-            local_storage, source, land(local_storage, source, path.name, path.read_bytes()).object, "Europe/Paris"
+            local_storage,
+            source,
+            land(local_storage, source, path.name, path.read_bytes()).object,
+            "Europe/Paris",
+            first_day=FIRST_DAY,
         )
         assert intake
         assert (said.delivered, said.accepted, said.rejected) == (intake.delivered, intake.accepted, intake.rejected)

@@ -19,6 +19,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Source
 
 DAY = date(2021, 12, 1)
+FIRST_DAY = date(2020, 1, 1)
 
 
 @pytest.fixture(scope="session")

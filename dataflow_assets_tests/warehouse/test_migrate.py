@@ -38,7 +38,7 @@ from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE, build_metadata
 from dataflow_assets_tests.conftest import REPOSITORY
-from dataflow_assets_tests.landing.stores import land, local_storage
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
 from dataflow_assets_tests.warehouse.made import (
     AUTHORS,
     DAY,
@@ -337,7 +337,7 @@ def test_a_new_column_is_declared_migrated_and_loaded(
     first, second = ({name: land(local_storage, name, f"{n}.csv", csv[name]).object for name in csv} for n in "ab")
 
     def take_and_load(source: Source, objects: dict[str, str]) -> None:
-        assert take_in(local_storage, source, objects[source.name], "UTC")
+        assert take_in(local_storage, source, objects[source.name], "UTC", first_day=FIRST_DAY)
         table = rows_table(local_storage, source)
         version = table.open().version()
         with connect(database_url) as connection:
