@@ -26,7 +26,7 @@ def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path
         intake = take_in(
             local_storage,
             source,
-            land(local_storage, source, path.name, path.read_bytes()).object,
+            land(local_storage, source, path.name, path.read_bytes(), date(2021, 12, 31)).object,
             "Europe/Paris",
             first_day=FIRST_DAY,
         )
