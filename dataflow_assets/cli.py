@@ -276,8 +276,8 @@ def deliveries(
     from dataflow_assets.warehouse.records import read_deliveries, rebuild_deliveries
 
     settings = load_settings()
-    url, storage = open_warehouse(settings), open_storage(settings)
     name, delivered = find_source(source).name if source else None, _day(day) if day else None
+    url, storage = open_warehouse(settings), open_storage(settings)
     if rebuild:
         versions = rebuild_deliveries(url, storage, all_sources(), settings.timezone)
         _say(f"The record was made again: {versions:,} versions of landed objects.")

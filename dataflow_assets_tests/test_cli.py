@@ -15,9 +15,15 @@ import duckdb
 import pytest
 
 from dataflow_assets import cli
+from dataflow_assets.lake.intake import take_in
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings, variable_names
+from dataflow_assets.sources import find_source
+from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets.warehouse.records import record_delivery
+from dataflow_assets_tests.landing.stores import land
+from dataflow_assets_tests.orchestration.made import postgres, session, streams_csv
 from dataflow_assets_tests.processes import processes_of
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
@@ -215,6 +221,8 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("demo", "--delivered", "2021-02-30"), "'2021-02-30' is not a day"),
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
+        (("deliveries", "--source", "series"), "There is no source 'series'"),
+        (("deliveries", "--day", "2021-02-30"), "'2021-02-30' is not a day"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
         (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
         (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
@@ -343,6 +351,58 @@ def test_backfill_says_what_it_would_run_and_runs_it(run: Run, settings: Setting
     assert (code, "no asset 'movies' to backfill" in said) == (1, True)
 
 
+@pytest.fixture
+def delivered(settings: Settings) -> Settings:
+    """Settings with deliveries in every state: two versions of one object, one refused, one to come, and a stray."""
+    storage, url, source = open_storage(settings), open_warehouse(settings), find_source("streams")
+    first = streams_csv(session("2021-12-02T10:00"), session("2021-12-03T10:00"))
+    second, empty = streams_csv(session("2021-12-01T10:00")), streams_csv()
+    for name, content in [("a.csv", first), ("a.csv", second), ("b.csv", "sorry"), ("c.csv", empty)]:
+        delivery = land(storage, source, name, content, date(2021, 12, 5))
+        if name != "c.csv":
+            taken = take_in(storage, source, delivery.object, settings.timezone, first_day=settings.first_day)
+            assert taken
+            record_delivery(url, taken)
+    land(storage, "payments", "a.csv", "amount\n", date(2021, 12, 6))
+    return settings
+
+
+def test_deliveries_tells_what_became_of_each(run: Run, delivered: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*arguments: str) -> list[tuple[str, str]]:
+        rows = json.loads(run("deliveries", "--json", *arguments)[1])
+        return [(row["object"].split("/", 1)[1], row["state"]) for row in rows]
+
+    everything = [
+        ("payments/2021-12-06/a.csv", "stray"),
+        *(("streams/2021-12-05/a.csv", "superseded"), ("streams/2021-12-05/a.csv", "accepted")),
+        *(("streams/2021-12-05/b.csv", "rejected"), ("streams/2021-12-05/c.csv", "landed")),
+    ]
+    assert asked() == everything
+    assert asked("--source", "stream") == asked("--day", "2021-12-05") == everything[1:]
+    assert asked("--source", "movies") == asked("--day", "2021-12-04") == []
+    for state in ("stray", "superseded", "accepted", "rejected", "landed"):
+        assert asked("--state", state) == [row for row in everything if row[1] == state]
+    [older] = json.loads(run("deliveries", "--json", "--state", "superseded")[1])
+    assert older["event_days"] == ["2021-12-02", "2021-12-03"]
+    assert (older["delivered"], older["accepted"], older["rejected"], older["refusal"]) == (2, 2, 0, None)
+    monkeypatch.setenv("COLUMNS", "120")
+    _, table, notes = run("deliveries")
+    assert max(len(line) for line in table.splitlines()) <= 120
+    line = ["streams", "2021-12-05", "a.csv", "superseded", "2", "2", "0", "2021-12-02 to"]
+    assert line in [[cell.strip() for cell in row.split("│")[1:9]] for row in table.splitlines()]
+    assert "landing/payments/2021-12-06/a.csv is of no known source." in notes
+
+
+def test_deliveries_makes_the_record_again(run: Run, delivered: Settings) -> None:
+    before = run("deliveries", "--json")[1]
+    with postgres(delivered) as cursor:
+        cursor.execute("DELETE FROM warehouse.deliveries")
+    assert json.loads(run("deliveries", "--json")[1]) != json.loads(before)
+    code, after, said = run("deliveries", "--rebuild", "--json")
+    assert (code, json.loads(after)) == (0, json.loads(before))
+    assert said == "The record was made again: 3 versions of landed objects.\n"
+
+
 def test_sample_is_repeatable(run: Run, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         assert run("sample", "--out", str(tmp_path / folder), "--streams", "200", "--seed", "7")[0] == 0
@@ -363,18 +423,10 @@ def test_env_names_the_instance_and_no_secret(run: Run, settings: Settings) -> N
 def test_help_is_there_for_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in (
-        "demo",
-        "up",
-        "env",
-        "init-db",
-        "load",
-        "query",
-        "sample",
-        "answers",
-        "rejects",
-        "preview",
-        "explain",
-    ):
+    commands = [
+        command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback
+    ]
+    assert {"demo", "load", "deliveries", "init-db"} <= {command.replace("_", "-") for command in commands}
+    for command in (command.replace("_", "-") for command in commands):
         assert command in out
         assert run(command, "--help")[0] == 0

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Self
 
 from dataflow_assets.landing.deliveries import Delivery, Expected
-from dataflow_assets.landing.listing import Listed, Page, end_of, find_folders, walk
+from dataflow_assets.landing.listing import Listed, end_of, find_folders, walk
 from dataflow_assets.landing.storage import Storage
 
 _NEWEST_DAYS = 3  # of each source: yesterday, today, tomorrow
@@ -49,11 +49,11 @@ class Sweep:
         folders, beside = find_folders(storage)
         yield from beside
         newest = {*_newest(folders, expected), *self.waiting}
-        self.newest = yield from _piece(walk(storage, folders, newest, self.newest), _END)
+        self.newest = yield from _piece(storage, folders, newest, self.newest, _END)
         others = [folder for folder in folders if folder not in newest]
         last, self.at = self.at, time.time()
         due = self._due(others, (self.at - last) / seconds)
-        self.others = yield from _piece(walk(storage, folders, set(others), self.others), due)
+        self.others = yield from _piece(storage, folders, set(others), self.others, due)
 
     def wait_for(self, deliveries: Iterable[Delivery]) -> None:
         """Let the next look take the folders of some deliveries."""
@@ -77,12 +77,17 @@ def _newest(folders: Iterable[str], expected: Expected) -> Iterator[str]:
         yield from found[-_NEWEST_DAYS:]
 
 
-def _piece(pages: Iterator[Page], due: str) -> Generator[Listed, None, str]:
-    """The objects of a walk up to a place, or a few more, or the first many; and the place where the next goes on."""
+def _piece(
+    storage: Storage, folders: Sequence[str], wanted: set[str], place: str, due: str
+) -> Generator[Listed, None, str]:
+    """The wanted ones' objects from one place to another, or a few more, or the first many; and where to go on."""
     count = 0
-    for page in pages:
-        yield from page.objects
-        count += len(page.objects)
-        if page.place and (count >= _MANY_OBJECTS or (count >= _FEW_OBJECTS and page.place >= due)):
-            return page.place
+    for start in dict.fromkeys((place, "")):
+        for page in walk(storage, folders, wanted, start):
+            yield from page.objects
+            count += len(page.objects)
+            if page.place and (count >= _MANY_OBJECTS or (count >= _FEW_OBJECTS and page.place >= due)):
+                return page.place
+        if count:  # else nothing was left, and this look begins anew
+            break
     return ""

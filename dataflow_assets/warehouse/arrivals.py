@@ -15,7 +15,7 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_del
 from dataflow_assets.landing.listing import PREFIX, Listed, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.warehouse.database import Connection, connect, execute
-from dataflow_assets.warehouse.records import known_versions
+from dataflow_assets.warehouse.records import unknown_versions
 
 _PAGE = 1000
 
@@ -24,11 +24,12 @@ def find_arrivals(connection: Connection, objects: Iterable[Listed], expected: E
     """The deliveries among some objects whose present version is not known, and the strays; lazily."""
     for some in batched(objects, _PAGE):
         keys = [_key(listed, expected) for listed in some]
-        known = known_versions(connection, (key for key in keys if key is not None))
+        versions = {key: (one.etag, one.size) for key, one in zip(keys, some, strict=True) if key is not None}
+        unknown = unknown_versions(connection, versions)
         for key, listed in zip(keys, some, strict=True):
             if key is None:
                 yield from _strays(listed, expected)
-            elif known.get(key) != (listed.etag, listed.size) and (delivery := as_delivery(listed)):
+            elif key in unknown and (delivery := as_delivery(listed)):
                 yield delivery
 
 

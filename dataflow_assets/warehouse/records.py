@@ -7,7 +7,7 @@ Here: reading and writing the records that no one load owns. Not here: deciding 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -164,12 +164,14 @@ def recorded_versions(url: str, source: Source) -> dict[int, int]:
         return dict(execute(connection, statement, source.name))
 
 
-def known_versions(connection: Connection, deliveries: Iterable[int]) -> dict[int, tuple[str, int]]:
-    """The present version (etag and size) of those among some deliveries that the lake holds, by small key."""
+def unknown_versions(connection: Connection, versions: Mapping[int, tuple[str, int]]) -> set[int]:
+    """Those among some deliveries of which the lake does not hold this version (etag and size), by small key."""
+    rows = [{"key": key, "etag": etag, "size": size} for key, (etag, size) in versions.items()]
     found = execute(
         connection,
-        "SELECT delivery, etag, size FROM warehouse.deliveries JOIN json_array_elements_text($1::json) AS wanted "
-        "ON delivery = wanted.value::bigint WHERE state <> 'superseded'",
-        json.dumps(list(deliveries)),
+        "SELECT key FROM json_to_recordset($1::json) AS wanted (key bigint, etag text, size bigint) "
+        "WHERE NOT EXISTS (SELECT FROM warehouse.deliveries WHERE delivery = wanted.key "
+        "AND etag = wanted.etag AND size = wanted.size AND state <> 'superseded')",
+        json.dumps(rows),
     )
-    return {delivery: (etag, size) for delivery, etag, size in found}
+    return {key for (key,) in found}

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,12 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
 from dataflow_assets.lake import csv_files, intake
-from dataflow_assets.lake.intake import Intake, take_in
+from dataflow_assets.lake.intake import Intake, recorded_intakes, take_in
 from dataflow_assets.lake.reading import Content, read_file
 from dataflow_assets.lake.tables import LakeTable, read_rejects, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Snapshot, Source
 from dataflow_assets_tests.lake.conftest import Reference
@@ -131,6 +133,28 @@ def test_the_reference_data_is_taken_in(local_storage: Storage, reference: Refer
     taken = _take_in(local_storage, source, Landing(local_storage).put(source.name, LATER, file))
     assert (taken.accepted, taken.rejected) == (accepted, rejected)
     assert rows_table(local_storage, source).scan().select(pl.len()).collect().item() == accepted
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.csv", "a+b&c=d.csv", "100%.csv", "a%20b.csv", "Zoë 日本 🎬.csv", "a/b?.csv"]
+)
+def test_an_object_of_any_name_is_taken_in_and_replaced(storage: Storage, name: str) -> None:
+    key = _users(storage, name, "a@x,A,Aa\nno,B,Bb\n").delivery.object
+    _users(storage, name, "b@x,B,Bb\nno,B,Bb\n")
+    assert rows_table(storage, USERS).scan().collect().select("email", "object").rows() == [("b@x", key)]
+    assert [reject["object"] for reject in read_rejects(storage, None)] == [key]
+
+
+def test_an_intake_says_which_version_of_the_store_it_read(s3_storage: Storage) -> None:
+    place = f"{load_settings().aws_endpoint_url}/{s3_storage.uri.removeprefix('s3://')}?versioning"
+    enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    headers = {"Content-Type": "application/xml"}
+    urllib.request.urlopen(urllib.request.Request(place, enabled, headers, method="PUT")).close()
+    taken = [_users(s3_storage, "a.csv", f"{name}@x,A,Aa\n") for name in "ab"]
+    versions = [one.delivery.version for one in taken]
+    assert len(set(versions) - {None}) == 2
+    assert [one.delivery for one in recorded_intakes(s3_storage, USERS, "UTC")] == [one.delivery for one in taken]
+    assert [found.version for found in Landing(s3_storage).deliveries()] == [None], "a listing does not tell"
 
 
 # replacing
@@ -294,6 +318,32 @@ def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage
     # Nor where a newer version comes first.
     assert _take_streams(storage, "a.csv", "2021-12-04T10", told=1) == {"2021-12-01", "2021-12-02", "2021-12-04"}
     assert _take_streams(storage, "a.csv", "2021-12-05T10", told=6) == {"2021-12-04", "2021-12-05"}
+
+
+def test_an_intake_tells_its_own_days_and_those_before_it_that_nobody_heard_of(storage: Storage) -> None:
+    days = [date(2021, 12, day) for day in (1, 2, 3, 4)]
+    taken = [
+        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10")), told=told)
+        for day, told in zip(days, (0, 1, 1, 3), strict=True)
+    ]
+    assert [one.own_days for one in taken] == [{day} for day in days]
+    assert [one.unheard for one in taken] == [(), (), (replace(taken[1], event_days=taken[1].own_days),), ()]
+    again = _take_in(storage, STREAMS, taken[3].delivery)
+    assert [one.version for one in again.unheard] == [3, 2, 1]
+    assert (again.own_days, again.event_days) == (frozenset(days[3:]), frozenset(days))
+
+
+def test_the_lake_tells_every_intake_again(storage: Storage) -> None:
+    taken = [
+        _take_in(storage, STREAMS, land(storage, STREAMS, name, content), "Asia/Tokyo", told=9)
+        for name, content in [
+            *(("a.csv", _streams("2021-12-01T23")), ("b.csv", "sorry"), ("a.csv", _streams("2021-12-03T10") + "x\n")),
+            ("Zoë.csv", _streams("1969-12-31T10", "2021-12-03T10")),
+        ]
+    ]
+    found = list(recorded_intakes(storage, STREAMS, "Asia/Tokyo"))
+    assert [replace(one, event_days=one.own_days) for one in taken] == found
+    assert list(recorded_intakes(storage, USERS, "UTC")) == []
 
 
 # crashes

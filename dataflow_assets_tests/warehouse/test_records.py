@@ -14,13 +14,13 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.records import (
     OtherColumns,
-    known_versions,
     other_columns,
     read_deliveries,
     record_delivery,
     recorded_versions,
     refused,
     require_timezone,
+    unknown_versions,
 )
 from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, ask, together
 
@@ -40,9 +40,9 @@ def recorded(url: str) -> list[dict[str, Any]]:
     return sorted(read_deliveries(url, None, None), key=lambda row: (row["object"], row["lake_version"]))
 
 
-def known(url: str, *deliveries: Delivery) -> dict[int, tuple[str, int]]:
+def unknown(url: str, *deliveries: Delivery) -> set[int]:
     with connect(url) as connection:
-        return known_versions(connection, (made.id for made in deliveries))
+        return unknown_versions(connection, {made.id: (made.etag, made.size) for made in deliveries})
 
 
 def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
@@ -89,7 +89,7 @@ def test_the_newest_version_of_an_object_is_the_present_one(database_url: str, o
     assert [(row["lake_version"], row["etag"], row["state"]) for row in recorded(database_url)] == [
         *((1, "e1", "superseded"), (2, "e2", "superseded"), (3, "e3", "accepted")),
     ]
-    assert known(database_url, made[1]) == {made[1].id: ("e3", 3)}
+    assert [bool(unknown(database_url, made[version])) for version in (1, 2, 3)] == [True, True, False]
     assert recorded_versions(database_url, STREAMS) == {made[1].id: 3}
     assert refused(database_url, [made[3]]) == []
 
@@ -130,13 +130,14 @@ def test_the_version_of_the_lake_is_known_for_each_object_of_a_source(database_u
     assert recorded_versions(database_url, AUTHORS) == {}
 
 
-def test_of_some_deliveries_those_that_the_lake_holds_are_known(database_url: str) -> None:
-    one, two, three = made = [delivery("a.csv"), delivery("b.csv", "two", 2**40), delivery("c.csv")]
-    assert known(database_url, *made) == {}
+def test_of_some_deliveries_those_that_the_lake_does_not_hold_are_unknown(database_url: str) -> None:
+    one, two, three = made = [delivery("a.csv"), delivery("b.csv", 'tw"o', 2**40), delivery("c.csv")]
+    assert unknown(database_url, *made) == {each.id for each in made}
     for each in (one, two):
         record_delivery(database_url, intake(each))
-    assert known(database_url, two, three) == {two.id: ("two", 2**40)}
-    assert known(database_url) == {}
+    assert unknown(database_url, two, three) == {three.id}
+    assert unknown(database_url, replace(one, etag="two"), replace(two, size=1)) == {one.id, two.id}
+    assert unknown(database_url) == set()
 
 
 def test_one_source_or_day_can_be_read(database_url: str) -> None:
