@@ -51,7 +51,8 @@ def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> It
 
     The keys that no path reads are added to `kept_out`.
     """
-    yield Batch(no_rows(source), delivered=count_objects(path))
+    objects = count_objects(path)
+    yield Batch(no_rows(source), delivered=objects)
     types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
     paths = ", ".join(
         f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()
@@ -67,6 +68,9 @@ def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> It
             derived = text.with_columns(**reader.derived)
             rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
             yield Batch(rows, _json_rejects(text, rejected))
+            objects -= text.height
+    if objects:
+        raise FormatError(f"{path.name} is not a JSON file that holds one array of objects alone.")
 
 
 def _text_at(path: str, dtype: pl.DataType | None) -> str:

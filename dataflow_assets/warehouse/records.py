@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+import polars as pl
+
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources.declaration import Source
-from dataflow_assets.warehouse.database import connect, execute, shown
+from dataflow_assets.warehouse.database import connect, execute, shown, transaction
+from dataflow_assets.warehouse.rejects import replace_rejects
 
 
 def require_timezone(url: str, timezone: str) -> None:
@@ -31,29 +34,52 @@ def require_timezone(url: str, timezone: str) -> None:
         )
 
 
-def record_delivery(url: str, intake: Intake) -> None:
-    """Record what the lake made of a delivery, in place of what it made of the object's older version."""
+def record_delivery(url: str, intake: Intake, rejects: pl.LazyFrame | None = None) -> None:
+    """Record what the lake made of a delivery, in place of what it made of the object's older version.
+
+    `rejects` are the lake's; without them the table of rejects is left alone.
+    """
     delivery = intake.delivery
-    state = "rejected" if intake.refusal else "accepted"
+    state = "held" if intake.held else "rejected" if intake.refusal else "accepted"
     values = (
         *(delivery.id, delivery.source, delivery.day.isoformat(), delivery.object, delivery.etag, delivery.size),
         *(delivery.last_modified.isoformat(), state),
         *(intake.delivered, intake.accepted, intake.rejected, intake.version),
-        *(json.dumps(intake.kept_out), json.dumps(intake.lacking)),
+        *(json.dumps(intake.kept_out), json.dumps(intake.lacking), intake.held),
     )
-    with connect(url) as connection:
-        execute(
+    version = "SELECT lake_version FROM warehouse.deliveries WHERE delivery = $1"
+    with connect(url) as connection, transaction(connection):
+        before = execute(connection, version, delivery.id)
+        is_newest = execute(
             connection,
             "INSERT INTO warehouse.deliveries VALUES "
             "($1, $2, $3::date, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, "
-            "ARRAY(SELECT json_array_elements_text($13::json)), ARRAY(SELECT json_array_elements_text($14::json))) "
+            "ARRAY(SELECT json_array_elements_text($13::json)), ARRAY(SELECT json_array_elements_text($14::json)), "
+            "$15) "
             "ON CONFLICT (delivery) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, "
             "last_modified = EXCLUDED.last_modified, state = EXCLUDED.state, delivered = EXCLUDED.delivered, "
             "accepted = EXCLUDED.accepted, rejected = EXCLUDED.rejected, lake_version = EXCLUDED.lake_version, "
-            "kept_out = EXCLUDED.kept_out, lacking = EXCLUDED.lacking "
-            "WHERE deliveries.lake_version <= EXCLUDED.lake_version",
+            "kept_out = EXCLUDED.kept_out, lacking = EXCLUDED.lacking, held = EXCLUDED.held "
+            "WHERE deliveries.lake_version <= EXCLUDED.lake_version RETURNING 1",
             *values,
         )
+        if rejects is not None and is_newest and before != [(intake.version,)]:
+            replace_rejects(connection, delivery, rejects)
+
+
+def held_deliveries(url: str, source: Source, first: date, last: date) -> dict[date, list[str]]:
+    """Why deliveries of a source are held back, from one day to another: a sentence for each, by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, held FROM warehouse.deliveries "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND held IS NOT NULL ORDER BY object",
+            *(source.name, first.isoformat(), last.isoformat()),
+        )
+    reasons: dict[date, list[str]] = {}
+    for day, key, reason in found:
+        reasons.setdefault(day, []).append(f"{key} is held back: {reason}")
+    return reasons
 
 
 def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:

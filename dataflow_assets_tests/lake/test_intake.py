@@ -32,8 +32,10 @@ USERS, STREAMS, BOOKS = find_source("users"), find_source("streams"), find_sourc
 HEAD = "email,first_name,last_name\n"
 
 
-def _take_in(storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0) -> Intake:
-    taken = take_in(storage, source, delivery.object, timezone, told)
+def _take_in(
+    storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0, **how: Any
+) -> Intake:
+    taken = take_in(storage, source, delivery.object, timezone, told, run="of a test", **how)
     assert taken is not None
     assert taken.delivered == taken.accepted + taken.rejected
     return taken
@@ -90,7 +92,7 @@ def test_rejects_keep_text_place_and_reason(local_storage: Storage) -> None:
     delivery = land(local_storage, USERS, "a.csv", HEAD + 'a@x,A,Aa\nno,"B\nB",Bb\nc@x\n')
     taken = _take_in(local_storage, USERS, delivery)
     assert (taken.delivered, taken.accepted, taken.rejected, taken.refusal) == (3, 1, 2, None)
-    common = {"source": "users", "delivery_day": DAY, "object": delivery.object}
+    common = {"source": "users", "delivery_day": DAY, "object": delivery.object, "run": "of a test"}
     form, ragged = "email does not have the declared form.", "the line cannot be read as CSV: missing columns."
     assert read_rejects(local_storage, "users") == [
         {**common, "line": 3, "code": "email.regex", "message": form, "raw": 'no,"B\nB",Bb'},
@@ -181,10 +183,10 @@ def test_a_good_file_takes_the_place_of_a_refused_one(local_storage: Storage) ->
 
 
 @pytest.mark.parametrize("content", ["[1]", '[{"name":"A"},null]', '["{"]'])
-def test_a_file_whose_sum_does_not_hold_is_refused(local_storage: Storage, content: str) -> None:
+def test_an_array_of_other_values_than_objects_is_refused(local_storage: Storage, content: str) -> None:
     taken = _take_in(local_storage, BOOKS, land(local_storage, BOOKS, "a.json", content))
     assert taken.refusal is not None
-    assert "the file is refused so that nothing is lost" in taken.refusal
+    assert "holds one array of objects alone" in taken.refusal
     assert (taken.rejected, _files(local_storage, "books")) == (1, [])
 
 

@@ -35,7 +35,7 @@ def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
     made = delivery()
     record_delivery(database_url, intake(made, 7))
     assert ask(database_url, "SELECT * FROM warehouse.deliveries") == [
-        (made.id, "streams", DAY, made.object, "one", 10, MODIFIED, "accepted", 5, 3, 2, 7, [], [])
+        (made.id, "streams", DAY, made.object, "one", 10, MODIFIED, "accepted", 5, 3, 2, 7, [], [], None)
     ]
 
 
