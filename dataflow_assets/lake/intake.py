@@ -259,6 +259,14 @@ def take_in(
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
+def read_otherwise(storage: Storage, source: Source, deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Those of some deliveries that the lake holds and that were read by another declaration than the present one."""
+    table, reading = rows_table(storage, source), source.reading
+    base = table.open()
+    told = ((delivery, table.last_intake(base, delivery)[1]) for delivery in deliveries)
+    return [delivery for delivery, about in told if about and about.get("reading") != reading]
+
+
 def _held(about: Mapping[str, Any], content: _Content, reason: str) -> dict[str, object]:
     """What the commit of a version that is held back says: which it is and why, and of the one that stays in force."""
     in_force = {name: about.get(name, nothing) for name, nothing in _NOTHING.items()}

@@ -90,6 +90,33 @@ def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
     return [delivery.object for delivery in deliveries if delivery.id in rejected]
 
 
+def held_back(url: str, deliveries: Iterable[Delivery]) -> list[str]:
+    """The objects among these deliveries that are held back, or whose dumps are."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT delivery FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
+            "WHERE deliveries.held IS NOT NULL OR dumps.held IS NOT NULL",
+        )
+    held = {key for (key,) in found}
+    return [delivery.object for delivery in deliveries if delivery.id in held]
+
+
+def not_accepted_whole(url: str, source: Source) -> list[Delivery]:
+    """The deliveries of a source with rejected rows, and those that were refused or are held back; by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, etag, size, last_modified FROM warehouse.deliveries "
+            "WHERE source = $1 AND (rejected > 0 OR state <> 'accepted') ORDER BY object",
+            source.name,
+        )
+    return [
+        Delivery(source=source.name, day=day, object=key, etag=etag, size=size, last_modified=modified)
+        for day, key, etag, size, modified in found
+    ]
+
+
 @dataclass(frozen=True)
 class OtherColumns:
     """A delivery whose columns are not the declared ones: what was kept out of it, and what it lacks."""
