@@ -252,6 +252,7 @@ def release(
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import find_source
+    from dataflow_assets.warehouse.opening import open_warehouse
 
     if bool(objects) == bool(source) or bool(source) != bool(day):
         raise NotFoundError("Name objects, or give --source and --day.")
@@ -259,7 +260,7 @@ def release(
     landing = Landing(open_storage(settings))
     if source:
         name, of_day = find_source(source).name, _delivery_day(settings, day)
-        deliveries = list(landing.deliveries(name, of_day))
+        deliveries = sorted(landing.deliveries(name, of_day), key=lambda delivery: delivery.object)
         if not deliveries:
             raise NotFoundError(f"No object of {name} that landed on {of_day} is in landing.")
     else:
@@ -267,7 +268,7 @@ def release(
         if gone := [key for key, delivery in found.items() if delivery is None]:
             raise NotFoundError(f"There is no object {', '.join(gone)} in landing; land it again to release it.")
         deliveries = [delivery for delivery in found.values() if delivery]
-    _bring(settings, lambda: deliveries, release=True)
+    _require_accepted(open_warehouse(settings), _bring(settings, lambda: deliveries, release=True))
     _say(f"Released: {', '.join(delivery.object for delivery in deliveries)}")
 
 

@@ -38,6 +38,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Snapshot, Source
 
 _STAGE_ROWS = 250_000
+_STAGE_REJECTS = 50_000
 _TRIES = 10
 _MOST_QUOTED = 3  # rejects, in the reason to hold a delivery back
 _NOTHING = {"delivered": 0, "accepted": 0, "rejected": 0, "refusal": "", "kept_out": "[]", "lacking": "[]"}
@@ -136,7 +137,9 @@ class _Content:
         limit, rejected = self.source.reject_limit, self.rejected
         if self.refusal or not limit.is_exceeded(rejected=rejected, delivered=self.delivered):
             return None
-        quoted = (f"line {reject.line}: {reject.message}" for reject in self.first_rejects)
+        quoted = (
+            f"line {reject.line}: {reject.message}" if reject.line else reject.message for reject in self.first_rejects
+        )
         return (
             f"{rejected:,} of its {self.delivered:,} rows are rejected, over the limit of {limit.share:.0%} and "
             f"{limit.count:,} rows. The first: {' '.join(quoted)}"
@@ -164,7 +167,7 @@ class _Content:
         for batch in batches:
             self.delivered += batch.delivered
             rejects += batch.rejects
-            if len(rejects) >= _STAGE_ROWS:
+            if len(rejects) >= _STAGE_REJECTS:
                 self._stage_rejects(rejects)
                 rejects = []
             if batch.rows.is_empty():

@@ -16,13 +16,7 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks import (
-    believed_spec,
-    columns_spec,
-    held_spec,
-    lake_sums_spec,
-    table_sums_spec,
-)
+from dataflow_assets.orchestration.checks import believed_spec, columns_spec, held_spec, lake_sums_spec, table_sums_spec
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.settings import Settings

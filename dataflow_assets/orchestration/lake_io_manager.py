@@ -17,14 +17,7 @@ from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.orchestration.checks import (
-    COLUMNS,
-    HELD,
-    SUMS,
-    check_columns,
-    check_held,
-    log_evaluations,
-)
+from dataflow_assets.orchestration.checks import COLUMNS, HELD, SUMS, check_columns, check_held, log_evaluations
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
 from dataflow_assets.settings import load_settings
@@ -122,8 +115,7 @@ def _take_in(
     What would lose rows is not taken in, and keeps no other object from it; the sentences that say so go to `losses`.
     """
     settings = load_settings()
-    url = open_warehouse(settings)
-    told = recorded_versions(url, source)
+    told = recorded_versions(open_warehouse(settings), source)
     for delivery in wanted.deliveries:
         try:
             intake = take_in(
@@ -146,7 +138,7 @@ def _take_in(
                 f"{intake.rejected} rejects: somebody else changed its tables."
             )
         _log_event_days(context, source, intake)
-        record_delivery(url, intake, _rejects_of(storage, intake))
+        record_delivery(open_warehouse(settings), intake, _rejects_of(storage, intake))
         yield intake
 
 

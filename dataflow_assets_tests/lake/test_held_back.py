@@ -62,6 +62,12 @@ def test_a_limit_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
         RejectLimit(**wrong)
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_smallest_share_that_cannot_be_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="source users: the smallest share is"):
+        replace(USERS, smallest_share=share)
+
+
 def test_nothing_of_a_delivery_over_its_limit_is_loaded(storage: Storage) -> None:
     held = users(storage, BAD)
     assert (held.delivered, held.accepted, held.rejected, held.held) == (0, 0, 0, OVER)
@@ -132,7 +138,7 @@ def test_rejects_know_the_run_that_found_them(storage: Storage) -> None:
 
 
 def test_rejects_are_staged_piece_by_piece(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(intake, "_STAGE_REJECTS", 1)
     monkeypatch.setattr(csv_plain, "_BLOCK_BYTES", 1 << 20)
     count = 200_000
     users(local_storage, "no,A,Aa\n" * count + "a@x,A,Aa\n" * (count + 1))
