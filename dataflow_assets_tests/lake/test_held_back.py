@@ -15,11 +15,12 @@ from dataflow_assets.lake.reading import Batch, Content, read_file
 from dataflow_assets.lake.tables import Dumps, read_rejects, rejects_table, rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import RejectLimit, Source
+from dataflow_assets.sources.declaration import RejectLimit, Snapshot, Source
 from dataflow_assets_tests.landing.stores import DAY, land
 
 LIMIT = RejectLimit(share=0.5, count=2)
-USERS = replace(find_source("users"), reject_limit=LIMIT)
+SNAPSHOT = find_source("users")
+USERS = replace(SNAPSHOT, reject_limit=LIMIT)
 STREAMS = replace(find_source("streams"), reject_limit=LIMIT)
 HEAD = "email,first_name,last_name\n"
 GOOD, BAD = "a@x,A,Aa\nno,B,Bb\n", "b@x,A,Aa\nno,B,Bb\nshort\nno,C,Cc\n"
@@ -64,8 +65,9 @@ def test_a_limit_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_smallest_share_that_cannot_be_is_refused(share: float) -> None:
+    assert isinstance(SNAPSHOT, Snapshot)
     with pytest.raises(ValueError, match="source users: the smallest share is"):
-        replace(USERS, smallest_share=share)
+        replace(SNAPSHOT, smallest_share=share)
 
 
 def test_nothing_of_a_delivery_over_its_limit_is_loaded(storage: Storage) -> None:
