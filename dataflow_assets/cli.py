@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dataflow_assets.errors import DataFlowError, FormatError, NotFoundError, SettingsError
+from dataflow_assets.errors import DataFlowError, FormatError, HeldBackError, NotFoundError, SettingsError
 from dataflow_assets.plain import plain
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse import embedded
@@ -421,6 +421,65 @@ def _print_origins(found: "Explanation") -> None:
         print(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")  # noqa: T201
 
 
+@app.command()
+def release(
+    objects: Annotated[list[str] | None, typer.Argument(help="Keys of landed objects that are held back.")] = None,
+    source: Annotated[str | None, typer.Option(help="All objects of this source that landed on the day.")] = None,
+    day: Annotated[str | None, typer.Option(help="Their delivery day, YYYY-MM-DD.")] = None,
+) -> None:
+    """Load what was held back, as it is; this lasts for these versions of the objects."""
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import find_source
+    from dataflow_assets.warehouse.opening import open_warehouse
+
+    if bool(objects) == bool(source) or bool(source) != bool(day):
+        raise NotFoundError("Name objects, or give --source and --day.")
+    settings = load_settings()
+    landing = Landing(open_storage(settings))
+    if source:
+        name, of_day = find_source(source).name, _delivery_day(settings, day)
+        deliveries = sorted(landing.deliveries(name, of_day), key=lambda delivery: delivery.object)
+        if not deliveries:
+            raise NotFoundError(f"No object of {name} that landed on {of_day} is in landing.")
+    else:
+        found = {key: landing.current(key) for key in objects or ()}
+        if gone := [key for key, delivery in found.items() if delivery is None]:
+            raise NotFoundError(f"There is no object {', '.join(gone)} in landing; land it again to release it.")
+        deliveries = [delivery for delivery in found.values() if delivery]
+    _require_accepted(open_warehouse(settings), _bring(settings, lambda: deliveries, release=True))
+    _say(f"Released: {', '.join(delivery.object for delivery in deliveries)}")
+
+
+@app.command()
+def replay(source: Annotated[str | None, typer.Option(help="Only of this source.")] = None) -> None:
+    """Read every object with rejected rows again that was read by another declaration than the present one."""
+    from dataflow_assets.lake.intake import read_otherwise
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import all_sources, find_source
+    from dataflow_assets.warehouse.opening import open_warehouse
+    from dataflow_assets.warehouse.records import not_accepted_whole
+
+    settings = load_settings()
+    sources = [find_source(source)] if source else all_sources()
+    url, storage = open_warehouse(settings), open_storage(settings)
+    wanted = [
+        found
+        for each in sources
+        for found in read_otherwise(storage, each, not_accepted_whole(url, each), settings.timezone, settings.first_day)
+    ]
+    now = {delivery.object: Landing(storage).current(delivery.object) for delivery in wanted}
+    for key in (key for key, delivery in now.items() if delivery is None):
+        _say(f"Note: {key} is gone from landing, so that its rejected rows cannot be read again.")
+    present = [delivery for delivery in now.values() if delivery]
+    if not present:
+        _say("Nothing to read again: what was rejected was rejected by the present declarations.")
+        return
+    _bring(settings, lambda: present)
+    _say(f"Read again: {', '.join(delivery.object for delivery in present)}")
+
+
 # What the commands share
 
 
@@ -452,32 +511,44 @@ def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day
     """Land files and bring everything after them; progress on standard error."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.warehouse.opening import open_warehouse
+
+    def land() -> list["Delivery"]:
+        landing = Landing(open_storage(settings))
+        return [landing.put(source.name, day, path) for source, path in files]
+
+    _require_accepted(open_warehouse(settings), _bring(settings, land))
+
+
+def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
+    """Bring everything after deliveries, which are landed once the warehouse is open; the deliveries."""
     from dataflow_assets.orchestration.instance import open_instance
     from dataflow_assets.orchestration.runs import Materializer
     from dataflow_assets.warehouse.opening import open_warehouse
 
     with _progress() as report:
         report("Opening the warehouse")
-        url = open_warehouse(settings)
+        open_warehouse(settings)
         report("Landing the files")
-        landing = Landing(open_storage(settings))
-        deliveries = [landing.put(source.name, day, path) for source, path in files]
+        deliveries = land()
         report("Loading the Dagster definitions")
         from dataflow_assets.definitions import defs
 
         with open_instance(settings) as instance:
             materializer = Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}"))
-            materializer.materialize(deliveries)
+            materializer.materialize(deliveries, release=release)
     for warning in materializer.warnings:
         _say(f"Note: {warning}")
-    _require_accepted(url, deliveries)
+    return deliveries
 
 
 def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
-    from dataflow_assets.warehouse.records import refused
+    from dataflow_assets.warehouse.records import held_back, refused
 
     if names := refused(url, deliveries):
         raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
+    if names := held_back(url, deliveries):
+        raise HeldBackError(f"{', '.join(names)} is held back, and nothing of it is loaded.")
 
 
 def _delivery_day(settings: Settings, text: str | None) -> date:

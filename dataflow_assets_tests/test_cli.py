@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_the_published_file_holds_every_answer(demonstrated: Demonstrated) -> No
 def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> None:
     home, _ = demonstrated
     [rejected] = home.json("rejects", "--json")
-    assert set(rejected) == {"source", "delivery_day", "object", "line", "code", "message", "raw"}
+    assert set(rejected) == {"source", "delivery_day", "object", "line", "code", "message", "raw", "run"}
     assert (rejected["source"], rejected["delivery_day"]) == ("authors", "2021-12-31")
     assert rejected["code"] == "name.nullability"
     assert '"name":null' in rejected["raw"]
@@ -223,6 +223,10 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("rejects", "--source", "series"), "There is no source 'series'"),
         (("deliveries", "--source", "series"), "There is no source 'series'"),
         (("deliveries", "--day", "2021-02-30"), "'2021-02-30' is not a day"),
+        (("release",), "Name objects, or give --source and --day."),
+        (("release", "--source", "users"), "Name objects, or give --source and --day."),
+        (("release", "--source", "users", "--day", "never"), "'never' is not a day"),
+        (("replay", "--source", "series"), "There is no source 'series'"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
         (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
         (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
@@ -401,6 +405,75 @@ def test_deliveries_makes_the_record_again(run: Run, delivered: Settings) -> Non
     code, after, said = run("deliveries", "--rebuild", "--json")
     assert (code, json.loads(after)) == (0, json.loads(before))
     assert said == "The record was made again: 3 versions of landed objects.\n"
+
+
+def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: Settings, tmp_path: Path) -> None:
+    def load_movies(name: str, titles: Sequence[str], day: str) -> tuple[int, str]:
+        path = tmp_path / name
+        lines = "".join(f"{title},90,,1\n" for title in titles)
+        path.write_text(f"title,duration_mins,original_language,size_mb\n{lines}")
+        code, _, err = run(*load(path, "movie"), "--delivered", day)
+        return code, err
+
+    def titles() -> set[str]:
+        found = run("query", "-c", "SELECT title FROM warehouse.movies WHERE missing_since IS NULL", "--format", "json")
+        return {row["title"] for row in json.loads(found[1])}
+
+    assert load_movies("whole.csv", ["A", "B", "C"], "2021-12-01")[0] == 0
+    code, err = load_movies("cut.csv", ["A"], "2021-12-02")
+    assert code == 1
+    assert "Note: movies of 2021-12-02 is held back: its 1 rows are less than 50% of the 3 of 2021-12-01." in err
+    assert "Error: landing/movies/2021-12-02/cut.csv is held back, and nothing of it is loaded.\n" in err
+    assert "less than 50%" not in load_movies("whole.csv", ["A", "B", "D"], "2021-12-01")[1]
+    load_movies("part.csv", [""], "2021-12-02")
+    code, _, err = run("release", "landing/movies/2021-12-02/cut.csv")
+    assert (code, "cut.csv is held back, and nothing" in err) == (1, True), (
+        "the other object of the day is not released"
+    )
+    code, _, err = run("release", "--source", "movie", "--day", "2021-12-02")
+    released = "landing/movies/2021-12-02/cut.csv, landing/movies/2021-12-02/part.csv"
+    assert (code, err) == (0, f"Released: {released}\n")
+    assert titles() == {"A"}
+
+    code, err = load_movies("bad.csv", ["E", *[""] * 101], "2021-12-03")
+    assert code == 1
+    assert "Note: landing/movies/2021-12-03/bad.csv is held back: 101 of its 102 rows are rejected" in err
+    assert titles() == {"A"}
+    assert run("release", "landing/movies/2021-12-03/bad.csv")[0] == 0
+    assert titles() == {"E"}
+    (settings.home / "landing/movies/2021-12-03/bad.csv").unlink()
+    code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
+    assert (code, "There is no object landing/movies/2021-12-03/bad.csv in landing" in err) == (1, True)
+    assert "No object of movies" in run("release", "--source", "movie", "--day", "2021-12-03")[2]
+
+
+def test_replay_reads_again_what_another_declaration_rejected_once(
+    run: Run, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "movie_title,user_email,size_mb,start_at,end_at\n"
+    for name in ("good", "bad", "gone"):
+        path = tmp_path / f"{name}.csv"
+        start = "2021-12-01T10:00:00Z" if name == "good" else "01.12.2021 10:00"
+        path.write_text(f"{head}Heat,{name}@b.example,1,{start},2021-12-01T11:00:00Z\n")
+        assert run(*load(path), "--delivered", "2021-12-31")[0] == 0
+    (settings.home / "landing/streams/2021-12-31/gone.csv").unlink()
+    nothing = "Nothing to read again: what was rejected was rejected by the present declarations.\n"
+    assert run("replay")[2] == nothing
+    # As if its file had been edited: frozen against accidents only.
+    mended = (*find_source("streams").time_formats, "%d.%m.%Y %H:%M")
+    monkeypatch.setitem(vars(find_source("streams")), "time_formats", mended)
+    code, _, err = run("replay", "--source", "stream")
+    assert (code, err.splitlines()) == (
+        0,
+        [
+            "Note: landing/streams/2021-12-31/gone.csv is gone from landing, so that its rejected rows cannot be read "
+            "again.",
+            "Read again: landing/streams/2021-12-31/bad.csv",
+        ],
+    )
+    found = run("query", "-c", "SELECT count(*) FROM warehouse.streams", "--format", "json")[1]
+    assert json.loads(found) == [{"count": 2}]
+    assert run("replay")[2].endswith(nothing)
 
 
 def test_sample_is_repeatable(run: Run, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.lake.event_days import ends, spans, touched_days
-from dataflow_assets.lake.intake import require_sum
 from dataflow_assets.lake.reading import Reject, read_file
+from dataflow_assets.lake.staging import require_sum
 from dataflow_assets.sources.declaration import Events, Source
 
 
@@ -74,7 +74,7 @@ def preview(path: Path, source: Source, timezone: str, most: int) -> Preview:
         if isinstance(source, Events):
             dated = batch.rows.lazy().with_columns(event_date=pl.col(source.event_time).dt.date())
             times.append(spans(dated, source).collect())
-    require_sum(path, delivered=found.delivered, accepted=found.accepted, rejected=found.rejected)
+    require_sum(path.name, delivered=found.delivered, accepted=found.accepted, rejected=found.rejected)
     found.event_days = sorted(touched_days(ends(times), timezone))
     found.kept_out, found.lacking = sorted(content.kept_out), sorted(content.lacking)
     return found

@@ -17,8 +17,8 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks import columns_spec
-from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
+from dataflow_assets.orchestration.checks import believed_spec, columns_spec, held_spec, lake_sums_spec, table_sums_spec
+from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.orchestration.reference_checks import references_spec
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
@@ -67,10 +67,12 @@ class Taking(dg.Config):
     """What a run of a lake asset takes in."""
 
     objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
+    release: bool = Field(False, description="Whether what would be held back of them is to be loaded all the same.")
 
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
-    columns = columns_spec([LAKE, source.name])
+    key = [LAKE, source.name]
+    checks = [lake_sums_spec(key), held_spec(key), columns_spec(key)]
 
     @dg.asset(
         name=source.name,
@@ -84,25 +86,32 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"deliveries": dg.AssetIn([LANDING, source.name])},
         io_manager_key=LAKE_IO,
         metadata=_column_schema(source.schema),
-        check_specs=[columns],
+        check_specs=checks,
     )
     def lake_table(config: Taking, deliveries: list[Delivery]) -> Iterator[dg.Output[Any]]:
-        yield dg.Output(
-            [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
-        )
-        yield dg.Output(None, columns.get_python_identifier())  # the IO manager has logged its evaluations
+        of_run = [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
+        yield dg.Output(Wanted(of_run, is_release=config.release))
+        yield from _evaluated(checks)
 
     return lake_table
 
 
-def taking(deliveries: Iterable[Delivery]) -> dict[str, Any]:
+def _evaluated(checks: Iterable[dg.AssetCheckSpec]) -> Iterator[dg.Output[None]]:
+    """The outputs of checks whose evaluations an IO manager has logged."""
+    for check in checks:
+        yield dg.Output(None, check.get_python_identifier())
+
+
+def taking(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
     """The configuration of a run that takes in these deliveries, and not what else was landed on their days."""
     objects: dict[str, list[str]] = {}
     for delivery in deliveries:
         objects.setdefault(delivery.source, []).append(delivery.object)
     return {
         "ops": {
-            dg.AssetKey([LAKE, source]).to_python_identifier(): {"config": {"objects": sorted(keys)}}
+            dg.AssetKey([LAKE, source]).to_python_identifier(): {
+                "config": {"objects": sorted(keys), "release": release}
+            }
             for source, keys in objects.items()
         }
     }
@@ -134,7 +143,9 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
-    checks = list(filter(None, [references_spec([WAREHOUSE, source.name], source)]))
+    key = [WAREHOUSE, source.name]
+    checks = [table_sums_spec(key) if isinstance(source, Events) else believed_spec(key)]
+    checks += filter(None, [references_spec(key, source)])
 
     @dg.asset(
         name=source.name,
@@ -152,8 +163,7 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     )
     def warehouse_table(lake: LakeRows) -> Iterator[dg.Output[Any]]:
         yield dg.Output(lake)
-        for check in checks:
-            yield dg.Output(None, check.get_python_identifier())  # the IO manager has logged its evaluations
+        yield from _evaluated(checks)
 
     return warehouse_table
 

@@ -56,7 +56,7 @@ def log_references(context: dg.OutputContext, source: Source) -> None:
         newest, names = max(days), sorted({one.source for one in empty})
         warnings[newest] = " ".join([*filter(None, [warnings.get(newest)]), _not_loaded(source, names)])
         figures[newest] = {**figures[newest], _NOT_LOADED: names}
-    log_evaluations(context, REFERENCES, days, warnings, figures)
+    log_evaluations(context, REFERENCES, days, warnings, figures=figures)
 
 
 def notes(evaluations: Iterable[dg.AssetCheckEvaluation]) -> Iterator[str]:

@@ -49,10 +49,11 @@ class Materializer:
     _failures: list[str] = field(default_factory=list, init=False)
     _warned: list[dg.AssetCheckEvaluation] = field(default_factory=list, init=False)
 
-    def materialize(self, deliveries: Sequence[Delivery]) -> None:
+    def materialize(self, deliveries: Sequence[Delivery], *, release: bool = False) -> None:
         """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
 
-        Where a run fails the others still run, on what there is.
+        Where a run fails the others still run, on what there is. To `release` them is to load also what would be held
+        back.
 
         Raises:
             RunFailedError: naming every run that failed, and why.
@@ -63,7 +64,7 @@ class Materializer:
         lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
         snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
         by_day = daily_partitions(self.settings)
-        self._run([*lake, *snapshots], by_day, days, taking(deliveries))
+        self._run([*lake, *snapshots], by_day, days, taking(deliveries, release=release))
         for source in sources:
             if isinstance(source, Events):
                 self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))

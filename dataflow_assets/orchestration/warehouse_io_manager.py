@@ -12,7 +12,8 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.analytics import find_answer
-from dataflow_assets.errors import NotFoundError
+from dataflow_assets.errors import LostRowsError, NotFoundError
+from dataflow_assets.orchestration.checks import BELIEVED, SUMS, check_believed, log_evaluations
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.reference_checks import log_references
@@ -21,7 +22,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot
 from dataflow_assets.warehouse.answers import Versions, load_answer
-from dataflow_assets.warehouse.database import connect
+from dataflow_assets.warehouse.database import Connection, connect
 from dataflow_assets.warehouse.event_days import day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.reading import Table, open_table, scan_answer, scan_source
@@ -114,28 +115,52 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
     settings = load_settings()
     source = find_source(name)
     with connect(open_warehouse(settings)) as connection:
-        before = day_versions(connection, source) if isinstance(source, Events) else {}
-
-        def write_events(day: date) -> dict[str, int]:
-            assert isinstance(source, Events)
-            load = load_day(connection, source, lake.frame, lake.version, day, settings.timezone)
-            if load.is_stale:
-                context.log.warning(f"{name} of {day} was already made from a newer version of the lake")
-            figures = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
-            is_changed = not (load.is_known or load.is_stale)
-            return figures | _made_from(lake, before.get(day, -1), is_changed=is_changed)
-
         if isinstance(source, Snapshot):
-            version, *_ = made_from(connection, source)
-            merged = load_snapshot(connection, source, lake.frame, lake.version, lake.changed_days)
-            if merged.is_stale:
-                context.log.warning(f"{name} was already made from a newer version of the lake")
-            dumped = _dumped_rows(source, lake.frame, partition_days(context.asset_partition_keys))
-            table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
-            table |= _made_from(lake, version, is_changed=merged.changed > 0)
-            write_each(context, lambda day: {"rows": dumped.get(day, 0), **table})
+            _store_snapshot(context, connection, source, lake)
         else:
-            write_each(context, write_events)
+            assert isinstance(source, Events)
+            _store_events(context, connection, source, lake)
+
+
+def _store_events(context: dg.OutputContext, connection: Connection, source: Events, lake: LakeRows) -> None:
+    timezone, before = load_settings().timezone, day_versions(connection, source)
+    sums: dict[date, dict[str, int]] = {}
+    lost: dict[date, str] = {}
+
+    def write(day: date) -> dict[str, int]:
+        try:
+            load = load_day(connection, source, lake.frame, lake.version, day, timezone)
+        except LostRowsError as error:
+            lost[day] = str(error)
+            raise
+        if load.is_stale:
+            context.log.warning(f"{source.name} of {day} was already made from a newer version of the lake")
+        sums[day] = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+        is_changed = not (load.is_known or load.is_stale)
+        return sums[day] | _made_from(lake, before.get(day, -1), is_changed=is_changed)
+
+    try:
+        write_each(context, write)
+    finally:
+        days = sums.keys() | lost.keys()
+        log_evaluations(context, SUMS, days, lost, figures=sums, severity=dg.AssetCheckSeverity.ERROR)
+
+
+def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
+    days = partition_days(context.asset_partition_keys)
+    version, *_ = made_from(connection, source)
+    merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
+    if merged.is_stale:
+        context.log.warning(f"{source.name} was already made from a newer version of the lake")
+    warnings = check_believed(source, merged.held)
+    judged = {*days, *merged.judged}
+    for day in sorted(judged & warnings.keys()):
+        context.log.warning(warnings[day])
+    log_evaluations(context, BELIEVED, judged, warnings)
+    dumped = _dumped_rows(source, lake.frame, days)
+    table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
+    table |= _made_from(lake, version, is_changed=merged.changed > 0)
+    write_each(context, lambda day: {"rows": dumped.get(day, 0), "is_held": int(day in warnings), **table})
 
 
 def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, int]:

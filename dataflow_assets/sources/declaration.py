@@ -98,11 +98,33 @@ class Reference:
     to_column: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RejectLimit:
+    """How much of a delivery may be rejected before all of it is held back, until someone releases it.
+
+    It is held where more than `count` of its rows are rejected and these are more than `share` of all. By a share alone
+    two broken rows would hold a file of five, which anyone can look through; by a count alone a file of millions
+    would be held for its usual few.
+    """
+
+    share: float = 0.2
+    count: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1 or self.count < 0:
+            raise ValueError(f"a reject limit has a share from 0 to 1 and a count from 0, not {self}")
+
+    def is_exceeded(self, *, rejected: int, delivered: int) -> bool:
+        """Whether a delivery with so many rejected rows is held."""
+        return rejected > self.count and rejected > self.share * delivered
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
 
-    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`.
+    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
+    its `reject_limit` is held back.
     """
 
     name: str
@@ -115,6 +137,7 @@ class Source:
     time_formats: tuple[str, ...] = ("%+",)
     time_zone: str = "UTC"
     references: tuple[Reference, ...] = ()
+    reject_limit: RejectLimit = RejectLimit()
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
@@ -172,7 +195,17 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot(Source):
-    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped."""
+    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped.
+
+    A dump with fewer rows than `smallest_share` of those of the one before is held back: it may be cut short.
+    """
+
+    smallest_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.smallest_share <= 1:
+            raise ValueError(f"source {self.name}: the smallest share is {self.smallest_share}, not from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

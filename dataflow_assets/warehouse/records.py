@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import polars as pl
+
 from dataflow_assets.batches import batched
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake, recorded_intakes
+from dataflow_assets.lake.tables import rejects_table
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.database import Connection, advisory_lock, connect, execute, shown
+from dataflow_assets.warehouse.rejects import replace_rejects
 
 _ROWS = 1000  # that are written at once
 
@@ -39,16 +43,23 @@ def require_timezone(url: str, timezone: str) -> None:
         )
 
 
-def record_delivery(url: str, intake: Intake) -> None:
-    """Record what the lake made of a version of an object, and of those before it that nobody has recorded."""
+def record_delivery(url: str, intake: Intake, rejects: pl.LazyFrame | None = None) -> None:
+    """Record what the lake made of a version of an object, and of those before it that nobody has recorded.
+
+    `rejects` are the lake's; without them the table of rejects is left alone.
+    """
+    newest = "SELECT max(lake_version) FROM warehouse.deliveries WHERE delivery = $1"
     with connect(url) as connection:
         advisory_lock(connection, "deliveries", str(intake.delivery.id))
+        [(before,)] = execute(connection, newest, intake.delivery.id)
         _write(connection, [intake, *intake.unheard])
         _supersede(connection, [intake])
+        if rejects is not None and (before is None or before < intake.version):
+            replace_rejects(connection, intake.delivery, rejects)
 
 
 def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], timezone: str) -> int:
-    """Make the record of some sources again from what the lake's commits say; how many versions it has of them.
+    """Make the record of some sources and of their rejects again from the lake; how many versions it has of them.
 
     Whoever records a delivery meanwhile waits.
     """
@@ -61,6 +72,7 @@ def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], ti
                 _write(connection, intakes)
                 _supersede(connection, intakes)
                 versions += len(intakes)
+            replace_rejects(connection, source, rejects_table(storage).scan())
     return versions
 
 
@@ -90,7 +102,7 @@ def _row(intake: Intake) -> dict[str, Any]:
         "version": delivery.version,
         "size": delivery.size,
         "last_modified": delivery.last_modified.isoformat(),
-        "state": "rejected" if refusal else "accepted",
+        "state": "held" if intake.held else "rejected" if refusal else "accepted",
         "refusal": refusal and refusal.replace("\0", "\ufffd"),
         "delivered": intake.delivered,
         "accepted": intake.accepted,
@@ -99,6 +111,7 @@ def _row(intake: Intake) -> dict[str, Any]:
         "mended": dict(intake.mended),
         "kept_out": intake.kept_out,
         "lacking": intake.lacking,
+        "held": intake.held,
     }
 
 
@@ -125,12 +138,54 @@ def read_deliveries(url: str, source: str | None, day: date | None) -> list[dict
     return [json.loads(row) for (row,) in found]
 
 
+def held_deliveries(url: str, source: Source, first: date, last: date) -> dict[date, list[str]]:
+    """Why deliveries of a source are held back, from one day to another: a sentence for each, by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, held FROM warehouse.deliveries "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state = 'held' ORDER BY object",
+            *(source.name, first.isoformat(), last.isoformat()),
+        )
+    reasons: dict[date, list[str]] = {}
+    for day, key, reason in found:
+        reasons.setdefault(day, []).append(f"{key} is held back: {reason}")
+    return reasons
+
+
 def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
     """The objects among these deliveries whose present version was refused as a whole."""
     with connect(url) as connection:
         found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
     rejected = {key for (key,) in found}
     return [delivery.object for delivery in deliveries if delivery.id in rejected]
+
+
+def held_back(url: str, deliveries: Iterable[Delivery]) -> list[str]:
+    """The objects among these deliveries that are held back, or whose dumps are."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT delivery FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
+            "WHERE deliveries.held IS NOT NULL OR dumps.held IS NOT NULL",
+        )
+    held = {key for (key,) in found}
+    return [delivery.object for delivery in deliveries if delivery.id in held]
+
+
+def not_accepted_whole(url: str, source: Source) -> list[Delivery]:
+    """The deliveries of a source with rejected rows, and those that were refused or are held back; by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, etag, size, last_modified FROM warehouse.deliveries "
+            "WHERE source = $1 AND state <> 'superseded' AND (rejected > 0 OR state <> 'accepted') ORDER BY object",
+            source.name,
+        )
+    return [
+        Delivery(source=source.name, day=day, object=key, etag=etag, size=size, last_modified=modified)
+        for day, key, etag, size, modified in found
+    ]
 
 
 @dataclass(frozen=True)

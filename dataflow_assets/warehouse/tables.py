@@ -175,6 +175,32 @@ def _record_tables(metadata: sa.MetaData) -> None:
         ),
         _names("kept_out", "columns of the file that are not declared"),
         _names("lacking", "declared columns that the file does not have"),
+        sa.Column("held", sa.Text(), comment="why its present version is held back"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "rejects",
+        metadata,
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("delivery", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), comment="null where the reader does not know it"),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("raw", sa.Text(), nullable=False, comment="the row as delivered; a NUL is shown as ␀"),
+        sa.Column("run", sa.Text(), comment="the run that took the delivery in"),
+        sa.Index("rejects_by_delivery", "delivery"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "dumps",
+        metadata,
+        sa.Column("source", sa.Text(), primary_key=True),
+        sa.Column("day", sa.Date(), primary_key=True),
+        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
+        sa.Column("is_released", sa.Boolean(), nullable=False, comment="whether somebody released it"),
+        sa.Column("held", sa.Text(), comment="why it is held back; null where it is believed"),
         schema=WAREHOUSE,
     )
     sa.Table(
@@ -204,7 +230,7 @@ def _record_tables(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("source", sa.Text(), primary_key=True),
         sa.Column("lake_version", sa.BigInteger(), nullable=False),
-        sa.Column("newest_day", sa.Date(), comment="newest delivery day that has rows"),
+        sa.Column("newest_day", sa.Date(), comment="newest delivery day that is believed"),
         sa.Column(
             "declaration", sa.Text(), nullable=False, server_default="", comment="hash of the source's declaration"
         ),

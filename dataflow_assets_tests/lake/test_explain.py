@@ -111,7 +111,7 @@ def test_it_says_of_any_dumps_what_the_warehouse_makes_of_them(rows: list[tuple[
     )
     dumped = dumps(lake.lazy(), SHOPS)
     runs = history(dumped, SHOPS)
-    table = current(dumped, runs)
+    table = current(dumped, runs, set(lake["delivery_day"]))
     for name in set(lake["name"]):
         found = explain(lake.lazy(), SHOPS, {"name": name})
         of_key = [origin for origin in found.origins if not origin.fate.startswith("superseded")]

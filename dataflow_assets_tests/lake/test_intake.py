@@ -21,9 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
-from dataflow_assets.lake import csv_files, intake
+from dataflow_assets.lake import csv_files, staging
 from dataflow_assets.lake.intake import Intake, recorded_intakes, take_in
-from dataflow_assets.lake.reading import Content, read_file
 from dataflow_assets.lake.tables import LakeTable, read_rejects, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
@@ -38,8 +37,10 @@ HEAD = "email,first_name,last_name\n"
 LATER = date(2021, 12, 31)  # than all events here
 
 
-def _take_in(storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0) -> Intake:
-    taken = take_in(storage, source, delivery.object, timezone, told, first_day=FIRST_DAY)
+def _take_in(
+    storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0, **how: Any
+) -> Intake:
+    taken = take_in(storage, source, delivery.object, timezone, told, first_day=FIRST_DAY, run="of a test", **how)
     assert taken is not None
     assert taken.delivered == taken.accepted + taken.rejected
     return taken
@@ -96,7 +97,7 @@ def test_rejects_keep_text_place_and_reason(local_storage: Storage) -> None:
     delivery = land(local_storage, USERS, "a.csv", HEAD + 'a@x,A,Aa\nno,"B\nB",Bb\nc@x\n')
     taken = _take_in(local_storage, USERS, delivery)
     assert (taken.delivered, taken.accepted, taken.rejected, taken.refusal) == (3, 1, 2, None)
-    common = {"source": "users", "delivery_day": DAY, "object": delivery.object}
+    common = {"source": "users", "delivery_day": DAY, "object": delivery.object, "run": "of a test"}
     form, ragged = (
         "email does not have the declared form.",
         "the line cannot be read: it has fewer values than the file has columns.",
@@ -121,7 +122,7 @@ def test_an_intake_says_what_it_did(local_storage: Storage) -> None:
 
 
 def test_a_large_file_is_staged_piece_by_piece(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(staging, "_STAGE_ROWS", 1)
     monkeypatch.setattr(csv_files, "_LARGEST_PART", 1 << 20)
     taken = _users(local_storage, "a.csv", "".join(f"{number}@x,A,Aa\n" for number in range(500_000)))
     assert taken.accepted == rows_table(local_storage, USERS).scan().select(pl.len()).collect().item() == 500_000
@@ -211,23 +212,8 @@ def test_a_good_file_takes_the_place_of_a_refused_one(local_storage: Storage) ->
     assert (_emails(local_storage), _codes(local_storage)) == (["a@x"], [])
 
 
-def test_a_file_whose_sum_does_not_hold_is_refused(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file is known of which a reader counts other rows than it gives; here is a reader that does."""
-
-    def forgetting(path: Path, source: Source) -> Content:
-        content = read_file(path, source)
-        return replace(content, batches=(replace(batch, rows=batch.rows[1:]) for batch in content.batches))
-
-    monkeypatch.setattr(intake, "read_file", forgetting)
-    taken = _users(local_storage, "a.csv", "a@x,A,Aa\nb@x,B,Bb\n")
-    assert taken.refusal == (
-        "a.csv holds 2 rows, but 1 were accepted and 0 rejected; the file is refused so that nothing is lost."
-    )
-    assert (taken.rejected, _files(local_storage, "users")) == (1, [])
-
-
 def test_a_file_that_breaks_late_leaves_no_rows(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(staging, "_STAGE_ROWS", 1)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("a.csv", HEAD + "a@x,A,Aa\n" * 10)

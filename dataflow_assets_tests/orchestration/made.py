@@ -21,7 +21,7 @@ from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
 from dataflow_assets.orchestration.runs import Materializer
 from dataflow_assets.settings import Settings
 
-_UNTABLED = {"event_days", "snapshots", "deliveries", "answers"}  # they say which version of the lake was read
+_UNTABLED = {"event_days", "snapshots", "deliveries", "answers", "rejects"}  # they say which version or run it was
 
 
 def key(asset: str) -> dg.AssetKey:

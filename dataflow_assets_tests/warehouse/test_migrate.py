@@ -48,6 +48,7 @@ from dataflow_assets_tests.warehouse.made import (
     SHOPS,
     STREAMS,
     ask,
+    believed,
     dump,
     minutes,
     sessions,
@@ -119,7 +120,8 @@ def load_something(url: str) -> None:
     answer = all_answers()[0]
     with connect(url) as connection:
         load_day(connection, STREAMS, sessions(minutes(DAY, 3)).lazy(), 1, DAY, "UTC")
-        load_snapshot(connection, AUTHORS, dump({"King": "American"}).lazy(), 1)
+        rows = dump({"King": "American"})
+        load_snapshot(connection, AUTHORS, rows.lazy(), 1, believed(rows))
         load_answer(connection, answer.name, answer.grain, DAY, answer.schema.sample(2), {})
 
 
@@ -345,7 +347,7 @@ def test_a_new_column_is_declared_migrated_and_loaded(
                 load_day(connection, source, table.scan(), version, DAY, "UTC")
             elif isinstance(source, Snapshot):
                 changed_days = partial(table.changed_days, version=version)
-                load_snapshot(connection, source, table.scan(), version, changed_days)
+                load_snapshot(connection, source, table.scan(), version, table.dumps(version), changed_days)
 
     for source in (streams.SOURCE, users.SOURCE):
         take_and_load(source, first)

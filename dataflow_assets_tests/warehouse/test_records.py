@@ -69,6 +69,7 @@ def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
             "mended": {"bom": 1},
             "kept_out": [],
             "lacking": [],
+            "held": None,
         }
     ]
 

@@ -11,7 +11,7 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.references import Unknown, unknown_names, without_rows
 from dataflow_assets.warehouse.snapshots import load_snapshot
-from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, dump, minutes, sessions
+from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, believed, dump, minutes, sessions
 
 NEXT = DAY + timedelta(days=1)
 # As if users had to be authors, of which there is a made-up table.
@@ -23,9 +23,10 @@ BOTH = replace(STREAMS, references=(*SOURCE.references, Reference("movie_title",
 def url(database_url: str) -> str:
     """A database with two authors, one of whom is missing, and sessions on two days."""
     with connect(database_url) as connection:
-        load_snapshot(connection, AUTHORS, dump({"Élan@x": None, "gone@x": None}).lazy(), 1)
+        first = dump({"Élan@x": None, "gone@x": None})
+        load_snapshot(connection, AUTHORS, first.lazy(), 1, believed(first))
         both = dump({"Élan@x": None, "gone@x": None}).vstack(dump({"Élan@x": None}, delivered=NEXT))
-        load_snapshot(connection, AUTHORS, both.lazy(), 2)
+        load_snapshot(connection, AUTHORS, both.lazy(), 2, believed(both))
         for day, users in ((DAY, ["élan@X", "gone@x", "b@x", "B@x", "a@x"]), (NEXT, ["élan@x", "b@x"])):
             starts = minutes(day, len(users))
             rows = pl.concat(sessions([start], user=user) for start, user in zip(starts, users, strict=True))

@@ -29,7 +29,7 @@ from dataflow_assets.warehouse.reading import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 from dataflow_assets.warehouse.tables import ANALYTICS, build_metadata
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
-from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask
+from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask, believed
 
 __all__ = ["local_storage"]
 
@@ -134,7 +134,7 @@ def _loaded(storage: Storage, url: str, source: Source, rows: list[Row]) -> pl.D
         if source is READINGS:
             load_day(connection, READINGS, lake, taken.version, DAY, "UTC")
         else:
-            load_snapshot(connection, METERS, lake, taken.version)
+            load_snapshot(connection, METERS, lake, taken.version, believed(lake.collect()))
     return scan_source(url, source, "UTC").collect().sort("number", "taken_at")
 
 
@@ -155,7 +155,8 @@ def _delivered(storage: Storage, url: str, day: date, *rows: Row) -> SnapshotLoa
     assert taken.accepted == len(rows)
     with connect(url) as connection:
         changed_days = partial(table.changed_days, version=taken.version)
-        return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, changed_days)
+        dumped = table.dumps(taken.version)
+        return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, dumped, changed_days)
 
 
 SPARSE: Row = {**dict.fromkeys(COLUMNS), "taken_at": MIDNIGHT, "sent_at": MIDNIGHT}
