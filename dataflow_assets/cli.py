@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dataflow_assets.errors import DataFlowError, FormatError, HeldBackError, NotFoundError, SettingsError
@@ -41,8 +41,8 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
-_LONGEST_CELL = 60  # characters
 Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
+_LONGEST_CELL = 60  # characters
 
 
 class Format(StrEnum):
@@ -597,7 +597,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*columns)
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
     Console().print(table)

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -15,13 +15,13 @@ from werkzeug.serving import make_server
 
 from dataflow_assets import doctor
 from dataflow_assets.doctor import Finding, examine
-from dataflow_assets.landing.storage import Storage
+from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.orchestration.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse import embedded
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets_tests.landing.stores import s3_storage, s3_url
-from dataflow_assets_tests.loading import Landed, deliver
+from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
+from dataflow_assets_tests.loading import take_and_load
 from dataflow_assets_tests.orchestration.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.made import ask
 
@@ -185,7 +185,8 @@ def test_columns_that_somebody_altered(settings: Settings) -> None:
 
 
 def test_a_delivery_that_was_refused(settings: Settings) -> None:
-    deliver(lambda _: None, settings, [Landed("users", date(2021, 12, 1), "u.csv", "no\nusers\n")])
+    key = land(open_storage(settings), "users", "u.csv", "no\nusers\n").object
+    take_and_load(lambda _: None, settings, "users", key)
     finding = found("deliveries")
     assert (finding.state, finding.sentence) == ("warning", "1 rejected.")
 

@@ -68,12 +68,12 @@ def notes(evaluations: Iterable[dg.AssetCheckEvaluation]) -> Iterator[str]:
         source = find_source(name)
         together = sum if isinstance(source, Events) else max
         told = [
-            f"{_name(rows)} a {one.column} that {one.source} does not have"
+            f"{_name(rows)} a {one.column} unknown to {one.source}"
             for one in source.references
             if (rows := together([0, *(_value(evaluation, _rows(one.column), 0) for evaluation in of_one)]))
         ]
         if told:
-            yield f"{name}: {', '.join(told)}; they are kept, and the check {REFERENCES} names them by day."
+            yield f"{name}: {', '.join(told)}; they are kept, see the check {REFERENCES}."
         if names := {name for evaluation in of_one for name in _value(evaluation, _NOT_LOADED, [])}:
             yield _not_loaded(source, sorted(names))
 
@@ -101,7 +101,7 @@ def _rows(column: str) -> str:
 def _sentence(source: Source, day: date, found: Sequence[Unknown]) -> str:
     others = {one.column: one.source for one in source.references}
     told = (
-        f"{_name(one.rows)} a {one.column} that {others[one.column]} does not have: "
+        f"{_name(one.rows)} a {one.column} unknown to {others[one.column]}: "
         f"{', '.join(map(repr, one.first_names))}{_more(one)}."
         for one in found
     )

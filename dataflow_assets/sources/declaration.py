@@ -7,7 +7,7 @@ reads bytes, talks to a database or knows Dagster.
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, get_args
@@ -233,7 +233,7 @@ class Events(Source):
         return (self.event_time, self.end_time, self.longest)
 
 
-def wrong_references(sources: Iterable[Source]) -> Iterator[str]:
+def wrong_references(sources: Collection[Source]) -> Iterator[str]:
     """A sentence for each reference from or to what none of these sources has."""
     known = {source.name: source.schema.column_names() for source in sources}
     for source in sources:

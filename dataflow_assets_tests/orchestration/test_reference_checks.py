@@ -62,10 +62,10 @@ def test_sessions_of_unknown_movies_and_users_are_counted_for_each_day(platform:
     assert passed == [("2021-12-01", True, "", nothing), ("2021-12-02", True, "", nothing)]
     assert (day, is_passed) == ("2021-12-03", False)
     assert sentence.startswith(
-        "streams of 2021-12-03. 14 rows name a movie_title that movies does not have: 'Fog 00', 'Fog 01', 'Fog 02', "
+        "streams of 2021-12-03. 14 rows name a movie_title unknown to movies: 'Fog 00', 'Fog 01', 'Fog 02', "
     )
     assert sentence.endswith(
-        "'Fog 09' and 2 more. 3 rows name a user_email that users does not have: 'guest@w', 'guest@x'. They are kept."
+        "'Fog 09' and 2 more. 3 rows name a user_email unknown to users: 'guest@w', 'guest@x'. They are kept."
     )
     assert (figures["unknown_movie_title"], figures["unknown_user_email"]) == (14, 3)
     assert figures["unknown_user_email_names"] == ["guest@w", "guest@x"]
@@ -82,11 +82,11 @@ def test_a_table_without_rows_is_told_of_once_and_nothing_counted_against_it(pla
     first, second = evaluated(platform, "warehouse/streams")
     said = "Nothing was loaded into movies yet, so nobody can tell what streams names in vain."
     assert first[:3] == ("2021-12-01", False, first[2])
-    assert first[2].endswith("that users does not have: 'guest@x'. They are kept.")
+    assert first[2].endswith("unknown to users: 'guest@x'. They are kept.")
     assert second[:3] == ("2021-12-02", False, said)
     assert first[3]["unknown_movie_title"] == 0
     [short, missing] = note(platform, platform.land("streams", DELIVERED, sessions, "again.csv"))
-    assert short.startswith("streams: 1 row names a user_email that users does not have")
+    assert short.startswith("streams: 1 row names a user_email unknown to users")
     assert missing == said
 
 
@@ -102,14 +102,13 @@ def test_a_review_of_an_unknown_book_is_counted_and_one_of_no_book_is_not(platfo
         platform.land("reviews", "2021-12-01", json.dumps(reviews), "reviews.json"),
     ]
     assert note(platform, *deliveries) == [
-        "reviews: 3 rows name a book_title that books does not have; they are kept, and the check references_known "
-        "names them by day."
+        "reviews: 3 rows name a book_title unknown to books; they are kept, see the check references_known."
     ]
     platform.land("reviews", "2021-12-03", json.dumps(reviews[:2]), "reviews.json")
     assert platform.run("lake/reviews warehouse/reviews", "2021-12-02", "2021-12-03").success
     # The table as it stands, for each day of the run: what is missing from the newest dump counts no more.
     for day, is_passed, sentence, figures in evaluated(platform, "warehouse/reviews"):
-        told = f"reviews of {day}. 1 row names a book_title that books does not have: 'Two'. They are kept."
+        told = f"reviews of {day}. 1 row names a book_title unknown to books: 'Two'. They are kept."
         assert (is_passed, sentence) == (False, told)
         assert figures == {"unknown_book_title": 1, "unknown_book_title_names": ["Two"]}
     assert platform.query("SELECT count(*) FROM warehouse.reviews") == [(5,)]
@@ -120,8 +119,7 @@ def test_a_delivery_of_many_days_is_noted_in_one_line(platform: Platform) -> Non
     days = [date(2021, 11, 1) + timedelta(days=2 * number) for number in range(8)]
     text = streams_csv(*(session(f"{day}T10:00", movie="Fog") for day in days))
     assert note(platform, platform.land("streams", DELIVERED, text)) == [
-        "streams: 8 rows name a movie_title that movies does not have; they are kept, and the check references_known "
-        "names them by day."
+        "streams: 8 rows name a movie_title unknown to movies; they are kept, see the check references_known."
     ]
     known = platform.land("streams", DELIVERED, streams_csv(session("2021-12-01T10:00")))
     assert note(platform, known) == []

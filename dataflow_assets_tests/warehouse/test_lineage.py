@@ -5,28 +5,32 @@ from datetime import date
 
 import pytest
 
+from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.declaration import Snapshot
 from dataflow_assets_tests.conftest import REPOSITORY
-from dataflow_assets_tests.loading import Landed, ask, deliver
+from dataflow_assets_tests.landing.stores import land
+from dataflow_assets_tests.loading import ask, take_and_load
 
 FIRST, SECOND = date(2021, 12, 1), date(2021, 12, 2)
 SESSION = "{},a@b,1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
 HEADER = "movie_title,user_email,size_mb,start_at,end_at\n"
 FILES = [
-    Landed("streams", FIRST, "a.csv", HEADER + SESSION.format("Heat") + SESSION.format("Rust")),
-    Landed("streams", FIRST, "a.csv", HEADER + SESSION.format("Heat") + SESSION.format("Unforgiven")),
-    Landed("streams", SECOND, "b.csv", HEADER + SESSION.format("Unforgiven")),
-    Landed("users", FIRST, "u.csv", "email,first_name,last_name\na@b,Ann,\nc@d,Bo,\n"),
-    Landed("users", SECOND, "v.csv", "email,first_name,last_name\na@b,Anna,\nc@d,Bo,\n"),
+    ("streams", FIRST, "a.csv", HEADER + SESSION.format("Heat") + SESSION.format("Rust")),
+    ("streams", FIRST, "a.csv", HEADER + SESSION.format("Heat") + SESSION.format("Unforgiven")),
+    ("streams", SECOND, "b.csv", HEADER + SESSION.format("Unforgiven")),
+    ("users", FIRST, "u.csv", "email,first_name,last_name\na@b,Ann,\nc@d,Bo,\n"),
+    ("users", SECOND, "v.csv", "email,first_name,last_name\na@b,Anna,\nc@d,Bo,\n"),
 ]
 
 
 @pytest.fixture
 def loaded(settings: Settings) -> Settings:
     """Settings of a warehouse with some files: one came in a second version, rows of another superseded some of it."""
-    deliver(lambda _: None, settings, FILES)
+    for source, day, name, text in FILES:
+        key = land(open_storage(settings), source, name, text, day).object
+        take_and_load(lambda _: None, settings, source, key)
     return settings
 
 
@@ -55,6 +59,6 @@ def test_every_row_that_people_query_has_one_delivery(loaded: Settings) -> None:
             lost = (
                 "SELECT delivery FROM (SELECT delivery, object FROM warehouse.deliveries WHERE state <> 'superseded') "
                 f"AS told RIGHT JOIN warehouse.{table} USING (delivery) "
-                f"GROUP BY delivery, id HAVING count(object) <> 1"
+                "GROUP BY delivery, id HAVING count(object) <> 1"
             )
             assert ask(loaded, lost) == [], table
