@@ -17,7 +17,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import RejectLimit, Snapshot, Source
 from dataflow_assets.window import Window
-from dataflow_assets_tests.landing.stores import DAY, land
+from dataflow_assets_tests.landing.stores import DAY, FIRST_DAY, land
 
 LIMIT = RejectLimit(share=0.5, count=2)
 SNAPSHOT = find_source("users")
@@ -27,13 +27,13 @@ HEAD = "email,first_name,last_name\n"
 GOOD, BAD = "a@x,A,Aa\nno,B,Bb\n", "b@x,A,Aa\nno,B,Bb\nshort\nno,C,Cc\n"
 OVER = (
     "3 of its 4 rows are rejected, over the limit of 50% and 2 rows. The first: line 3: email does not have the "
-    "declared form. line 4: the line cannot be read as CSV: missing columns. line 5: email does not have the declared "
-    "form."
+    "declared form. line 4: the line cannot be read: it has fewer values than the file has columns. line 5: email does "
+    "not have the declared form."
 )
 
 
 def taken(storage: Storage, content: str, source: Source = USERS, name: str = "a.csv", **how: Any) -> Intake:
-    done = take_in(storage, source, land(storage, source, name, content).object, "UTC", **how)
+    done = take_in(storage, source, land(storage, source, name, content).object, "UTC", first_day=FIRST_DAY, **how)
     assert done
     return done
 
@@ -175,8 +175,8 @@ def test_rows_that_are_gone_from_the_lake_are_not_counted(local_storage: Storage
     first = users(local_storage, GOOD)
     table = rows_table(local_storage, USERS)
     _, told = table.last_intake(table.open(), first.delivery)
-    names = ("delivered", "accepted", "rejected", "reading", "digest", "refusal")
-    table.commit(table.open(), first.delivery, [], {name: told[name] for name in names})
+    names = ("delivered", "accepted", "rejected", "reading", "digest", "refusal", "event_ends", "kept_out", "lacking")
+    table.commit(table.open(), first.delivery, [], {name: told[name] for name in (*names, "mended")})
     again = users(local_storage, GOOD)
     assert (again.delivered, again.accepted, again.rejected) == (2, 0, 1)
 
@@ -187,7 +187,7 @@ def test_rows_that_are_gone_from_the_lake_are_not_counted(local_storage: Storage
 def test_the_dumps_of_a_lake_are_counted_and_those_released_are_known(storage: Storage) -> None:
     def dump(day: int, content: str, name: str = "a.csv", **how: Any) -> int:
         key = land(storage, USERS, name, HEAD + content, date(2021, 12, day)).object
-        done = take_in(storage, USERS, key, "UTC", **how)
+        done = take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY, **how)
         assert done
         return done.version
 

@@ -309,7 +309,7 @@ def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage
 def test_an_intake_tells_its_own_days_and_those_before_it_that_nobody_heard_of(storage: Storage) -> None:
     days = [date(2021, 12, day) for day in (1, 2, 3, 4)]
     taken = [
-        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10")), told=told)
+        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10"), LATER), told=told)
         for day, told in zip(days, (0, 1, 1, 3), strict=True)
     ]
     assert [one.own_days for one in taken] == [{day} for day in days]
@@ -549,15 +549,6 @@ def test_a_refused_file_tells_no_columns(local_storage: Storage) -> None:
     taken = _take_in(local_storage, BOOKS, land(local_storage, BOOKS, "a.json", content))
     assert taken.refusal is not None
     assert taken.kept_out == ()
-
-
-def test_a_commit_from_before_columns_were_told_is_known_still(
-    local_storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = _users(local_storage, "a.csv", "a@x,A,Aa\n")
-    [entry] = Path(local_storage.uri, "lake/users/_delta_log").glob("*1.json")
-    entry.write_text(entry.read_text().replace('"kept_out"', '"x"').replace('"lacking"', '"y"'))
-    assert _take_in(local_storage, USERS, first.delivery) == first
 
 
 def test_an_object_is_not_read_while_the_lake_holds_a_column_in_another_type(storage: Storage) -> None:
