@@ -1,7 +1,8 @@
 """JSON files, each one array of objects, to batches of typed rows and rejects.
 
-Here: reading one, and counting its objects by their brackets alone. Not here: what a row must hold (see
-`validation`).
+Here: where each object begins and ends, by brackets alone, and the two ways of reading them: a quick one for a file in
+which all are valid JSON, and a thorough one for the rest of a file in which one is not. Not here: what is in an object
+(see `json_records`).
 """
 
 import mmap
@@ -13,116 +14,124 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.parsing import (
-    MOST_NAMES,
-    Batch,
-    Content,
-    Reject,
-    batches,
-    no_rows,
-    parser,
-    pattern,
-    quoted,
+from dataflow_assets.lake.json_records import (
+    ENCODING,
+    RECORDS,
+    batch_of_texts,
+    columns_at_paths,
+    parameters,
+    read_records,
 )
-from dataflow_assets.lake.validation import POSITION, validate
+from dataflow_assets.lake.parsing import Batch, Content, batches, no_rows, parser, pattern
+from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Json, Source
 from dataflow_assets.window import Window
 
-# The document with its numbers in quotes. Each text gets two marks behind it, which go again, each number one on either
-# side: a mark is what no JSON text holds.
-_AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
-    '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
-_JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\]]', re.DOTALL)
-_KEPT_OUT = "kept out"
-_UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
+_BLOCK_BYTES = 8 << 20
+_BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+# What stands before a bracket, and the bracket; or before the end, or a quote that nothing closes.
+_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}\[\]]|"|\Z)', re.DOTALL)
+_STEPS = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
+_NOTHING = re.compile(rb"[ \t\r\n]*+\Z")
 
 
 def read_json(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
     """Read a JSON file that is not empty.
 
     Raises:
-        FormatError: the file is not one whole array.
+        FormatError: the file is not one whole array of objects.
     """
     kept_out: set[str] = set()
     return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
-
-
-def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
-    """The file's rows, in order, each batch with its rejects; the first tells how many there are.
-
-    The keys that no path reads are added to `kept_out`.
-    """
-    yield Batch(no_rows(source), delivered=count_objects(path))
-    types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
-    paths = ", ".join(
-        f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()
-    )
-    statement = f"""
-        SELECT row_number() OVER () - 1 AS {POSITION}, json::VARCHAR AS raw, {paths},
-            {"[]::VARCHAR[]" if reader.keys is None else _UNREAD} AS {quoted(_KEPT_OUT)}
-        FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
-    with parser(path) as connection:
-        values = {"path": pattern(path)} | ({"keys": sorted(reader.keys)} if reader.keys else {})
-        for text in batches(connection, statement, values):
-            _note(text[_KEPT_OUT], kept_out)
-            derived = text.with_columns(**reader.derived)
-            found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
-            yield Batch(found.accepted, _json_rejects(text, found.rejected), mended=found.mended)
-
-
-def _text_at(path: str, dtype: pl.DataType | None) -> str:
-    """What a value is read as: of a list or struct its JSON text, which tells a list from a text that looks like one.
-
-    The parser makes a double of each number with a point or an exponent, and shows that. Where more digits count, the
-    number is looked up as a text among the document's numbers as they were written.
-    """
-    shown = f"json->>'{path}'"
-    match dtype:
-        case pl.List() | pl.Struct():
-            return f"nullif(to_json(json->'{path}')::VARCHAR, 'null')"
-        case pl.String() | pl.Decimal():
-            is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
-            return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
-    return shown
-
-
-def _note(found: pl.Series, kept_out: set[str]) -> None:
-    """Add the names in lists of names to those known, as long as there are not too many."""
-    names = found.explode().drop_nulls().unique(maintain_order=True)
-    kept_out.update(islice((name for name in names if name not in kept_out), MOST_NAMES - len(kept_out)))
-
-
-def _json_rejects(text: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
-    found = rejected.join(text.select(POSITION, "raw"), on=POSITION, how="left", maintain_order="left")
-    return [
-        Reject(line=None, code=row["code"], message=row["message"], raw=row["raw"])
-        for row in found.iter_rows(named=True)
-    ]
 
 
 def count_objects(path: Path) -> int:
     """Count the objects of a JSON array by its brackets alone.
 
     Raises:
-        FormatError: the file is not one array, closed and without a comma before its end.
+        FormatError: the file is not one array of objects, closed and with nothing but commas between them.
     """
-    depth = objects = 0
-    end = 0
+    return sum(1 for _ in _objects(path))
+
+
+def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
+    """What the quick way gives, and, where it fails, what the thorough one gives beyond that.
+
+    The first batch tells how many rows there are.
+    """
+    yield Batch(no_rows(source), delivered=count_objects(path))
+    known = 0
+    try:
+        for batch in _quickly(path, source, reader, kept_out, bounds):
+            yield batch
+            known += batch.rows.height + len(batch.rejects)
+    except FormatError:
+        yield from _thoroughly(path, source, reader, kept_out, known, bounds)
+
+
+def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
+    """All objects, in order.
+
+    Raises:
+        FormatError: at some point before the first that is not valid JSON.
+    """
+    statement = f"""
+        SELECT row_number() OVER () - 1 AS {POSITION}, NULL::BIGINT AS line, json::VARCHAR AS raw,
+            {columns_at_paths(source, reader)}
+        FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
+    with parser(path) as connection:
+        for text in batches(connection, statement, {"path": pattern(path), **parameters(reader)}):
+            yield batch_of_texts(text, source, reader, kept_out, bounds)
+
+
+def _thoroughly(
+    path: Path, source: Source, reader: Json, kept_out: set[str], known: int, bounds: Window | None
+) -> Iterator[Batch]:
+    """The objects after the first ones, which are known, each by itself."""
+    with parser(path) as connection:
+        for records in _records(path, known):
+            yield read_records(connection, records, source, reader, kept_out, bounds)
+
+
+def _records(path: Path, known: int) -> Iterator[pl.DataFrame]:
+    """The objects after the first ones as records, some megabytes at a time."""
+    rows: list[tuple[int, None, str, str | None]] = []
+    size = 0
+    for position, content in islice(enumerate(_objects(path)), known, None):
+        raw = content.decode(errors="replace")
+        rows.append((position, None, raw, None if raw.encode() == content else ENCODING))
+        size += len(content)
+        if size > _BLOCK_BYTES:
+            yield pl.DataFrame(rows, RECORDS, orient="row")
+            rows, size = [], 0
+    yield pl.DataFrame(rows, RECORDS, orient="row")
+
+
+def _objects(path: Path) -> Iterator[bytes]:
+    """The text of each object of an array.
+
+    Raises:
+        FormatError: the file is not one array of objects, closed and with nothing but commas between them.
+    """
+    depth = start = objects = 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for token in _JSON_TOKEN.finditer(content):
-            kind = token.group()[:1]
-            if kind == b'"':
+        end = len(_BOM) if content[: len(_BOM)] == _BOM else 0
+        for found in _BRACKET.finditer(content, end):
+            bracket, place = found[1], found.start(1)
+            if depth > 1 and bracket in _STEPS:
+                depth += _STEPS[bracket]
+                if depth == 1:
+                    end = place + 1
+                    yield content[start:end]
                 continue
-            if depth == 0 and (kind != b"[" or end):
+            before = content[end:place].strip(_BLANK)
+            if (depth, bracket, before) == (0, b"[", b""):
+                depth, end = 1, place + 1
+            elif (depth, bracket, before) == (1, b"{", b"," if objects else b""):
+                depth, start, objects = 2, place, objects + 1
+            elif (depth, bracket, before) == (1, b"]", b"") and _NOTHING.match(content, place + 1):
+                return
+            else:
                 break
-            objects += kind == b"{" and depth == 1
-            depth += 1 if kind in b"[{" else -1
-            end = token.end()
-        whole = depth == 0 and end and not content[end:].strip() and not _ends_in_comma(content, end)
-    if not whole:
-        raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")
-    return objects
-
-
-def _ends_in_comma(content: mmap.mmap, end: int) -> bool:
-    return content[max(end - 1000, 0) : end - 1].rstrip().endswith(b",")
+    raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")

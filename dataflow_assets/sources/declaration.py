@@ -7,9 +7,10 @@ reads bytes, talks to a database or knows Dagster.
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal, get_args
 
 import dataframely as dy
 import polars as pl
@@ -21,29 +22,35 @@ _TAKEN = {  # names of columns, in any case, that a source may not use: the lake
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
 _TABLES = ("rejects",)  # of the lake, beside the sources'
+_Encoding = Literal["utf-8", "utf-16", "latin-1"]
 _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
 
 @dataclass(frozen=True, kw_only=True)
 class Csv:
-    """Delimited text in UTF-8 with a header line; columns are matched by name.
+    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
 
     With `strip` the blanks around names and values do not belong to them, whether in quotes or not.
     """
 
     delimiter: str = ","
     quote: str = '"'
+    encoding: _Encoding = "utf-8"
     strip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.encoding not in (known := get_args(_Encoding)):
+            raise ValueError(f"CSV cannot be read in the encoding {self.encoding!r}; use one of {', '.join(known)}")
 
     @property
     def suffix(self) -> str:
-        """The ending that a landed object of this format has."""
-        return ".csv"
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".tsv" if self.delimiter == "\t" else ".csv"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Json:
-    """One JSON array of objects, each a row.
+    """One JSON array of objects, each a row; or, as `lines`, a line for each object.
 
     `paths` maps a column to the JSON path of its value, read as text (a path with `[*]` gives a list of
     texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
@@ -52,6 +59,7 @@ class Json:
 
     paths: Mapping[str, str]
     derived: Mapping[str, pl.Expr] = field(default_factory=dict)
+    lines: bool = False
 
     @property
     def keys(self) -> set[str] | None:
@@ -61,15 +69,62 @@ class Json:
 
     @property
     def suffix(self) -> str:
-        """The ending that a landed object of this format has."""
-        return ".json"
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".jsonl" if self.lines else ".json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parquet:
+    """A Parquet file; columns are matched by name, and have the declared types."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".parquet"
+
+
+Reader = Csv | Json | Parquet
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values another source's column should have, in any upper and lower case.
+
+    A row that names what is unknown there is kept; a check counts it and warns.
+    """
+
+    column: str
+    source: str
+    to_column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectLimit:
+    """How much of a delivery may be rejected before all of it is held back, until someone releases it.
+
+    It is held where more than `count` of its rows are rejected and these are more than `share` of all. By a share alone
+    two broken rows would hold a file of five, which anyone can look through; by a count alone a file of millions
+    would be held for its usual few.
+    """
+
+    share: float = 0.2
+    count: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1 or self.count < 0:
+            raise ValueError(f"a reject limit has a share from 0 to 1 and a count from 0, not {self}")
+
+    def is_exceeded(self, *, rejected: int, delivered: int) -> bool:
+        """Whether a delivery with so many rejected rows is held."""
+        return rejected > self.count and rejected > self.share * delivered
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
 
-    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`.
+    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
+    its `reject_limit` is held back.
     """
 
     name: str
@@ -77,10 +132,12 @@ class Source:
     description: str
     owner: str
     schema: type[dy.Schema]
-    reader: Csv | Json
+    reader: Reader
     key: tuple[str, ...]
     time_formats: tuple[str, ...] = ("%+",)
     time_zone: str = "UTC"
+    references: tuple[Reference, ...] = ()
+    reject_limit: RejectLimit = RejectLimit()
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
@@ -122,7 +179,7 @@ class Source:
         Where a rule is a function in Python, nobody can tell whether it is the same: another text each time.
         """
         derived = self.reader.derived if isinstance(self.reader, Json) else {}
-        form = sorted(self.reader.paths.items()) if isinstance(self.reader, Json) else self.reader
+        form = (sorted(self.reader.paths.items()), self.reader.lines) if isinstance(self.reader, Json) else self.reader
         rules = {name: rule.expr for name, rule in self.schema._validation_rules(with_cast=True).items()}
         try:
             said = [(name, expression.meta.serialize()) for name, expression in {**derived, **rules}.items()]
@@ -138,7 +195,17 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot(Source):
-    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped."""
+    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped.
+
+    A dump with fewer rows than `smallest_share` of those of the one before is held back: it may be cut short.
+    """
+
+    smallest_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.smallest_share <= 1:
+            raise ValueError(f"source {self.name}: the smallest share is {self.smallest_share}, not from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,3 +231,13 @@ class Events(Source):
 
     def _limits(self) -> tuple[object, ...]:
         return (self.event_time, self.end_time, self.longest)
+
+
+def wrong_references(sources: Collection[Source]) -> Iterator[str]:
+    """A sentence for each reference from or to what none of these sources has."""
+    known = {source.name: source.schema.column_names() for source in sources}
+    for source in sources:
+        for reference in source.references:
+            for name, column in ((source.name, reference.column), (reference.source, reference.to_column)):
+                if column not in known.get(name, ()):
+                    yield f"source {source.name}: {reference} names what is not declared: {name}.{column}"

@@ -36,7 +36,8 @@ def main() -> None:
         with connect(url) as connection:
             table, version = rows_table(storage, source), intake.version
             changed_days = partial(table.changed_days, version=version)
-            load = load_snapshot(connection, source, table.scan(version), version, changed_days)
+            dumped = table.dumps(version)
+            load = load_snapshot(connection, source, table.scan(version), version, dumped, changed_days)
         dumps.append(
             {
                 "seconds": time.perf_counter() - start,

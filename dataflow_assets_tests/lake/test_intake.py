@@ -1,7 +1,10 @@
 """Taking objects into the lake: replaced whole, nothing lost, whatever happens in between."""
 
+import io
 import os
 import threading
+import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,11 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
-from dataflow_assets.lake import csv_files, intake
-from dataflow_assets.lake.intake import Intake, take_in
+from dataflow_assets.lake import csv_files, staging
+from dataflow_assets.lake.intake import Intake, recorded_intakes, take_in
 from dataflow_assets.lake.tables import LakeTable, read_rejects, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Snapshot, Source
 from dataflow_assets_tests.lake.conftest import Reference
@@ -33,8 +37,10 @@ HEAD = "email,first_name,last_name\n"
 LATER = date(2021, 12, 31)  # than all events here
 
 
-def _take_in(storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0) -> Intake:
-    taken = take_in(storage, source, delivery.object, timezone, told, first_day=FIRST_DAY)
+def _take_in(
+    storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0, **how: Any
+) -> Intake:
+    taken = take_in(storage, source, delivery.object, timezone, told, first_day=FIRST_DAY, run="of a test", **how)
     assert taken is not None
     assert taken.delivered == taken.accepted + taken.rejected
     return taken
@@ -91,7 +97,7 @@ def test_rejects_keep_text_place_and_reason(local_storage: Storage) -> None:
     delivery = land(local_storage, USERS, "a.csv", HEAD + 'a@x,A,Aa\nno,"B\nB",Bb\nc@x\n')
     taken = _take_in(local_storage, USERS, delivery)
     assert (taken.delivered, taken.accepted, taken.rejected, taken.refusal) == (3, 1, 2, None)
-    common = {"source": "users", "delivery_day": DAY, "object": delivery.object}
+    common = {"source": "users", "delivery_day": DAY, "object": delivery.object, "run": "of a test"}
     form, ragged = (
         "email does not have the declared form.",
         "the line cannot be read: it has fewer values than the file has columns.",
@@ -116,7 +122,7 @@ def test_an_intake_says_what_it_did(local_storage: Storage) -> None:
 
 
 def test_a_large_file_is_staged_piece_by_piece(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(staging, "_STAGE_ROWS", 1)
     monkeypatch.setattr(csv_files, "_LARGEST_PART", 1 << 20)
     taken = _users(local_storage, "a.csv", "".join(f"{number}@x,A,Aa\n" for number in range(500_000)))
     assert taken.accepted == rows_table(local_storage, USERS).scan().select(pl.len()).collect().item() == 500_000
@@ -128,6 +134,28 @@ def test_the_reference_data_is_taken_in(local_storage: Storage, reference: Refer
     taken = _take_in(local_storage, source, Landing(local_storage).put(source.name, LATER, file))
     assert (taken.accepted, taken.rejected) == (accepted, rejected)
     assert rows_table(local_storage, source).scan().select(pl.len()).collect().item() == accepted
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.csv", "a+b&c=d.csv", "100%.csv", "a%20b.csv", "Zoë 日本 🎬.csv", "a/b?.csv"]
+)
+def test_an_object_of_any_name_is_taken_in_and_replaced(storage: Storage, name: str) -> None:
+    key = _users(storage, name, "a@x,A,Aa\nno,B,Bb\n").delivery.object
+    _users(storage, name, "b@x,B,Bb\nno,B,Bb\n")
+    assert rows_table(storage, USERS).scan().collect().select("email", "object").rows() == [("b@x", key)]
+    assert [reject["object"] for reject in read_rejects(storage, None)] == [key]
+
+
+def test_an_intake_says_which_version_of_the_store_it_read(s3_storage: Storage) -> None:
+    place = f"{load_settings().aws_endpoint_url}/{s3_storage.uri.removeprefix('s3://')}?versioning"
+    enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    headers = {"Content-Type": "application/xml"}
+    urllib.request.urlopen(urllib.request.Request(place, enabled, headers, method="PUT")).close()
+    taken = [_users(s3_storage, "a.csv", f"{name}@x,A,Aa\n") for name in "ab"]
+    versions = [one.delivery.version for one in taken]
+    assert len(set(versions) - {None}) == 2
+    assert [one.delivery for one in recorded_intakes(s3_storage, USERS, "UTC")] == [one.delivery for one in taken]
+    assert [found.version for found in Landing(s3_storage).deliveries()] == [None], "a listing does not tell"
 
 
 # replacing
@@ -184,20 +212,15 @@ def test_a_good_file_takes_the_place_of_a_refused_one(local_storage: Storage) ->
     assert (_emails(local_storage), _codes(local_storage)) == (["a@x"], [])
 
 
-@pytest.mark.parametrize("content", ["[1]", '[{"name":"A"},null]', '["{"]'])
-def test_a_file_whose_sum_does_not_hold_is_refused(local_storage: Storage, content: str) -> None:
-    taken = _take_in(local_storage, BOOKS, land(local_storage, BOOKS, "a.json", content))
-    assert taken.refusal is not None
-    assert "the file is refused so that nothing is lost" in taken.refusal
-    assert (taken.rejected, _files(local_storage, "books")) == (1, [])
-
-
 def test_a_file_that_breaks_late_leaves_no_rows(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
-    content = "[" + '{"name":"B"},\n' * 250_000 + '{"name":tru}]'
-    taken = _take_in(local_storage, BOOKS, land(local_storage, BOOKS, "a.json", content))
+    monkeypatch.setattr(staging, "_STAGE_ROWS", 1)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a.csv", HEAD + "a@x,A,Aa\n" * 10)
+        archive.writestr("b.csv", "sorry")
+    taken = _take_in(local_storage, USERS, land(local_storage, USERS, "a.zip", content.getvalue()))
     assert (taken.delivered, taken.accepted, taken.rejected) == (1, 0, 1)
-    assert _files(local_storage, "books") == []
+    assert _files(local_storage, "users") == []
 
 
 def test_deleting_an_object_changes_nothing(storage: Storage) -> None:
@@ -281,6 +304,32 @@ def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage
     # Nor where a newer version comes first.
     assert _take_streams(storage, "a.csv", "2021-12-04T10", told=1) == {"2021-12-01", "2021-12-02", "2021-12-04"}
     assert _take_streams(storage, "a.csv", "2021-12-05T10", told=6) == {"2021-12-04", "2021-12-05"}
+
+
+def test_an_intake_tells_its_own_days_and_those_before_it_that_nobody_heard_of(storage: Storage) -> None:
+    days = [date(2021, 12, day) for day in (1, 2, 3, 4)]
+    taken = [
+        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10"), LATER), told=told)
+        for day, told in zip(days, (0, 1, 1, 3), strict=True)
+    ]
+    assert [one.own_days for one in taken] == [{day} for day in days]
+    assert [one.unheard for one in taken] == [(), (), (replace(taken[1], event_days=taken[1].own_days),), ()]
+    again = _take_in(storage, STREAMS, taken[3].delivery)
+    assert [one.version for one in again.unheard] == [3, 2, 1]
+    assert (again.own_days, again.event_days) == (frozenset(days[3:]), frozenset(days))
+
+
+def test_the_lake_tells_every_intake_again(storage: Storage) -> None:
+    taken = [
+        _take_in(storage, STREAMS, land(storage, STREAMS, name, content), "Asia/Tokyo", told=9)
+        for name, content in [
+            *(("a.csv", _streams("2021-12-01T23")), ("b.csv", "sorry"), ("a.csv", _streams("2021-12-03T10") + "x\n")),
+            ("Zoë.csv", _streams("1969-12-31T10", "2021-12-03T10")),
+        ]
+    ]
+    found = list(recorded_intakes(storage, STREAMS, "Asia/Tokyo"))
+    assert [replace(one, event_days=one.own_days) for one in taken] == found
+    assert list(recorded_intakes(storage, USERS, "UTC")) == []
 
 
 # crashes
@@ -500,15 +549,6 @@ def test_a_refused_file_tells_no_columns(local_storage: Storage) -> None:
     taken = _take_in(local_storage, BOOKS, land(local_storage, BOOKS, "a.json", content))
     assert taken.refusal is not None
     assert taken.kept_out == ()
-
-
-def test_a_commit_from_before_columns_were_told_is_known_still(
-    local_storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = _users(local_storage, "a.csv", "a@x,A,Aa\n")
-    [entry] = Path(local_storage.uri, "lake/users/_delta_log").glob("*1.json")
-    entry.write_text(entry.read_text().replace('"kept_out"', '"x"').replace('"lacking"', '"y"'))
-    assert _take_in(local_storage, USERS, first.delivery) == first
 
 
 def test_an_object_is_not_read_while_the_lake_holds_a_column_in_another_type(storage: Storage) -> None:

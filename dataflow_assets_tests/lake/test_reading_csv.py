@@ -202,7 +202,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a BOM alone": (b"\xef\xbb\xbf", "lacks the column email"),
     "an unclosed quote in the header": (b'email,"first_name,last_name\na@x,A,Aa\n', "is not a CSV file"),
     "UTF-16": ("email,first_name,last_name\na@x,A,Aa\n".encode("utf-16"), "lacks the column email"),
-    "compressed": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "lacks the column email"),
+    "compressed": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "holds gzip, which neither its name nor its source says"),
 }
 
 
@@ -248,7 +248,7 @@ def test_a_record_without_end_is_refused_before_it_fills_the_memory(
         list(read_file(file, USERS).batches)
 
 
-@pytest.mark.parametrize("name", ["users[1].csv", "users*.csv", "user?.csv", "users.csv.gz", "é 'q\".csv", "{a,b}.csv"])
+@pytest.mark.parametrize("name", ["users[1].csv", "users*.csv", "user?.csv", "users.csv.1", "é 'q\".csv", "{a,b}.csv"])
 def test_a_file_name_is_no_pattern_and_no_format(tmp_path: Path, name: str) -> None:
     for neighbour in ("users1.csv", "users2.csv", "userX.csv", "a.csv"):
         (tmp_path / neighbour).write_bytes(HEAD + b"wrong@x,Wrong,File\n")
@@ -296,6 +296,7 @@ def _notes(reader: Csv) -> Source:
     ],
 )
 def test_a_declaration_may_name_another_delimiter_and_quote(file: Path, reader: Csv, line: str) -> None:
+    file = file.with_suffix(reader.suffix)
     file.write_text(f"name{reader.delimiter}text\n{line}\nz\n", encoding="utf-8")
     found = _read(file, _notes(reader))
     assert found.rows == [("a", "b;c\nd")]

@@ -54,10 +54,10 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
     ),
     "empty text": (b'[{"name":""}]', [], [("title.min_length", '{"name":""}')]),
     "numbers as text and text as numbers": (b'[{"name":1,"pages":"2"}]', [("1", 2, None, None)], []),
-    "objects and arrays as text": (
-        b'[{"name":{"a":1}},{"name":["x"]}]',
-        [('{"a":1}', None, None, None), ('["x"]', None, None, None)],
-        [],
+    "objects and arrays for a text": (
+        b'[{"name":{"a":1}},{"name":"B","author":["x"]},{"name":"{}","author":"[","publisher":null}]',
+        [("{}", None, "[", None)],
+        [("title.dtype", '{"name":{"a":1}}'), ("author.dtype", '{"name":"B","author":["x"]}')],
     ),
     "wrong numbers": (
         b'[{"name":"B","pages":1.5},{"name":"B","pages":true},{"name":"B","pages":[1]},{"name":"B","pages":"x"},'
@@ -155,6 +155,20 @@ NOT_WHOLE = {
     "an error page": b"<!DOCTYPE html>\n<html><body>[503]</body></html>\n",
     "plain text": b"sorry",
     "UTF-16": '[{"name":"A"}]'.encode("utf-16"),
+    "text before the array": b"sorry [" + A + b"]",
+    "a missing comma": b"[" + A + b" " + A + b"]",
+    "two commas": b"[" + A + b",," + A + b"]",
+    "a comma at the beginning": b"[," + A + b"]",
+    "a comma far from the end": b"[" + A + b"," + b" " * 2_000 + b"]",
+    "a comment": b"[/* {} */" + A + b"]",
+    "a NUL between": b"[" + A + b"\0," + A + b"]",
+    "numbers": b"[1,2]",
+    "a number behind an object": b"[" + A + b",1]",
+    "a null": b"[null," + A + b"]",
+    "texts": b'["{","}"]',
+    "an array in an array": b"[[" + A + b"]]",
+    "an array behind an object": b"[" + A + b",[]]",
+    "very many texts, the last one open": b"[" + b'"a",' * 300_000 + b'"',
 }
 
 
@@ -166,48 +180,59 @@ def test_what_is_not_one_whole_array_is_refused_before_and_at_reading(file: Path
             use(file, BOOKS)
 
 
-BROKEN = {
-    "text before the array": b"sorry [" + A + b"]",
-    "a missing comma": b"[" + A + b" " + A + b"]",
-    "two commas": b"[" + A + b",," + A + b"]",
-    "a comma at the beginning": b"[," + A + b"]",
-    "a comma far from the end": b"[" + A + b"," + b" " * 2_000 + b"]",
-    "brackets that do not match": b'[{"name":["A"}]]',
-    "an unknown word": b'[{"name":tru}]',
-    "single quotes": b"[{'name':'A'}]",
-    "a comment": b"[/* {} */" + A + b"]",
-    "a NUL in a text": b'[{"name":"A\0B"}]',
-    "a NUL between": b"[" + A + b"\0," + A + b"]",
-    "a newline in a text": b'[{"name":"A\nB"}]',
-    "invalid UTF-8": b'[{"name":"A\xff"}]',
-    "half a surrogate": b'[{"name":"\\ud800"}]',
+DAMAGED = {
+    "brackets that do not match": (b'{"name":["B"}]', "json.invalid"),
+    "an unknown word": (b'{"name":tru}', "json.invalid"),
+    "single quotes": (b"{'name':'B'}", "json.invalid"),
+    "a comma too many": (b'{"name":"B",}', "json.invalid"),
+    "a comment": (b'{"name":/* {} */"B"}', "json.invalid"),
+    "a NUL in a text": (b'{"name":"B\0"}', "json.invalid"),
+    "a newline in a text": (b'{"name":"B\n"}', "json.invalid"),
+    "invalid UTF-8": (b'{"name":"\xc3\xa9\xff"}', "json.invalid_encoding"),
+    "a lone surrogate": (b'{"name":"\\ud800"}', "json.invalid"),
+    "a lone surrogate that nobody asked for": (b'{"name":"B","z":"\\udc00\\ud800"}', "json.invalid"),
+    "a surrogate in UTF-8": (b'{"name":"\xed\xa0\x80"}', "json.invalid_encoding"),
+    "a key twice": (b'{"name":"B","pages":1,"name":"B"}', "json.duplicate_key"),
+    "a key twice that nobody asked for": (b'{"name":"B","z":1,"z":2}', "json.duplicate_key"),
+    "a key twice, once escaped": (b'{"name":"B","\\u006eame":"C"}', "json.duplicate_key"),
+    "a key twice in an object inside": (b'{"name":"B","z":[{"y":{"x":1,"x":1}}]}', "json.duplicate_key"),
+    "no end to its nesting": (b'{"name":"B","z":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "json.invalid"),
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_refused_as_a_whole(file: Path, case: str) -> None:
-    file.write_bytes(BROKEN[case])
-    with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: ") as refusal:
-        list(read_file(file, BOOKS).batches)
-    assert str(file.parent) not in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    "content", [b"[1,2]", b"[" + A + b",1]", b"[null," + A + b"]", b'["{","}"]', b"[[" + A + b"]]", b"[" + A + b",[]]"]
-)
-def test_what_is_no_object_breaks_the_sum(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_object_is_one_reject_and_leaves_the_others(file: Path, case: str) -> None:
+    damaged, code = DAMAGED[case]
+    file.write_bytes(b"[" + b",\n".join([A, b'{"name":""}', damaged, A, damaged, b'{"name":""}', A]) + b"]")
     rows, rejects, delivered = _read(file)
-    assert delivered != len(rows) + len(rejects)
+    text = damaged.decode(errors="replace")
+    assert rows == [A_ROW] * 3
+    assert [(reject.code, reject.raw) for reject in rejects] == [
+        ("title.min_length", '{"name":""}'),
+        (code, text),
+        (code, text),
+        ("title.min_length", '{"name":""}'),
+    ]
+    assert delivered == 7
 
 
-def test_an_error_far_behind_the_first_batch_refuses_the_file(file: Path) -> None:
-    file.write_bytes(b"[" + b'{"name":"B"},\n' * 250_000 + b'{"name":tru}]')
-    batches = read_file(file, BOOKS).batches
-    assert next(batches).delivered
-    assert next(batches).rows.height
-    with pytest.raises(FormatError, match=r"^books\.json cannot be parsed: "):
-        list(batches)
+def test_equal_keys_of_different_objects_are_none_twice(file: Path) -> None:
+    file.write_bytes(b'[{"name":"B","z":[{"y":1,"Y":{"y":1}},{"y":2}],"y":"\\"y\\":1"}]')
+    assert _read(file) == ([("B", None, None, None)], [], 1)
+
+
+def test_an_object_damaged_far_behind_the_first_batch_is_one_reject(file: Path) -> None:
+    file.write_bytes(b"[" + b'{"name":"B"},\n' * 250_000 + b'{"name":tru},{"name":"","name":1},{"name":"C"}]')
+    batches = list(read_file(file, BOOKS).batches)
+    rows = pl.concat(batch.rows for batch in batches)
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    assert sum(batch.delivered for batch in batches) == 250_003
+    assert (rows.height, rows["title"][-1]) == (250_001, "C")
+    assert rows["position"].to_list() == [*range(250_000), 250_002]
+    assert [(reject.code, reject.raw) for reject in rejects] == [
+        ("json.invalid", '{"name":tru}'),
+        ("json.duplicate_key", '{"name":"","name":1}'),
+    ]
 
 
 def test_a_file_name_is_no_pattern(tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ import pytest
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.declaration import Csv, Events, Json, Snapshot, Source
+from dataflow_assets.sources.declaration import (
+    Csv,
+    Events,
+    Json,
+    Parquet,
+    Reader,
+    Reference,
+    Snapshot,
+    Source,
+    wrong_references,
+)
 
 
 def _schema(**columns: dy.Column) -> type[dy.Schema]:
@@ -60,9 +70,24 @@ def test_an_unknown_source_is_refused_by_naming_the_known() -> None:
         find_source("payments")
 
 
-@pytest.mark.parametrize("source", all_sources(), ids=lambda source: source.name)
-def test_a_landed_object_ends_as_its_format_does(source: Source) -> None:
-    assert source.reader.suffix == (".csv" if isinstance(source.reader, Csv) else ".json")
+@pytest.mark.parametrize(
+    ("reader", "suffix"),
+    [
+        (Csv(), ".csv"),
+        (Csv(delimiter=";"), ".csv"),
+        (Csv(delimiter="\t"), ".tsv"),
+        (Json(paths={}), ".json"),
+        (Json(paths={}, lines=True), ".jsonl"),
+        (Parquet(), ".parquet"),
+    ],
+)
+def test_a_landed_object_ends_as_its_format_does(reader: Reader, suffix: str) -> None:
+    assert reader.suffix == suffix
+
+
+def test_an_encoding_that_is_not_read_is_refused_before_any_file_comes() -> None:
+    with pytest.raises(ValueError, match="in the encoding 'cp1252'; use one of utf-8, utf-16, latin-1"):
+        Csv(encoding="cp1252")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +220,9 @@ def test_what_decides_how_rows_are_read_is_told_apart() -> None:
         "a limit": _snapshot(_schema(name=dy.String(min_length=1))),
         "a rule": _snapshot(WithRule),
         "a delimiter": _snapshot(NAME, reader=Csv(delimiter=";")),
+        "an encoding": _snapshot(NAME, reader=Csv(encoding="latin-1")),
+        "lines": _snapshot(NAME, reader=Json(paths={"name": "$.name"}, lines=True)),
+        "Parquet": _snapshot(NAME, reader=Parquet()),
         "a path": _snapshot(NAME, reader=Json(paths={"name": "$.name"})),
         "another path": _snapshot(NAME, reader=Json(paths={"name": "$.title"})),
         "an expression": _snapshot(NAME, reader=Json(paths={"name": "$.name"}, derived={"name": pl.col("name")})),
@@ -222,3 +250,28 @@ def test_a_rule_in_python_is_never_the_same() -> None:
 
     source = _snapshot(WithFunction)
     assert source.reading != source.reading
+
+
+@pytest.mark.parametrize(
+    ("reference", "undeclared"),
+    [
+        (Reference("name", "people", "name"), ""),
+        (Reference("size", "people", "name"), "things.size"),
+        (Reference("name", "persons", "name"), "persons.name"),
+        (Reference("name", "people", "size"), "people.size"),
+    ],
+)
+def test_a_reference_is_from_a_declared_column_to_another(reference: Reference, undeclared: str) -> None:
+    people, things = _snapshot(NAME, name="people"), _snapshot(NAME, references=(reference,))
+    found = [sentence.partition("names what is not declared: ")[2] for sentence in wrong_references([people, things])]
+    assert found == ([undeclared] if undeclared else [])
+
+
+def test_the_declared_references_are_right() -> None:
+    assert list(wrong_references(all_sources())) == []
+    assert {source.name for source in all_sources() if source.references} == {"streams", "reviews"}
+
+
+def test_a_reference_makes_no_row_to_be_read_or_loaded_again() -> None:
+    without, with_one = _snapshot(NAME), _snapshot(NAME, references=(Reference("name", "things", "name"),))
+    assert (without.fingerprint, without.reading) == (with_one.fingerprint, with_one.reading)

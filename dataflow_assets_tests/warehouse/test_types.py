@@ -29,7 +29,7 @@ from dataflow_assets.warehouse.reading import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 from dataflow_assets.warehouse.tables import ANALYTICS, build_metadata
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
-from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask
+from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask, believed
 
 __all__ = ["local_storage"]
 
@@ -134,7 +134,7 @@ def _loaded(storage: Storage, url: str, source: Source, rows: list[Row]) -> pl.D
         if source is READINGS:
             load_day(connection, READINGS, lake, taken.version, DAY, "UTC")
         else:
-            load_snapshot(connection, METERS, lake, taken.version)
+            load_snapshot(connection, METERS, lake, taken.version, believed(lake.collect()))
     return scan_source(url, source, "UTC").collect().sort("number", "taken_at")
 
 
@@ -155,7 +155,8 @@ def _delivered(storage: Storage, url: str, day: date, *rows: Row) -> SnapshotLoa
     assert taken.accepted == len(rows)
     with connect(url) as connection:
         changed_days = partial(table.changed_days, version=taken.version)
-        return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, changed_days)
+        dumped = table.dumps(taken.version)
+        return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, dumped, changed_days)
 
 
 SPARSE: Row = {**dict.fromkeys(COLUMNS), "taken_at": MIDNIGHT, "sent_at": MIDNIGHT}
@@ -221,7 +222,7 @@ def test_an_answer_of_lists_structs_and_decimals_comes_back(database_url: str) -
     ]
     frame = pl.DataFrame(rows, schema=Summary.create_empty().schema, orient="row")
     with connect(database_url) as adbc:
-        assert load_answer(adbc, "summary", "day", DAY, frame) == 3
+        assert load_answer(adbc, "summary", "day", DAY, frame, {}).rows == 3
     found = scan_answer(database_url, "summary", Summary, [DAY])
     assert_frame_equal(found.collect(), frame)
     assert found.filter(pl.col("names").list.len() == 2).select("most").collect().item() == {"name": '"', "share": 0.1}
