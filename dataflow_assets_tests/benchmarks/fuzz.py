@@ -3,7 +3,7 @@
     python -m dataflow_assets_tests.benchmarks.fuzz --minutes 10
 
 A process reads valid files that were damaged in a few places; it is started again where it dies or takes too long over
-a file. Prints figures as JSON; ends with 1 where it crashed or hung, or where a CSV file's sum does not hold. The
+a file. Prints figures as JSON; ends with 1 where it crashed or hung, or where a file's sum does not hold. The
 numbers of those files are given: `--reader csv --first NUMBER --files 1` reads one again.
 
 Here: the readers, the damage, and the figures. Not here: what each damage must give (see `lake/test_damage.py`).
@@ -11,21 +11,26 @@ Here: the readers, the damage, and the figures. Not here: what each damage must 
 
 import argparse
 import csv
+import gzip
 import io
 import json
 import random
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.reading import read_file
 from dataflow_assets.sources import Source, find_source
+from dataflow_assets.sources.declaration import Csv, Json, Parquet
 from dataflow_assets_tests.benchmarks.memory import peak_rss_mib, rss_mib
 from dataflow_assets_tests.loading import Report, Worker, WorkerError
 
@@ -53,10 +58,16 @@ _PIECES += [b"]", b":", b"null", b"NaN", b"1e999", b"-", b" ", b"\xff", b"\xc3",
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader to be tried: a source that has it, and how valid files of some rows are made."""
+    """A reader to be tried: a source that has it, how valid files of some rows are made, and how their names end."""
 
     source: Source
     valid: Callable[[random.Random, int], bytes]
+    packing: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The name of such a file."""
+        return f"file{self.source.reader.suffix}{self.packing}"
 
 
 def _csv(chance: random.Random, rows: int) -> bytes:
@@ -71,8 +82,8 @@ def _csv(chance: random.Random, rows: int) -> bytes:
     return text.getvalue().encode()
 
 
-def _json(chance: random.Random, rows: int) -> bytes:
-    reviews = [
+def _reviews(chance: random.Random, rows: int) -> list[dict[str, Any]]:
+    return [
         {
             "content": {"text": chance.choice(["Good.", 'So "so".', "Été\n", ""])},
             "rating": {"rate": number % 6, "label": chance.choice(["ONE", None])},
@@ -82,12 +93,56 @@ def _json(chance: random.Random, rows: int) -> bytes:
         }
         for number in range(rows)
     ]
-    return json.dumps(reviews, indent=chance.choice([None, 4]), ensure_ascii=chance.random() < 0.5).encode()
 
+
+def _json(chance: random.Random, rows: int) -> bytes:
+    text = json.dumps(_reviews(chance, rows), indent=chance.choice([None, 4]), ensure_ascii=chance.random() < 0.5)
+    return text.encode()
+
+
+def _json_lines(chance: random.Random, rows: int) -> bytes:
+    return "".join(json.dumps(review) + "\n" for review in _reviews(chance, rows)).encode()
+
+
+def _parquet(chance: random.Random, rows: int) -> bytes:
+    written = io.BytesIO()
+    columns = {"title": "Movie ", "original_language": "Language "}
+    numbers = pl.int_range(rows, eager=True).alias("number").to_frame()
+    numbers.select(
+        **{name: pl.format(text + "{}", "number") for name, text in columns.items()},
+        duration_mins=pl.col("number") + 1,
+        size_mb=pl.col("number") / 8,
+    ).write_parquet(written, compression=chance.choice(["snappy", "zstd", "uncompressed"]), row_group_size=100)
+    return written.getvalue()
+
+
+def _gzipped(chance: random.Random, rows: int) -> bytes:
+    return gzip.compress(_csv(chance, rows), mtime=0)
+
+
+def _zipped(chance: random.Random, rows: int) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(chance.randint(1, 3)):
+            archive.writestr(zipfile.ZipInfo(f"{number}.csv"), _csv(chance, rows))
+    return written.getvalue()
+
+
+def _in_utf_16(chance: random.Random, rows: int) -> bytes:
+    return _csv(chance, rows).decode().encode("utf-16")
+
+
+_STREAMS, _REVIEWS = find_source("streams"), find_source("reviews")
+assert isinstance(_REVIEWS.reader, Json)
 
 READERS: Mapping[str, Reader] = {
-    "csv": Reader(find_source("streams"), _csv),
-    "json": Reader(find_source("reviews"), _json),
+    "csv": Reader(_STREAMS, _csv),
+    "csv-utf-16": Reader(replace(_STREAMS, reader=Csv(encoding="utf-16")), _in_utf_16),
+    "csv-gzip": Reader(_STREAMS, _gzipped, ".gz"),
+    "csv-zip": Reader(_STREAMS, _zipped, ".zip"),
+    "json": Reader(_REVIEWS, _json),
+    "json-lines": Reader(replace(_REVIEWS, reader=replace(_REVIEWS.reader, lines=True)), _json_lines),
+    "parquet": Reader(replace(find_source("movies"), reader=Parquet()), _parquet),
 }
 
 
@@ -116,7 +171,7 @@ def read_files(report: Report, reader: str, first: int, files: int) -> dict[str,
     found: Counter[str] = Counter()
     uneven, slowest = [], 0.0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        path = Path(folder, f"file{READERS[reader].source.reader.suffix}")
+        path = Path(folder, READERS[reader].file_name)
         for number in range(first, first + files):
             path.write_bytes(damaged_file(reader, number))
             report(str(number))
@@ -211,7 +266,7 @@ def main() -> None:
     for trial in trials:
         trial.worker.kill()
     print(json.dumps({trial.reader: trial.figures for trial in trials}, indent=2))  # noqa: T201
-    sys.exit(any(trial.crashes or trial.hangs or (trial.reader == "csv" and trial.uneven) for trial in trials))
+    sys.exit(any(trial.crashes or trial.hangs or trial.uneven for trial in trials))
 
 
 if __name__ == "__main__":
