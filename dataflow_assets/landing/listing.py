@@ -1,7 +1,7 @@
 """What lies in landing, a piece at a time.
 
 Here: the folders of the days, and the objects of some of them in pages, with those whose names cannot be read. Not
-here: which folders are worth a look (see the landing sensor), and what is new (see `warehouse.arrivals`).
+here: which folders are looked at (see `sweep`), and what is new (see `warehouse.arrivals`).
 """
 
 import os
