@@ -61,9 +61,8 @@ def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) ->
     places: list[int] = []
     raws: list[str] = []
     over_lines: list[bool] = []
-    values: list[
-        str | None
-    ] = []  # of one record after the other: a list of lists would keep the garbage collector busy
+    # Of one record after the other: a list of lists would keep the garbage collector busy.
+    values: list[str | None] = []
     rejects: list[Reject] = []
     mended: Counter[str] = Counter()
     delivered = lines = done = 0

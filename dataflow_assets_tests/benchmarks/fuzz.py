@@ -3,7 +3,7 @@
     python -m dataflow_assets_tests.benchmarks.fuzz --minutes 10
 
 A process reads valid files that were damaged in a few places; it is started again where it dies or takes too long over
-a file. Prints figures as JSON; ends with 1 where it crashed or hung, or where a CSV file's sum does not hold. The
+a file. Prints figures as JSON; ends with 1 where it crashed or hung, or where a file's sum does not hold. The
 numbers of those files are given: `--reader csv --first NUMBER --files 1` reads one again.
 
 Here: the readers, the damage, and the figures. Not here: what each damage must give (see `lake/test_damage.py`).
@@ -11,22 +11,27 @@ Here: the readers, the damage, and the figures. Not here: what each damage must 
 
 import argparse
 import csv
+import gzip
 import io
 import json
 import random
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.reading import read_file
 from dataflow_assets.sources import Source, find_source
-from dataflow_assets_tests.benchmarks.memory import peak_rss_mib
+from dataflow_assets.sources.declaration import Csv, Json, Parquet
+from dataflow_assets_tests.benchmarks.memory import peak_rss_mib, rss_mib
 from dataflow_assets_tests.loading import Report, Worker, WorkerError
 
 _FILES = 100  # that a process is given at once
@@ -53,10 +58,16 @@ _PIECES += [b"]", b":", b"null", b"NaN", b"1e999", b"-", b" ", b"\xff", b"\xc3",
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader to be tried: a source that has it, and how valid files of some rows are made."""
+    """A reader to be tried: a source that has it, how valid files of some rows are made, and how their names end."""
 
     source: Source
     valid: Callable[[random.Random, int], bytes]
+    packing: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The name of such a file."""
+        return f"file{self.source.reader.suffix}{self.packing}"
 
 
 def _csv(chance: random.Random, rows: int) -> bytes:
@@ -71,8 +82,8 @@ def _csv(chance: random.Random, rows: int) -> bytes:
     return text.getvalue().encode()
 
 
-def _json(chance: random.Random, rows: int) -> bytes:
-    reviews = [
+def _reviews(chance: random.Random, rows: int) -> list[dict[str, Any]]:
+    return [
         {
             "content": {"text": chance.choice(["Good.", 'So "so".', "Été\n", ""])},
             "rating": {"rate": number % 6, "label": chance.choice(["ONE", None])},
@@ -82,12 +93,56 @@ def _json(chance: random.Random, rows: int) -> bytes:
         }
         for number in range(rows)
     ]
-    return json.dumps(reviews, indent=chance.choice([None, 4]), ensure_ascii=chance.random() < 0.5).encode()
 
+
+def _json(chance: random.Random, rows: int) -> bytes:
+    text = json.dumps(_reviews(chance, rows), indent=chance.choice([None, 4]), ensure_ascii=chance.random() < 0.5)
+    return text.encode()
+
+
+def _json_lines(chance: random.Random, rows: int) -> bytes:
+    return "".join(json.dumps(review) + "\n" for review in _reviews(chance, rows)).encode()
+
+
+def _parquet(chance: random.Random, rows: int) -> bytes:
+    written = io.BytesIO()
+    columns = {"title": "Movie ", "original_language": "Language "}
+    numbers = pl.int_range(rows, eager=True).alias("number").to_frame()
+    numbers.select(
+        **{name: pl.format(text + "{}", "number") for name, text in columns.items()},
+        duration_mins=pl.col("number") + 1,
+        size_mb=pl.col("number") / 8,
+    ).write_parquet(written, compression=chance.choice(["snappy", "zstd", "uncompressed"]), row_group_size=100)
+    return written.getvalue()
+
+
+def _gzipped(chance: random.Random, rows: int) -> bytes:
+    return gzip.compress(_csv(chance, rows), mtime=0)
+
+
+def _zipped(chance: random.Random, rows: int) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(chance.randint(1, 3)):
+            archive.writestr(zipfile.ZipInfo(f"{number}.csv"), _csv(chance, rows))
+    return written.getvalue()
+
+
+def _in_utf_16(chance: random.Random, rows: int) -> bytes:
+    return _csv(chance, rows).decode().encode("utf-16")
+
+
+_STREAMS, _REVIEWS = find_source("streams"), find_source("reviews")
+assert isinstance(_REVIEWS.reader, Json)
 
 READERS: Mapping[str, Reader] = {
-    "csv": Reader(find_source("streams"), _csv),
-    "json": Reader(find_source("reviews"), _json),
+    "csv": Reader(_STREAMS, _csv),
+    "csv-utf-16": Reader(replace(_STREAMS, reader=Csv(encoding="utf-16")), _in_utf_16),
+    "csv-gzip": Reader(_STREAMS, _gzipped, ".gz"),
+    "csv-zip": Reader(_STREAMS, _zipped, ".zip"),
+    "json": Reader(_REVIEWS, _json),
+    "json-lines": Reader(replace(_REVIEWS, reader=replace(_REVIEWS.reader, lines=True)), _json_lines),
+    "parquet": Reader(replace(find_source("movies"), reader=Parquet()), _parquet),
 }
 
 
@@ -112,11 +167,11 @@ def damaged_file(reader: str, number: int) -> bytes:
 
 
 def read_files(report: Report, reader: str, first: int, files: int) -> dict[str, Any]:
-    """Read so many damaged files; what became of them, and the most memory that this process had so far."""
+    """Read so many damaged files; what became of them, and how much memory this process has then, and had at most."""
     found: Counter[str] = Counter()
     uneven, slowest = [], 0.0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        path = Path(folder, f"file{READERS[reader].source.reader.suffix}")
+        path = Path(folder, READERS[reader].file_name)
         for number in range(first, first + files):
             path.write_bytes(damaged_file(reader, number))
             report(str(number))
@@ -125,7 +180,8 @@ def read_files(report: Report, reader: str, first: int, files: int) -> dict[str,
             slowest = max(slowest, time.perf_counter() - start)
             found[outcome] += 1
             uneven += [number] if outcome == "uneven" else []
-    return {"outcomes": found, "uneven": uneven, "slowest": slowest, "peak_rss_mib": peak_rss_mib()}
+    memory = {"memory": rss_mib(), "most_memory": peak_rss_mib()}
+    return {"outcomes": found, "uneven": uneven, "slowest": slowest, **memory}
 
 
 def _outcome(path: Path, source: Source) -> str:
@@ -153,6 +209,7 @@ class Trial:
     uneven: list[int] = field(default_factory=list)
     slowest: float = 0.0
     memory: list[int] = field(default_factory=list)
+    most_memory: int = 0
 
     def go_on(self, files: int = _FILES) -> None:
         """Read some more files."""
@@ -169,7 +226,8 @@ class Trial:
                 self.outcomes += found["outcomes"]
                 self.uneven += found["uneven"]
                 self.slowest = max(self.slowest, found["slowest"])
-                self.memory.append(found["peak_rss_mib"])
+                self.memory.append(found["memory"])
+                self.most_memory = max(self.most_memory, found["most_memory"])
                 return
         self.worker.kill()
         self.worker = Worker()
@@ -184,8 +242,9 @@ class Trial:
             "hangs": self.hangs,
             "files_whose_sum_does_not_hold": self.uneven,
             "slowest_seconds": round(self.slowest, 2),
-            "peak_rss_mib_at_start": self.memory[0] if self.memory else None,
-            "peak_rss_mib_at_end": self.memory[-1] if self.memory else None,
+            "rss_mib_at_start": self.memory[0] if self.memory else None,
+            "rss_mib_at_end": self.memory[-1] if self.memory else None,
+            "peak_rss_mib": self.most_memory,
         }
 
 
@@ -207,7 +266,7 @@ def main() -> None:
     for trial in trials:
         trial.worker.kill()
     print(json.dumps({trial.reader: trial.figures for trial in trials}, indent=2))  # noqa: T201
-    sys.exit(any(trial.crashes or trial.hangs or (trial.reader == "csv" and trial.uneven) for trial in trials))
+    sys.exit(any(trial.crashes or trial.hangs or trial.uneven for trial in trials))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ OBJECTS = [f'{{"name": "Book {number}", "pages": {number + 1}, "author": "A \\"B
 
 Row = tuple[str, str, str]
 
-FILES = settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-TAKEN_IN = settings(FILES, max_examples=300)
+FILES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+TAKEN_IN = settings(FILES, max_examples=25)
 PLACE = st.integers(0, 1_000)
 REMOVED = st.integers(0, 6)
 PUT = st.one_of(st.binary(max_size=6), st.text('",\n\r\0 ax{}[]:', max_size=4).map(str.encode))
