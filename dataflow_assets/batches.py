@@ -1,13 +1,22 @@
-"""Batches, the next of which is made while one is used.
+"""Batches: so many of a stream at a time, and the next one made while one is used.
 
-Here: overlapping the two halves of a stream. Not here: what is in a batch.
+Here: cutting a stream, and overlapping its two halves. Not here: what is in a batch.
 """
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 _Batch = TypeVar("_Batch")
+_Item = TypeVar("_Item")
+
+
+def batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """The items in the same order, so many at a time."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def prefetched(batches: Iterable[_Batch]) -> Iterator[_Batch]:

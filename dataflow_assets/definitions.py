@@ -3,10 +3,12 @@
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.orchestration.alert_sensors import build_alert_sensors
 from dataflow_assets.orchestration.answers_sensor import build_answers_sensor
 from dataflow_assets.orchestration.assets import LAKE_IO, LANDING_IO, PUBLISHED_IO, WAREHOUSE_IO, build_assets
 from dataflow_assets.orchestration.jobs import build_answer_jobs, build_source_jobs
 from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, LandingIOManager
+from dataflow_assets.orchestration.nightly import build_nightly_schedules
 from dataflow_assets.orchestration.partitions import daily_partitions
 from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
 from dataflow_assets.orchestration.sensors import build_landing_sensor
@@ -24,11 +26,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=build_assets(settings, sources, answers),
         jobs=[*build_source_jobs(sources), *answer_jobs],
-        schedules=[build_statistics_schedule(sources, settings.timezone)],
+        schedules=[
+            build_statistics_schedule(sources, settings.timezone),
+            *build_nightly_schedules(settings, sources, answers),
+        ],
         sensors=[
             build_landing_sensor(sources, days),
             build_warehouse_sensor(sources, days),
             build_answers_sensor(sources, days, answer_jobs),
+            *build_alert_sensors(settings),
         ],
         resources={
             LANDING_IO: LandingIOManager(),

@@ -1,7 +1,8 @@
 """The errors that a user can cause or mend, each with a stable code.
 
-Here: one class per kind, raised with a sentence that says what, where and what to do. Not here: errors
-that mean a bug (those keep their traceback) and rejected rows (those are data: see `lake`).
+Here: one class per kind, raised with a sentence that says what, where and what to do; and the one bug that every
+layer watches for. Not here: other errors that mean a bug (those keep their traceback) and rejected rows (those are
+data: see `lake`).
 """
 
 from typing import ClassVar
@@ -29,6 +30,12 @@ class FormatError(DataFlowError):
     """A file is not what it claims to be; the whole file is refused and nothing of it is loaded."""
 
     code = "format"
+
+
+class HeldBackError(DataFlowError):
+    """A delivery is held back until someone releases it; nothing of it is loaded."""
+
+    code = "held_back"
 
 
 class SchemaMismatchError(DataFlowError):
@@ -71,3 +78,7 @@ class RunFailedError(DataFlowError):
     """A run of the platform failed; its log in the Dagster UI says more."""
 
     code = "run_failed"
+
+
+class LostRowsError(AssertionError):
+    """Rows do not add up, so that some would be lost: a bug of ours. Nothing was committed."""

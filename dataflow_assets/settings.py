@@ -45,6 +45,24 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _secret_http_url(value: SecretStr) -> SecretStr:
+    _http_url(value.get_secret_value())
+    return value
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parts = _parts(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("must look like smtp://user:password@host:587 or smtps://user:password@host:465")
+    return value
+
+
+def _mail_addresses(value: str) -> str:
+    if not all(re.fullmatch(r"[^@\s,]+@[^@\s,]+", address.strip()) for address in value.split(",")):
+        raise ValueError("must be addresses such as oncall@example.com, separated by commas")
+    return value
+
+
 def _http_url(value: str) -> str:
     if _parts(value).scheme not in ("http", "https") or not _parts(value).netloc:
         raise ValueError("must look like http://host:port or https://host")
@@ -112,6 +130,18 @@ class Settings(BaseSettings):
         None, validation_alias="CORS_ORIGINS", description="origins that browsers may call the HTTP API from"
     )
     sentry_dsn: SecretStr | None = Field(None, validation_alias="SENTRY_DSN", description="where failures are reported")
+    alert_webhook: Annotated[SecretStr, AfterValidator(_secret_http_url)] | None = Field(
+        None, validation_alias="DATAFLOW_ALERT_WEBHOOK", description="URL that takes alerts as Slack's JSON"
+    )
+    alert_email: Annotated[str, AfterValidator(_mail_addresses)] | None = Field(
+        None, validation_alias="DATAFLOW_ALERT_EMAIL", description="who gets alerts by e-mail, separated by commas"
+    )
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+        None, validation_alias="SMTP_URL", description="mail server that sends alerts"
+    )
+    ui_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "http://127.0.0.1:3000", validation_alias="DATAFLOW_UI_URL", description="where alerts link to the Dagster UI"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL", description="least severe message that is logged"
     )
@@ -128,10 +158,27 @@ class Settings(BaseSettings):
         date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
     )
 
+    sweep_minutes: int = Field(
+        10,
+        validation_alias="DATAFLOW_SWEEP_MINUTES",
+        ge=1,
+        description="minutes after which a late file in the folder of an old day is found",
+    )
+
+    backfill_days: Annotated[int, Field(ge=1)] = Field(
+        30, validation_alias="DATAFLOW_BACKFILL_DAYS", description="how far back the nights look for what is undone"
+    )
+
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_needs_a_server(self) -> Self:
+        if self.alert_email and not self.smtp_url:
+            raise ValueError("DATAFLOW_ALERT_EMAIL needs SMTP_URL, the mail server, to be set too")
         return self
 
     @property

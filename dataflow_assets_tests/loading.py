@@ -45,7 +45,9 @@ _COMPARED = {
     "warehouse.users_current": "*",
     "warehouse.users_history": "*",
     "warehouse.snapshots": "source, newest_day",
-    "warehouse.deliveries": "delivery, source, day, object, size, state, delivered, accepted, rejected",
+    "warehouse.deliveries WHERE state <> 'superseded'": (
+        "delivery, source, day, object, size, state, refusal, delivered, accepted, rejected, event_days"
+    ),
 }
 
 
@@ -153,7 +155,7 @@ def take_and_load(report: Report, settings: Settings, name: str, key: str) -> In
     delivery = Landing(storage).current(key)
     assert delivery
     told = recorded_versions(url, source).get(delivery.id, 0)
-    intake = take_in(storage, source, key, settings.timezone, told)
+    intake = take_in(storage, source, key, settings.timezone, told, first_day=settings.first_day)
     assert intake
     report(f"warehouse {name}")
     load(settings, source, intake.version, intake.event_days)
@@ -171,7 +173,7 @@ def load(settings: Settings, source: Source, version: int, days: Iterable[date])
         else:
             assert isinstance(source, Snapshot)
             changed_days = partial(table.changed_days, version=version)
-            load_snapshot(connection, source, table.scan(version), version, changed_days)
+            load_snapshot(connection, source, table.scan(version), version, table.dumps(version), changed_days)
 
 
 def summary(settings: Settings) -> dict[str, tuple[int, str]]:

@@ -5,8 +5,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ import duckdb
 import pytest
 
 from dataflow_assets import cli
+from dataflow_assets.lake.intake import take_in
+from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings, variable_names
+from dataflow_assets.sources import find_source
+from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets.warehouse.records import record_delivery
+from dataflow_assets_tests.landing.stores import land
+from dataflow_assets_tests.orchestration.made import postgres, session, streams_csv
 from dataflow_assets_tests.processes import processes_of
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
@@ -126,11 +135,37 @@ def test_the_published_file_holds_every_answer(demonstrated: Demonstrated) -> No
 def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> None:
     home, _ = demonstrated
     [rejected] = home.json("rejects", "--json")
-    assert set(rejected) == {"source", "delivery_day", "object", "line", "code", "message", "raw"}
+    assert set(rejected) == {"source", "delivery_day", "object", "line", "code", "message", "raw", "run"}
     assert (rejected["source"], rejected["delivery_day"]) == ("authors", "2021-12-31")
     assert rejected["code"] == "name.nullability"
     assert '"name":null' in rejected["raw"]
     assert home.json("rejects", "--source", "movie", "--json") == []
+
+
+def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    [row] = home.query("SELECT movie_title, user_email, start_at, position FROM warehouse.streams ORDER BY id LIMIT 1")
+    arguments = ("explain", "--source", "stream", "--key", row["movie_title"], "--key", row["user_email"])
+    start = ("--key", f"start_at={row['start_at']}")
+    found = home.json(*arguments, *start, "--json")
+    [origin] = found["origins"]
+    assert (origin["object"], origin["position"]) == ("landing/streams/2021-12-31/streams.csv", row["position"])
+    assert (origin["delivery_day"], origin["fate"]) == ("2021-12-31", "in the table")
+    assert origin["values"]["start_at"] == row["start_at"]
+    shown = home.run(*arguments, *start).stdout
+    assert shown.startswith(f"movie_title '{row['movie_title']}', user_email")
+    assert "in the table" in shown
+
+
+def test_explain_looks_among_the_rejects_too(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    done = home.run("explain", "--source", "authors", "--key", "null", "--json")
+    assert done.returncode == 1
+    assert done.stderr == "Error: No row of authors has name 'null'; these rejected rows hold it.\n"
+    [reject] = json.loads(done.stdout)["rejects"]
+    assert (reject["object"], reject["code"]) == ("landing/authors/2021-12-31/authors.json", "name.nullability")
+    done = home.run("explain", "--source", "users", "--key", "nobody")
+    assert done.stderr == "Error: No row of users has email 'nobody', nor does a rejected row hold it.\n"
 
 
 def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demonstrated, tmp_path: Path) -> None:
@@ -186,7 +221,15 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("demo", "--delivered", "2021-02-30"), "'2021-02-30' is not a day"),
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
+        (("deliveries", "--source", "series"), "There is no source 'series'"),
+        (("deliveries", "--day", "2021-02-30"), "'2021-02-30' is not a day"),
+        (("release",), "Name objects, or give --source and --day."),
+        (("release", "--source", "users"), "Name objects, or give --source and --day."),
+        (("release", "--source", "users", "--day", "never"), "'never' is not a day"),
+        (("replay", "--source", "series"), "There is no source 'series'"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
+        (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
+        (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(
@@ -250,10 +293,187 @@ def test_query_formats(run: Run, settings: Settings, tmp_path: Path) -> None:
     assert "one" in run("query", "-f", str(file))[1]
 
 
+def test_preview_tells_what_would_happen_and_writes_nothing(
+    run: Run, clean_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clean_environment.setenv("COLUMNS", "100")
+    assert run("sample", "--out", str(tmp_path / "sample"), "--streams", "1000")[0] == 0
+    file = str(tmp_path / "sample/internal/streams.csv")
+    code, out, err = run("preview", file, "--model", "stream", "--rows", "2")
+    assert (code, err) == (0, "")
+    assert "streams: 1,000 rows: 990 would be accepted, 10 rejected." in out
+    assert "101" in out
+    assert max(map(len, out.splitlines()[:15])) <= 100
+    said = json.loads(run("preview", file, "--model", "streams", "--rows", "2", "--json")[1])
+    assert (said["delivered"], said["accepted"], said["rejected"]) == (1000, 990, 10)
+    assert said["rows"][0]["start_at"] == "2021-12-25T05:30:00+00:00"
+    assert [reject["line"] for reject in said["rejects"]] == [101, 201]
+    assert said["event_days"][-1] == "2021-12-31"
+    code, out, err = run("preview", str(tmp_path / "sample/vendor/books.json"), "--model", "streams")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: books.json is not")
+    assert not Path(os.environ["DATAFLOW_HOME"]).exists()
+
+
+def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settings: Settings) -> None:
+    out = run("query", "-c", "SELECT '[/red]' AS markup, chr(27) || '[31m' AS escape")[1]
+    assert "[/red]" in out
+    assert r"\x1b[31m" in out
+
+
+def test_doctor_tells_a_line_for_each_thing_and_fails_where_there_is_a_problem(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert [re.split("  +", line)[0].split()[0] for line in out.splitlines()] == [*["ok"] * 9, "warning"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:1/nothing")
+    code, out, _ = run("doctor", "--json")
+    assert code == 1
+    assert [(finding["name"], finding["state"]) for finding in json.loads(out)][-1] == ("database", "problem")
+    assert "hidden" not in out
+
+
 def test_query_changes_nothing(run: Run, settings: Settings) -> None:
     code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
     assert code == 1
     assert "cannot execute DELETE in a read-only transaction" in err
+
+
+def test_backfill_says_what_it_would_run_and_runs_it(run: Run, settings: Settings, tmp_path: Path) -> None:
+    movies = tmp_path / "movies.csv"
+    movies.write_text("title,duration_mins,original_language,size_mb\nRust,90,,1\n")
+    Landing(open_storage(settings)).put("movies", date(2021, 12, 5), movies)
+    command = ("backfill", "--asset", "lake/movies", "--from", "2021-12-01", "--to", "2021-12-31", "--only-missing")
+    code, table, said = run(*command, "--dry-run")
+    assert (code, table.count("2021-12-05"), said.splitlines()[-1]) == (0, 2, "1 run to do.")
+    code, _, said = run(*command)
+    assert (code, said.splitlines()[-1]) == (0, "1 run done.")
+    code, _, said = run(*command)
+    assert (code, said.splitlines()[-1]) == (0, "0 runs done.")
+    code, _, said = run("backfill", "--asset", "movies", "--from", "2021-12-01", "--to", "2021-12-31")
+    assert (code, "no asset 'movies' to backfill" in said) == (1, True)
+
+
+@pytest.fixture
+def delivered(settings: Settings) -> Settings:
+    """Settings with deliveries in every state: two versions of one object, one refused, one to come, and a stray."""
+    storage, url, source = open_storage(settings), open_warehouse(settings), find_source("streams")
+    first = streams_csv(session("2021-12-02T10:00"), session("2021-12-03T10:00"))
+    second, empty = streams_csv(session("2021-12-01T10:00")), streams_csv()
+    for name, content in [("a.csv", first), ("a.csv", second), ("b.csv", "sorry"), ("c.csv", empty)]:
+        delivery = land(storage, source, name, content, date(2021, 12, 5))
+        if name != "c.csv":
+            taken = take_in(storage, source, delivery.object, settings.timezone, first_day=settings.first_day)
+            assert taken
+            record_delivery(url, taken)
+    land(storage, "payments", "a.csv", "amount\n", date(2021, 12, 6))
+    return settings
+
+
+def test_deliveries_tells_what_became_of_each(run: Run, delivered: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*arguments: str) -> list[tuple[str, str]]:
+        rows = json.loads(run("deliveries", "--json", *arguments)[1])
+        return [(row["object"].split("/", 1)[1], row["state"]) for row in rows]
+
+    everything = [
+        ("payments/2021-12-06/a.csv", "stray"),
+        *(("streams/2021-12-05/a.csv", "superseded"), ("streams/2021-12-05/a.csv", "accepted")),
+        *(("streams/2021-12-05/b.csv", "rejected"), ("streams/2021-12-05/c.csv", "landed")),
+    ]
+    assert asked() == everything
+    assert asked("--source", "stream") == asked("--day", "2021-12-05") == everything[1:]
+    assert asked("--source", "movies") == asked("--day", "2021-12-04") == []
+    for state in ("stray", "superseded", "accepted", "rejected", "landed"):
+        assert asked("--state", state) == [row for row in everything if row[1] == state]
+    [older] = json.loads(run("deliveries", "--json", "--state", "superseded")[1])
+    assert older["event_days"] == ["2021-12-02", "2021-12-03"]
+    assert (older["delivered"], older["accepted"], older["rejected"], older["refusal"]) == (2, 2, 0, None)
+    monkeypatch.setenv("COLUMNS", "120")
+    _, table, notes = run("deliveries")
+    assert max(len(line) for line in table.splitlines()) <= 120
+    line = ["streams", "2021-12-05", "a.csv", "superseded", "2", "2", "0", "2021-12-02 to"]
+    assert line in [[cell.strip() for cell in row.split("│")[1:9]] for row in table.splitlines()]
+    assert "landing/payments/2021-12-06/a.csv is of no known source." in notes
+
+
+def test_deliveries_makes_the_record_again(run: Run, delivered: Settings) -> None:
+    before = run("deliveries", "--json")[1]
+    with postgres(delivered) as cursor:
+        cursor.execute("DELETE FROM warehouse.deliveries")
+    assert json.loads(run("deliveries", "--json")[1]) != json.loads(before)
+    code, after, said = run("deliveries", "--rebuild", "--json")
+    assert (code, json.loads(after)) == (0, json.loads(before))
+    assert said == "The record was made again: 3 versions of landed objects.\n"
+
+
+def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: Settings, tmp_path: Path) -> None:
+    def load_movies(name: str, titles: Sequence[str], day: str) -> tuple[int, str]:
+        path = tmp_path / name
+        lines = "".join(f"{title},90,,1\n" for title in titles)
+        path.write_text(f"title,duration_mins,original_language,size_mb\n{lines}")
+        code, _, err = run(*load(path, "movie"), "--delivered", day)
+        return code, err
+
+    def titles() -> set[str]:
+        found = run("query", "-c", "SELECT title FROM warehouse.movies WHERE missing_since IS NULL", "--format", "json")
+        return {row["title"] for row in json.loads(found[1])}
+
+    assert load_movies("whole.csv", ["A", "B", "C"], "2021-12-01")[0] == 0
+    code, err = load_movies("cut.csv", ["A"], "2021-12-02")
+    assert code == 1
+    assert "Note: movies of 2021-12-02 is held back: its 1 rows are less than 50% of the 3 of 2021-12-01." in err
+    assert "Error: landing/movies/2021-12-02/cut.csv is held back, and nothing of it is loaded.\n" in err
+    assert "less than 50%" not in load_movies("whole.csv", ["A", "B", "D"], "2021-12-01")[1]
+    load_movies("part.csv", [""], "2021-12-02")
+    code, _, err = run("release", "landing/movies/2021-12-02/cut.csv")
+    assert (code, "cut.csv is held back, and nothing" in err) == (1, True), (
+        "the other object of the day is not released"
+    )
+    code, _, err = run("release", "--source", "movie", "--day", "2021-12-02")
+    released = "landing/movies/2021-12-02/cut.csv, landing/movies/2021-12-02/part.csv"
+    assert (code, err) == (0, f"Released: {released}\n")
+    assert titles() == {"A"}
+
+    code, err = load_movies("bad.csv", ["E", *[""] * 101], "2021-12-03")
+    assert code == 1
+    assert "Note: landing/movies/2021-12-03/bad.csv is held back: 101 of its 102 rows are rejected" in err
+    assert titles() == {"A"}
+    assert run("release", "landing/movies/2021-12-03/bad.csv")[0] == 0
+    assert titles() == {"E"}
+    (settings.home / "landing/movies/2021-12-03/bad.csv").unlink()
+    code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
+    assert (code, "There is no object landing/movies/2021-12-03/bad.csv in landing" in err) == (1, True)
+    assert "No object of movies" in run("release", "--source", "movie", "--day", "2021-12-03")[2]
+
+
+def test_replay_reads_again_what_another_declaration_rejected_once(
+    run: Run, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "movie_title,user_email,size_mb,start_at,end_at\n"
+    for name in ("good", "bad", "gone"):
+        path = tmp_path / f"{name}.csv"
+        start = "2021-12-01T10:00:00Z" if name == "good" else "01.12.2021 10:00"
+        path.write_text(f"{head}Heat,{name}@b.example,1,{start},2021-12-01T11:00:00Z\n")
+        assert run(*load(path), "--delivered", "2021-12-31")[0] == 0
+    (settings.home / "landing/streams/2021-12-31/gone.csv").unlink()
+    nothing = "Nothing to read again: what was rejected was rejected by the present declarations.\n"
+    assert run("replay")[2] == nothing
+    # As if its file had been edited: frozen against accidents only.
+    mended = (*find_source("streams").time_formats, "%d.%m.%Y %H:%M")
+    monkeypatch.setitem(vars(find_source("streams")), "time_formats", mended)
+    code, _, err = run("replay", "--source", "stream")
+    assert (code, err.splitlines()) == (
+        0,
+        [
+            "Note: landing/streams/2021-12-31/gone.csv is gone from landing, so that its rejected rows cannot be read "
+            "again.",
+            "Read again: landing/streams/2021-12-31/bad.csv",
+        ],
+    )
+    found = run("query", "-c", "SELECT count(*) FROM warehouse.streams", "--format", "json")[1]
+    assert json.loads(found) == [{"count": 2}]
+    assert run("replay")[2].endswith(nothing)
 
 
 def test_sample_is_repeatable(run: Run, tmp_path: Path) -> None:
@@ -276,6 +496,10 @@ def test_env_names_the_instance_and_no_secret(run: Run, settings: Settings) -> N
 def test_help_is_there_for_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("demo", "up", "env", "init-db", "load", "query", "sample", "answers", "rejects"):
+    commands = [
+        command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback
+    ]
+    assert {"demo", "load", "deliveries", "init-db"} <= {command.replace("_", "-") for command in commands}
+    for command in (command.replace("_", "-") for command in commands):
         assert command in out
         assert run(command, "--help")[0] == 0

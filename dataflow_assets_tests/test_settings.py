@@ -13,6 +13,7 @@ DEFAULTS = {
     "log_level": "INFO",
     "timezone": "UTC",
     "first_day": date(2021, 11, 1),
+    "sweep_minutes": 10,
 }
 
 
@@ -73,6 +74,8 @@ def test_folders_follow_from_the_home(clean_environment: pytest.MonkeyPatch, tmp
         ("DATAFLOW_FIRST_DAY", "2021-13-01"),
         ("DATAFLOW_FIRST_DAY", "1635724800"),
         ("DATAFLOW_FIRST_DAY", "yesterday"),
+        ("DATAFLOW_SWEEP_MINUTES", "0"),
+        ("DATAFLOW_SWEEP_MINUTES", "soon"),
     ],
 )
 def test_a_wrong_value_is_named(clean_environment: pytest.MonkeyPatch, variable: str, value: str) -> None:

@@ -1,149 +1,186 @@
-"""Any CSV file, with line breaks inside quotes, broken quotes or invalid text: read by DuckDB, counted line by line.
+"""Any part of a CSV file, with line breaks inside quotes, broken quotes or broken text: read record by record.
 
-Here: counting and reading one, and finding the text of what is rejected. Not here: files in which every line is a
-whole record, which take a quicker way to the same rows (see `csv_plain`).
+Here: where a record ends, and what its values are. Not here: parts in which every line is a whole record, which take
+a quicker way to the same rows (see `csv_plain`).
 """
 
+import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-import duckdb
+import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.csv_plain import refusal
-from dataflow_assets.lake.parsing import Batch, Reject, batches, no_rows, parser, pattern, quoted
-from dataflow_assets.lake.validation import POSITION, validate
-from dataflow_assets.sources.declaration import Csv, Source
+from dataflow_assets.lake.csv_parts import LONGEST_RECORD, Form, Part, reject
+from dataflow_assets.lake.parsing import Reject
+from dataflow_assets.sources.declaration import Csv
 
-_LONGEST_RECORD = 32 << 20  # bytes; the parser refuses a line of 2 MB
-
-_Reason = tuple[str, str]  # code and message
+_LONGEST_KEPT = 32 << 20  # bytes; a reject keeps its record whole, in memory
 
 
-def read_any(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> Iterator[Batch]:
-    """Read a file in batches of rows, in order; the first tells how many there are, the last has all rejects.
+class Record(NamedTuple):
+    """Some lines of a file, in bytes as Latin-1 shows them: a text and what it ends with, while a quote `is_open`."""
+
+    line: int
+    text: str
+    end: str
+    lines: int
+    is_open: bool
+
+    @property
+    def mended(self) -> dict[str, int]:
+        """How its end differs from a line feed."""
+        return {"line_ends": "\r" in self.end, "last_line_end": not self.end}
+
+    @property
+    def raw(self) -> str:
+        """Its text, with a sign in place of what is not UTF-8."""
+        return self.text if self.text.isascii() else self.text.encode("latin-1").decode(errors="replace")
+
+
+class _BrokenError(Exception):
+    """A record is no row; the message is its kind."""
+
+
+def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) -> Part:
+    """Read the records that begin in a part of a file, to their end.
 
     Args:
         path: the file.
-        source: whose rows it holds.
-        reader: how its source says that it is written.
-        names: its columns, as the first line gives them; a declared one that is not among them is null.
+        start: where the part begins, in bytes from the file's beginning.
+        size: how many bytes it has.
+        first_line: the number of its first line.
+        form: how the file is written.
 
     Raises:
-        FormatError: it cannot be parsed, or its lines do not all end alike.
+        FormatError: a record is so long that a quote must have been left open.
     """
-    yield Batch(no_rows(source), delivered=max(_count_records(path, reader) - 1, 0))
-    aliases = [f"column{number}" for number in range(len(names))]  # a header may hold what DuckDB takes for no name
-    alias_of = dict(zip(names, aliases, strict=True))
-    columns = source.schema.column_names()
-    wanted = ", ".join(f"{alias_of.get(column, 'NULL::VARCHAR')} AS {quoted(column)}" for column in columns)
-    reasons: dict[int, _Reason] = {}
-    with parser(path) as connection:
-        statement = f"""
-            SELECT row_number() OVER () - 1 AS {POSITION}, {wanted}
-            FROM read_csv($path, header = true, auto_detect = false, strict_mode = true, columns = $columns,
-                          delim = $delimiter, quote = $quote, escape = $quote, store_rejects = true,
-                          compression = 'none', hive_partitioning = false)"""  # noqa: S608
-        values = {
-            "path": pattern(path),
-            "columns": dict.fromkeys(aliases, "VARCHAR"),
-            "delimiter": reader.delimiter,
-            "quote": reader.quote,
-        }
-        for text in batches(connection, statement, values):
-            rows, rejected = validate(text, source)
-            reasons |= {position: (code, message) for position, code, message in rejected.iter_rows()}
-            yield Batch(rows)
-        refused = _refused(connection)
-    yield Batch(no_rows(source), _csv_rejects(path, reader, reasons, refused))
-
-
-def _refused(connection: duckdb.DuckDBPyConnection) -> dict[int, _Reason]:
-    """Why the CSV parser refused records, by their number: from 1, the header and blank ones among them."""
-    found = connection.execute("SELECT line, min(error_type::VARCHAR) FROM reject_errors GROUP BY line").fetchall()
-    return {number: refusal(kind.lower()) for number, kind in found}
-
-
-def _csv_rejects(
-    path: Path, reader: Csv, reasons: Mapping[int, _Reason], refused: Mapping[int, _Reason]
-) -> list[Reject]:
-    """Give each rejected row, known by its position, or by its record's number where it has none, line and text."""
-    if not reasons and not refused:
-        return []
+    places: list[int] = []
+    raws: list[str] = []
+    over_lines: list[bool] = []
+    # Of one record after the other: a list of lists would keep the garbage collector busy.
+    values: list[str | None] = []
     rejects: list[Reject] = []
-    position = 0
-    for number, line, raw in islice(_records(path, reader), 1, None):
-        if len(rejects) == len(reasons) + len(refused):
+    mended: Counter[str] = Counter()
+    delivered = lines = done = 0
+    parse, again = _Parser(form), form.again
+    for record in records(path, start, first_line, form.reader):
+        raw = record.raw
+        lines += record.lines
+        done += len(record.text) + len(record.end)
+        if record.end != "\n":
+            mended.update(record.mended)
+        if raw in again:
+            mended["header_again"] += 1
+        elif raw:
+            delivered += 1
+            try:
+                values += parse.values(record, raw)
+            except _BrokenError as kind:
+                rejects.append(reject(str(kind), record.line, raw))
+            else:
+                places.append(record.line)
+                raws.append(raw)
+                over_lines.append(record.lines > 1)
+        if done >= size:
             break
-        reason = refused.get(number) or reasons.get(position)
-        position += number not in refused
-        if reason:
-            rejects.append(Reject(line=line, code=reason[0], message=reason[1], raw=raw.decode(errors="replace")))
-    return rejects
+    names = form.names
+    return Part(
+        records=pl.DataFrame({"line": places, "raw": raws}, {"line": pl.Int64, "raw": pl.String}),
+        values=pl.DataFrame(
+            [values[column :: len(names)] for column in range(len(names))],
+            dict.fromkeys(names, pl.String),
+            orient="col",
+        ),
+        rejects=rejects,
+        delivered=delivered,
+        lines=lines,
+        size=done,
+        mended=mended,
+        over_lines=pl.Series(over_lines, dtype=pl.Boolean),
+    )
 
 
-def _count_records(path: Path, reader: Csv) -> int:
-    """Count the records that are not blank, the header among them, without parsing them.
+def records(path: Path, start: int, first_line: int, reader: Csv) -> Iterator[Record]:
+    """The records of a file from a place on, the blank ones too.
+
+    A line ends with LF, CR LF or CR; while a quote is open, the record goes on over it.
 
     Raises:
-        FormatError: a record has no end, or lines do not all end alike.
+        FormatError: a record is so long that a quote must have been left open.
     """
-    return sum(1 for _ in _records(path, reader))
-
-
-def _records(path: Path, reader: Csv) -> Iterator[tuple[int, int, bytes]]:
-    """The records of a CSV file that are not blank, the header among them.
-
-    Each has its number among all records, the line on which it begins (both from 1), and its bytes. A record
-    goes on over the line's end while a quote is open.
-
-    Raises:
-        FormatError: a record is so long that a quote must have been left open, or the line ends are not all LF
-            or all CRLF, which the parser may take for fewer or more rows than there are.
-    """
-    quotes, mark = _Quotes(reader), reader.quote.encode()
-    number, start, size, is_open = 0, 1, 0, False
-    parts: list[bytes] = []
-    end = b""
+    quotes, parts, size, is_open = _Quotes(reader), list[str](), 0, False
     with path.open("rb") as file:
-        for line_number, line in enumerate(iter(lambda: file.readline(_LONGEST_RECORD), b""), start=1):
-            if not parts:
-                number, start, size = number + 1, line_number, 0
+        file.seek(start)
+        text = io.TextIOWrapper(file, "latin-1", newline="")
+        for number, line in enumerate(iter(lambda: text.readline(_LONGEST_KEPT), ""), start=first_line):
             parts.append(line)
             size += len(line)
-            if size >= _LONGEST_RECORD:
-                raise FormatError(f"{path.name} has no end to the record that begins on line {start}.")
-            if mark in line:
+            if size >= _LONGEST_KEPT:
+                raise FormatError(
+                    f"{path.name} has no end to the record that begins on line {number + 1 - len(parts)}."
+                )
+            if reader.quote in line:
                 is_open = quotes.stay_open(line, is_open)
             if not is_open:
-                record = b"".join(parts)
-                text, parts = record.rstrip(b"\r\n"), []
-                ends = record[len(text) :]
-                end = end or ends
-                is_torn = b"\r" in text and b"\r" in quotes.outside(text)
-                if is_torn or (ends and ends != end) or end not in (b"\n", b"\r\n", b""):
-                    raise FormatError(f"{path.name} mixes line ends: line {start} does not end like those before it.")
-                if text:
-                    yield number, start, text
-    if parts:
-        yield number, start, b"".join(parts).rstrip(b"\r\n")
+                yield _record(parts, number)
+                parts, size = [], 0
+        if parts:
+            yield _record(parts, number, is_open=True)
+
+
+def _record(parts: list[str], last_line: int, *, is_open: bool = False) -> Record:
+    whole = parts[0] if len(parts) == 1 else "".join(parts)
+    text = whole.rstrip("\r\n") if is_open else whole.removesuffix("\n").removesuffix("\r")
+    return Record(last_line + 1 - len(parts), text, whole[len(text) :], len(parts), is_open)
+
+
+class _Parser:
+    """Records to values."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._quotes = _Quotes(form.reader)
+
+    def values(self, record: Record, raw: str) -> list[str | None]:
+        """The values of a record, one for each column; what is empty is None.
+
+        Raises:
+            _BrokenError: it is no row.
+        """
+        reader, columns = self._form.reader, len(self._form.names)
+        if len(record.text) > LONGEST_RECORD:
+            raise _BrokenError("too_long")
+        if "\ufffd" in raw and raw.encode() != record.text.encode("latin-1"):
+            raise _BrokenError("invalid_encoding")
+        if record.is_open:
+            raise _BrokenError("unclosed_quote")
+        found = self._quotes.fields(raw) if reader.quote in raw else raw.split(reader.delimiter)
+        if len(found) < columns:
+            raise _BrokenError("missing_columns")
+        if len(found) > columns and any(found[columns:]):
+            raise _BrokenError("too_many_columns")
+        return [value or None for value in found[:columns]]
 
 
 class _Quotes:
-    """Where quotes open and close, as the parser sees it.
-
-    One opens where a field begins, one space aside, and is any other character inside an unquoted field.
-    """
+    """Where quotes open and close, spaces aside: one opens where a field begins; inside a field it is a character."""
 
     def __init__(self, reader: Csv) -> None:
-        quote, delimiter = re.escape(reader.quote.encode()), re.escape(reader.delimiter.encode())
-        inside = b"(?:[^%b]|%b%b)*+" % (quote, quote, quote)
+        quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
+        space = "" if reader.delimiter == " " else " *"
+        opening, inside = space + quote, f"[^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+"
         self._rest_of_field = re.compile(inside + quote)
-        self._quoted_field = re.compile(b"(?:^|%b) ?%b%b(%b)?" % (delimiter, quote, inside, quote))
+        self._quoted_field = re.compile(f"(?:^|{delimiter}){opening}{inside}({quote})?")
+        self._field = re.compile(
+            rf"(?:{opening}({inside}){quote}{space}|((?!{opening})[^{delimiter}]*+))({delimiter}|\Z)"
+        )
+        self._quote = reader.quote
 
-    def stay_open(self, line: bytes, is_open: bool) -> bool:
+    def stay_open(self, line: str, is_open: bool) -> bool:
         """Whether a quote is open after a line, given whether one was open before it."""
         closed = self._rest_of_field.match(line) if is_open else None
         if is_open and closed is None:
@@ -151,6 +188,18 @@ class _Quotes:
         ends = [field[1] for field in self._quoted_field.finditer(line, closed.end() if closed else 0)]
         return bool(ends) and ends[-1] is None
 
-    def outside(self, record: bytes) -> bytes:
-        """A record without its quoted fields."""
-        return self._quoted_field.sub(b"", record)
+    def fields(self, record: str) -> list[str]:
+        """The fields of a record, without their quotes.
+
+        Raises:
+            _BrokenError: text follows a closing quote.
+        """
+        found, place, end = [], 0, self._quote
+        while end:
+            field = self._field.match(record, place)
+            if field is None:
+                raise _BrokenError("text_after_quote")
+            quoted, bare, end = field.groups()
+            found.append(bare if quoted is None else quoted.replace(self._quote * 2, self._quote))
+            place = field.end()
+        return found

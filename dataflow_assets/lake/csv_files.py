@@ -1,19 +1,33 @@
 """CSV files to batches of typed rows and rejects.
 
-Here: what a file's first line must say, and how the two readers share the file. Not here: the quick reader, for files
-in which every line is a whole record (see `csv_plain`), and the thorough one, for all others (see `csv_any`).
+Here: what a file's first record must say, which way each part of the file is read, and what its values give. Not here:
+the quick way, for parts in which every line is a whole record (see `csv_plain`), and the thorough one, for all others
+(see `csv_any`).
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
+import polars as pl
+
+from dataflow_assets.batches import prefetched
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.csv_any import read_any
-from dataflow_assets.lake.csv_plain import NotPlainError, read_plain
-from dataflow_assets.lake.parsing import MOST_NAMES, Batch, Content
+from dataflow_assets.lake.csv_any import parse_any, records
+from dataflow_assets.lake.csv_parts import LONGEST_RECORD, Form, Part
+from dataflow_assets.lake.csv_plain import NotPlainError, parse_plain
+from dataflow_assets.lake.instants import MENDED
+from dataflow_assets.lake.parsing import MOST_NAMES, Batch, Content, Reject, no_rows
+from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Csv, Source
+from dataflow_assets.window import Window
+
+_LARGEST_PART, _SMALLEST_PART = 8 << 20, 512 << 10  # bytes
+_MARK = b"\xef\xbb\xbf"
+_BLANKS = " \t"
 
 
 def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
@@ -28,6 +42,8 @@ def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
             names = next(rows, [])
     except csv.Error as error:
         raise FormatError(f"{path.name} is not a CSV file: {error}.") from None
+    if reader.strip:
+        names = [name.strip(_BLANKS) for name in names]
     missing = [name for name, column in source.schema.columns().items() if name not in names and not column.nullable]
     if missing:
         raise FormatError(
@@ -38,7 +54,7 @@ def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
     return names
 
 
-def read_csv(path: Path, source: Source, reader: Csv) -> Content:
+def read_csv(path: Path, source: Source, reader: Csv, bounds: Window | None) -> Content:
     """Read a CSV file that is not empty.
 
     Raises:
@@ -47,26 +63,83 @@ def read_csv(path: Path, source: Source, reader: Csv) -> Content:
     names = check_header(path, source, reader)
     declared = source.schema.column_names()
     return Content(
-        _batches(path, source, reader, names),
+        _batches(path, source, reader, names, bounds),
         kept_out=set(islice((name for name in names if name not in declared), MOST_NAMES)),
         lacking=set(declared).difference(names),
     )
 
 
-def _batches(path: Path, source: Source, reader: Csv, names: Sequence[str]) -> Iterator[Batch]:
-    """What the quick reader gives, and, where it gives up, what the thorough one gives beyond that."""
-    accepted = rejected = 0
-    try:
-        for batch in read_plain(path, source, reader, names):
-            yield batch
-            accepted, rejected = accepted + batch.rows.height, rejected + len(batch.rejects)
-    except NotPlainError:
-        yield from _beyond(read_any(path, source, reader, names), accepted, rejected)
+def _batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+    """The rows of a file, some lines at a time, each time with the rejects and the count."""
+    start = len(_MARK) if _has_mark(path) else 0
+    header = next(records(path, start, 1, reader))
+    yield Batch(no_rows(source), mended=Counter(byte_order_mark=bool(start)) + Counter(header.mended))
+    form = Form(reader, names, header.raw)
+    position = 0
+    for part in prefetched(_parts(path, start + len(header.text + header.end), 1 + header.lines, form)):
+        found = validate(_texts(part, source, form, position), source, bounds)
+        broken = part.records[found.rejected[POSITION] - position].select("line", "raw")
+        rejects = part.rejects + _rejects(broken, found.rejected)
+        mended = Counter(part.mended) + Counter(found.mended)
+        yield Batch(found.accepted, sorted(rejects, key=lambda reject: reject.line or 0), part.delivered, mended)
+        position += part.records.height
 
 
-def _beyond(batches: Iterator[Batch], accepted: int, rejected: int) -> Iterator[Batch]:
-    """Batches without the first rows and the first rejects, which the quick reader gave."""
-    known = accepted + rejected
-    for batch in batches:
-        yield Batch(batch.rows[accepted:], batch.rejects[rejected:], batch.delivered - known)
-        accepted, rejected, known = max(accepted - batch.rows.height, 0), max(rejected - len(batch.rejects), 0), 0
+def _has_mark(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MARK)) == _MARK
+
+
+def _parts(path: Path, start: int, line: int, form: Form) -> Iterator[Part]:
+    """A file from a place on, in parts, each read in the quickest way that it allows.
+
+    Where a large part cannot be read quickly, smaller ones are tried: few lines may be to blame.
+    """
+    size = _LARGEST_PART
+    with path.open("rb") as file:
+        while content := _whole_lines(file, start, size):
+            try:
+                part = parse_plain(content, line, form)
+                size = min(4 * size, _LARGEST_PART)
+            except NotPlainError:
+                if size > _SMALLEST_PART:
+                    size = _SMALLEST_PART
+                    continue
+                part = parse_any(path, start, len(content), line, form)
+            yield part
+            start, line = start + part.size, line + part.lines
+
+
+def _whole_lines(file: BinaryIO, start: int, size: int) -> bytes:
+    """The bytes of some lines; the last one is not whole where it is too long, which both ways of reading notice."""
+    file.seek(start + size)
+    file.readline(LONGEST_RECORD + len("\r\n") + 1)
+    end = file.tell()
+    file.seek(start)
+    return file.read(end - start)
+
+
+def _texts(part: Part, source: Source, form: Form, position: int) -> pl.DataFrame:
+    """The values of the declared columns (String), null for one that the file lacks, as `validate` wants them."""
+    declared = source.schema.column_names()
+    texts = part.values.select(
+        pl.int_range(position, position + part.values.height, dtype=pl.Int64).alias(POSITION),
+        *(pl.col(name) if name in form.names else pl.lit(None, pl.String).alias(name) for name in declared),
+    )
+    if part.over_lines is not None:
+        texts = texts.with_columns(part.over_lines.alias(f"{MENDED}line_in_quotes"))
+    return _stripped(texts, declared) if form.reader.strip else texts
+
+
+def _stripped(texts: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """The values without blanks around them; what is empty then is null."""
+    stripped = pl.col(columns).str.strip_chars(_BLANKS)
+    return texts.with_columns(
+        pl.when(stripped != "").then(stripped),
+        pl.sum_horizontal(stripped != pl.col(columns)).alias(f"{MENDED}spaces"),
+    )
+
+
+def _rejects(records: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
+    reasons = zip(records.iter_rows(), rejected.select("code", "message").iter_rows(), strict=True)
+    return [Reject(line=line, code=code, message=message, raw=raw) for (line, raw), (code, message) in reasons]

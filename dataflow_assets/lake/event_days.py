@@ -5,12 +5,14 @@ Here: pure functions over frames. Not here: who is told of the days (see `intake
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from dataflow_assets.sources.declaration import Events
 from dataflow_assets.window import day_of
+
+_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def spans(rows: pl.LazyFrame, source: Events) -> pl.LazyFrame:
@@ -24,11 +26,19 @@ def spans(rows: pl.LazyFrame, source: Events) -> pl.LazyFrame:
     return rows.group_by("event_date").agg(first=time.min(), last=time.max())
 
 
-def touched_days(found: Iterable[pl.DataFrame], timezone: str) -> set[date]:
-    """The days, in a time zone, on which the events of some spans happened.
+def ends(found: Iterable[pl.DataFrame]) -> list[int]:
+    """The first and the last instant of each UTC date in some spans, in microseconds since 1970."""
+    together = pl.concat([pl.DataFrame(schema=["event_date", "first", "last"]), *found], how="vertical_relaxed")
+    if together.is_empty():
+        return []
+    first, last = pl.min("first").dt.epoch("us"), pl.max("last").dt.epoch("us")
+    pairs = together.group_by("event_date").agg(first, last).select("first", "last")
+    return sorted({instant for pair in pairs.iter_rows() for instant in pair})
+
+
+def touched_days(instants: Iterable[int], timezone: str) -> frozenset[date]:
+    """The days, in a time zone, on which events happened, by their `ends`.
 
     A UTC date reaches over two days of a time zone, so that its first and its last event tell which.
     """
-    together = pl.concat([pl.DataFrame(schema=["event_date", "first", "last"]), *found], how="vertical_relaxed")
-    ends = together.group_by("event_date").agg(pl.min("first"), pl.max("last")).drop("event_date")
-    return {day_of(instant, timezone) for pair in ends.iter_rows() for instant in pair}
+    return frozenset(day_of(_START + timedelta(microseconds=instant), timezone) for instant in instants)

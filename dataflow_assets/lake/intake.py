@@ -1,52 +1,48 @@
-"""Taking a landed object into the lake: read, check that nothing is lost, commit.
+"""Taking a landed object into the lake: read, check that nothing is lost, commit or hold back.
 
 Here: the order in which things are looked at and written, so that a crash or a concurrent run at any
-point ends in the same tables. Not here: parsing (see `reading`) and Delta Lake (see `tables`).
+point ends in the same tables. Not here: reading the object (see `staging`) and Delta Lake (see `tables`).
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
-import polars as pl
-import xxhash
-from deltalake import DeltaTable
-from deltalake.transaction import AddAction
-
-from dataflow_assets.batches import prefetched
-from dataflow_assets.errors import ConflictError, FormatError
-from dataflow_assets.lake.event_days import spans, touched_days
-from dataflow_assets.lake.reading import Batch, Reject, read_file
-from dataflow_assets.lake.tables import (
-    REJECTS,
-    LakeConflictError,
-    LakeTable,
-    rejects_table,
-    rows_table,
-    with_origin,
-)
-from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
+from dataflow_assets.errors import ConflictError
+from dataflow_assets.lake.event_days import touched_days
+from dataflow_assets.lake.staging import Staging, file_digest, reading_of, staged
+from dataflow_assets.lake.tables import LakeConflictError, rejects_table, rows_of, rows_table
+from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError, parse_object_key
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
+from dataflow_assets.window import Window
 
-_STAGE_ROWS = 250_000
 _TRIES = 10
+_Commit = tuple[int, Mapping[str, Any]]  # the version of the lake table that it became, and what it says of itself
+_NOTHING = {
+    **dict.fromkeys(("delivered", "accepted", "rejected"), 0),
+    **dict.fromkeys(("event_ends", "kept_out", "lacking"), "[]"),
+    "refusal": "",
+    "mended": "{}",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
     """What taking in one delivery did.
 
-    delivered = accepted + rejected. `event_days` are the days, in the business time zone, that this version of
-    the object or the one before it touches; empty for a snapshot. `refusal` says why the file as a whole was
-    refused. `version` is the lake table's version that holds it. `kept_out` names the columns of the file that are
-    not declared, `lacking` the declared ones that it does not have.
+    delivered = accepted + rejected: rows of the file's bytes, of the lake's table and of its rejects. `own_days` are
+    the days, in the business time zone, that this version of the object touches, `event_days` those that the one
+    before it touches too; empty for a snapshot. `refusal` says why the file as a whole was refused. `version` is the
+    lake table's version that holds it. `kept_out` names the columns of the file that are not declared, `lacking` the
+    declared ones that it does not have. `mended` counts, by its kind, what was changed so that rows could be accepted
+    (see `Batch`). `unheard` are the intakes of the object that came before this one, newest first, and may not be
+    recorded: a crash may have kept them from it.
+
+    Where this version is `held` back, that says why; nothing of it is loaded, and all figures are those of the older
+    version, which stays in force, or 0.
     """
 
     delivery: Delivery
@@ -54,105 +50,43 @@ class Intake:
     delivered: int
     accepted: int
     rejected: int
+    own_days: frozenset[date] = frozenset()
     event_days: frozenset[date] = frozenset()
     refusal: str | None = None
     kept_out: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    mended: Mapping[str, int] = field(default_factory=dict)
+    held: str | None = None
+    unheard: tuple["Intake", ...] = ()
 
 
-@dataclass
-class _Content:
-    """What one reading of an object finds: files staged for the lake table, rejects, counts."""
-
-    table: LakeTable
-    source: Source
-    delivery: Delivery
-    staged: list[AddAction] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    delivered: int = 0
-    accepted: int = 0
-    spans: list[pl.DataFrame] = field(default_factory=list)
-    refusal: str | None = None
-    kept_out: list[str] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
-    digest: str = ""
-
-    def read(self, path: Path) -> None:
-        """Read the whole file, or refuse it as a whole."""
-        with ThreadPoolExecutor(1, "digest") as beside:
-            hashing = beside.submit(_digest, path)
-            try:
-                content = read_file(path, self.source)
-                self._stage_all(content.batches)
-                self._require_sum(path)
-                self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
-            except FormatError as error:
-                self.discard()
-                self.rejects = [Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))]
-                self.delivered, self.accepted, self.spans, self.refusal = 1, 0, [], str(error)
-            self.digest = hashing.result()
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """What the commit says of the reading."""
-        return {
-            "delivered": self.delivered,
-            "accepted": self.accepted,
-            "rejected": len(self.rejects),
-            "reading": self.source.reading,
-            "digest": self.digest,
-            "refusal": self.refusal or "",
-            "kept_out": json.dumps(self.kept_out),
-            "lacking": json.dumps(self.lacking),
-        }
-
-    def discard(self) -> None:
-        """Throw away what was staged."""
-        self.table.discard(self.staged)
-        self.staged = []
-
-    def _stage_all(self, batches: Iterator[Batch]) -> None:
-        for rows in prefetched(self._accepted(batches)):
-            self.staged += self.table.stage(rows)
-
-    def _accepted(self, batches: Iterator[Batch]) -> Iterator[pl.DataFrame]:
-        """The accepted rows, as many at a time as make one file of a day."""
-        pending: list[pl.DataFrame] = []
-        for batch in batches:
-            self.rejects += batch.rejects
-            self.delivered += batch.delivered
-            self.accepted += batch.rows.height
-            if batch.rows.is_empty():
-                continue
-            pending.append(with_origin(batch.rows, self.delivery, self.source))
-            if isinstance(self.source, Events):
-                self.spans.append(spans(pending[-1].lazy(), self.source).collect())
-            if sum(frame.height for frame in pending) >= _STAGE_ROWS:
-                yield pl.concat(pending)
-                pending = []
-        if pending:
-            yield pl.concat(pending)
-
-    def _require_sum(self, path: Path) -> None:
-        if self.delivered != self.accepted + len(self.rejects):
-            raise FormatError(
-                f"{path.name} holds {self.delivered} rows, but {self.accepted} were accepted and "
-                f"{len(self.rejects)} rejected; the file is refused so that nothing is lost."
-            )
-
-
-def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int = 0) -> Intake | None:
+def take_in(
+    storage: Storage,
+    source: Source,
+    key: str,
+    timezone: str,
+    told: int = 0,
+    *,
+    first_day: date,
+    run: str | None = None,
+    release: bool = False,
+) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
-    An object whose bytes the lake already holds, read by the same declaration, is not read again.
+    An object whose bytes the lake already holds, read by the same declaration, is not read again. One with more rejects
+    than its source allows is held back, unless these bytes were released.
 
     Args:
         storage: holds landing and lake.
         source: how the object is read.
         key: the object's key.
-        timezone: cuts the event days that are reported; nothing in the lake depends on it.
+        timezone: cuts the event days that are reported and `first_day`; nothing else in the lake depends on it.
         told: the version of the last intake of the object whose event days are known to have been heard: those of
             all that it gave since are reported again, for a crash may have kept them from it.
+        first_day: the first day of which the platform keeps events; an earlier one is rejected, and so is one later
+            than the day after its delivery.
+        run: who takes it in; its rejects say so.
+        release: whether this version of the object is not to be held back, now or when it comes again.
 
     Returns:
         What was done; None where the object is gone from landing, which changes nothing.
@@ -160,121 +94,145 @@ def take_in(storage: Storage, source: Source, key: str, timezone: str, told: int
     Raises:
         ConflictError: the object kept changing while it was read.
         SchemaMismatchError: the lake holds a declared column in another type; nothing was read.
+        LostRowsError: its rows do not add up; nothing was committed.
     """
     landing, table, rejects = Landing(storage), rows_table(storage, source), rejects_table(storage)
     for _ in range(_TRIES):
         try:
-            base = table.open_to_write()
-            rejects_base = rejects.open_to_write()
+            base, rejects_base = table.open_to_write(), rejects.open_to_write()
             delivery = landing.current(key)
             if delivery is None:
                 return None
-            older_days = _older_days(table, base, delivery, source, timezone, told)
-            version, about = table.last_intake(base, delivery)
-            if _is_known(landing, about, delivery, source):
-                return _intake(delivery, version, about, older_days)
-            with _read(landing, _Content(table, source, delivery)) as content:
-                facts = content.facts
-                with _staged(rejects, _reject_rows(content.rejects, delivery)) as staged:
-                    rejects.commit(rejects_base, delivery, staged, facts)
-                version = table.commit(base, delivery, content.staged, facts)
+            bounds = _bounds(source, delivery, timezone, first_day)
+            older = list(_since(table.intakes(base, delivery), told))
+            about = older[0][1] if older else {}
+            is_asked_for = release and about.get("released") != about.get("digest")
+            if not is_asked_for and _is_known(landing, about, delivery, reading_of(source, bounds)):
+                (version, facts), *older = older
+            else:
+                staging = Staging(table, rejects, source, delivery, bounds, run)
+                with staged(landing, staging):
+                    facts = _facts(about, staging, release=release)
+                    if "held" in facts:
+                        staging.discard()
+                        version = table.note(base, delivery, facts)
+                    else:
+                        rejects.commit(rejects_base, delivery, staging.staged_rejects, facts)
+                        version = table.commit(base, delivery, staging.staged, facts)
         except (ObjectChangedError, LakeConflictError):
             continue
-        return _intake(delivery, version, facts, older_days | touched_days(content.spans, timezone))
+        intake = _after(_intake(delivery, version, facts, timezone), older, told, timezone)
+        return replace(intake, accepted=rows_of(base, delivery), rejected=rows_of(rejects_base, delivery))
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
-def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, source: Source) -> bool:
+def _facts(about: Mapping[str, Any], staging: Staging, *, release: bool) -> dict[str, object]:
+    """What the commit of a version that was read says.
+
+    Of one that is held back: which it is and why, and what the last commit said of the one that stays in force.
+    """
+    released = staging.digest if release else str(about.get("released", ""))
+    is_released = released == staging.digest
+    if (reason := staging.reason_to_hold) and not is_released:
+        in_force = {name: about.get(name, nothing) for name, nothing in _NOTHING.items()}
+        return {**in_force, **staging.reading, "held": reason, "released": released}
+    staging.mark(is_released=is_released)
+    return {**staging.facts, "released": released}
+
+
+def _bounds(source: Source, delivery: Delivery, timezone: str, first_day: date) -> Window | None:
+    """When the events of a delivery may begin: from the first day to the day after it, all of which have a partition.
+
+    It is an empty window where something was delivered before the first day; None for a snapshot.
+    """
+    if not isinstance(source, Events):
+        return None
+    last = max(delivery.day + timedelta(days=1), first_day - timedelta(days=1))
+    return Window.of_days(first_day, last, timezone)
+
+
+def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, reading: str) -> bool:
     """Whether these bytes came before as the same object, read in the same way, by what its last commit said.
 
     An equal etag shows that nothing was written since; without it an equal size makes the body worth a look.
     """
-    if not about or about["size"] != str(delivery.size) or about.get("reading") != source.reading:
+    if not about or about["size"] != str(delivery.size) or about.get("reading") != reading:
         return False
     if about["etag"] == delivery.etag:
         return True
     with landing.lend(delivery) as path:
-        return bool(about["digest"] == _digest(path))
+        return bool(about["digest"] == file_digest(path))
 
 
-def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], days: set[date]) -> Intake:
+def read_otherwise(
+    storage: Storage, source: Source, deliveries: Iterable[Delivery], timezone: str, first_day: date
+) -> list[Delivery]:
+    """Those of some deliveries that the lake holds and that were read by another declaration than the present one."""
+    table = rows_table(storage, source)
+    base = table.open()
+
+    def is_read_otherwise(delivery: Delivery) -> bool:
+        _, about = table.last_intake(base, delivery)
+        reading = reading_of(source, _bounds(source, delivery, timezone, first_day))
+        return bool(about) and about.get("reading") != reading
+
+    return [delivery for delivery in deliveries if is_read_otherwise(delivery)]
+
+
+def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterator[Intake]:
+    """Every intake that the lake has of a source, superseded ones too, oldest first."""
+    for version, about in rows_table(storage, source).all_intakes():
+        yield _older_intake(version, about, timezone)
+
+
+def _since(intakes: Iterator[_Commit], told: int) -> Iterator[_Commit]:
+    """The newest intakes of an object, up to the one that is known to have been heard of."""
+    for version, about in intakes:
+        yield version, about
+        if version <= told:
+            return
+
+
+def _after(intake: Intake, older: list[_Commit], told: int, timezone: str) -> Intake:
+    """An intake, with what the older ones of its object gave, newest first."""
+    before = [_older_intake(version, about, timezone) for version, about in older]
+    unheard = tuple(one for one in before if one.version > told)
+    # What is held back changes no day, but nobody may have heard of what came before it.
+    days = intake.own_days.union(*(one.own_days for one in before)) if unheard or not intake.held else frozenset()
+    return replace(intake, event_days=days, unheard=unheard)
+
+
+def _older_intake(version: int, about: Mapping[str, Any], timezone: str) -> Intake:
+    """What was done with a version of an object that may be gone, by what the commit says of it."""
+    key = about["object"]
+    place = parse_object_key(key)
+    assert place, f"{key} was landed once"
+    delivery = Delivery(
+        source=place[0],
+        day=place[1],
+        object=key,
+        etag=about["etag"],
+        version=about["object_version"] or None,
+        size=int(about["size"]),
+        last_modified=datetime.fromisoformat(about["last_modified"]),
+    )
+    return _intake(delivery, version, about, timezone)
+
+
+def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], timezone: str) -> Intake:
     """What was done, by what the commit says of it."""
+    days = touched_days(json.loads(about["event_ends"]), timezone)
     return Intake(
         delivery=delivery,
         version=version,
         delivered=int(about["delivered"]),
         accepted=int(about["accepted"]),
         rejected=int(about["rejected"]),
-        event_days=frozenset(days),
+        own_days=days,
+        event_days=days,
         refusal=about["refusal"] or None,
-        kept_out=tuple(json.loads(about.get("kept_out", "[]"))),
-        lacking=tuple(json.loads(about.get("lacking", "[]"))),
+        kept_out=tuple(json.loads(about["kept_out"])),
+        lacking=tuple(json.loads(about["lacking"])),
+        mended=json.loads(about["mended"]),
+        held=about.get("held") or None,
     )
-
-
-def _names(columns: Iterable[str]) -> list[str]:
-    """Names of columns in order, as PostgreSQL can hold them."""
-    return sorted(name.replace("\0", "\ufffd") for name in columns)
-
-
-def _digest(path: Path) -> str:
-    """A short text that tells the file's bytes apart from others."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
-
-
-@contextmanager
-def _read(landing: Landing, content: _Content) -> Iterator[_Content]:
-    """The content of one version of an object; what was staged is thrown away where the block fails."""
-    try:
-        with landing.lend(content.delivery) as path:
-            content.read(path)
-        yield content
-    except BaseException:
-        content.discard()
-        raise
-
-
-@contextmanager
-def _staged(table: LakeTable, rows: pl.DataFrame) -> Iterator[list[AddAction]]:
-    """Files for a table; thrown away where the block fails."""
-    staged: list[AddAction] = []
-    try:
-        staged += table.stage(rows)
-        yield staged
-    except BaseException:
-        table.discard(staged)
-        raise
-
-
-def _older_days(
-    table: LakeTable, base: DeltaTable, delivery: Delivery, source: Source, timezone: str, told: int
-) -> set[date]:
-    """The event days of the object's rows in `base`, and of those that a crash may have kept from being told."""
-    if not isinstance(source, Events):
-        return set()
-    versions = table.versions_of(base, delivery, told)
-    of_object = (table.scan(version).filter(pl.col("delivery") == delivery.id) for version in versions)
-    return touched_days((spans(older, source).collect(engine="streaming") for older in of_object), timezone)
-
-
-def _reject_rows(rejects: list[Reject], delivery: Delivery) -> pl.DataFrame:
-    rows = [
-        (
-            delivery.object,
-            reject.line,
-            reject.code,
-            reject.message,
-            reject.raw,
-            delivery.source,
-            delivery.day,
-            delivery.id,
-        )
-        for reject in rejects
-    ]
-    return pl.DataFrame(rows, schema=REJECTS, orient="row")
-
-
-def _beginning(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(1000).decode("utf-8", errors="replace").replace("\0", "")

@@ -25,6 +25,7 @@ from dataflow_assets.lake.json_records import (
 from dataflow_assets.lake.parsing import Batch, Content, batches, no_rows, parser, pattern
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Json, Source
+from dataflow_assets.window import Window
 
 _BLOCK_BYTES = 8 << 20
 _BLANK = b" \t\r\n"
@@ -35,14 +36,14 @@ _STEPS = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _NOTHING = re.compile(rb"[ \t\r\n]*+\Z")
 
 
-def read_json(path: Path, source: Source, reader: Json) -> Content:
+def read_json(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
     """Read a JSON file that is not empty.
 
     Raises:
         FormatError: the file is not one whole array of objects.
     """
     kept_out: set[str] = set()
-    return Content(_batches(path, source, reader, kept_out), kept_out)
+    return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
 
 
 def count_objects(path: Path) -> int:
@@ -54,7 +55,7 @@ def count_objects(path: Path) -> int:
     return sum(1 for _ in _objects(path))
 
 
-def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> Iterator[Batch]:
+def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
     """What the quick way gives, and, where it fails, what the thorough one gives beyond that.
 
     The first batch tells how many rows there are.
@@ -62,14 +63,14 @@ def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> It
     yield Batch(no_rows(source), delivered=count_objects(path))
     known = 0
     try:
-        for batch in _quickly(path, source, reader, kept_out):
+        for batch in _quickly(path, source, reader, kept_out, bounds):
             yield batch
             known += batch.rows.height + len(batch.rejects)
     except FormatError:
-        yield from _thoroughly(path, source, reader, kept_out, known)
+        yield from _thoroughly(path, source, reader, kept_out, known, bounds)
 
 
-def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str]) -> Iterator[Batch]:
+def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
     """All objects, in order.
 
     Raises:
@@ -81,14 +82,16 @@ def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str]) -> It
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with parser(path) as connection:
         for text in batches(connection, statement, {"path": pattern(path), **parameters(reader)}):
-            yield batch_of_texts(text, source, reader, kept_out)
+            yield batch_of_texts(text, source, reader, kept_out, bounds)
 
 
-def _thoroughly(path: Path, source: Source, reader: Json, kept_out: set[str], known: int) -> Iterator[Batch]:
+def _thoroughly(
+    path: Path, source: Source, reader: Json, kept_out: set[str], known: int, bounds: Window | None
+) -> Iterator[Batch]:
     """The objects after the first ones, which are known, each by itself."""
     with parser(path) as connection:
         for records in _records(path, known):
-            yield read_records(connection, records, source, reader, kept_out)
+            yield read_records(connection, records, source, reader, kept_out, bounds)
 
 
 def _records(path: Path, known: int) -> Iterator[pl.DataFrame]:

@@ -5,6 +5,7 @@ Here: telling whether a file is one, and its lines as text. Not here: what is in
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from dataflow_assets.lake.json_records import ENCODING, FAULT, TOO_LONG, read_re
 from dataflow_assets.lake.parsing import Batch, Content, parser
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Json, Source
+from dataflow_assets.window import Window
 
 _BLOCK_BYTES = 8 << 20
 _LONGEST_LINE = 16 << 20  # bytes
@@ -26,7 +28,7 @@ _RAW = pl.col("raw")
 _OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*\{[ \t]*[\"}]")
 
 
-def read_json_lines(path: Path, source: Source, reader: Json) -> Content:
+def read_json_lines(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
     """Read a file of JSON lines.
 
     Raises:
@@ -34,7 +36,7 @@ def read_json_lines(path: Path, source: Source, reader: Json) -> Content:
     """
     check_lines(path)
     kept_out: set[str] = set()
-    return Content(_batches(path, source, reader, kept_out), kept_out)
+    return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
 
 
 def check_lines(path: Path) -> None:
@@ -49,11 +51,11 @@ def check_lines(path: Path) -> None:
         raise FormatError(f"{path.name} is not a file of JSON lines: none of its first lines is an object.")
 
 
-def _batches(path: Path, source: Source, reader: Json, kept_out: set[str]) -> Iterator[Batch]:
+def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
     with parser(path) as connection:
         for records in prefetched(_records(path)):
-            batch = read_records(connection, records, source, reader, kept_out)
-            yield Batch(batch.rows, batch.rejects, delivered=records.height)
+            batch = read_records(connection, records, source, reader, kept_out, bounds)
+            yield replace(batch, delivered=records.height)
 
 
 def _records(path: Path) -> Iterator[pl.DataFrame]:

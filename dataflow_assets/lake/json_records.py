@@ -13,6 +13,7 @@ import polars as pl
 from dataflow_assets.lake.parsing import MOST_NAMES, Batch, Reject, quoted
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Json, Source
+from dataflow_assets.window import Window
 
 FAULT = "fault"
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
@@ -53,7 +54,12 @@ def parameters(reader: Json) -> dict[str, object]:
 
 
 def read_records(
-    connection: duckdb.DuckDBPyConnection, records: pl.DataFrame, source: Source, reader: Json, kept_out: set[str]
+    connection: duckdb.DuckDBPyConnection,
+    records: pl.DataFrame,
+    source: Source,
+    reader: Json,
+    kept_out: set[str],
+    bounds: Window | None,
 ) -> Batch:
     """The rows and rejects of some records.
 
@@ -63,6 +69,7 @@ def read_records(
         source: whose rows they are.
         reader: where their columns are.
         kept_out: to which the keys that no path reads are added.
+        bounds: when events may begin.
     """
     connection.register("records", records.to_arrow())
     known = f"{FAULT}, CASE WHEN json_type(json) = 'OBJECT' THEN NULL ELSE '{INVALID}' END"
@@ -71,10 +78,12 @@ def read_records(
         FROM (SELECT *, CASE WHEN {FAULT} IS NULL THEN try_cast(raw AS JSON) END AS json FROM records)"""  # noqa: S608
     text = pl.from_arrow(connection.execute(statement, parameters(reader)).to_arrow_table())
     assert isinstance(text, pl.DataFrame)
-    return batch_of_texts(text, source, reader, kept_out)
+    return batch_of_texts(text, source, reader, kept_out, bounds)
 
 
-def batch_of_texts(text: pl.DataFrame, source: Source, reader: Json, kept_out: set[str]) -> Batch:
+def batch_of_texts(
+    text: pl.DataFrame, source: Source, reader: Json, kept_out: set[str], bounds: Window | None
+) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
     records = text.select(POSITION, "line", "raw", pl.Series(FAULT, map(_fault, text["raw"], text[FAULT]), pl.String))
     faulty = records.drop_nulls(FAULT)
@@ -82,11 +91,11 @@ def batch_of_texts(text: pl.DataFrame, source: Source, reader: Json, kept_out: s
         text = text.filter(records[FAULT].is_null())
     _note(text[_KEPT_OUT], kept_out)
     derived = text.with_columns(**reader.derived)
-    rows, rejected = validate(derived.select(POSITION, *source.schema.column_names()), source)
+    found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
     column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
     message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
     broken = faulty.select(POSITION, code=FAULT, message=message)
-    return Batch(rows, _rejects(records, pl.concat([rejected, broken])))
+    return Batch(found.accepted, _rejects(records, pl.concat([found.rejected, broken])), mended=found.mended)
 
 
 def _text_at(path: str, dtype: pl.DataType | None) -> str:

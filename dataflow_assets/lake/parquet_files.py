@@ -21,6 +21,7 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.parsing import BATCH_ROWS, MOST_NAMES, Batch, Content, Reject, no_rows
 from dataflow_assets.lake.validation import POSITION, validate
 from dataflow_assets.sources.declaration import Source
+from dataflow_assets.window import Window
 
 _ALIKE = (
     (pl.String, pl.Categorical, pl.Enum),
@@ -33,7 +34,7 @@ _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 _DAYS = (-719_162, 2_932_897)  # since 1970, of the years 1 to 9999, half-open; Polars can show no other texts safely
 
 
-def read_parquet(path: Path, source: Source) -> Content:
+def read_parquet(path: Path, source: Source, bounds: Window | None) -> Content:
     """Read a Parquet file.
 
     Raises:
@@ -41,7 +42,7 @@ def read_parquet(path: Path, source: Source) -> Content:
     """
     found, declared = check_columns(path, source), source.schema.column_names()
     return Content(
-        _batches(path, source, [name for name in declared if name in found]),
+        _batches(path, source, [name for name in declared if name in found], bounds),
         kept_out=set(islice((name for name in found if name not in declared), MOST_NAMES)),
         lacking=set(declared).difference(found),
     )
@@ -83,7 +84,7 @@ def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
     return dtype == declared or any(isinstance(dtype, kind) and isinstance(declared, kind) for kind in _ALIKE)
 
 
-def _batches(path: Path, source: Source, names: list[str]) -> Iterator[Batch]:
+def _batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
     with _faults_of(path), pq.ParquetFile(path) as file:
@@ -94,8 +95,9 @@ def _batches(path: Path, source: Source, names: list[str]) -> Iterator[Batch]:
             assert isinstance(frame, pl.DataFrame)
             texts = [_text(name, frame.schema.get(name)) for name in source.schema.column_names()]
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)
-            rows, rejected = validate(frame.select(positions, *texts), _as_written_here(source))
-            yield Batch(rows, [_reject(batch, row - position, *why) for row, *why in rejected.iter_rows()])
+            checked = validate(frame.select(positions, *texts), _as_written_here(source), bounds)
+            rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
+            yield Batch(checked.accepted, rejects, mended=checked.mended)
             position += batch.num_rows
 
 

@@ -36,11 +36,17 @@ class Batch:
 
     `delivered` is how many rows of the file's bytes were counted, apart from the reading, since the batch before. Over
     all batches of a file it is the sum of accepted and rejected rows.
+
+    `mended` counts what was changed so that rows could be taken in, by its kind. Of the file: `byte_order_mark`,
+    `header_again` (left out), `line_ends` (other than a line feed) and `last_line_end` (missing). Of accepted rows
+    alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
+    `zoneless_time`, an `ambiguous_time` (the first of two) or a `fine_time` (cut to microseconds).
     """
 
     rows: pl.DataFrame
     rejects: list[Reject] = field(default_factory=list)
     delivered: int = 0
+    mended: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ _FAULT_OF_THE_FILE = "Invalid Input Error: "
 def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
 
-    An error in a later batch comes through Arrow, as an OSError.
+    An error in a later batch comes through Arrow, as an OSError; one that quotes bytes which are no text is no text
+    either.
     """
     try:
         with duckdb.connect() as connection:
@@ -79,6 +86,8 @@ def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             raise
         reason = sentence.removeprefix(_FAULT_OF_THE_FILE).replace(str(path), path.name)
         raise FormatError(f"{path.name} cannot be parsed: {reason}") from None
+    except UnicodeDecodeError:
+        raise FormatError(f"{path.name} cannot be parsed: it is not text in UTF-8.") from None
 
 
 def batches(

@@ -21,20 +21,26 @@ from dataflow_assets.lake.parsing import MOST_NAMES, Batch, Content, Reject
 from dataflow_assets.lake.unpacking import PlainFile, is_plain, plain_files
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Csv, Json, Parquet, Source
+from dataflow_assets.window import Window
 
 __all__ = ["Batch", "Content", "Reject", "check_format", "read_file"]
 
 
-def read_file(path: Path, source: Source) -> Content:
+def read_file(path: Path, source: Source, bounds: Window | None = None) -> Content:
     """Read a file, in batches, when they are asked for.
+
+    Args:
+        path: the file.
+        source: whose rows it holds.
+        bounds: when the events of its delivery may begin; None where it holds none, or is not a delivery.
 
     Raises:
         FormatError: the file as a whole is not what its source declares.
     """
     if is_plain(path, source.reader):
-        return _read(path, source)
+        return _read(path, source, bounds)
     content = Content(iter(()))
-    return replace(content, batches=_unpacked_batches(path, source, content))
+    return replace(content, batches=_unpacked_batches(path, source, content, bounds))
 
 
 def check_format(path: Path, source: Source) -> None:
@@ -48,19 +54,19 @@ def check_format(path: Path, source: Source) -> None:
             _check(file.path, source)
 
 
-def _read(path: Path, source: Source) -> Content:
+def _read(path: Path, source: Source, bounds: Window | None) -> Content:
     """Read a plain file."""
     match source.reader:
         case Parquet():
-            return read_parquet(path, source)
+            return read_parquet(path, source, bounds)
         case _ if path.stat().st_size == 0:
             return Content(iter(()))
         case Csv():
-            return read_csv(path, source, source.reader)
+            return read_csv(path, source, source.reader, bounds)
         case Json(lines=True):
-            return read_json_lines(path, source, source.reader)
+            return read_json_lines(path, source, source.reader, bounds)
         case Json():
-            return read_json(path, source, source.reader)
+            return read_json(path, source, source.reader, bounds)
 
 
 def _check(path: Path, source: Source) -> None:
@@ -78,7 +84,7 @@ def _check(path: Path, source: Source) -> None:
             count_objects(path)
 
 
-def _unpacked_batches(path: Path, source: Source, whole: Content) -> Iterator[Batch]:
+def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window | None) -> Iterator[Batch]:
     """The batches of all files in a landed one, as if they were one; the names in `whole` are added to.
 
     A file's rows are counted on from those that were delivered before it.
@@ -86,7 +92,7 @@ def _unpacked_batches(path: Path, source: Source, whole: Content) -> Iterator[Ba
     delivered = 0
     for file in plain_files(path, source.reader):
         with _named(file):
-            content, first = _read(file.path, source), delivered
+            content, first = _read(file.path, source, bounds), delivered
             for batch in content.batches:
                 delivered += batch.delivered
                 yield replace(

@@ -10,7 +10,8 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,7 @@ from deltalake.transaction import AddAction, RemoveAction, Transaction
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
+from dataflow_assets.batches import batched
 from dataflow_assets.errors import SchemaMismatchError
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.landing.deliveries import Delivery
@@ -36,6 +38,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Events, Source
 
 PREFIX = "lake"
+_READERS = 8  # of the log at once
 REJECTS = pl.Schema(
     {
         "object": pl.String,
@@ -46,8 +49,18 @@ REJECTS = pl.Schema(
         "source": pl.String,
         "delivery_day": pl.Date,
         "delivery": pl.Int64,
+        "run": pl.String,
     }
 )
+_MARK, _RELEASED = "mark", "released"  # files without rows begin so
+
+
+@dataclass(frozen=True)
+class Dumps:
+    """The delivery days of a version of a snapshot table: how many rows each has, and which were released whole."""
+
+    rows: Mapping[date, int]
+    released: frozenset[date]
 
 
 class LakeConflictError(Exception):
@@ -148,13 +161,29 @@ class LakeTable:
             name if name in held else pl.lit(None, dtype).alias(name) for name, dtype in columns
         )
 
+    def sizes(self, column: str) -> dict[date, int]:
+        """How many bytes the files of each day have, by a column of days that the table is partitioned by."""
+        files = files_of(self.open())
+        if files.is_empty():
+            return {}
+        return dict(files.group_by(f"partition.{column}").agg(pl.sum("size_bytes")).iter_rows())
+
     def changed_days(self, since: int, version: int) -> set[date]:
         """The delivery days of which one version holds other files than an older one."""
-        return {day for _, day in self._files(since) ^ self._files(version)}
+        before, after = (files_of(self._at(each)).select("path", "partition.delivery_day") for each in (since, version))
+        return {day for _, day in set(before.iter_rows()) ^ set(after.iter_rows())}
 
-    def _files(self, version: int) -> set[tuple[str, date]]:
-        found = pl.DataFrame(self._at(version).get_add_actions(flatten=True))
-        return set(found.select("path", "partition.delivery_day").iter_rows()) if found.height else set()
+    def dumps(self, version: int) -> Dumps:
+        """The delivery days of a version of a snapshot's table, those without a row among them."""
+        is_released = pl.col("path").str.contains(f"/{_RELEASED}-", literal=True)
+        by_delivery = (
+            files_of(self._at(version))
+            .group_by("partition.delivery_day", "partition.delivery")
+            .agg(pl.sum("num_records"), is_released=is_released.any())
+        )
+        days = by_delivery.group_by(day="partition.delivery_day").agg(pl.sum("num_records"), pl.all("is_released"))
+        rows = {day: int(count) for day, count, _ in days.iter_rows()}
+        return Dumps(rows, frozenset(days.filter("is_released")["day"]))
 
     def stage(self, rows: pl.DataFrame) -> Iterator[AddAction]:
         """Write rows into files that no reader sees before they are committed, and say each once it is written."""
@@ -165,10 +194,20 @@ class LakeTable:
         for part in rows.partition_by(varying) if varying else [rows]:
             yield self._write(part.select(self.partition_by).row(0, named=True), part.drop(self.partition_by))
 
-    def _write(self, values: Mapping[str, object], part: pl.DataFrame) -> AddAction:
+    def stage_mark(self, delivery: Delivery, *, is_released: bool) -> AddAction:
+        """Write a file without rows, by which `dumps` knows a delivery that has none, or one that was released.
+
+        A file, because it comes and goes with the rows of the delivery's version, and every version of the table says
+        of itself which there are.
+        """
+        values = {"delivery_day": delivery.day, "delivery": delivery.id}
+        empty = pl.DataFrame(schema=self.schema).drop(self.partition_by)
+        return self._write(values, empty, f"{_RELEASED if is_released else _MARK}-")
+
+    def _write(self, values: Mapping[str, object], part: pl.DataFrame, prefix: str = "") -> AddAction:
         texts = {name: str(value) for name, value in values.items()}
         folder = "/".join(f"{name}={value}" for name, value in texts.items())
-        path = f"{folder}/{uuid.uuid4().hex}.parquet"
+        path = f"{folder}/{prefix}{uuid.uuid4().hex}.parquet"
         buffer = io.BytesIO()
         part.write_parquet(buffer, compression="snappy")
         obstore.put(self.storage.store, self._object(path), buffer.getvalue())
@@ -187,16 +226,29 @@ class LakeTable:
     def commit(self, base: DeltaTable, delivery: Delivery, staged: list[AddAction], facts: Mapping[str, object]) -> int:
         """Put staged files in place of all that the delivery's object gave before; a version that holds them.
 
-        `base` is the table as it was before the object was read. The commit carries the object's version and
-        `facts`.
+        `base` is the table as it was before the object was read; it is brought to that version. The commit carries the
+        object's version and `facts`.
 
         Raises:
             LakeConflictError: another run committed this object after `base`.
         """
+        return self._commit(base, delivery, [*_removals(base, delivery), *staged], facts)
+
+    def note(self, base: DeltaTable, delivery: Delivery, facts: Mapping[str, object]) -> int:
+        """Commit facts of a version of the object, and leave the rows that it gave before; as `commit` does."""
+        return self._commit(base, delivery, [], facts)
+
+    def _commit(
+        self,
+        base: DeltaTable,
+        delivery: Delivery,
+        actions: list[AddAction | RemoveAction],
+        facts: Mapping[str, object],
+    ) -> int:
         about = {**_version_of(delivery), **facts}
         try:
             base.create_write_transaction(
-                [*_removals(base, delivery), *staged],
+                actions,
                 "append",
                 self.delta_schema,
                 list(self.partition_by),
@@ -217,15 +269,19 @@ class LakeTable:
         """
         return Transaction(_transaction(delivery), base.version() + 1)
 
-    def versions_of(self, base: DeltaTable, delivery: Delivery, since: int) -> Iterator[int]:
-        """The table's versions with the different rows that the object gave, newest first.
+    def intakes(self, base: DeltaTable, delivery: Delivery) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The object's commits in `base`, newest first: the version that each became, and what it said."""
+        while (found := self.last_intake(base, delivery))[0]:
+            yield found
+            base = self._at(found[0] - 1)
 
-        That is `base`, and the one before each commit of the object that is newer than version `since`.
-        """
-        yield base.version()
-        while (last := self.last_intake(base, delivery)[0]) > since:
-            base = self._at(last - 1)
-            yield last - 1
+    def all_intakes(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The commits of every object, oldest first: the version that each became, and what it said."""
+        versions = range(1, self.open().version() + 1)  # no entry is ever cleaned up: see `_create`
+        with ThreadPoolExecutor(_READERS, "log") as pool:
+            for some in batched(versions, 100 * _READERS):
+                told = zip(some, pool.map(self._told, some), strict=True)
+                yield from ((version, about) for version, about in told if "object" in about)
 
     def last_intake(self, base: DeltaTable, delivery: Delivery) -> tuple[int, dict[str, Any]]:
         """The version that the object's last commit in `base` became, and what it said; 0 and nothing without one."""
@@ -262,16 +318,35 @@ def _transaction(delivery: Delivery) -> str:
 
 
 def _version_of(delivery: Delivery) -> dict[str, object]:
-    return {"object": delivery.object, "etag": delivery.etag, "size": str(delivery.size)}
+    return {
+        "object": delivery.object,
+        "etag": delivery.etag,
+        "size": delivery.size,
+        "last_modified": delivery.last_modified.isoformat(),
+        "object_version": delivery.version or "",
+    }
+
+
+def files_of(table: DeltaTable, delivery: Delivery | None = None) -> pl.DataFrame:
+    """The data files of a version of a table, of one delivery's object or of all: path, num_records, partition.*."""
+    files = pl.DataFrame(table.get_add_actions(flatten=True))
+    return files if delivery is None else files.filter(pl.col("partition.delivery") == delivery.id)
+
+
+def rows_of(table: DeltaTable, delivery: Delivery) -> int:
+    """How many rows the delivery's object has in a version of a table."""
+    return int(files_of(table, delivery)["num_records"].sum())
+
+
+def staged_rows(staged: Iterable[AddAction]) -> int:
+    """How many rows were written into staged files."""
+    return sum(json.loads(action.stats)["numRecords"] for action in staged)
 
 
 def _removals(base: DeltaTable, delivery: Delivery) -> list[RemoveAction]:
-    files = pl.DataFrame(base.get_add_actions(flatten=True))
-    if files.is_empty():
-        return []
     now = int(time.time() * 1000)
-    older = files.filter(pl.col("partition.delivery") == delivery.id)
-    keys = [name for name in files.columns if name.startswith("partition.")]
+    older = files_of(base, delivery)
+    keys = [name for name in older.columns if name.startswith("partition.")]
     return [
         RemoveAction(
             row["path"],
@@ -307,11 +382,11 @@ def rejects_table(storage: Storage) -> LakeTable:
 
 
 def read_rejects(storage: Storage, source: str | None) -> list[dict[str, Any]]:
-    """The rejected rows of one source or of all: source, delivery_day, object, line, code, message and raw."""
+    """The rejected rows of one source or of all: source, delivery_day, object, line, code, message, raw and run."""
     rows = rejects_table(storage).scan()
     if source is not None:
         rows = rows.filter(pl.col("source") == source)
-    columns = ["source", "delivery_day", "object", "line", "code", "message", "raw"]
+    columns = ["source", "delivery_day", "object", "line", "code", "message", "raw", "run"]
     return rows.select(columns).sort("source", "delivery_day", "object", "line").collect().to_dicts()
 
 

@@ -5,28 +5,43 @@ stored.
 """
 
 import types
-from functools import cache
-from typing import Any
+from collections import Counter
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import dataframely as dy
 import polars as pl
+import polars.selectors as cs
 
+from dataflow_assets.lake.instants import MENDED
 from dataflow_assets.lake.texts import read_texts, unreadable, values_for_texts
 from dataflow_assets.sources.declaration import Events, Source
+from dataflow_assets.window import Window
 
 POSITION = "position"
 
 
-def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
+class Validated(NamedTuple):
+    """What became of some rows of text.
+
+    `accepted` has the schema's columns, typed, and `position`, in the order given; `rejected` has `position` (Int64),
+    `code` (String, stable: `column.rule` or the rule's name) and `message` (String). `mended` is as in a batch, of the
+    accepted rows alone.
+    """
+
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+    mended: dict[str, int]
+
+
+def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Validated:
     """Split rows of text into the accepted and the rejected.
 
     Args:
-        text: `position` (Int64) and every column of the source's schema (String).
+        text: `position` (Int64), every column of the source's schema (String), and columns that count what was mended
+            (see `instants`).
         source: whose rules apply.
-
-    Returns:
-        The accepted rows: the schema's columns, typed, and `position`, in the order given. The rejected:
-        `position` (Int64), `code` (String, stable: `column.rule` or the rule's name) and `message` (String).
+        bounds: when events may begin; None where they may at any time, and for a snapshot.
     """
     flagging = [*unreadable(source), *_nuls(source)]
     flags = [flag.meta.output_name() for flag in flagging]
@@ -36,23 +51,47 @@ def validate(text: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataF
     if parsed.select(is_flagged.any()).item():
         flagged = parsed.filter(is_flagged)
         parsed = parsed.filter(~is_flagged)
-    accepted, failure = _checked(source).filter(parsed.with_columns(**values_for_texts(source)), cast=True)
+    values = parsed.with_columns(**values_for_texts(source))
+    checked = _checked(source, bounds if bounds and not _is_inside(values, source, bounds) else None)
+    accepted, failure = checked.filter(values, cast=True)
     rejected = pl.concat([_explain(flagged, flags), _explain(failure.details(), failure.counts())])
-    return accepted, rejected.sort(POSITION)
+    return Validated(accepted, rejected.sort(POSITION), _mended(parsed, accepted))
 
 
-@cache
-def _checked(source: Source) -> type[dy.Schema]:
-    """The declared schema with the row's position and the rules that follow from the declaration."""
+def _is_inside(values: pl.DataFrame, source: Source, bounds: Window) -> bool:
+    """Whether all events begin within the bounds, as most do: quicker than a rule for each row."""
+    assert isinstance(source, Events)
+    first, last = values.select(pl.min(source.event_time), last=pl.max(source.event_time)).row(0)
+    return first is None or bool(bounds.start <= first and last < bounds.end)
+
+
+@lru_cache(maxsize=100)
+def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
+    """The declared schema with the row's position and the rules that follow from the declaration and the delivery."""
     members: dict[str, Any] = {POSITION: dy.Int64()}
     if isinstance(source, Events):
-        lasts = pl.col(source.end_time) - pl.col(source.event_time)
+        start, lasts = pl.col(source.event_time), pl.col(source.end_time) - pl.col(source.event_time)
         members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
+        if bounds:
+            members[f"{source.event_time}|too_early"] = dy.rule()(lambda _: start >= bounds.start)
+            members[f"{source.event_time}|too_late"] = dy.rule()(lambda _: start < bounds.end)
     checked = types.new_class(
         f"Checked{source.schema.__name__}", (source.schema,), exec_body=lambda ns: ns.update(members)
     )
     assert issubclass(checked, dy.Schema)
     return checked
+
+
+def _mended(parsed: pl.DataFrame, accepted: pl.DataFrame) -> dict[str, int]:
+    """How often each kind of mending was done in rows that were accepted."""
+    marks = parsed.select(cs.starts_with(MENDED).sum())
+    if not marks.select(pl.any_horizontal(pl.lit(value=False), pl.all() > 0)).item():
+        return {}
+    counted: Counter[str] = Counter()
+    of_accepted = parsed.join(accepted, on=POSITION, how="semi").select(pl.col(marks.columns).sum())
+    for name, count in of_accepted.row(0, named=True).items():
+        counted[name.split("|")[1]] += count
+    return dict(+counted)
 
 
 def _nuls(source: Source) -> list[pl.Expr]:
@@ -98,6 +137,8 @@ _SENTENCES = {
     "max": "{} is above its maximum",
     "nan": "{} is not a number",
     "inf": "{} is not finite",
+    "too_early": "{} is before the first day that the platform keeps (DATAFLOW_FIRST_DAY)",
+    "too_late": "{} is later than the day after its delivery",
     "longest": "it lasts longer than the source allows",
 }
 

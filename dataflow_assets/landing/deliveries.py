@@ -1,7 +1,8 @@
 """Deliveries: the landed objects, and where in the object store they lie.
 
-Here: the layout `landing/<source>/<YYYY-MM-DD>/<file name>`, listing it, putting a file there whole, and
-lending a file to a reader. Not here: what is inside a file (see `lake`).
+Here: the layout `landing/<source>/<YYYY-MM-DD>/<file name>`, the deliveries of a day, putting a file there whole, and
+lending a file to a reader. Not here: going through all of landing (see `listing`), and what is inside a file (see
+`lake`).
 """
 
 import hashlib
@@ -15,13 +16,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import obstore
-from obstore.exceptions import InvalidPathError, PreconditionError
+from obstore.exceptions import PreconditionError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
+from dataflow_assets.landing.listing import PREFIX, Listed, as_listed, list_objects
 from dataflow_assets.landing.storage import Storage
 
-PREFIX = "landing"
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
 _UNUSABLE_NAME = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)|#\d+$")
 
@@ -38,7 +39,7 @@ class ObjectChangedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One version of one landed object."""
+    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions."""
 
     source: str
     day: date
@@ -46,12 +47,17 @@ class Delivery:
     etag: str
     size: int
     last_modified: datetime
+    version: str | None = None
 
     @property
     def id(self) -> int:
-        """A small key of the object, whatever its version: 63 bits of a hash of source, day and object key."""
-        text = "\0".join((self.source, self.day.isoformat(), self.object))
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+        """A small key of the object, whatever its version."""
+        return small_key(self.source, self.day.isoformat(), self.object)
+
+
+def small_key(*parts: str) -> int:
+    """63 bits of a hash of some texts; of a landed object they are its source, day and object key."""
+    return int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big") >> 1
 
 
 def parse_object_key(key: str) -> tuple[str, date, str] | None:
@@ -66,27 +72,49 @@ def parse_object_key(key: str) -> tuple[str, date, str] | None:
     return (parts[1], day, parts[3]) if parts[1] and parts[2] == day.isoformat() else None
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is taken in: the names of the sources, and the days, as texts."""
+
+    sources: frozenset[str]
+    days: frozenset[str]
+
+    def why_not(self, listed: Listed) -> str | None:
+        """Why nobody takes in an object; None where it is taken in."""
+        if listed.last_modified is None:
+            return "has a name that cannot be read; rename or remove it"
+        place = parse_object_key(listed.key)
+        if place is None:
+            return f"is not at {PREFIX}/<source>/<YYYY-MM-DD>/<name>"
+        if place[0] not in self.sources:
+            return "is of no known source"
+        return None if place[1].isoformat() in self.days else "is of a day without a partition"
+
+
+@dataclass(frozen=True)
+class Stray:
+    """An object in landing that nobody takes in, and why."""
+
+    listed: Listed
+    reason: str
+
+
 class Landing:
     """The landing area of one object store."""
 
     def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._store = storage.store
 
     def deliveries(self, source: str | None = None, day: date | None = None) -> Iterator[Delivery]:
         """The landed objects, one source's or one day's of it, in the order of the store.
 
-        Raises:
-            ObjectNameError: a name there cannot be read; nothing after it is listed.
+        What is outside the layout, or has a name that cannot be read, is left out.
         """
         wanted = (PREFIX, source, day.isoformat() if day else None)
-        prefix = "/".join(part for part in wanted if part) + "/"
-        try:
-            for page in obstore.list(self._store, prefix, chunk_size=1000):
-                for meta in page:
-                    if found := _delivery(dict(meta)):
-                        yield found
-        except InvalidPathError as error:
-            raise ObjectNameError(f"{str(error).splitlines()[0]!r} in {prefix}; rename or remove it.") from None
+        folder = "/".join(part for part in wanted if part) + "/"
+        found = (as_delivery(listed) for listed in list_objects(self._storage, folder))
+        return (delivery for delivery in found if delivery)
 
     def put(self, source: str, day: date, path: Path, name: str | None = None) -> Delivery:
         """Land a file, whole or not at all. A repeat under the same name replaces the object.
@@ -109,7 +137,7 @@ class Landing:
     def current(self, key: str) -> Delivery | None:
         """The object's present version; None where it is gone."""
         try:
-            return _delivery(dict(obstore.head(self._store, key)))
+            return as_delivery(as_listed(obstore.head(self._store, key)))
         except FileNotFoundError:
             return None
 
@@ -157,14 +185,18 @@ class Landing:
             raise ObjectChangedError(delivery.object)
 
 
-def _delivery(meta: dict[str, object]) -> Delivery | None:
-    key = str(meta["path"])
-    place = parse_object_key(key)
-    if place is None:
+def as_delivery(listed: Listed) -> Delivery | None:
+    """A listed object as a delivery; None where it is outside the layout or has a name that cannot be read."""
+    place = parse_object_key(listed.key)
+    if place is None or listed.last_modified is None:
         return None
-    modified, size = meta["last_modified"], meta["size"]
-    assert isinstance(modified, datetime)
-    assert isinstance(size, int)
+    source, day, _ = place
     return Delivery(
-        source=place[0], day=place[1], object=key, etag=str(meta["e_tag"]), size=size, last_modified=modified
+        source=source,
+        day=day,
+        object=listed.key,
+        etag=listed.etag,
+        size=listed.size,
+        last_modified=listed.last_modified,
+        version=listed.version,
     )

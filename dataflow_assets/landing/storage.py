@@ -5,32 +5,70 @@ what the objects mean.
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore, S3Store
 
+from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.auth.boto3 import Boto3CredentialProvider
 
 
 @dataclass(frozen=True)
 class Storage:
-    """One root that holds `landing/` and `lake/`.
-
-    `uri` names the root (a path or `s3://bucket`); `options` are the storage options of Delta Lake for it.
-    """
+    """One root that holds `landing/` and `lake/`; `uri` names it (a path or `s3://bucket`)."""
 
     uri: str
     store: LocalStore | S3Store = field(repr=False)
-    options: dict[str, str] = field(repr=False)
+    settled: dict[str, str] = field(repr=False)
+    chain: "Boto3CredentialProvider | None" = field(default=None, repr=False)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The storage options of Delta Lake for it, with the credentials of now."""
+        if self.chain is None:
+            return self.settled
+        found = self.chain()
+        token = {"aws_session_token": found["token"]} if found["token"] else {}
+        keys = {"aws_access_key_id": found["access_key_id"], "aws_secret_access_key": found["secret_access_key"]}
+        return {**self.settled, **keys, **token}
 
 
 def open_storage(settings: Settings) -> Storage:
-    """The bucket `S3_BUCKET`, or the folder `DATAFLOW_HOME` where that is unset."""
+    """The bucket `S3_BUCKET`, or the folder `DATAFLOW_HOME` where that is unset.
+
+    Raises:
+        SettingsError: there are no credentials for the bucket.
+    """
     if settings.s3_bucket is None:
         settings.home.mkdir(parents=True, exist_ok=True)
         return Storage(str(settings.home), LocalStore(settings.home), {})
-    options = _s3_options(settings)
-    store = S3Store(settings.s3_bucket, config=options)  # type: ignore[arg-type]
-    return Storage(f"s3://{settings.s3_bucket}", store, options)
+    options, chain = _s3_options(settings), None
+    if "aws_access_key_id" not in options:
+        chain = _standard_chain()
+        if not (settings.aws_region or settings.aws_default_region):
+            options["aws_region"] = chain.config.get("region", settings.region)
+    store = S3Store(settings.s3_bucket, config=options, credential_provider=chain)  # type: ignore[arg-type]
+    return Storage(f"s3://{settings.s3_bucket}", store, options, chain)
+
+
+def _standard_chain() -> "Boto3CredentialProvider":
+    """Credentials from a profile, a role or the machine, renewed in time.
+
+    The store, Delta Lake and Polars each know a part of the chain of their own; so they are given what this one finds.
+    """
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 # slow, and seldom needed
+    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+
+    try:
+        return Boto3CredentialProvider()
+    except (ValueError, BotoCoreError) as error:
+        raise SettingsError(
+            "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give "
+            f"the machine a role ({error})."
+        ) from None
 
 
 def _s3_options(settings: Settings) -> dict[str, str]:

@@ -3,8 +3,9 @@
 Here: what changed in the warehouse since the last tick, and asking for runs. Not here: which answers follow from it
 (see `reach`), and what a run does.
 
-An answer says what its tables held when they were read, and nothing keeps one that was read earlier from being written
-later. So nothing is asked for while answers are being made: the tick after that covers all that changed meanwhile.
+The published file says what an answer's table held when it was read, and nothing keeps one that was read earlier from
+being published later. So nothing is asked for while answers are being made: the tick after that covers all that changed
+meanwhile.
 
 A tick that was cut short is repeated, under the same run keys. A run that failed is not asked for again before
 something that it reads changes.

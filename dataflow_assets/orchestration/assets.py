@@ -4,8 +4,9 @@ Here: what an asset is called, depends on, is partitioned by and says of itself.
 are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
 """
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +17,15 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks import columns_spec
-from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows
+from dataflow_assets.orchestration.checks import believed_spec, columns_spec, held_spec, lake_sums_spec, table_sums_spec
+from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
+from dataflow_assets.orchestration.reference_checks import references_spec
+from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Source
+from dataflow_assets.warehouse.reading import Table
 
 LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
 LANDING_IO, LAKE_IO, WAREHOUSE_IO, PUBLISHED_IO = "landing_io", "lake_io", "warehouse_io", "published_io"
@@ -63,10 +67,12 @@ class Taking(dg.Config):
     """What a run of a lake asset takes in."""
 
     objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
+    release: bool = Field(False, description="Whether what would be held back of them is to be loaded all the same.")
 
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
-    columns = columns_spec([LAKE, source.name])
+    key = [LAKE, source.name]
+    checks = [lake_sums_spec(key), held_spec(key), columns_spec(key)]
 
     @dg.asset(
         name=source.name,
@@ -80,25 +86,32 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"deliveries": dg.AssetIn([LANDING, source.name])},
         io_manager_key=LAKE_IO,
         metadata=_column_schema(source.schema),
-        check_specs=[columns],
+        check_specs=checks,
     )
     def lake_table(config: Taking, deliveries: list[Delivery]) -> Iterator[dg.Output[Any]]:
-        yield dg.Output(
-            [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
-        )
-        yield dg.Output(None, columns.get_python_identifier())  # the IO manager has logged its evaluations
+        of_run = [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
+        yield dg.Output(Wanted(of_run, is_release=config.release))
+        yield from _evaluated(checks)
 
     return lake_table
 
 
-def taking(deliveries: Iterable[Delivery]) -> dict[str, Any]:
+def _evaluated(checks: Iterable[dg.AssetCheckSpec]) -> Iterator[dg.Output[None]]:
+    """The outputs of checks whose evaluations an IO manager has logged."""
+    for check in checks:
+        yield dg.Output(None, check.get_python_identifier())
+
+
+def taking(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
     """The configuration of a run that takes in these deliveries, and not what else was landed on their days."""
     objects: dict[str, list[str]] = {}
     for delivery in deliveries:
         objects.setdefault(delivery.source, []).append(delivery.object)
     return {
         "ops": {
-            dg.AssetKey([LAKE, source]).to_python_identifier(): {"config": {"objects": sorted(keys)}}
+            dg.AssetKey([LAKE, source]).to_python_identifier(): {
+                "config": {"objects": sorted(keys), "release": release}
+            }
             for source, keys in objects.items()
         }
     }
@@ -130,6 +143,9 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
+    key = [WAREHOUSE, source.name]
+    checks = [table_sums_spec(key) if isinstance(source, Events) else believed_spec(key)]
+    checks += filter(None, [references_spec(key, source)])
 
     @dg.asset(
         name=source.name,
@@ -143,9 +159,11 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"lake": dg.AssetIn([LAKE, read])},
         io_manager_key=WAREHOUSE_IO,
         metadata={**_column_schema(source.schema), "dagster/table_name": f"{WAREHOUSE}.{source.name}"},
+        check_specs=checks,
     )
-    def warehouse_table(lake: LakeRows) -> LakeRows:
-        return lake
+    def warehouse_table(lake: LakeRows) -> Iterator[dg.Output[Any]]:
+        yield dg.Output(lake)
+        yield from _evaluated(checks)
 
     return warehouse_table
 
@@ -166,10 +184,17 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         io_manager_key=WAREHOUSE_IO,
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
     )
-    def answer_table(context: dg.AssetExecutionContext, **tables: Any) -> pl.DataFrame:
+    def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Answered:
         # One day after the other: each reads its own days, in batches, and no run holds the days of all.
         days = partition_days(context.partition_keys)
-        return pl.concat(compute_partition(answer, tables, day, timezone).collect(engine="streaming") for day in days)
+        read = {day: days_read(answer, day, timezone) for day in days}
+
+        def answered(day: date) -> pl.DataFrame:
+            frames = {name: table.scan(read[day]) for name, table in tables.items()}
+            return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
+
+        made_from = {day: {name: table.version(read[day]) for name, table in tables.items()} for day in days}
+        return Answered(pl.concat(map(answered, days)), made_from)
 
     return answer_table
 
@@ -190,16 +215,22 @@ def days_before(answer: Answer, timezone: str) -> int:
     return answer.trailing_days + longest + (0 if has_even_days else 1)
 
 
+def days_read(answer: Answer, day: date, timezone: str) -> list[date]:
+    """The days whose events an answer may read for its partition of a day (of a month: its first day)."""
+    last = monthrange(day.year, day.month)[1] - 1 if answer.grain == "month" else 0
+    return [day + timedelta(days=number) for number in range(-days_before(answer, timezone), last + 1)]
+
+
 def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     key = [WAREHOUSE, source.name]
     if not isinstance(source, Events):
         # The latest values of every key: an answer does not ask how they were on its day.
-        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping(), dagster_type=pl.LazyFrame)
+        return dg.AssetIn(key, partition_mapping=dg.LastPartitionMapping(), dagster_type=Table)
     # The first days have none before them, and a month that is not over yet has days to come.
     mapping = dg.TimeWindowPartitionMapping(
         start_offset=-days_before(answer, timezone), allow_nonexistent_upstream_partitions=True
     )
-    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=pl.LazyFrame)
+    return dg.AssetIn(key, partition_mapping=mapping, dagster_type=Table)
 
 
 def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:

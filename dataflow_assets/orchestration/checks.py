@@ -9,11 +9,16 @@ from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.orchestration.slices import Figures
 from dataflow_assets.sources.declaration import Source
-from dataflow_assets.warehouse.records import OtherColumns, other_columns
+from dataflow_assets.warehouse.records import OtherColumns, held_deliveries, other_columns
 
 COLUMNS = "columns_as_declared"
+SUMS = "rows_add_up"
+HELD = "nothing_held_back"
+BELIEVED = "dumps_believed"
 _MOST_SHOWN = 10
+_NO_FIGURES: Mapping[date, Figures] = {}
 
 
 def columns_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
@@ -25,6 +30,65 @@ def columns_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
     )
 
 
+def lake_sums_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
+    """The check of a lake asset that no row is lost."""
+    return dg.AssetCheckSpec(
+        SUMS,
+        asset=dg.AssetKey(key),
+        description="Rows delivered, counted in the bytes, are those accepted, in the lake, and those in its rejects.",
+        blocking=True,
+    )
+
+
+def table_sums_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
+    """The check of a table of events that no row is lost."""
+    return dg.AssetCheckSpec(
+        SUMS,
+        asset=dg.AssetKey(key),
+        description="Rows accepted in the lake are those in the table and those that a later one supersedes.",
+        blocking=True,
+    )
+
+
+def held_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
+    """The check of a lake asset that no delivery is over the reject limit of its source."""
+    return dg.AssetCheckSpec(
+        HELD,
+        asset=dg.AssetKey(key),
+        description="No delivery is held back because too many of its rows are rejected.",
+    )
+
+
+def believed_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
+    """The check of a snapshot's table that no dump is cut short."""
+    return dg.AssetCheckSpec(
+        BELIEVED,
+        asset=dg.AssetKey(key),
+        description="No dump is held back because it has far fewer rows than the one before.",
+    )
+
+
+def check_held(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
+    """What to say of each delivery day of which an object is held back."""
+    found = held_deliveries(url, source, min(days), max(days))
+    return {day: f"{' '.join(found[day])} {_RELEASE}" for day in days if day in found}
+
+
+_RELEASE = (
+    "Nothing of that is loaded, and what an object gave before stays in force. Have it delivered again, or load it as "
+    "it is: `dataflow release OBJECT`."
+)
+
+
+def check_believed(source: Source, held: Mapping[date, str]) -> dict[date, str]:
+    """What to say of each delivery day whose dump is held back."""
+    return {
+        day: f"{source.name} of {day} is held back: {reason}. Nothing of it is loaded. Have it delivered again, or "
+        f"let it be believed: `dataflow release --source {source.name} --day {day}`."
+        for day, reason in held.items()
+    }
+
+
 def check_columns(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
     """What to say of each delivery day on which a file has other columns than its source declares."""
     found = other_columns(url, source, min(days), max(days))
@@ -33,8 +97,19 @@ def check_columns(url: str, source: Source, days: Sequence[date]) -> dict[date, 
     }
 
 
-def log_evaluations(context: dg.OutputContext, name: str, days: Iterable[date], warnings: Mapping[date, str]) -> None:
-    """Log an evaluation of a check for each partition; those that warn come last, for the last one is shown first."""
+def log_evaluations(
+    context: dg.OutputContext,
+    name: str,
+    days: Iterable[date],
+    warnings: Mapping[date, str],
+    *,
+    figures: Mapping[date, Figures] = _NO_FIGURES,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
+) -> None:
+    """Log an evaluation of a check for each partition; those that warn come last, for the last one is shown first.
+
+    `figures` are what was compared; a check that does not hold is of that `severity`.
+    """
     running = dg.AssetExecutionContext.get()  # an output's own context logs no evaluations
     for day in sorted(days, key=lambda day: (day in warnings, day)):
         running.log_event(
@@ -42,10 +117,10 @@ def log_evaluations(context: dg.OutputContext, name: str, days: Iterable[date], 
                 asset_key=context.asset_key,
                 check_name=name,
                 passed=day not in warnings,
-                severity=dg.AssetCheckSeverity.WARN,
+                severity=severity,
                 description=warnings.get(day),
                 partition=day.isoformat(),
-                metadata={},
+                metadata=dict(figures.get(day, {})),
             )
         )
 

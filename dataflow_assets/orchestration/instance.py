@@ -6,12 +6,12 @@ Here: where the instance is stored, and opening it. Not here: the processes that
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster_postgres import DagsterPostgresStorage
 
 from dataflow_assets.errors import NotFoundError
@@ -65,10 +65,21 @@ def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
 
 def fail_stranded_runs(instance: DagsterInstance) -> None:
     """Mark the runs as failed whose code server is gone: killed with it, they cannot say so and would block others."""
-    for run in instance.get_runs(RunsFilter(statuses=list(_UNDER_WAY))):
-        server = json.loads(run.tags.get(_SERVER_TAG, "{}"))
-        if server.get("host") == "127.0.0.1" and not is_listening(int(server["port"])):
-            instance.report_run_failed(run, "The platform was stopped while this run was under way.")
+    for record in runs_under_way(instance):
+        if is_stranded(record.dagster_run):
+            message = "The platform was stopped while this run was under way."
+            instance.report_run_failed(record.dagster_run, message)
+
+
+def runs_under_way(instance: DagsterInstance) -> Sequence[RunRecord]:
+    """The runs that have started and not ended, as far as they could say so."""
+    return instance.get_run_records(RunsFilter(statuses=list(_UNDER_WAY)))
+
+
+def is_stranded(run: DagsterRun) -> bool:
+    """Whether the code server on this machine that was to make a run is gone."""
+    server = json.loads(run.tags.get(_SERVER_TAG, "{}"))
+    return server.get("host") == "127.0.0.1" and not is_listening(int(server["port"]))
 
 
 def environment(settings: Settings) -> dict[str, str]:

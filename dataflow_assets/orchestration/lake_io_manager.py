@@ -4,7 +4,8 @@ Here: what loading and storing a partition of `landing/*` and `lake/*` means. No
 writing Delta tables (see `lake`), which know nothing of Dagster.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -12,11 +13,12 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
+from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.intake import Intake, take_in
-from dataflow_assets.lake.tables import rejects_table, rows_table
+from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.orchestration.checks import COLUMNS, check_columns, log_evaluations
+from dataflow_assets.orchestration.checks import COLUMNS, HELD, SUMS, check_columns, check_held, log_evaluations
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
 from dataflow_assets.settings import load_settings
@@ -31,11 +33,20 @@ REJECTS = (LAKE, "rejects")
 
 @dataclass(frozen=True)
 class LakeRows:
-    """All rows of a lake table at one version, and on which delivery days an older version differs from it."""
+    """All rows of a lake table at one version, its dumps, and on which delivery days an older version differs."""
 
     frame: pl.LazyFrame
     version: int
+    dumps: Callable[[], Dumps]
     changed_days: Callable[[int], set[date]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Deliveries that are to be taken in, and whether what would be held back of them is to be loaded all the same."""
+
+    deliveries: list[Delivery]
+    is_release: bool
 
 
 class LandingIOManager(dg.ConfigurableIOManager):
@@ -62,17 +73,26 @@ class LakeIOManager(dg.ConfigurableIOManager):
         source = find_source(context.asset_key.path[-1].removesuffix(DAYS_SUFFIX))
         table = rows_table(open_storage(load_settings()), source)
         version = table.open().version()
-        return LakeRows(table.scan(version), version, partial(table.changed_days, version=version))
+        changed_days = partial(table.changed_days, version=version)
+        return LakeRows(table.scan(version), version, partial(table.dumps, version), changed_days)
 
-    def handle_output(self, context: dg.OutputContext, obj: list[Delivery]) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Wanted) -> None:
         """Take in the deliveries, day by day."""
         storage = open_storage(load_settings())
         source = find_source(context.asset_key.path[-1])
-        before = _rows_by_delivery(storage, source, partition_days(context.asset_partition_keys))
+        days = partition_days(context.asset_partition_keys)
+        before = _rows_by_delivery(storage, source, days)
+        sums: dict[date, dict[str, int]] = {}
+        lost: dict[date, str] = {}
 
         def write(day: date) -> Figures:
-            wanted = [delivery for delivery in obj if delivery.day == day]
-            intakes = list(_take_in(context, storage, source, wanted))
+            of_day = Wanted([delivery for delivery in obj.deliveries if delivery.day == day], obj.is_release)
+            losses: list[str] = []
+            intakes = list(_take_in(context, storage, source, of_day, losses))
+            sums[day] = _sums(intakes)
+            if losses:
+                lost[day] = " ".join(losses)
+                raise LostRowsError(lost[day])
             # What was deleted from landing stays in the lake.
             taken = {(day, intake.delivery.id) for intake in intakes}
             kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
@@ -81,41 +101,84 @@ class LakeIOManager(dg.ConfigurableIOManager):
         try:
             write_each(context, write)
         finally:
-            _log_rejects(context, storage, {delivery.day for delivery in obj})
-            days = partition_days(context.asset_partition_keys)
-            log_evaluations(context, COLUMNS, days, check_columns(open_warehouse(load_settings()), source, days))
+            _log_rejects(context, storage, {delivery.day for delivery in obj.deliveries})
+            url = open_warehouse(load_settings())
+            log_evaluations(context, SUMS, sums, lost, figures=sums, severity=dg.AssetCheckSeverity.ERROR)
+            log_evaluations(context, HELD, days, check_held(url, source, days))
+            log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
 
 
 def _take_in(
-    context: dg.OutputContext, storage: Storage, source: Source, deliveries: list[Delivery]
+    context: dg.OutputContext, storage: Storage, source: Source, wanted: Wanted, losses: list[str]
 ) -> Iterator[Intake]:
-    """Take in objects one by one. Each is announced first and recorded as taken in last: a crash repeats it."""
+    """Take in objects one by one. Each is announced first and recorded as taken in last: a crash repeats it.
+
+    What would lose rows is not taken in, and keeps no other object from it; the sentences that say so go to `losses`.
+    """
     settings = load_settings()
     told = recorded_versions(open_warehouse(settings), source)
-    for delivery in deliveries:
-        if intake := take_in(storage, source, delivery.object, settings.timezone, told.get(delivery.id, 0)):
-            if intake.refusal:
-                context.log.error(f"{delivery.object} is refused: {intake.refusal}")
-            _log_event_days(context, source, intake)
-            record_delivery(open_warehouse(settings), intake)
-            yield intake
+    for delivery in wanted.deliveries:
+        try:
+            intake = take_in(
+                *(storage, source, delivery.object, settings.timezone, told.get(delivery.id, 0)),
+                first_day=settings.first_day,
+                run=context.run_id,
+                release=wanted.is_release,
+            )
+        except LostRowsError as error:
+            losses.append(str(error))
+            continue
+        if intake is None:
+            continue
+        if intake.held:
+            context.log.warning(f"{delivery.object} is held back: {intake.held}")
+        elif intake.refusal:
+            context.log.error(f"{delivery.object} is refused: {intake.refusal}")
+        if intake.mended:
+            context.log.info(f"{delivery.object} was mended: {_listed(intake.mended)}")
+        if intake.delivered != intake.accepted + intake.rejected:
+            losses.append(
+                f"{delivery.object} holds {intake.delivered} rows, but the lake has {intake.accepted} of them and "
+                f"{intake.rejected} rejects: somebody else changed its tables."
+            )
+        _log_event_days(context, source, intake)
+        record_delivery(open_warehouse(settings), intake, _rejects_of(storage, intake))
+        yield intake
+
+
+def _rejects_of(storage: Storage, intake: Intake) -> pl.LazyFrame:
+    rejects = rejects_table(storage)
+    return rejects.scan() if intake.rejected else pl.LazyFrame(schema=rejects.schema)
+
+
+def _sums(intakes: list[Intake]) -> dict[str, int]:
+    return {
+        "delivered": sum(intake.delivered for intake in intakes),
+        "accepted": sum(intake.accepted for intake in intakes),
+        "rejected": sum(intake.rejected for intake in intakes),
+    }
+
+
+def _listed(mended: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in sorted(mended.items()))
 
 
 def _figures(intakes: list[Intake], kept: int) -> Figures:
-    accepted = sum(intake.accepted for intake in intakes)
+    mended = sum((Counter(intake.mended) for intake in intakes), Counter[str]())
+    sums = _sums(intakes)
     kept_out = sorted({name for intake in intakes for name in intake.kept_out})
     lacking = sorted({name for intake in intakes for name in intake.lacking})
     return {
         "objects": len(intakes),
-        "delivered": sum(intake.delivered for intake in intakes),
-        "accepted": accepted,
-        "rejected": sum(intake.rejected for intake in intakes),
+        **sums,
+        "held": sum(intake.held is not None for intake in intakes),
         "days_touched": len(set().union(*(intake.event_days for intake in intakes))),
-        "rows": accepted + kept,
+        "rows": sums["accepted"] + kept,
         "columns_kept_out": len(kept_out),
         "names_kept_out": kept_out,
         "columns_lacking": len(lacking),
         "names_lacking": lacking,
+        **{f"mended_{kind}": count for kind, count in sorted(mended.items())},
         "lake_version": max((intake.version for intake in intakes), default=0),
     }
 
@@ -127,7 +190,11 @@ def _rows_by_delivery(storage: Storage, source: Source, days: Iterable[date]) ->
 
 
 def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -> None:
-    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it."""
+    """Say on `lake/<source>_days` which event days have changed, and which version of the lake holds it.
+
+    A day without a partition is one of an older version, from before another first day, or follows a delivery of
+    tomorrow.
+    """
     key = dg.AssetKey([LAKE, source.name + DAYS_SUFFIX])
     known = context.asset_partitions_def
     metadata = partition_metadata({"lake_version": intake.version})
@@ -136,7 +203,7 @@ def _log_event_days(context: dg.OutputContext, source: Source, intake: Intake) -
             context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
         else:
             context.log.warning(
-                f"{source.name}: the event day {day} lies outside the partitions and is only in the lake"
+                f"{source.name}: the event day {day} has no partition, so nothing in the warehouse follows from it"
             )
 
 

@@ -1,25 +1,19 @@
 """What was materialized since a sensor looked last.
 
-Here: reading an asset's materializations after a cursor so that none is missed, and the cursor. Not here: what
-follows from them.
-
-The database numbers events before others can see them: one may appear after another with a higher number. So those
-of the last minute are read again at each tick, and the cursor holds which of them were given before.
+Here: reading an asset's materializations after a cursor, and the cursor. Not here: how a cursor misses none (see
+`places`), and what follows from them.
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from itertools import takewhile
 
 import dagster as dg
 
-_SETTLING_SECONDS = 60.0
-_LIMIT = 5_000  # the rest is left for the next tick
+from dataflow_assets.orchestration.places import Place
 
-_Place = tuple[int, list[int]]  # all events up to a number were given, and these after it
+_LIMIT = 5_000  # the rest is left for the next tick
 
 
 @dataclass(frozen=True)
@@ -40,28 +34,24 @@ class News:
     ) -> None:
         self._instance = instance
         self._partitions = partitions
-        self._places: dict[str, _Place] = json.loads(cursor) if cursor else {}
+        known = json.loads(cursor) if cursor else {}
+        self._places = {asset: Place(settled, tuple(later)) for asset, (settled, later) in known.items()}
 
     @property
     def cursor(self) -> str:
         """The cursor after what was given."""
-        return json.dumps(self._places)
+        return _written(self._places)
 
     def of(self, asset: dg.AssetKey) -> list[Told]:
         """What is new of an asset, oldest first; what is said of no partition or of an unknown one is left out."""
-        settled, given = self._places.get(asset.to_user_string(), (0, []))
-        wanted = dg.AssetRecordsFilter(asset, after_storage_id=settled)
+        place = self._places.get(asset.to_user_string(), Place())
+        wanted = dg.AssetRecordsFilter(asset, after_storage_id=place.settled)
         found = self._instance.fetch_materializations(wanted, limit=_LIMIT, ascending=True).records
-        rest = time.time() - _SETTLING_SECONDS
-        for record in takewhile(lambda record: record.timestamp < rest, found):
-            settled = record.storage_id
-        later = [record.storage_id for record in found if record.storage_id > settled]
-        self._places[asset.to_user_string()] = (settled, later)
-        known = set(given)
+        self._places[asset.to_user_string()] = place.after(found)
         return [
             Told(asset, date.fromisoformat(day), record.storage_id, _figures(record))
-            for record in found
-            if record.storage_id not in known and self._partitions.has_partition_key(day := record.partition_key or "")
+            for record in place.new(found)
+            if self._partitions.has_partition_key(day := record.partition_key or "")
         ]
 
     def figures_before(self, told: Told, *, of_its_day: bool) -> Mapping[str, int]:
@@ -74,7 +64,11 @@ class News:
 
 def cursor_after(events: Mapping[dg.AssetKey, int]) -> str:
     """The cursor to which the materializations of each asset are new that came after an event's number."""
-    return json.dumps({asset.to_user_string(): (event, []) for asset, event in events.items()})
+    return _written({asset.to_user_string(): Place(event) for asset, event in events.items()})
+
+
+def _written(places: Mapping[str, Place]) -> str:
+    return json.dumps({asset: (place.settled, place.later) for asset, place in places.items()})
 
 
 def _figures(record: dg.EventLogRecord) -> dict[str, int]:

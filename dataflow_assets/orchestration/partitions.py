@@ -4,7 +4,7 @@ Here: the two definitions, keys to dates, and how a run is told its partitions. 
 run (see `runs` and `sensors`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
 
@@ -12,6 +12,7 @@ import dagster as dg
 
 from dataflow_assets.settings import Settings
 
+MOST_DAYS, MOST_BYTES = 31, 8 << 30  # of one run of a backfill: what is lost where it is stopped
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -40,6 +41,31 @@ def stretches(partitions: dg.PartitionsDefinition[str], days: Iterable[date]) ->
         if is_wanted:
             first, *others = keys
             yield first, others[-1] if others else first
+
+
+def ranges(
+    partitions: dg.PartitionsDefinition[str], days: Iterable[date], sizes: Mapping[date, int]
+) -> list[tuple[str, str]]:
+    """The stretches, cut so that none has more than MOST_DAYS partitions, nor more bytes than MOST_BYTES if it can.
+
+    Args:
+        partitions: among which the days are.
+        days: the partitions, each by its first day.
+        sizes: how many bytes some days have.
+    """
+    found: list[tuple[str, str]] = []
+    wanted = set(days)
+    for first, last in stretches(partitions, wanted):
+        keys = [key for key in partitions.get_partition_keys() if first <= key <= last]
+        start, held, total = keys[0], 0, 0
+        for before, key in zip([keys[0], *keys], keys, strict=False):
+            size = sizes.get(date.fromisoformat(key), 0)
+            if held and (held == MOST_DAYS or total + size > MOST_BYTES):
+                found.append((start, before))
+                start, held, total = key, 0, 0
+            held, total = held + 1, total + size
+        found.append((start, keys[-1]))
+    return found
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

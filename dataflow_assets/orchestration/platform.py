@@ -48,7 +48,8 @@ def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definiti
         # One process makes the tables, before several use them.
         with open_instance(settings) as instance, keeper.caught(*keeper.STOP_SIGNALS) as signals:
             fail_stranded_runs(instance)
-            process = keeper.start(_parts(settings, port, module), dict(os.environ) | environment(settings), alone)
+            known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | environment(settings)
+            process = keeper.start(_parts(settings, port, module), known, alone)
             return _run(process, port, signals)
     finally:
         embedded.release(settings.home)

@@ -15,9 +15,11 @@ import dagster as dg
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.assets import WAREHOUSE, taking
+from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, range_tags, stretches
 from dataflow_assets.orchestration.reach import reached_by
+from dataflow_assets.orchestration.reference_checks import REFERENCES, notes
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Source
@@ -26,7 +28,6 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
-_AROUND = ("DagsterExecutionLoadInputError", "DagsterExecutionHandleOutputError")  # they only say in which step
 IN_PROCESS = "dataflow/in_process"  # the tag of a run that ends with the process that asked for it
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -46,26 +47,29 @@ class Materializer:
     warnings: list[str] = field(default_factory=list, init=False)
     _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
     _failures: list[str] = field(default_factory=list, init=False)
+    _warned: list[dg.AssetCheckEvaluation] = field(default_factory=list, init=False)
 
-    def materialize(self, deliveries: Sequence[Delivery]) -> None:
+    def materialize(self, deliveries: Sequence[Delivery], *, release: bool = False) -> None:
         """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
 
-        Where a run fails the others still run, on what there is.
+        Where a run fails the others still run, on what there is. To `release` them is to load also what would be held
+        back.
 
         Raises:
             RunFailedError: naming every run that failed, and why.
         """
-        self._touched, self._failures, self.warnings = {}, [], []
+        self._touched, self._failures, self._warned = {}, [], []
         sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
         days = {delivery.day for delivery in deliveries}
         lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
         snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
         by_day = daily_partitions(self.settings)
-        self._run([*lake, *snapshots], by_day, days, taking(deliveries))
+        self._run([*lake, *snapshots], by_day, days, taking(deliveries, release=release))
         for source in sources:
             if isinstance(source, Events):
                 self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
         self._run_answers(sources)
+        self.warnings = _told(self._warned)
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
@@ -88,20 +92,13 @@ class Materializer:
     ) -> None:
         """Run assets of these partitions for some days, a run for each stretch without a gap."""
         selection = list(assets)
-        job = self.definitions.resolve_implicit_global_asset_job_def()
         for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
-            result = job.execute_in_process(
-                instance=self.instance,
-                asset_selection=selection,
-                tags={**range_tags(first, last), IN_PROCESS: "true"},
-                run_config={**_QUIET, **config},
-                raise_on_error=False,
-            )
+            result = run_range(self.definitions, self.instance, selection, range_tags(first, last), config)
             self._note_touched(result)
             self._note_warnings(result)
             if not result.success:
-                self._failures.append(_reason(result))
+                self._failures.append(reason(result))
 
     def _note_touched(self, result: dg.ExecuteInProcessResult) -> None:
         # Of a step that failed, the result itself knows no events.
@@ -116,14 +113,34 @@ class Materializer:
         for entry in self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
             event = entry.get_dagster_event()
             assert isinstance(event.event_specific_data, dg.AssetCheckEvaluation)
-            self.warnings += filter(None, [event.event_specific_data.description])
+            self._warned += [event.event_specific_data] if event.event_specific_data.description else []
 
 
-def _reason(result: dg.ExecuteInProcessResult) -> str:
-    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    errors = [failure.error for failure in failures if failure.error]
-    error = errors[0] if errors else None
-    while error and error.cause and error.cls_name in _AROUND:
-        error = error.cause
-    message = error.message.strip() if error else "see the run's log in the Dagster UI"
-    return f"The run {result.run_id} failed: {message}"
+def _told(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
+    """What checks warned of: each of its own, but what was not known only once for each source."""
+    of_references = [evaluation for evaluation in warned if evaluation.check_name == REFERENCES]
+    others = [str(evaluation.description) for evaluation in warned if evaluation.check_name != REFERENCES]
+    return [*others, *notes(of_references)]
+
+
+def run_range(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    assets: Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] = _ALL,
+) -> dg.ExecuteInProcessResult:
+    """Run assets in this process, for the partitions that the tags name; it may fail."""
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=assets,
+        tags={**tags, IN_PROCESS: "true"},
+        run_config={**_QUIET, **config},
+        raise_on_error=False,
+    )
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed, in a sentence."""
+    why = first_failure(result.all_events) or "see the run's log in the Dagster UI"
+    return f"The run {result.run_id} failed: {why}"

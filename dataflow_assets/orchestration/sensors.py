@@ -1,9 +1,10 @@
 """The landing sensor: new objects to lake partitions.
 
-Here: comparing what has landed with the deliveries that the lake holds, and asking for runs. Not here:
-what a run does.
+Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.sweep`), what is new (see
+`warehouse.arrivals`), and what a run does.
 
-Where a run failed, the same objects are asked for again after a pause, which doubles with each time.
+The cursor only says where to look on: the record of deliveries decides what is new. Where a run failed, the same
+objects are asked for again after a pause, which doubles with each time.
 """
 
 import hashlib
@@ -11,18 +12,22 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
+from obstore.store import LocalStore
 
-from dataflow_assets.landing.deliveries import Delivery, Landing
-from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
+from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.landing.sweep import Sweep
 from dataflow_assets.orchestration.assets import taking
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START, range_tags, stretches
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Source
+from dataflow_assets.warehouse.arrivals import find_arrivals, report
+from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.records import known_versions
 
 SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
+_SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
 _VERSIONS = "dataflow/versions"  # the tag of a run that says which versions of which objects it takes
 UNFINISHED = [
@@ -35,7 +40,7 @@ UNFINISHED = [
 
 def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDefinition[str]) -> dg.SensorDefinition:
     """A sensor that asks for the lake partitions of every object whose present version the lake does not hold."""
-    names = {source.name for source in sources}
+    names = frozenset(source.name for source in sources)
 
     @dg.sensor(
         name="landing_sensor",
@@ -44,26 +49,47 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Finds new and changed objects in landing and takes them into the lake.",
     )
-    def landing_sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        settings = load_settings()
+    def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        storage, sweep = open_storage(load_settings()), Sweep.parse(context.cursor)
+        expected = Expected(names, frozenset(partitions.get_partition_keys()))
         under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
-        known = known_versions(open_warehouse(settings))
-        landed = Landing(open_storage(settings)).deliveries()
-        fresh = [delivery for delivery in landed if known.get(delivery.id) != (delivery.etag, delivery.size)]
-        wanted = []
-        for delivery in fresh:
-            if _is_in(under_way, delivery):
-                continue  # that run may read this version; if it does not, it is asked for again after it
-            if delivery.source in names and partitions.has_partition_key(delivery.day.isoformat()):
-                wanted.append(delivery)
-            else:
-                context.log.warning(f"{delivery.object} is of no known source, or of a day without a partition")
-        requests = list(_requests(context.instance, wanted, partitions))
-        yield from requests
-        if not requests:
-            yield dg.SkipReason("What landed failed and waits." if wanted else "Nothing new in landing.")
+        fresh = _arrivals(context, storage, sweep, expected)
+        ready = [found for found in fresh if _is_settled(storage, found) and not _is_in(under_way, found)]
+        wanted = list(_requests(context.instance, ready, partitions))
+        asked_for = {found for _, versions in wanted for found in versions}
+        sweep.wait_for(found for found in fresh if found not in asked_for)
+        return dg.SensorResult(
+            run_requests=[request for request, _ in wanted],
+            skip_reason=None if wanted else _why_nothing(fresh, ready),
+            cursor=str(sweep),
+        )
 
     return landing_sensor
+
+
+def _arrivals(
+    context: dg.SensorEvaluationContext, storage: Storage, sweep: Sweep, expected: Expected
+) -> list[Delivery]:
+    """The new deliveries that this tick finds; the strays are reported."""
+    settings = load_settings()
+    with connect(open_warehouse(settings)) as connection:
+        listed = sweep.look(storage, expected, 60 * settings.sweep_minutes)
+        found = dict.fromkeys(find_arrivals(connection, listed, expected))
+        for stray in report(connection, [one for one in found if isinstance(one, Stray)]):
+            context.log.warning(f"{stray.listed.key} {stray.reason}")
+    return [one for one in found if isinstance(one, Delivery)]
+
+
+def _is_settled(storage: Storage, delivery: Delivery) -> bool:
+    """Whether nobody is writing the object still: on S3 it is there when it is whole, a file may have a wrong clock."""
+    age = time.time() - delivery.last_modified.timestamp()
+    return not isinstance(storage.store, LocalStore) or abs(age) > _SETTLING_SECONDS
+
+
+def _why_nothing(fresh: Sequence[Delivery], ready: Sequence[Delivery]) -> str:
+    if ready:
+        return "What landed failed and waits."
+    return "What landed is being written, or a run takes it." if fresh else "Nothing new in landing."
 
 
 def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
@@ -80,11 +106,14 @@ def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
 
 
 def _requests(
-    instance: dg.DagsterInstance, fresh: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]
-) -> Iterator[dg.RunRequest]:
-    """One run per source and stretch of days; its key follows from the objects' versions, and how often they failed."""
+    instance: dg.DagsterInstance, ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]
+) -> Iterator[tuple[dg.RunRequest, list[Delivery]]]:
+    """One run per source and stretch of days, and what it takes.
+
+    Its key follows from the objects' versions, and how often they failed.
+    """
     by_source: dict[str, list[Delivery]] = {}
-    for delivery in fresh:
+    for delivery in ready:
         by_source.setdefault(delivery.source, []).append(delivery)
     for source, found in sorted(by_source.items()):
         for first, last in stretches(partitions, {delivery.day for delivery in found}):
@@ -93,12 +122,13 @@ def _requests(
             failures = _failures(instance, name)
             if failures and time.time() < max(failures) + _pause_after(len(failures)):
                 continue
-            yield dg.RunRequest(
+            request = dg.RunRequest(
                 run_key=f"{name}-{len(failures)}",
                 asset_selection=[dg.AssetKey([LAKE, source])],
                 run_config=taking(versions),
                 tags={**range_tags(first, last), _VERSIONS: name},
             )
+            yield request, versions
 
 
 def _failures(instance: dg.DagsterInstance, versions: str) -> list[float]:

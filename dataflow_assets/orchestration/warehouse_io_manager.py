@@ -4,57 +4,76 @@ Here: what loading and storing a partition of `warehouse/*` and `analytics/*` me
 statements (see `warehouse`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 import polars as pl
 
 from dataflow_assets.analytics import find_answer
-from dataflow_assets.errors import NotFoundError
+from dataflow_assets.errors import LostRowsError, NotFoundError
+from dataflow_assets.orchestration.checks import BELIEVED, SUMS, check_believed, log_evaluations
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.reference_checks import log_references
 from dataflow_assets.orchestration.slices import write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot
-from dataflow_assets.warehouse.answers import load_answer
-from dataflow_assets.warehouse.database import connect
+from dataflow_assets.warehouse.answers import Versions, load_answer
+from dataflow_assets.warehouse.database import Connection, connect
 from dataflow_assets.warehouse.event_days import day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import scan_answer, scan_source
+from dataflow_assets.warehouse.reading import Table, open_table, scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Partitions of an answer: all their rows, and what each partition was made from."""
+
+    rows: pl.DataFrame
+    made_from: Mapping[date, Versions]
+
+
 class WarehouseIOManager(dg.ConfigurableIOManager):
-    """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from frames; loads both as frames.
+    """Stores `warehouse/<source>` from lake rows and `analytics/<answer>` from answers; loads both as frames.
 
     An input that is annotated `pl.LazyFrame` is read when it is collected, and then only the columns and days that
-    its query uses: collected twice, it is read twice (see `warehouse.reading`). Any other is a `pl.DataFrame`.
-    `dg.AssetIn(metadata={"columns": [...]})` leaves the other columns out of either.
+    its query uses: collected twice, it is read twice (see `warehouse.reading`). One that is annotated `Table` reads
+    the days of each partition apart, of a source's table. Any other is a `pl.DataFrame`.
+    `dg.AssetIn(metadata={"columns": [...]})` leaves the other columns out of either frame.
 
     Of an event table and of an answer the partition's days are loaded; a snapshot table is loaded as it stands,
     one row per key ever seen.
     """
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame:
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame | Table:
         """The rows of the wanted partitions.
 
         Raises:
             NotFoundError: `columns` names one that the table does not have.
         """
+        kind = context.dagster_type.typing_type
+        if kind is Table:
+            settings = load_settings()
+            return open_table(open_warehouse(settings), find_source(context.asset_key.path[-1]), settings.timezone)
         rows = _chosen(context, _scan(context))
-        return rows if context.dagster_type.typing_type is pl.LazyFrame else rows.collect()
+        return rows if kind is pl.LazyFrame else rows.collect()
 
-    def handle_output(self, context: dg.OutputContext, obj: LakeRows | pl.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: LakeRows | Answered) -> None:
         """Put the run's partitions in place of those in the table."""
         layer, name = context.asset_key.path
         if layer == "analytics":
-            assert isinstance(obj, pl.DataFrame)
+            assert isinstance(obj, Answered)
             _store_answer(context, name, obj)
         else:
             assert isinstance(obj, LakeRows)
-            _store_source(context, name, obj)
+            try:
+                _store_source(context, name, obj)
+            finally:
+                log_references(context, find_source(name))
 
 
 def _scan(context: dg.InputContext) -> pl.LazyFrame:
@@ -78,12 +97,16 @@ def _chosen(context: dg.InputContext, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(columns)
 
 
-def _store_answer(context: dg.OutputContext, name: str, rows: pl.DataFrame) -> None:
+def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> None:
     partition, *_ = find_answer(name).schema.column_names()
     with connect(open_warehouse(load_settings())) as connection:
 
         def write(day: date) -> dict[str, int]:
-            return {"rows": load_answer(connection, name, partition, day, rows.filter(pl.col(partition) == day))}
+            rows = answered.rows.filter(pl.col(partition) == day)
+            load = load_answer(connection, name, partition, day, rows, answered.made_from[day])
+            if load.is_stale:
+                context.log.warning(f"{name} of {day} was already made from newer tables")
+            return {"rows": load.rows}
 
         write_each(context, write)
 
@@ -92,28 +115,52 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
     settings = load_settings()
     source = find_source(name)
     with connect(open_warehouse(settings)) as connection:
-        before = day_versions(connection, source) if isinstance(source, Events) else {}
-
-        def write_events(day: date) -> dict[str, int]:
-            assert isinstance(source, Events)
-            load = load_day(connection, source, lake.frame, lake.version, day, settings.timezone)
-            if load.is_stale:
-                context.log.warning(f"{name} of {day} was already made from a newer version of the lake")
-            figures = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
-            is_changed = not (load.is_known or load.is_stale)
-            return figures | _made_from(lake, before.get(day, -1), is_changed=is_changed)
-
         if isinstance(source, Snapshot):
-            version, *_ = made_from(connection, source)
-            merged = load_snapshot(connection, source, lake.frame, lake.version, lake.changed_days)
-            if merged.is_stale:
-                context.log.warning(f"{name} was already made from a newer version of the lake")
-            dumped = _dumped_rows(source, lake.frame, partition_days(context.asset_partition_keys))
-            table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
-            table |= _made_from(lake, version, is_changed=merged.changed > 0)
-            write_each(context, lambda day: {"rows": dumped.get(day, 0), **table})
+            _store_snapshot(context, connection, source, lake)
         else:
-            write_each(context, write_events)
+            assert isinstance(source, Events)
+            _store_events(context, connection, source, lake)
+
+
+def _store_events(context: dg.OutputContext, connection: Connection, source: Events, lake: LakeRows) -> None:
+    timezone, before = load_settings().timezone, day_versions(connection, source)
+    sums: dict[date, dict[str, int]] = {}
+    lost: dict[date, str] = {}
+
+    def write(day: date) -> dict[str, int]:
+        try:
+            load = load_day(connection, source, lake.frame, lake.version, day, timezone)
+        except LostRowsError as error:
+            lost[day] = str(error)
+            raise
+        if load.is_stale:
+            context.log.warning(f"{source.name} of {day} was already made from a newer version of the lake")
+        sums[day] = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+        is_changed = not (load.is_known or load.is_stale)
+        return sums[day] | _made_from(lake, before.get(day, -1), is_changed=is_changed)
+
+    try:
+        write_each(context, write)
+    finally:
+        days = sums.keys() | lost.keys()
+        log_evaluations(context, SUMS, days, lost, figures=sums, severity=dg.AssetCheckSeverity.ERROR)
+
+
+def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
+    days = partition_days(context.asset_partition_keys)
+    version, *_ = made_from(connection, source)
+    merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
+    if merged.is_stale:
+        context.log.warning(f"{source.name} was already made from a newer version of the lake")
+    warnings = check_believed(source, merged.held)
+    judged = {*days, *merged.judged}
+    for day in sorted(judged & warnings.keys()):
+        context.log.warning(warnings[day])
+    log_evaluations(context, BELIEVED, judged, warnings)
+    dumped = _dumped_rows(source, lake.frame, days)
+    table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
+    table |= _made_from(lake, version, is_changed=merged.changed > 0)
+    write_each(context, lambda day: {"rows": dumped.get(day, 0), "is_held": int(day in warnings), **table})
 
 
 def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, int]:

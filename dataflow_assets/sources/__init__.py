@@ -8,16 +8,22 @@ import pkgutil
 from functools import cache
 
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.sources.declaration import Events, Snapshot, Source
+from dataflow_assets.sources.declaration import Events, Snapshot, Source, wrong_references
 
 __all__ = ["Events", "Snapshot", "Source", "all_sources", "find_source"]
 
 
 @cache
 def all_sources() -> tuple[Source, ...]:
-    """Every declared source, by name."""
+    """Every declared source, by name.
+
+    Raises:
+        ValueError: one of them refers to what none of them declares.
+    """
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    sources = (module.SOURCE for module in modules if hasattr(module, "SOURCE"))
+    sources = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
+    for problem in wrong_references(sources):
+        raise ValueError(problem)
     return tuple(sorted(sources, key=lambda source: source.name))
 
 

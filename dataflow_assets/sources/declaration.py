@@ -7,7 +7,7 @@ reads bytes, talks to a database or knows Dagster.
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, get_args
@@ -28,11 +28,15 @@ _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
 @dataclass(frozen=True, kw_only=True)
 class Csv:
-    """Delimited text with a header line; columns are matched by name. With tabs it is TSV."""
+    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
+
+    With `strip` the blanks around names and values do not belong to them, whether in quotes or not.
+    """
 
     delimiter: str = ","
     quote: str = '"'
     encoding: _Encoding = "utf-8"
+    strip: bool = False
 
     def __post_init__(self) -> None:
         if self.encoding not in (known := get_args(_Encoding)):
@@ -82,11 +86,45 @@ class Parquet:
 Reader = Csv | Json | Parquet
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values another source's column should have, in any upper and lower case.
+
+    A row that names what is unknown there is kept; a check counts it and warns.
+    """
+
+    column: str
+    source: str
+    to_column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectLimit:
+    """How much of a delivery may be rejected before all of it is held back, until someone releases it.
+
+    It is held where more than `count` of its rows are rejected and these are more than `share` of all. By a share alone
+    two broken rows would hold a file of five, which anyone can look through; by a count alone a file of millions
+    would be held for its usual few.
+    """
+
+    share: float = 0.2
+    count: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1 or self.count < 0:
+            raise ValueError(f"a reject limit has a share from 0 to 1 and a count from 0, not {self}")
+
+    def is_exceeded(self, *, rejected: int, delivered: int) -> bool:
+        """Whether a delivery with so many rejected rows is held."""
+        return rejected > self.count and rejected > self.share * delivered
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
 
-    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`.
+    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
+    its `reject_limit` is held back.
     """
 
     name: str
@@ -98,6 +136,8 @@ class Source:
     key: tuple[str, ...]
     time_formats: tuple[str, ...] = ("%+",)
     time_zone: str = "UTC"
+    references: tuple[Reference, ...] = ()
+    reject_limit: RejectLimit = RejectLimit()
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
@@ -155,7 +195,17 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot(Source):
-    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped."""
+    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped.
+
+    A dump with fewer rows than `smallest_share` of those of the one before is held back: it may be cut short.
+    """
+
+    smallest_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.smallest_share <= 1:
+            raise ValueError(f"source {self.name}: the smallest share is {self.smallest_share}, not from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,3 +231,13 @@ class Events(Source):
 
     def _limits(self) -> tuple[object, ...]:
         return (self.event_time, self.end_time, self.longest)
+
+
+def wrong_references(sources: Collection[Source]) -> Iterator[str]:
+    """A sentence for each reference from or to what none of these sources has."""
+    known = {source.name: source.schema.column_names() for source in sources}
+    for source in sources:
+        for reference in source.references:
+            for name, column in ((source.name, reference.column), (reference.source, reference.to_column)):
+                if column not in known.get(name, ()):
+                    yield f"source {source.name}: {reference} names what is not declared: {name}.{column}"

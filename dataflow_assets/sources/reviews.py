@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.declaration import Json, Snapshot
+from dataflow_assets.sources.declaration import Json, Reference, Snapshot
 
 _titles = pl.col("movies").list.drop_nulls()
 
@@ -39,4 +39,6 @@ SOURCE = Snapshot(
         derived={"movie_title": _titles.list.filter((pl.element() != "") & (pl.element() != "end")).list.last()},
     ),
     key=("text", "rating", "movie_title"),
+    # Not of its movie: the vendor reviews movies that cannot be streamed.
+    references=(Reference("book_title", "books", "title"),),
 )

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.declaration import Csv, Events
+from dataflow_assets.sources.declaration import Csv, Events, Reference
 from dataflow_assets.sources.users import EMAIL
 
 
@@ -35,4 +35,5 @@ SOURCE = Events(
     event_time="start_at",
     end_time="end_at",
     longest=timedelta(hours=48),
+    references=(Reference("movie_title", "movies", "title"), Reference("user_email", "users", "email")),
 )

@@ -4,8 +4,10 @@ Here: writing them, and telling others that they are being made. Not here: readi
 an answer says (see `analytics`).
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -24,9 +26,21 @@ from dataflow_assets.warehouse.values import in_batches
 
 _MAKING = "making answers"
 
+Versions = Mapping[str, int]  # by source: the version of its table that was read (see `reading.Table`)
 
-def load_answer(connection: Connection, name: str, partition: str, day: date, rows: pl.DataFrame) -> int:
-    """Put rows in place of those of one partition; how many there are now.
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerLoad:
+    """What loading a partition did: how many rows it has; left alone was one made from newer tables (`is_stale`)."""
+
+    rows: int
+    is_stale: bool = False
+
+
+def load_answer(
+    connection: Connection, name: str, partition: str, day: date, rows: pl.DataFrame, made_from: Versions
+) -> AnswerLoad:
+    """Put rows in place of those of one partition, unless those were made from newer tables.
 
     Args:
         connection: where; the partition is one transaction of its own.
@@ -34,21 +48,42 @@ def load_answer(connection: Connection, name: str, partition: str, day: date, ro
         partition: its partition column (Date).
         day: the partition.
         rows: the columns of the answer's schema, all of that partition.
+        made_from: what they were made from.
     """
-    table = identifier(ANALYTICS, name)
+    table, of_partition = identifier(ANALYTICS, name), f"WHERE {identifier(partition)} = $1::date"
     with transaction(connection):
         advisory_lock(connection, name, day.isoformat())
-        execute(connection, f"DELETE FROM {table} WHERE {identifier(partition)} = $1::date", day.isoformat())  # noqa: S608
+        recorded = answers_made(connection, name, day, day).get(day, {})
+        if any(version > made_from.get(source, version) for source, version in recorded.items()):
+            [(held,)] = execute(connection, f"SELECT count(*) FROM {table} {of_partition}", day.isoformat())  # noqa: S608
+            return AnswerLoad(rows=held, is_stale=True)
+        execute(connection, f"DELETE FROM {table} {of_partition}", day.isoformat())  # noqa: S608
         copy_in(connection, ANALYTICS, name, in_batches(rows))
-    return rows.height
+        execute(
+            connection,
+            "INSERT INTO warehouse.answers VALUES ($1, $2::date, $3::jsonb) "
+            "ON CONFLICT (answer, partition) DO UPDATE SET made_from = EXCLUDED.made_from",
+            *(name, day.isoformat(), json.dumps(made_from)),
+        )
+    return AnswerLoad(rows=rows.height)
+
+
+def answers_made(connection: Connection, name: str, first: date, last: date) -> dict[date, Versions]:
+    """What the partitions of an answer, from one to another, were made from."""
+    found = execute(
+        connection,
+        "SELECT partition, made_from::text FROM warehouse.answers "
+        "WHERE answer = $1 AND partition BETWEEN $2::date AND $3::date",
+        *(name, first.isoformat(), last.isoformat()),
+    )
+    return {day: json.loads(versions) for day, versions in found}
 
 
 @contextmanager
 def making_answers(url: str) -> Iterator[None]:
     """Make answers while nobody else does so by this lock, which the server releases however this process ends.
 
-    An answer says what its tables held when they were read: of two that are made at once, the one that was read
-    first could be written last.
+    Of two that are published at once, the one that was read first could be published last.
     """
     with connect(url) as connection:
         execute(connection, "SELECT pg_advisory_lock(hashtextextended($1, 0))", _MAKING)

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from dataflow_assets.errors import LostRowsError
 from dataflow_assets.sources.declaration import Events
 from dataflow_assets.warehouse.columns import require_columns, told_of_missing_values
 from dataflow_assets.warehouse.database import (
@@ -49,10 +50,6 @@ class DayLoad:
     superseded: int
     is_known: bool = False
     is_stale: bool = False
-
-
-class LostRowsError(AssertionError):
-    """The sum accepted = rows + superseded does not hold; nothing was committed."""
 
 
 def day_rows(lake: pl.LazyFrame, source: Events, day: date, timezone: str) -> pl.LazyFrame:
@@ -102,7 +99,10 @@ def load_day(
         superseded = _set_key(connection, leaf, deliveries)
         load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)
         if load.accepted != load.rows + load.superseded:
-            raise LostRowsError(f"{source.name} of {day}: {load}")
+            raise LostRowsError(
+                f"{source.name} of {day} has {accepted} rows in the lake, but {load.rows} would be in the table and "
+                f"{superseded} are superseded. Nothing was changed."
+            )
         execute(connection, f"ANALYZE {leaf}")
         return _swap_in(connection, source, leaf, load, lake_version)
 

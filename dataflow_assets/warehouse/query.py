@@ -1,21 +1,20 @@
 """Statements that a user wrote.
 
-Here: running one without letting it change anything, and its values as JSON can hold them. Not here: how
-a result is printed, and what the platform itself asks (see `reading`).
+Here: running one without letting it change anything. Not here: how a result is printed, and what the platform itself
+asks (see `reading`).
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from decimal import Decimal
-from math import isfinite
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from dataflow_assets.errors import QueryError
+from dataflow_assets.plain import plain
 from dataflow_assets.warehouse.database import WITHOUT_COPY, AdbcError, unavailable
 
 # The server itself refuses changes: the session is read-only, the transaction is open before the statement
@@ -37,7 +36,7 @@ class Result:
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as objects that JSON can hold; of equal names the last one counts."""
-        return [{name: _plain(value) for name, value in zip(self.columns, row, strict=True)} for row in self.rows]
+        return [{name: plain(value) for name, value in zip(self.columns, row, strict=True)} for row in self.rows]
 
 
 def run_query(url: str, statement: str) -> Result:
@@ -98,20 +97,6 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
 def _iso(interval: pa.MonthDayNano) -> str:
     seconds = Decimal(interval.nanoseconds) / 1_000_000_000
     return f"P{interval.months}M{interval.days}DT{seconds.normalize():f}S"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal) and value.is_finite():
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _explain(error: Exception) -> str:

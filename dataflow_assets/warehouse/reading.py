@@ -12,7 +12,9 @@ a filter) only at the next call of Polars.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import groupby
 
 import dataframely as dy
@@ -21,7 +23,9 @@ from polars.io.plugins import register_io_source
 
 from dataflow_assets.sources.declaration import Events, Source
 from dataflow_assets.warehouse.database import Connections, column_list, identifier, literal, read_batches
+from dataflow_assets.warehouse.event_days import day_versions
 from dataflow_assets.warehouse.predicates import day_bounds
+from dataflow_assets.warehouse.snapshots import changed_version
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE
 from dataflow_assets.warehouse.values import as_declared
 
@@ -38,6 +42,39 @@ def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | 
         timezone: cuts the days, as it does in the warehouse.
         days: of events, those to read; all of them if None.
     """
+    return _scan_source(Connections(url), source, timezone, days)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of a source, to be read again and again by the same connections.
+
+    `scan` gives the rows of some days, as `scan_source` does. `version` is a number that has grown when what some
+    days hold has changed since: as it was when the table was opened, so before anything is read. Of snapshots the
+    days do not matter.
+    """
+
+    scan: Callable[[Iterable[date]], pl.LazyFrame]
+    version: Callable[[Iterable[date]], int]
+
+
+def open_table(url: str, source: Source, timezone: str) -> Table:
+    """The table of a source; the arguments are those of `scan_source`."""
+    connections = Connections(url)
+    with connections.take() as connection:
+        if isinstance(source, Events):
+            versions = day_versions(connection, source)
+        else:
+            changed = changed_version(connection, source)
+
+    def version(days: Iterable[date]) -> int:
+        # Each day's number only grows, and so does their sum; a day that was never made counts nothing.
+        return sum(versions.get(day, -1) + 1 for day in days) if isinstance(source, Events) else changed + 1
+
+    return Table(partial(_scan_source, connections, source, timezone), version)
+
+
+def _scan_source(connections: Connections, source: Source, timezone: str, days: Iterable[date] | None) -> pl.LazyFrame:
     stretches = _EVERY_DAY if days is None else tuple(_stretches(days))
 
     def where(predicate: pl.Expr | None) -> str:
@@ -46,14 +83,14 @@ def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | 
         first, last = (date.min, date.max) if predicate is None else day_bounds(predicate, source, timezone)
         return _within("event_day", [(max(first, start), min(last, end)) for start, end in stretches])
 
-    return _scan(url, identifier(WAREHOUSE, source.name), source.schema, where)
+    return _scan(connections, identifier(WAREHOUSE, source.name), source.schema, where)
 
 
 def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date]) -> pl.LazyFrame:
     """The rows of some partitions of an answer (of a month: its first day), by key; the answer's columns."""
     partition, *_ = schema.column_names()
     where = _within(partition, list(_stretches(days)))
-    return _scan(url, identifier(ANALYTICS, name), schema, lambda _: where).sort(schema.primary_key())
+    return _scan(Connections(url), identifier(ANALYTICS, name), schema, lambda _: where).sort(schema.primary_key())
 
 
 def read_tables(url: str, sources: Iterable[Source], timezone: str) -> dict[str, pl.DataFrame]:
@@ -61,8 +98,8 @@ def read_tables(url: str, sources: Iterable[Source], timezone: str) -> dict[str,
     return {source.name: scan_source(url, source, timezone).collect() for source in sources}
 
 
-def _scan(url: str, table: str, schema: type[dy.Schema], where: _Where) -> pl.LazyFrame:
-    connections, types = Connections(url), schema.create_empty().schema
+def _scan(connections: Connections, table: str, schema: type[dy.Schema], where: _Where) -> pl.LazyFrame:
+    types = schema.create_empty().schema
 
     def batches(
         used: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None

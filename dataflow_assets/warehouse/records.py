@@ -1,18 +1,30 @@
 """The loader's records: which deliveries the lake holds, and the time zone that cut the days.
 
-Here: reading and writing the records that no one load owns. Not here: deciding what is new.
+The record of deliveries has a row for each version of a landed object. It is a copy of what the lake's commits say, and
+can be made again from them.
+
+Here: reading and writing the records that no one load owns. Not here: deciding what is new (see `arrivals`).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+import polars as pl
+
+from dataflow_assets.batches import batched
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.lake.intake import Intake
+from dataflow_assets.lake.intake import Intake, recorded_intakes
+from dataflow_assets.lake.tables import rejects_table
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Source
-from dataflow_assets.warehouse.database import connect, execute, shown
+from dataflow_assets.warehouse.database import Connection, advisory_lock, connect, execute, shown
+from dataflow_assets.warehouse.rejects import replace_rejects
+
+_ROWS = 1000  # that are written at once
 
 
 def require_timezone(url: str, timezone: str) -> None:
@@ -31,37 +43,149 @@ def require_timezone(url: str, timezone: str) -> None:
         )
 
 
-def record_delivery(url: str, intake: Intake) -> None:
-    """Record what the lake made of a delivery, in place of what it made of the object's older version."""
-    delivery = intake.delivery
-    state = "rejected" if intake.refusal else "accepted"
-    values = (
-        *(delivery.id, delivery.source, delivery.day.isoformat(), delivery.object, delivery.etag, delivery.size),
-        *(delivery.last_modified.isoformat(), state),
-        *(intake.delivered, intake.accepted, intake.rejected, intake.version),
-        *(json.dumps(intake.kept_out), json.dumps(intake.lacking)),
-    )
+def record_delivery(url: str, intake: Intake, rejects: pl.LazyFrame | None = None) -> None:
+    """Record what the lake made of a version of an object, and of those before it that nobody has recorded.
+
+    `rejects` are the lake's; without them the table of rejects is left alone.
+    """
+    newest = "SELECT max(lake_version) FROM warehouse.deliveries WHERE delivery = $1"
     with connect(url) as connection:
-        execute(
+        advisory_lock(connection, "deliveries", str(intake.delivery.id))
+        [(before,)] = execute(connection, newest, intake.delivery.id)
+        _write(connection, [intake, *intake.unheard])
+        _supersede(connection, [intake])
+        if rejects is not None and (before is None or before < intake.version):
+            replace_rejects(connection, intake.delivery, rejects)
+
+
+def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], timezone: str) -> int:
+    """Make the record of some sources and of their rejects again from the lake; how many versions it has of them.
+
+    Whoever records a delivery meanwhile waits.
+    """
+    versions = 0
+    with connect(url) as connection:
+        execute(connection, "LOCK TABLE warehouse.deliveries IN EXCLUSIVE MODE")
+        for source in sources:
+            execute(connection, "DELETE FROM warehouse.deliveries WHERE source = $1", source.name)
+            for intakes in batched(recorded_intakes(storage, source, timezone), _ROWS):
+                _write(connection, intakes)
+                _supersede(connection, intakes)
+                versions += len(intakes)
+            replace_rejects(connection, source, rejects_table(storage).scan())
+    return versions
+
+
+def _write(connection: Connection, intakes: Iterable[Intake]) -> None:
+    rows = [_row(intake) for intake in intakes]
+    columns = ", ".join(f'"{name}"' for name in rows[0])
+    replaced = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in rows[0])
+    execute(
+        connection,
+        f"INSERT INTO warehouse.deliveries ({columns}) "  # noqa: S608
+        f"SELECT {columns} FROM json_populate_recordset(NULL::warehouse.deliveries, $1::json) "
+        f"ON CONFLICT (delivery, lake_version) DO UPDATE SET {replaced}",
+        json.dumps(rows),
+    )
+
+
+def _row(intake: Intake) -> dict[str, Any]:
+    """A version of an object by the names of the record's columns."""
+    delivery, refusal = intake.delivery, intake.refusal
+    return {
+        "delivery": delivery.id,
+        "lake_version": intake.version,
+        "source": delivery.source,
+        "day": delivery.day.isoformat(),
+        "object": delivery.object,
+        "etag": delivery.etag,
+        "version": delivery.version,
+        "size": delivery.size,
+        "last_modified": delivery.last_modified.isoformat(),
+        "state": "held" if intake.held else "rejected" if refusal else "accepted",
+        "refusal": refusal and refusal.replace("\0", "\ufffd"),
+        "delivered": intake.delivered,
+        "accepted": intake.accepted,
+        "rejected": intake.rejected,
+        "event_days": sorted(day.isoformat() for day in intake.own_days),
+        "mended": dict(intake.mended),
+        "kept_out": intake.kept_out,
+        "lacking": intake.lacking,
+        "held": intake.held,
+    }
+
+
+def _supersede(connection: Connection, intakes: Iterable[Intake]) -> None:
+    """Say of every version but the newest of each object that it is not the present one."""
+    execute(
+        connection,
+        "UPDATE warehouse.deliveries AS older SET state = 'superseded' "
+        "WHERE delivery IN (SELECT value::bigint FROM json_array_elements_text($1::json)) AND state <> 'superseded' "
+        "AND lake_version < (SELECT max(lake_version) FROM warehouse.deliveries WHERE delivery = older.delivery)",
+        json.dumps([intake.delivery.id for intake in intakes]),
+    )
+
+
+def read_deliveries(url: str, source: str | None, day: date | None) -> list[dict[str, Any]]:
+    """What is recorded of one source or day, or of all, by the names of the record's columns, as in JSON."""
+    with connect(url) as connection:
+        found = execute(
             connection,
-            "INSERT INTO warehouse.deliveries VALUES "
-            "($1, $2, $3::date, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, "
-            "ARRAY(SELECT json_array_elements_text($13::json)), ARRAY(SELECT json_array_elements_text($14::json))) "
-            "ON CONFLICT (delivery) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, "
-            "last_modified = EXCLUDED.last_modified, state = EXCLUDED.state, delivered = EXCLUDED.delivered, "
-            "accepted = EXCLUDED.accepted, rejected = EXCLUDED.rejected, lake_version = EXCLUDED.lake_version, "
-            "kept_out = EXCLUDED.kept_out, lacking = EXCLUDED.lacking "
-            "WHERE deliveries.lake_version <= EXCLUDED.lake_version",
-            *values,
+            "SELECT to_json(deliveries)::text FROM warehouse.deliveries "
+            "WHERE ($1 = '' OR source = $1) AND ($2 = '' OR day::text = $2)",
+            *(source or "", day.isoformat() if day else ""),
         )
+    return [json.loads(row) for (row,) in found]
+
+
+def held_deliveries(url: str, source: Source, first: date, last: date) -> dict[date, list[str]]:
+    """Why deliveries of a source are held back, from one day to another: a sentence for each, by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, held FROM warehouse.deliveries "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state = 'held' ORDER BY object",
+            *(source.name, first.isoformat(), last.isoformat()),
+        )
+    reasons: dict[date, list[str]] = {}
+    for day, key, reason in found:
+        reasons.setdefault(day, []).append(f"{key} is held back: {reason}")
+    return reasons
 
 
 def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
-    """The objects among these deliveries that were refused as a whole."""
+    """The objects among these deliveries whose present version was refused as a whole."""
     with connect(url) as connection:
         found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
     rejected = {key for (key,) in found}
     return [delivery.object for delivery in deliveries if delivery.id in rejected]
+
+
+def held_back(url: str, deliveries: Iterable[Delivery]) -> list[str]:
+    """The objects among these deliveries that are held back, or whose dumps are."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT delivery FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
+            "WHERE deliveries.held IS NOT NULL OR dumps.held IS NOT NULL",
+        )
+    held = {key for (key,) in found}
+    return [delivery.object for delivery in deliveries if delivery.id in held]
+
+
+def not_accepted_whole(url: str, source: Source) -> list[Delivery]:
+    """The deliveries of a source with rejected rows, and those that were refused or are held back; by object."""
+    with connect(url) as connection:
+        found = execute(
+            connection,
+            "SELECT day, object, etag, size, last_modified FROM warehouse.deliveries "
+            "WHERE source = $1 AND state <> 'superseded' AND (rejected > 0 OR state <> 'accepted') ORDER BY object",
+            source.name,
+        )
+    return [
+        Delivery(source=source.name, day=day, object=key, etag=etag, size=size, last_modified=modified)
+        for day, key, etag, size, modified in found
+    ]
 
 
 @dataclass(frozen=True)
@@ -80,7 +204,8 @@ def other_columns(url: str, source: Source, first: date, last: date) -> list[Oth
         found = execute(
             connection,
             "SELECT day, object, to_json(kept_out)::text, to_json(lacking)::text FROM warehouse.deliveries "
-            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND (kept_out <> '{}' OR lacking <> '{}') "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state <> 'superseded' "
+            "AND (kept_out <> '{}' OR lacking <> '{}') "
             "ORDER BY object",
             *(source.name, first.isoformat(), last.isoformat()),
         )
@@ -88,14 +213,20 @@ def other_columns(url: str, source: Source, first: date, last: date) -> list[Oth
 
 
 def recorded_versions(url: str, source: Source) -> dict[int, int]:
-    """The lake's version that each delivery of a source was recorded with, by the delivery's small key."""
-    statement = "SELECT delivery, lake_version FROM warehouse.deliveries WHERE source = $1"
+    """The lake's version that holds the present one of each delivery of a source, by the delivery's small key."""
+    statement = "SELECT delivery, lake_version FROM warehouse.deliveries WHERE source = $1 AND state <> 'superseded'"
     with connect(url) as connection:
         return dict(execute(connection, statement, source.name))
 
 
-def known_versions(url: str) -> dict[int, tuple[str, int]]:
-    """The version (etag and size) of every delivery that the lake holds, by the delivery's small key."""
-    with connect(url) as connection:
-        found = execute(connection, "SELECT delivery, etag, size FROM warehouse.deliveries")
-    return {delivery: (etag, size) for delivery, etag, size in found}
+def unknown_versions(connection: Connection, versions: Mapping[int, tuple[str, int]]) -> set[int]:
+    """Those among some deliveries of which the lake does not hold this version (etag and size), by small key."""
+    rows = [{"key": key, "etag": etag, "size": size} for key, (etag, size) in versions.items()]
+    found = execute(
+        connection,
+        "SELECT key FROM json_to_recordset($1::json) AS wanted (key bigint, etag text, size bigint) "
+        "WHERE NOT EXISTS (SELECT FROM warehouse.deliveries WHERE delivery = wanted.key "
+        "AND etag = wanted.etag AND size = wanted.size AND state <> 'superseded')",
+        json.dumps(rows),
+    )
+    return {key for (key,) in found}

@@ -1,16 +1,20 @@
 """Snapshot tables: every key ever seen with its latest values, and every value it had.
 
 Here: deriving both tables from the dumps, as a pure function, and writing only what differs. Not here:
-where the dumps come from (a frame of the lake).
+where the dumps come from (a frame of the lake), and which of them are believed (see `belief`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Collection, Mapping, Set
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import polars as pl
 
-from dataflow_assets.sources.declaration import Snapshot
+from dataflow_assets.lake.tables import Dumps
+from dataflow_assets.sources.declaration import Snapshot, Source
+from dataflow_assets.warehouse.belief import held_back
 from dataflow_assets.warehouse.columns import require_columns, told_of_missing_values
 from dataflow_assets.warehouse.database import (
     Connection,
@@ -33,12 +37,18 @@ _NEVER = (-1, "", None)  # the record of tables that were not made yet
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotLoad:
-    """What loading a snapshot source did: the keys ever seen, the runs of equal values, the rows written."""
+    """What loading a snapshot source did: the keys ever seen, the runs of equal values, the rows written.
+
+    `held` are the delivery days whose dumps are held back now, and why; `judged` those of which that was different
+    before.
+    """
 
     keys: int
     runs: int
     changed: int
     is_stale: bool = False
+    held: Mapping[date, str] = field(default_factory=dict)
+    judged: Set[date] = frozenset()
 
 
 def dumps(lake: pl.LazyFrame, source: Snapshot) -> pl.DataFrame:
@@ -65,15 +75,15 @@ def history(dumped: pl.DataFrame, source: Snapshot) -> pl.DataFrame:
     return runs.with_columns(valid_to=valid_to).select(ID, "valid_from", "valid_to", *columns, "delivery")
 
 
-def current(dumped: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    """One row per key ever seen, with its latest values, from the dumps and their `history`.
+def current(dumped: pl.DataFrame, runs: pl.DataFrame, days: Collection[date]) -> pl.DataFrame:
+    """One row per key ever seen, with its latest values, from the dumps, their `history` and their days.
 
     Gives `id`, the schema's columns, `delivery`, and `first_seen`, `last_seen`, `missing_since` (Date); the last
     two are null while the key is in the newest dump.
     """
     seen = dumped.group_by(ID).agg(first_seen=pl.col(_DAY).min(), last_seen=pl.col(_DAY).max())
-    days = dumped.select(_DAY).unique().sort(_DAY)
-    next_day = days.select(last_seen=_DAY, missing_since=pl.col(_DAY).shift(-1))
+    in_order = pl.DataFrame({"last_seen": sorted(days)}, schema={"last_seen": pl.Date})
+    next_day = in_order.with_columns(missing_since=pl.col("last_seen").shift(-1))
     presence = seen.join(next_day, on="last_seen", how="left").with_columns(
         last_seen=pl.when(pl.col("missing_since").is_not_null()).then("last_seen")
     )
@@ -86,17 +96,20 @@ def load_snapshot(
     source: Snapshot,
     lake: pl.LazyFrame,
     lake_version: int,
+    delivered: Dumps,
     changed_days: Callable[[int], set[date]] | None = None,
 ) -> SnapshotLoad:
-    """Bring both tables of a source to what the lake's dumps say; rows that do not differ are not touched.
+    """Bring both tables of a source to what the lake's believed dumps say; rows that do not differ are not touched.
 
     Args:
         connection: where; both tables are changed in one transaction of its own.
         source: what is loaded.
         lake: all rows of the lake table at `lake_version`.
         lake_version: the version that was read; tables made from a newer one are left alone.
-        changed_days: the delivery days on which the lake differs from an older version. Where only a day newer
-            than all before does, only that dump is read; without it, or under another declaration, all are.
+        delivered: the dumps that there are at `lake_version`.
+        changed_days: the delivery days on which the lake differs from an older version. Where of the believed dumps
+            only one newer than all before does, only that one is read; without it, or under another declaration, all
+            are.
 
     Raises:
         WarehouseMismatchError: a table does not have the declared columns.
@@ -106,19 +119,25 @@ def load_snapshot(
         require_columns(connection, source)
         advisory_lock(connection, source.name)
         version, declaration, newest = made_from(connection, source)
+        held_before, believed_before = _judged(connection, source)
         if version > lake_version:
-            return _loaded(connection, source, changed=0, is_stale=True)
+            return _loaded(connection, source, changed=0, is_stale=True, held=held_before)
+        held = held_back(delivered.rows, delivered.released, source.smallest_share)
+        believed = delivered.rows.keys() - held.keys()
+        differing = None
+        if changed_days and newest and declaration == source.fingerprint:
+            differing = changed_days(version) & (believed | believed_before) | (believed ^ believed_before)
         changed = 0
-        is_told = changed_days and newest and declaration == source.fingerprint
-        match sorted(changed_days(version)) if changed_days and is_told else None:
+        match None if differing is None else sorted(differing):
             case []:
                 pass
             case [day] if newest and day > newest:
                 changed, newest = _add_newest(connection, source, lake, newest, day), day
             case _:
-                changed, newest = _derive_all(connection, source, lake)
-        _record(connection, source, lake_version, newest)
-        return _loaded(connection, source, changed=changed)
+                changed, newest = _derive_all(connection, source, lake, believed)
+        _record(connection, source, lake_version, newest, is_changed=changed > 0)
+        _record_dumps(connection, source, delivered, held)
+        return _loaded(connection, source, changed=changed, held=held, judged=held.keys() ^ held_before.keys())
 
 
 def _add_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, day: date) -> int:
@@ -128,14 +147,23 @@ def _add_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, ne
     return add_newest(connection, source, dumped.with_columns(ids), day=day, newest_before=newest)
 
 
-def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame) -> tuple[int, date | None]:
-    """Make both tables from every dump; the rows written and the newest delivery day."""
-    dumped = dumps(lake, source)
+def _derive_all(
+    connection: Connection, source: Snapshot, lake: pl.LazyFrame, believed: Set[date]
+) -> tuple[int, date | None]:
+    """Make both tables from every believed dump; the rows written and the newest delivery day."""
+    dumped = dumps(lake.filter(pl.col(_DAY).is_in(list(believed))), source)
     runs = history(dumped, source)
-    tables = {current_table(source): (current(dumped, runs), [ID]), history_table(source): (runs, [ID, "valid_from"])}
-    newest = dumped[_DAY].max()
-    assert newest is None or isinstance(newest, date)
-    return sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items()), newest
+    latest = current(dumped, runs, believed)
+    tables = {current_table(source): (latest, [ID]), history_table(source): (runs, [ID, "valid_from"])}
+    written = sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items())
+    return written, max(believed, default=None)
+
+
+def _judged(connection: Connection, source: Snapshot) -> tuple[dict[date, str], set[date]]:
+    """The dumps that were held back when the tables were last made, and why; and those that were believed."""
+    found = execute(connection, "SELECT day, held FROM warehouse.dumps WHERE source = $1", source.name)
+    held = {day: reason for day, reason in found if reason is not None}
+    return held, {day for day, _ in found} - held.keys()
 
 
 def made_from(connection: Connection, source: Snapshot) -> tuple[int, str, date | None]:
@@ -145,20 +173,46 @@ def made_from(connection: Connection, source: Snapshot) -> tuple[int, str, date 
     return found[0] if found else _NEVER
 
 
-def _loaded(connection: Connection, source: Snapshot, *, changed: int, is_stale: bool = False) -> SnapshotLoad:
+def _loaded(connection: Connection, source: Snapshot, **facts: Any) -> SnapshotLoad:
     keys, runs = (
         int(execute(connection, f"SELECT count(*) FROM {identifier(WAREHOUSE, table)}")[0][0])  # noqa: S608
         for table in (current_table(source), history_table(source))
     )
-    return SnapshotLoad(keys=keys, runs=runs, changed=changed, is_stale=is_stale)
+    return SnapshotLoad(keys=keys, runs=runs, **facts)
 
 
-def _record(connection: Connection, source: Snapshot, lake_version: int, newest: date | None) -> None:
+def changed_version(connection: Connection, source: Source) -> int:
+    """The lake's version by which a row of the tables was last written; -1 where none was."""
+    statement = "SELECT changed_version FROM warehouse.snapshots WHERE source = $1"
+    found = execute(connection, statement, source.name)
+    return int(found[0][0]) if found else -1
+
+
+def _record(
+    connection: Connection, source: Snapshot, lake_version: int, newest: date | None, *, is_changed: bool
+) -> None:
+    changed = lake_version if is_changed else changed_version(connection, source)
     execute(
         connection,
-        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date, $4) ON CONFLICT (source) DO UPDATE SET "
-        "lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day, declaration = EXCLUDED.declaration",
-        *(source.name, lake_version, newest.isoformat() if newest else None, source.fingerprint),
+        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date, $4, $5) ON CONFLICT (source) DO UPDATE SET "
+        "lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day, declaration = EXCLUDED.declaration, "
+        "changed_version = EXCLUDED.changed_version",
+        *(source.name, lake_version, newest.isoformat() if newest else None, source.fingerprint, changed),
+    )
+
+
+def _record_dumps(connection: Connection, source: Snapshot, delivered: Dumps, held: Mapping[date, str]) -> None:
+    """Record every dump and how it was judged, in place of what was recorded before."""
+    execute(connection, "DELETE FROM warehouse.dumps WHERE source = $1", source.name)
+    dumped = [
+        {"day": day.isoformat(), "rows": rows, "is_released": day in delivered.released, "held": held.get(day)}
+        for day, rows in delivered.rows.items()
+    ]
+    execute(
+        connection,
+        "INSERT INTO warehouse.dumps SELECT $1, dumped.* FROM json_to_recordset($2::json) "
+        "AS dumped (day date, rows bigint, is_released boolean, held text)",
+        *(source.name, json.dumps(dumped)),
     )
 
 

@@ -150,19 +150,67 @@ def _record_tables(metadata: sa.MetaData) -> None:
         "deliveries",
         metadata,
         sa.Column("delivery", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("lake_version", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), comment="what S3 calls it, where the bucket keeps versions"),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False, comment="accepted or rejected"),
+        sa.Column("state", sa.Text(), nullable=False, comment="accepted, rejected as a whole, or superseded"),
+        sa.Column("refusal", sa.Text(), comment="why the object was rejected as a whole"),
         sa.Column("delivered", sa.BigInteger(), nullable=False),
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.Column("rejected", sa.BigInteger(), nullable=False),
-        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "event_days",
+            postgresql.ARRAY(sa.Date()),
+            nullable=False,
+            server_default="{}",
+            comment="the days, in the business time zone, that this version touches",
+        ),
+        sa.Column(
+            "mended", postgresql.JSONB(), nullable=False, server_default="{}", comment="counts of mended rows, by name"
+        ),
         _names("kept_out", "columns of the file that are not declared"),
         _names("lacking", "declared columns that the file does not have"),
+        sa.Column("held", sa.Text(), comment="why its present version is held back"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "rejects",
+        metadata,
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("delivery", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), comment="null where the reader does not know it"),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("raw", sa.Text(), nullable=False, comment="the row as delivered; a NUL is shown as ␀"),
+        sa.Column("run", sa.Text(), comment="the run that took the delivery in"),
+        sa.Index("rejects_by_delivery", "delivery"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "dumps",
+        metadata,
+        sa.Column("source", sa.Text(), primary_key=True),
+        sa.Column("day", sa.Date(), primary_key=True),
+        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
+        sa.Column("is_released", sa.Boolean(), nullable=False, comment="whether somebody released it"),
+        sa.Column("held", sa.Text(), comment="why it is held back; null where it is believed"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "strays",
+        metadata,
+        sa.Column("stray", sa.BigInteger(), primary_key=True, autoincrement=False, comment="small key of the object"),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         schema=WAREHOUSE,
     )
     sa.Table(
@@ -182,9 +230,24 @@ def _record_tables(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("source", sa.Text(), primary_key=True),
         sa.Column("lake_version", sa.BigInteger(), nullable=False),
-        sa.Column("newest_day", sa.Date(), comment="newest delivery day that has rows"),
+        sa.Column("newest_day", sa.Date(), comment="newest delivery day that is believed"),
         sa.Column(
             "declaration", sa.Text(), nullable=False, server_default="", comment="hash of the source's declaration"
         ),
+        sa.Column(
+            "changed_version",
+            sa.BigInteger(),
+            nullable=False,
+            server_default="-1",
+            comment="the lake_version by which a row was last written",
+        ),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        "answers",
+        metadata,
+        sa.Column("answer", sa.Text(), primary_key=True),
+        sa.Column("partition", sa.Date(), primary_key=True, comment="the day, or the first day of the month"),
+        sa.Column("made_from", postgresql.JSONB(), nullable=False, comment="by source, the version that was read"),
         schema=WAREHOUSE,
     )

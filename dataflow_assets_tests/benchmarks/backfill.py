@@ -31,7 +31,7 @@ from dataflow_assets.lake.intake import take_in
 from dataflow_assets.lake.tables import rows_table
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.assets import days_before
+from dataflow_assets.orchestration.assets import days_read
 from dataflow_assets.orchestration.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import Events, find_source
@@ -40,7 +40,7 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import scan_source
+from dataflow_assets.warehouse.reading import open_table
 from dataflow_assets_tests.benchmarks import common
 from dataflow_assets_tests.benchmarks.tables import load, snapshots
 
@@ -123,7 +123,8 @@ def _fill_lake(url: str, days: Sequence[date], rows: int, *, files: int) -> None
     for number in range(files):
         path = settings.home / f"{number:05}.csv"
         _write_sessions(path, days[number::files], rows)
-        assert take_in(open_storage(settings), source, landing.put("streams", days[-1], path).object, settings.timezone)
+        key = landing.put("streams", days[-1], path).object
+        assert take_in(open_storage(settings), source, key, settings.timezone, first_day=settings.first_day)
 
 
 def _write_sessions(path: Path, days: Iterable[date], rows: int) -> None:
@@ -167,13 +168,16 @@ def _answer_days(settings: Settings, days: Sequence[date]) -> None:
 
 def _answer(settings: Settings, answer: Answer, days: Sequence[date]) -> None:
     url, timezone = open_warehouse(settings), settings.timezone
-    reach = range(-days_before(answer, timezone), len(days))
-    read = [days[0] + timedelta(days=after) for after in reach]
-    tables = {name: scan_source(url, find_source(name), timezone, read) for name in answer.reads}
-    rows = pl.concat(compute_partition(answer, tables, day, timezone).collect(engine="streaming") for day in days)
+    tables = {name: open_table(url, find_source(name), timezone) for name in answer.reads}
+
+    def answered(day: date) -> pl.DataFrame:
+        frames = {name: table.scan(days_read(answer, day, timezone)) for name, table in tables.items()}
+        return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
+
+    rows = pl.concat(map(answered, days))
     with connect(url) as connection:
         for day in days:
-            load_answer(connection, answer.name, answer.grain, day, rows.filter(pl.col(answer.grain) == day))
+            load_answer(connection, answer.name, answer.grain, day, rows.filter(pl.col(answer.grain) == day), {})
 
 
 def _runs(settings: Settings, days: Sequence[date]) -> dict[str, float]:

@@ -30,13 +30,14 @@ def main() -> None:
     dumps = []
     for key in parser.parse_args().keys.split(","):
         start = time.perf_counter()
-        intake = take_in(storage, source, key, settings.timezone)
+        intake = take_in(storage, source, key, settings.timezone, first_day=settings.first_day)
         assert intake is not None
         in_lake = time.perf_counter()
         with connect(url) as connection:
             table, version = rows_table(storage, source), intake.version
             changed_days = partial(table.changed_days, version=version)
-            load = load_snapshot(connection, source, table.scan(version), version, changed_days)
+            dumped = table.dumps(version)
+            load = load_snapshot(connection, source, table.scan(version), version, dumped, changed_days)
         dumps.append(
             {
                 "seconds": time.perf_counter() - start,

@@ -14,7 +14,7 @@ from dataflow_assets.lake.intake import take_in
 from dataflow_assets.lake.tables import rows_table
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.settings import load_settings
+from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import DayLoad, day_versions, load_day
@@ -32,7 +32,7 @@ def main() -> None:
     source = find_source("streams")
     assert isinstance(source, Events)
     start = time.perf_counter()
-    version, days = _take_in(storage, source, keys, settings.timezone)
+    version, days = _take_in(storage, source, keys, settings)
     in_lake = time.perf_counter()
     loads = _load(url, storage, source, version, days, settings.timezone)
     end = time.perf_counter()
@@ -45,9 +45,9 @@ def main() -> None:
             shutil.copyfile(path, again)
         again.replace(path)
     landed_again = time.perf_counter()
-    _load(url, storage, source, *_take_in(storage, source, keys, settings.timezone), settings.timezone)
+    _load(url, storage, source, *_take_in(storage, source, keys, settings), settings.timezone)
     repeated = time.perf_counter()
-    _load(url, storage, source, *_take_in(storage, source, keys, settings.timezone), settings.timezone)
+    _load(url, storage, source, *_take_in(storage, source, keys, settings), settings.timezone)
     unread = time.perf_counter()
     figures = {
         "seconds": end - start,
@@ -62,11 +62,11 @@ def main() -> None:
     print(json.dumps(figures))  # noqa: T201
 
 
-def _take_in(storage: Storage, source: Events, keys: list[str], timezone: str) -> tuple[int, set[date]]:
+def _take_in(storage: Storage, source: Events, keys: list[str], settings: Settings) -> tuple[int, set[date]]:
     """The lake's version after the objects, and the days that they touch."""
     version, days = 0, set[date]()
     for key in keys:
-        intake = take_in(storage, source, key, timezone)
+        intake = take_in(storage, source, key, settings.timezone, first_day=settings.first_day)
         assert intake is not None
         version, days = max(version, intake.version), days | intake.event_days
     return version, days

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 
 import polars as pl
 
-from dataflow_assets.lake.tables import with_origin
+from dataflow_assets.lake.tables import Dumps, with_origin
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources import Events, Snapshot, find_source
 from dataflow_assets.warehouse.database import connect
@@ -69,4 +69,4 @@ def load(url: str, name: str, rows: pl.DataFrame, day: date, timezone: str) -> N
             load_day(connection, source, lake, 1, day, timezone)
         else:
             assert isinstance(source, Snapshot)
-            load_snapshot(connection, source, lake, 1, lambda _: {day})
+            load_snapshot(connection, source, lake, 1, Dumps({day: rows.height}, frozenset()), lambda _: {day})

@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataflow_assets.lake.event_days import spans, touched_days
+from dataflow_assets.lake.event_days import ends, spans, touched_days
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.window import day_of
 
@@ -27,4 +27,4 @@ def test_the_days_of_events_are_told_and_no_others(batches: list[list[datetime]]
     for batch in batches:
         rows = pl.DataFrame({"start_at": pl.Series(batch, dtype=pl.Datetime("us", "UTC"))})
         found.append(spans(rows.with_columns(event_date=pl.col("start_at").dt.date()).lazy(), STREAMS).collect())
-    assert touched_days(found, timezone) == {day_of(instant, timezone) for batch in batches for instant in batch}
+    assert touched_days(ends(found), timezone) == {day_of(instant, timezone) for batch in batches for instant in batch}

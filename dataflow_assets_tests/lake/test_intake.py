@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,23 +21,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
-from dataflow_assets.lake import csv_plain, intake
-from dataflow_assets.lake.intake import Intake, take_in
-from dataflow_assets.lake.reading import Content, read_file
+from dataflow_assets.lake import csv_files, staging
+from dataflow_assets.lake.intake import Intake, recorded_intakes, take_in
 from dataflow_assets.lake.tables import LakeTable, read_rejects, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Csv, Events, Snapshot, Source
 from dataflow_assets_tests.lake.conftest import Reference
-from dataflow_assets_tests.landing.stores import DAY, land
+from dataflow_assets_tests.landing.stores import DAY, FIRST_DAY, land
 
 USERS, STREAMS, BOOKS = find_source("users"), find_source("streams"), find_source("books")
 HEAD = "email,first_name,last_name\n"
+LATER = date(2021, 12, 31)  # than all events here
 
 
-def _take_in(storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0) -> Intake:
-    taken = take_in(storage, source, delivery.object, timezone, told)
+def _take_in(
+    storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0, **how: Any
+) -> Intake:
+    taken = take_in(storage, source, delivery.object, timezone, told, first_day=FIRST_DAY, run="of a test", **how)
     assert taken is not None
     assert taken.delivered == taken.accepted + taken.rejected
     return taken
@@ -52,7 +56,7 @@ def _streams(*starts: str) -> str:
 
 
 def _take_streams(storage: Storage, name: str, *starts: str, timezone: str = "UTC", told: int = 0) -> set[str]:
-    taken = _take_in(storage, STREAMS, land(storage, STREAMS, name, _streams(*starts)), timezone, told)
+    taken = _take_in(storage, STREAMS, land(storage, STREAMS, name, _streams(*starts), LATER), timezone, told)
     return {day.isoformat() for day in taken.event_days}
 
 
@@ -93,8 +97,11 @@ def test_rejects_keep_text_place_and_reason(local_storage: Storage) -> None:
     delivery = land(local_storage, USERS, "a.csv", HEAD + 'a@x,A,Aa\nno,"B\nB",Bb\nc@x\n')
     taken = _take_in(local_storage, USERS, delivery)
     assert (taken.delivered, taken.accepted, taken.rejected, taken.refusal) == (3, 1, 2, None)
-    common = {"source": "users", "delivery_day": DAY, "object": delivery.object}
-    form, ragged = "email does not have the declared form.", "the line cannot be read as CSV: missing columns."
+    common = {"source": "users", "delivery_day": DAY, "object": delivery.object, "run": "of a test"}
+    form, ragged = (
+        "email does not have the declared form.",
+        "the line cannot be read: it has fewer values than the file has columns.",
+    )
     assert read_rejects(local_storage, "users") == [
         {**common, "line": 3, "code": "email.regex", "message": form, "raw": 'no,"B\nB",Bb'},
         {**common, "line": 5, "code": "csv.missing_columns", "message": ragged, "raw": "c@x"},
@@ -110,13 +117,13 @@ def test_rejects_of_one_source_can_be_asked_for(local_storage: Storage) -> None:
 
 def test_an_intake_says_what_it_did(local_storage: Storage) -> None:
     delivery = land(local_storage, USERS, "a.csv", HEAD + "a@x,A,Aa\nno,B,Bb\n")
-    taken = take_in(local_storage, USERS, delivery.object, "UTC")
+    taken = take_in(local_storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken == Intake(delivery=delivery, version=1, delivered=2, accepted=1, rejected=1)
 
 
 def test_a_large_file_is_staged_piece_by_piece(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
-    monkeypatch.setattr(csv_plain, "_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(staging, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(csv_files, "_LARGEST_PART", 1 << 20)
     taken = _users(local_storage, "a.csv", "".join(f"{number}@x,A,Aa\n" for number in range(500_000)))
     assert taken.accepted == rows_table(local_storage, USERS).scan().select(pl.len()).collect().item() == 500_000
     assert len(_files(local_storage, "users")) > 1
@@ -124,9 +131,31 @@ def test_a_large_file_is_staged_piece_by_piece(local_storage: Storage, monkeypat
 
 def test_the_reference_data_is_taken_in(local_storage: Storage, reference: Reference) -> None:
     source, file, accepted, rejected = reference
-    taken = _take_in(local_storage, source, Landing(local_storage).put(source.name, DAY, file))
+    taken = _take_in(local_storage, source, Landing(local_storage).put(source.name, LATER, file))
     assert (taken.accepted, taken.rejected) == (accepted, rejected)
     assert rows_table(local_storage, source).scan().select(pl.len()).collect().item() == accepted
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.csv", "a+b&c=d.csv", "100%.csv", "a%20b.csv", "Zoë 日本 🎬.csv", "a/b?.csv"]
+)
+def test_an_object_of_any_name_is_taken_in_and_replaced(storage: Storage, name: str) -> None:
+    key = _users(storage, name, "a@x,A,Aa\nno,B,Bb\n").delivery.object
+    _users(storage, name, "b@x,B,Bb\nno,B,Bb\n")
+    assert rows_table(storage, USERS).scan().collect().select("email", "object").rows() == [("b@x", key)]
+    assert [reject["object"] for reject in read_rejects(storage, None)] == [key]
+
+
+def test_an_intake_says_which_version_of_the_store_it_read(s3_storage: Storage) -> None:
+    place = f"{load_settings().aws_endpoint_url}/{s3_storage.uri.removeprefix('s3://')}?versioning"
+    enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    headers = {"Content-Type": "application/xml"}
+    urllib.request.urlopen(urllib.request.Request(place, enabled, headers, method="PUT")).close()
+    taken = [_users(s3_storage, "a.csv", f"{name}@x,A,Aa\n") for name in "ab"]
+    versions = [one.delivery.version for one in taken]
+    assert len(set(versions) - {None}) == 2
+    assert [one.delivery for one in recorded_intakes(s3_storage, USERS, "UTC")] == [one.delivery for one in taken]
+    assert [found.version for found in Landing(s3_storage).deliveries()] == [None], "a listing does not tell"
 
 
 # replacing
@@ -183,30 +212,8 @@ def test_a_good_file_takes_the_place_of_a_refused_one(local_storage: Storage) ->
     assert (_emails(local_storage), _codes(local_storage)) == (["a@x"], [])
 
 
-def test_a_file_whose_sum_does_not_hold_is_refused(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file is known of which a reader counts other rows than it gives; here is a reader that does."""
-
-    def forgetting(path: Path, source: Source) -> Content:
-        content = read_file(path, source)
-        return replace(content, batches=(replace(batch, rows=batch.rows[1:]) for batch in content.batches))
-
-    monkeypatch.setattr(intake, "read_file", forgetting)
-    taken = _users(local_storage, "a.csv", "a@x,A,Aa\nb@x,B,Bb\n")
-    assert taken.refusal == (
-        "a.csv holds 2 rows, but 1 were accepted and 0 rejected; the file is refused so that nothing is lost."
-    )
-    assert (taken.rejected, _files(local_storage, "users")) == (1, [])
-
-
-@pytest.mark.parametrize("line_ends", ["email,first_name,last_name\ra@x,A,Aa\r", HEAD + "a@x,A,Aa\r\nb@x,B,Bb\n"])
-def test_mixed_line_ends_are_refused(local_storage: Storage, line_ends: str) -> None:
-    taken = _take_in(local_storage, USERS, land(local_storage, USERS, "a.csv", line_ends))
-    assert (taken.delivered, taken.accepted, taken.rejected) == (1, 0, 1)
-    assert taken.refusal is not None
-
-
 def test_a_file_that_breaks_late_leaves_no_rows(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_STAGE_ROWS", 1)
+    monkeypatch.setattr(staging, "_STAGE_ROWS", 1)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("a.csv", HEAD + "a@x,A,Aa\n" * 10)
@@ -219,7 +226,7 @@ def test_a_file_that_breaks_late_leaves_no_rows(local_storage: Storage, monkeypa
 def test_deleting_an_object_changes_nothing(storage: Storage) -> None:
     delivery = _users(storage, "a.csv", "a@x,A,Aa\nno,B,Bb\n").delivery
     obstore.delete(storage.store, delivery.object)
-    assert take_in(storage, USERS, delivery.object, "UTC") is None
+    assert take_in(storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY) is None
     assert (_emails(storage), _codes(storage)) == (["a@x"], [("a.csv", "email.regex")])
 
 
@@ -267,7 +274,7 @@ def test_days_of_other_objects_are_not_touched(local_storage: Storage) -> None:
 @pytest.mark.parametrize("content", ["", "sorry"])
 def test_a_withdrawn_version_touches_its_days(local_storage: Storage, content: str) -> None:
     _take_streams(local_storage, "a.csv", "2021-12-01T10")
-    taken = _take_in(local_storage, STREAMS, land(local_storage, STREAMS, "a.csv", content))
+    taken = _take_in(local_storage, STREAMS, land(local_storage, STREAMS, "a.csv", content, LATER))
     assert taken.event_days == {date(2021, 12, 1)}
 
 
@@ -289,7 +296,7 @@ def test_a_snapshot_touches_no_event_day(local_storage: Storage) -> None:
 def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage: Storage) -> None:
     """The rows of the newer version are in, and nobody heard of it: the older version's days must not be forgotten."""
     _take_streams(storage, "a.csv", "2021-12-01T10")
-    untold = _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams("2021-12-02T10")))
+    untold = _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams("2021-12-02T10"), LATER))
     _take_streams(storage, "b.csv", "2021-12-03T10")
     for _ in range(2):
         again = _take_in(storage, STREAMS, untold.delivery, told=1)
@@ -297,6 +304,32 @@ def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage
     # Nor where a newer version comes first.
     assert _take_streams(storage, "a.csv", "2021-12-04T10", told=1) == {"2021-12-01", "2021-12-02", "2021-12-04"}
     assert _take_streams(storage, "a.csv", "2021-12-05T10", told=6) == {"2021-12-04", "2021-12-05"}
+
+
+def test_an_intake_tells_its_own_days_and_those_before_it_that_nobody_heard_of(storage: Storage) -> None:
+    days = [date(2021, 12, day) for day in (1, 2, 3, 4)]
+    taken = [
+        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10"), LATER), told=told)
+        for day, told in zip(days, (0, 1, 1, 3), strict=True)
+    ]
+    assert [one.own_days for one in taken] == [{day} for day in days]
+    assert [one.unheard for one in taken] == [(), (), (replace(taken[1], event_days=taken[1].own_days),), ()]
+    again = _take_in(storage, STREAMS, taken[3].delivery)
+    assert [one.version for one in again.unheard] == [3, 2, 1]
+    assert (again.own_days, again.event_days) == (frozenset(days[3:]), frozenset(days))
+
+
+def test_the_lake_tells_every_intake_again(storage: Storage) -> None:
+    taken = [
+        _take_in(storage, STREAMS, land(storage, STREAMS, name, content), "Asia/Tokyo", told=9)
+        for name, content in [
+            *(("a.csv", _streams("2021-12-01T23")), ("b.csv", "sorry"), ("a.csv", _streams("2021-12-03T10") + "x\n")),
+            ("Zoë.csv", _streams("1969-12-31T10", "2021-12-03T10")),
+        ]
+    ]
+    found = list(recorded_intakes(storage, STREAMS, "Asia/Tokyo"))
+    assert [replace(one, event_days=one.own_days) for one in taken] == found
+    assert list(recorded_intakes(storage, USERS, "UTC")) == []
 
 
 # crashes
@@ -368,12 +401,12 @@ def test_dying_right_after_the_commit_does_not_take_committed_files_away(
 def test_files_staged_before_the_storage_failed_are_removed(local_storage: Storage) -> None:
     """The second of two days cannot be written: its folder's name is taken by a file."""
     rows_table(local_storage, STREAMS).open()
-    blocked = Path(local_storage.uri, "lake/streams/delivery_day=2021-12-01/event_date=2021-12-02")
+    blocked = Path(local_storage.uri, "lake/streams/delivery_day=2021-12-31/event_date=2021-12-02")
     blocked.parent.mkdir()
     blocked.touch()
-    delivery = land(local_storage, STREAMS, "a.csv", _streams("2021-12-01T10", "2021-12-02T10"))
+    delivery = land(local_storage, STREAMS, "a.csv", _streams("2021-12-01T10", "2021-12-02T10"), LATER)
     with pytest.raises(Exception, match="event_date=2021-12-02"):
-        take_in(local_storage, STREAMS, delivery.object, "UTC")
+        take_in(local_storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
     assert _files(local_storage, "streams") == []
 
 
@@ -424,7 +457,7 @@ def test_an_object_removed_during_the_reading_is_gone(local_storage: Storage) ->
     landed: list[Delivery] = []
     source = _watched(lambda: obstore.delete(local_storage.store, landed[0].object))
     landed.append(land(local_storage, source, "a.csv", "email\nold@x\n"))
-    assert take_in(local_storage, source, landed[0].object, "UTC") is None
+    assert take_in(local_storage, source, landed[0].object, "UTC", first_day=FIRST_DAY) is None
     assert (_emails(local_storage, source), _files(local_storage, "watched")) == ([], [])
 
 
@@ -433,7 +466,7 @@ def test_an_object_that_never_rests_is_left_for_later(local_storage: Storage) ->
     source = _watched(lambda: void(land(local_storage, "watched", "a.csv", f"email\n{next(numbers)}@x\n")))
     delivery = land(local_storage, source, "a.csv", "email\nold@x\n")
     with pytest.raises(ConflictError, match=f"{delivery.object} kept changing while it was read"):
-        take_in(local_storage, source, delivery.object, "UTC")
+        take_in(local_storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert (_emails(local_storage, source), _files(local_storage, "watched")) == ([], [])
 
 
@@ -473,7 +506,7 @@ def test_taking_in_one_object_twice_at_once_leaves_one_copy(storage: Storage, na
     lines = "".join(f"{number}@x,A,Aa\n" for number in range(20)) + "no,B,Bb\n"
     for content in (lines, lines + "last@x,A,Aa\n"):
         key = land(storage, USERS, name, HEAD + content).object
-        taken = _at_once(*[lambda key=key: take_in(storage, USERS, key, "UTC")] * 2)
+        taken = _at_once(*[lambda key=key: take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY)] * 2)
         assert taken[0].version == taken[1].version
         assert _emails(storage) == sorted(line.split(",")[0] for line in content.splitlines() if "@" in line)
         assert _codes(storage) == [(name, "email.regex")]
@@ -518,15 +551,6 @@ def test_a_refused_file_tells_no_columns(local_storage: Storage) -> None:
     assert taken.kept_out == ()
 
 
-def test_a_commit_from_before_columns_were_told_is_known_still(
-    local_storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = _users(local_storage, "a.csv", "a@x,A,Aa\n")
-    [entry] = Path(local_storage.uri, "lake/users/_delta_log").glob("*1.json")
-    entry.write_text(entry.read_text().replace('"kept_out"', '"x"').replace('"lacking"', '"y"'))
-    assert _take_in(local_storage, USERS, first.delivery) == first
-
-
 def test_an_object_is_not_read_while_the_lake_holds_a_column_in_another_type(storage: Storage) -> None:
     delivery = _users(storage, "a.csv", "a@x,1,Aa\n").delivery
 
@@ -535,7 +559,7 @@ def test_an_object_is_not_read_while_the_lake_holds_a_column_in_another_type(sto
 
     numbered, files = replace(USERS, schema=Numbered), _files(storage, "users")
     with pytest.raises(SchemaMismatchError, match=r"users holds the column first_name as string.* says long"):
-        take_in(storage, numbered, delivery.object, "UTC")
+        take_in(storage, numbered, delivery.object, "UTC", first_day=FIRST_DAY)
     with pytest.raises(SchemaMismatchError, match="first_name"):
         rows_table(storage, numbered).scan()
     assert (rows_table(storage, USERS).open().version(), _files(storage, "users")) == (1, files)
@@ -556,7 +580,7 @@ def test_under_another_declaration_the_same_bytes_are_read_again(storage: Storag
 
 def test_different_objects_at_once_all_come_in(storage: Storage) -> None:
     keys = [land(storage, USERS, f"{name}.csv", f"{HEAD}{name}@x,A,Aa\nno,B,Bb\n").object for name in "abcdef"]
-    taken = _at_once(*(lambda key=key: take_in(storage, USERS, key, "UTC") for key in keys))
+    taken = _at_once(*(lambda key=key: take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY) for key in keys))
     assert len(taken) == 6
     assert _emails(storage) == [f"{name}@x" for name in "abcdef"]
     assert len(_codes(storage)) == 6
@@ -565,13 +589,13 @@ def test_different_objects_at_once_all_come_in(storage: Storage) -> None:
 def test_both_versions_of_an_object_at_once_end_as_the_newer(storage: Storage) -> None:
     """An event source: rows on several days, and one object replaced while two take it in."""
     assert isinstance(STREAMS, Events)
-    key = land(storage, STREAMS, "a.csv", _streams("2021-12-01T10", "2021-12-02T10")).object
+    key = land(storage, STREAMS, "a.csv", _streams("2021-12-01T10", "2021-12-02T10"), LATER).object
     newer = _streams("2021-12-02T11", "2021-12-03T10")
 
     def replace_and_take_in() -> Intake | None:
-        land(storage, STREAMS, "a.csv", newer)
-        return take_in(storage, STREAMS, key, "UTC")
+        land(storage, STREAMS, "a.csv", newer, LATER)
+        return take_in(storage, STREAMS, key, "UTC", first_day=FIRST_DAY)
 
-    _at_once(lambda: take_in(storage, STREAMS, key, "UTC"), replace_and_take_in)
+    _at_once(lambda: take_in(storage, STREAMS, key, "UTC", first_day=FIRST_DAY), replace_and_take_in)
     rows = rows_table(storage, STREAMS).scan().collect()
     assert sorted(f"{start:%Y-%m-%dT%H}" for start in rows["start_at"]) == ["2021-12-02T11", "2021-12-03T10"]

@@ -24,7 +24,7 @@ from dataflow_assets_tests.lake.packing import (
     zipped,
     zstd,
 )
-from dataflow_assets_tests.landing.stores import land
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 CSV, JSON = delimited(), json.dumps([{"email": "a@x"}] * 2).encode()
 AS_JSON, AS_LINES, AS_PARQUET = users(Json(paths=PATHS)), users(Json(paths=PATHS, lines=True)), users(Parquet())
@@ -206,7 +206,7 @@ for name in ("../u.csv", "a/../../u.csv", "..", "/u.csv", "\\u.csv", "a\\..\\u.c
 def _require_refused(storage: Storage, source: Source, name: str, content: bytes, sentence: str) -> None:
     land(storage, source, name, b"email\na@x\n")
     delivery = land(storage, source, name, content)
-    taken = take_in(storage, source, delivery.object, "UTC")
+    taken = take_in(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     assert (taken.delivered, taken.accepted, taken.rejected) == (1, 0, 1)
     assert rows_table(storage, source).scan().collect().is_empty()
@@ -246,6 +246,6 @@ def test_a_file_may_unpack_to_as_much_as_is_allowed(
     local_storage: Storage, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(unpacking, limit, len(BOMB))
-    taken = take_in(local_storage, USERS, land(local_storage, USERS, *BOMBS["gzip"]).object, "UTC")
+    taken = take_in(local_storage, USERS, land(local_storage, USERS, *BOMBS["gzip"]).object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     assert (taken.accepted, taken.rejected) == (1_000_000, 0)

@@ -36,14 +36,14 @@ def _text(source: Source, *rows: Text) -> pl.DataFrame:
 
 
 def _codes(source: Source, *rows: Text) -> list[tuple[int, str]]:
-    accepted, rejected = validate(_text(source, *rows), source)
+    accepted, rejected, _ = validate(_text(source, *rows), source, None)
     assert sorted([*accepted[POSITION], *rejected[POSITION]]) == list(range(len(rows)))
     return list(zip(rejected[POSITION], rejected["code"], strict=True))
 
 
 def _start(text: str | None, source: Source = STREAMS) -> datetime | None:
     """The instant that a text gives; the other end is a minute later."""
-    accepted, _ = validate(_text(source, {**STREAM, "start_at": text, "end_at": text}), _endless(source))
+    accepted, _, _ = validate(_text(source, {**STREAM, "start_at": text, "end_at": text}), _endless(source), None)
     return None if accepted.is_empty() else accepted["start_at"].item()
 
 
@@ -62,7 +62,7 @@ def _endless(source: Source) -> Source:
 
 def test_good_rows_are_typed_and_keep_their_order() -> None:
     rows = [{**MOVIE, "title": title} for title in ("B", "A", "C")]
-    accepted, rejected = validate(_text(MOVIES, *rows), MOVIES)
+    accepted, rejected, _ = validate(_text(MOVIES, *rows), MOVIES, None)
     assert accepted.schema == {**MOVIES.schema.create_empty().schema, POSITION: pl.Int64}
     assert accepted.select(MOVIES.schema.column_names()).rows() == [
         (t, 170, "English", 1200.0) for t in ("B", "A", "C")
@@ -73,7 +73,7 @@ def test_good_rows_are_typed_and_keep_their_order() -> None:
 
 @pytest.mark.parametrize("source", all_sources(), ids=lambda source: source.name)
 def test_no_rows_are_no_rows(source: Source) -> None:
-    accepted, rejected = validate(_text(source), source)
+    accepted, rejected, _ = validate(_text(source), source, None)
     assert accepted.schema == {**source.schema.create_empty().schema, POSITION: pl.Int64}
     assert (accepted.height, rejected.height) == (0, 0)
 
@@ -143,13 +143,13 @@ def test_an_event_may_last_exactly_as_long_as_is_allowed() -> None:
 
 def test_what_cannot_be_read_comes_before_what_is_not_allowed() -> None:
     row = {**STREAM, "movie_title": "", "size_mb": "-1", "end_at": "later"}
-    _, rejected = validate(_text(STREAMS, row), STREAMS)
+    _, rejected, _ = validate(_text(STREAMS, row), STREAMS, None)
     assert rejected["code"].to_list() == ["end_at.time"]
 
 
 def test_the_sentence_names_each_broken_rule_of_columns_before_those_of_rows() -> None:
     row = {**STREAM, "movie_title": "", "size_mb": "-inf", "end_at": STREAM["start_at"]}
-    _, rejected = validate(_text(STREAMS, row), STREAMS)
+    _, rejected, _ = validate(_text(STREAMS, row), STREAMS, None)
     assert rejected["code"].to_list() == ["movie_title.min_length"]
     assert rejected["message"].to_list() == [
         "movie_title is too short; size_mb is below its minimum; size_mb is not finite; "
@@ -193,7 +193,7 @@ def test_formats_are_tried_in_turn() -> None:
 def test_formats_may_be_mixed_in_one_file() -> None:
     source = replace(STREAMS, time_formats=("%+", "%d.%m.%Y %H:%M"))
     rows = [{**STREAM, "start_at": text} for text in ("01.12.2021 09:00", "2021-12-01T09:00:00Z", "yesterday")]
-    accepted, rejected = validate(_text(source, *rows), source)
+    accepted, rejected, _ = validate(_text(source, *rows), source, None)
     assert accepted["start_at"].to_list() == [TEN - timedelta(hours=1)] * 2
     assert rejected["code"].to_list() == ["start_at.time"]
 
@@ -270,7 +270,7 @@ THING: Text = {**dict.fromkeys(Thing.column_names()), "name": "a"}
 
 def _given(column: str, texts: Sequence[str]) -> list[object]:
     """What each text gives in a column: a value, or the code of its reject."""
-    accepted, rejected = validate(_text(THINGS, *({**THING, column: text} for text in texts)), THINGS)
+    accepted, rejected, _ = validate(_text(THINGS, *({**THING, column: text} for text in texts)), THINGS, None)
     assert accepted.schema[column] == Thing.columns()[column].dtype
     values = zip(accepted[POSITION], accepted[column].to_list(), strict=True)
     codes = zip(rejected[POSITION], rejected["code"], strict=True)
@@ -388,7 +388,7 @@ def test_a_text_that_gives_none_is_rejected_with_a_code(code: str) -> None:
 
 def test_each_type_has_its_sentence() -> None:
     row = {**THING, "born": "2021-02-30", "is_new": "maybe", "price": "1.001", "tags": "[1]", "label": "\0"}
-    _, rejected = validate(_text(THINGS, row), THINGS)
+    _, rejected, _ = validate(_text(THINGS, row), THINGS, None)
     assert rejected["message"].item() == (
         "born is not a date such as 2021-12-31, of the years 1 to 9999; "
         "is_new is neither true nor false (nor t, yes, y, 1, f, no, n or 0); "
@@ -401,7 +401,7 @@ def test_each_type_has_its_sentence() -> None:
 def test_one_wrong_value_takes_no_other_row_with_it() -> None:
     column, good, wrong = "size", '{"x": 1}', '{"x": "1"}'
     rows = [{**THING, column: text} for text in (good, wrong, None, good)]
-    accepted, rejected = validate(_text(THINGS, *rows), THINGS)
+    accepted, rejected, _ = validate(_text(THINGS, *rows), THINGS, None)
     assert accepted[POSITION].to_list() == [0, 2, 3]
     assert accepted[column].is_null().to_list() == [False, True, False]
     assert rejected["code"].to_list() == ["size.json"]
@@ -420,7 +420,7 @@ DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=5) | WRITTE
 @given(st.lists(DECIMALS, max_size=20), st.sampled_from(["f", "E", ""]))
 def test_a_decimal_is_taken_in_full_or_rejected(values: list[Decimal], form: str) -> None:
     rows = [{**THING, "price": format(value, form)} for value in values]
-    accepted, rejected = validate(_text(THINGS, *rows), THINGS)
+    accepted, rejected, _ = validate(_text(THINGS, *rows), THINGS, None)
     assert accepted["price"].to_list() == [value for value in values if _digits(value)]
     assert rejected.height == len(values) - accepted.height
 
@@ -429,7 +429,7 @@ def test_a_decimal_is_taken_in_full_or_rejected(values: list[Decimal], form: str
 @given(st.sampled_from([8, 16, 32, 64]), st.lists(st.integers(-(2**66), 2**66) | st.integers(-300, 300), max_size=20))
 def test_a_whole_number_is_taken_as_it_is_or_rejected(bits: int, values: list[int]) -> None:
     column, half = f"int{bits}", 2 ** (bits - 1)
-    accepted, _ = validate(_text(THINGS, *({**THING, column: str(value)} for value in values)), THINGS)
+    accepted, _, _ = validate(_text(THINGS, *({**THING, column: str(value)} for value in values)), THINGS, None)
     assert accepted[column].to_list() == [value for value in values if -half <= value < half]
 
 
@@ -440,6 +440,6 @@ def test_a_whole_number_is_taken_as_it_is_or_rejected(bits: int, values: list[in
     st.lists(st.fixed_dictionaries({name: st.one_of(st.none(), st.text(max_size=5)) for name in STREAM}), max_size=5)
 )
 def test_every_row_is_accepted_or_rejected_with_a_code_and_a_sentence(rows: list[dict[str, str | None]]) -> None:
-    accepted, rejected = validate(_text(STREAMS, *rows), STREAMS)
+    accepted, rejected, _ = validate(_text(STREAMS, *rows), STREAMS, None)
     assert sorted([*accepted[POSITION], *rejected[POSITION]]) == list(range(len(rows)))
     assert rejected.null_count().sum_horizontal().item() == 0

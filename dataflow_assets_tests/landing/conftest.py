@@ -1,5 +1,5 @@
 """The object stores that tests of landing use."""
 
-from dataflow_assets_tests.landing.stores import local_storage, s3_storage, s3_url, storage
+from dataflow_assets_tests.landing.stores import gate, local_storage, s3_storage, s3_url, storage
 
-__all__ = ["local_storage", "s3_storage", "s3_url", "storage"]
+__all__ = ["gate", "local_storage", "s3_storage", "s3_url", "storage"]

@@ -1,14 +1,20 @@
 """Real object stores for tests: a folder with an awkward name, and an S3 server over HTTP.
 
-Here: opening an empty one for each test, and landing a few bytes in it. Not here: what the bytes mean.
+Here: opening an empty one for each test, landing a few bytes in it, and a gate before the S3 server that counts and
+may be closed. Not here: what the bytes mean.
 """
 
+import http.client
 import logging
+import threading
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -19,6 +25,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Source
 
 DAY = date(2021, 12, 1)
+FIRST_DAY = date(2020, 1, 1)
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +61,77 @@ def s3_storage(clean_environment: pytest.MonkeyPatch, s3_url: str) -> Storage:
     return open_storage(load_settings())
 
 
+@dataclass
+class Gate:
+    """What went to the S3 server: each request's method, path with query, and who signed it."""
+
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    is_open: bool = True
+
+    @property
+    def lists(self) -> int:
+        """How many requests listed objects."""
+        return sum(method == "GET" and "list-type=2" in path for method, path, _ in self.requests)
+
+
+@pytest.fixture
+def gate(s3_storage: Storage, s3_url: str, clean_environment: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """The settings lead through a gate to the empty bucket from now on; while it is closed, it refuses everything."""
+    made = Gate()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            made.requests.append((self.command, self.path, self.headers.get("Authorization", "")))
+            if not made.is_open:
+                self.send_error(403)
+                return
+            server = http.client.HTTPConnection(urlsplit(s3_url).netloc)
+            server.request(self.command, self.path, body, dict(self.headers))
+            answer = server.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            kept = {"content-length": str(len(content)), **{name.lower(): value for name, value in answer.getheaders()}}
+            for name, value in kept.items():
+                if name not in ("connection", "transfer-encoding", "date", "server"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            server.close()
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = forward  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    clean_environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture(params=["local", "s3"])
 def storage(request: pytest.FixtureRequest) -> Storage:
     """Each kind of store in turn, empty."""
     found = request.getfixturevalue(f"{request.param}_storage")
     assert isinstance(found, Storage)
     return found
+
+
+def put_any(storage: Storage, key: str, body: bytes = b"x") -> None:
+    """Put an object under any key, also one that our own store cannot name."""
+    if storage.uri.startswith("s3://"):
+        place = f"{load_settings().aws_endpoint_url}/{storage.uri.removeprefix('s3://')}/{quote(key)}"
+        headers = {"Content-Type": "application/octet-stream"}
+        urllib.request.urlopen(urllib.request.Request(place, body, headers, method="PUT")).close()
+    else:
+        path = Path(storage.uri, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
 
 
 def land(storage: Storage, source: Source | str, name: str, content: str | bytes, day: date = DAY) -> Delivery:

@@ -58,7 +58,7 @@ def test_the_days_of_an_older_version_are_told_until_that_is_recorded(platform: 
     assert [told_after(day) for day in (1, 2, 3)] == [["1"], ["1", "2"], ["2", "3"]]
     with postgres(platform.settings) as cursor:
         # As if the process had been killed each time after the first, before it told anything.
-        cursor.execute("UPDATE warehouse.deliveries SET lake_version = 1")
+        cursor.execute("DELETE FROM warehouse.deliveries WHERE lake_version > 1")
     assert told_after(4) == ["1", "2", "3", "4"]
     assert told_after(5) == ["4", "5"]
 
@@ -133,12 +133,29 @@ def test_a_refused_file_is_recorded_and_the_run_goes_on(platform: Platform) -> N
     assert platform.query("SELECT title FROM warehouse.movies") == [("Rust",)]
 
 
-def test_an_event_of_a_day_without_a_partition_stays_in_the_lake(platform: Platform) -> None:
-    future = (datetime.now(ZoneInfo("UTC")) + timedelta(days=3)).isoformat()
-    platform.land("streams", "2021-12-31", streams_csv(session("2021-12-01T10:00"), session(future)))
-    assert platform.run("lake/streams", "2021-12-31").success
-    assert platform.partitions("lake/streams_days") == ["2021-12-01"]
-    assert platform.metadata("lake/streams", "2021-12-31")[ROWS] == 2
+def test_an_event_of_a_day_without_a_partition_is_rejected(platform: Platform) -> None:
+    now = datetime.now(ZoneInfo("UTC"))
+    today, tomorrow, later = (now + timedelta(days=days) for days in (0, 1, 2))
+    starts = ["2021-10-31T10:00", tomorrow.isoformat(), later.isoformat()]
+    day = today.date().isoformat()
+    platform.land("streams", day, streams_csv(*map(session, starts)))
+    assert platform.run("lake/streams", day).success
+    assert platform.partitions("lake/streams_days") == [tomorrow.date().isoformat()]
+    codes = platform.metadata("lake/rejects", day)
+    assert (codes["streams: start_at.too_early"], codes["streams: start_at.too_late"]) == (1, 1)
+
+
+def test_what_was_mended_is_counted(platform: Platform) -> None:
+    platform.land("movies", "2021-12-01", "\ufeff" + movies_csv("Rust") + movies_csv("Heat"), "one.csv")
+    platform.land("movies", "2021-12-01", movies_csv("Jaws").rstrip() + "\r\n", "two.csv")
+    platform.land("movies", "2021-12-01", movies_csv("Alien") + movies_csv(), "three.csv")
+    assert platform.run("lake/movies", "2021-12-01").success
+    said = platform.metadata("lake/movies", "2021-12-01")
+    assert {name: said[name] for name in said if name.startswith("mended_")} == {
+        "mended_byte_order_mark": 1,
+        "mended_header_again": 2,
+        "mended_line_ends": 1,
+    }
 
 
 def _break_day(platform: Platform) -> None:

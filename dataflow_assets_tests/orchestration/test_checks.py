@@ -24,9 +24,9 @@ def evaluations(platform: Platform, run: dg.DagsterRun | None = None) -> list[Ev
     """What the newest run, or another, has evaluated, in order."""
     run = run or platform.instance.get_runs(limit=1)[0]
     entries = platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    found = [entry.get_dagster_event().event_specific_data for entry in entries]
-    assert all(isinstance(one, dg.AssetCheckEvaluation) and one.check_name == COLUMNS for one in found)
-    return [Evaluated(str(one.partition), one.passed, one.description or "") for one in found]  # type: ignore[union-attr]
+    every = [entry.get_dagster_event().event_specific_data for entry in entries]
+    found = [one for one in every if isinstance(one, dg.AssetCheckEvaluation) and one.check_name == COLUMNS]
+    return [Evaluated(str(one.partition), one.passed, one.description or "") for one in found]
 
 
 def test_columns_that_were_kept_out_are_told_for_each_day(platform: Platform) -> None:
@@ -86,7 +86,7 @@ def test_a_warning_blocks_nothing_and_stands_at_the_asset(platform: Platform) ->
     check = dg.AssetCheckKey(key("lake/movies"), COLUMNS)
     spec = next(spec for spec in _check_specs(platform) if spec.key == check)
     assert not spec.blocking
-    assert {spec.key.asset_key.to_user_string() for spec in _check_specs(platform)} == {
+    assert {spec.asset_key.to_user_string() for spec in _check_specs(platform) if spec.name == COLUMNS} == {
         f"lake/{name}" for name in ("authors", "books", "movies", "reviews", "streams", "users")
     }
 

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.definitions import build_definitions
+from dataflow_assets.orchestration.statistics import ANALYZE
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.orchestration.made import Platform, session, streams_csv
 
@@ -90,7 +91,7 @@ def test_every_job_resolves_and_holds_one_grain(definitions: dg.Definitions) -> 
 
 
 def test_the_event_tables_are_analyzed_every_night(platform: Platform) -> None:
-    (schedule,) = platform.definitions.schedules or ()
+    (schedule,) = (known for known in platform.definitions.schedules or () if known.name == f"{ANALYZE}_nightly")
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * *", platform.settings.timezone)

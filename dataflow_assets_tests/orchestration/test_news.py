@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration import news
+from dataflow_assets.orchestration import news, places
 from dataflow_assets.orchestration.news import News, cursor_after
 from dataflow_assets_tests.orchestration.made import key
 
@@ -26,7 +26,7 @@ def given(instance: dg.DagsterInstance, cursor: str | None) -> tuple[list[int], 
 
 @pytest.mark.parametrize("seconds", [0, 60])
 def test_each_is_given_once(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "_SETTLING_SECONDS", seconds)
+    monkeypatch.setattr(places, "_SETTLING_SECONDS", seconds)
     with dg.DagsterInstance.ephemeral() as instance:
         report(instance, 1, 2)
         for partition in (None, "no day", "2021-11-30"):
@@ -46,12 +46,12 @@ def test_one_that_appears_late_is_given(monkeypatch: pytest.MonkeyPatch) -> None
         found, cursor = given(instance, unseen)
         assert (found, given(instance, cursor)[0]) == ([2], [])
         # Once they are old, only the last number is kept.
-        monkeypatch.setattr(news, "_SETTLING_SECONDS", 0)
+        monkeypatch.setattr(places, "_SETTLING_SECONDS", 0)
         assert given(instance, cursor) == ([], cursor_after({ASSET: numbers[2]}))
 
 
 def test_a_tick_takes_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "_SETTLING_SECONDS", 0)
+    monkeypatch.setattr(places, "_SETTLING_SECONDS", 0)
     monkeypatch.setattr(news, "_LIMIT", 2)
     with dg.DagsterInstance.ephemeral() as instance:
         report(instance, 1, 2, 3)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_assets.analytics import find_answer
+from dataflow_assets.analytics import all_answers, find_answer
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.assets import days_before
+from dataflow_assets.orchestration.assets import days_before, days_read
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, stretches
 from dataflow_assets.settings import load_settings
 from dataflow_assets.window import Window
@@ -118,6 +118,17 @@ def test_lineage(
 ) -> None:
     keys = _upstream("UTC", asset, upstream, [partition])
     assert (keys[0], keys[-1]) == (first, last)
+
+
+@pytest.mark.parametrize("name", [answer.name for answer in all_answers()])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
+def test_an_answer_reads_the_days_that_its_lineage_says(
+    clean_environment: pytest.MonkeyPatch, zone: str, name: str
+) -> None:
+    clean_environment.setenv("DATAFLOW_TIMEZONE", zone)
+    answer, day = find_answer(name), date(2022, 2, 1)
+    read = [day.isoformat() for day in days_read(answer, day, zone)]
+    assert read == _upstream(zone, f"analytics/{name}", "warehouse/streams", [day.isoformat()])
 
 
 def test_one_delivery_of_events_may_touch_any_day(clean_environment: pytest.MonkeyPatch) -> None:

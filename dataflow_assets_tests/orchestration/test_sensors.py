@@ -1,14 +1,31 @@
 """The landing sensor on a real object store and warehouse: what it asks for, and that its runs load."""
 
+import os
 import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
+import obstore
 import pytest
 
+from dataflow_assets.lake.intake import Intake
+from dataflow_assets.landing import listing, sweep
+from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.landing.sweep import Sweep
 from dataflow_assets.orchestration import sensors
 from dataflow_assets.orchestration.partitions import range_tags
+from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets.warehouse.records import record_delivery
+from dataflow_assets_tests.landing.stores import Gate, gate, s3_storage, s3_url
+from dataflow_assets_tests.orchestration import made
 from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, session, streams_csv, wanted
+
+__all__ = ["gate", "s3_storage", "s3_url"]
 
 
 def evaluate(platform: Platform) -> dg.SkipReason | list[dg.RunRequest]:
@@ -133,19 +150,126 @@ def test_the_pause_doubles_and_has_an_end(failures: int, seconds: float) -> None
     assert sensors._pause_after(failures) == seconds
 
 
-def test_what_nobody_knows_is_warned_about_and_does_no_harm(
+def test_a_stray_is_reported_once_and_again_when_it_changes(
     platform: Platform, capfd: pytest.CaptureFixture[str]
 ) -> None:
     platform.land("movies", "2021-12-01", movies_csv("Rust"))
     platform.land("payments", "2021-12-01", "amount\n1\n")
     platform.land("movies", "2001-12-01", movies_csv("Rust"))
     landing = platform.settings.home / "landing"
-    _copy(landing, "movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv")
+    _copy(landing, "movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv", "movies/2021-12-01/tab\t.csv")
+
+    def reported() -> set[str]:
+        said = capfd.readouterr().err.splitlines()
+        return {line.split(" - WARNING - landing/")[1] for line in said if " - WARNING - landing/" in line}
+
     (request,) = requests(platform)
     assert wanted(request) == ("lake/movies", "2021-12-01", "2021-12-01")
-    said = capfd.readouterr().err
-    for stray in ("landing/payments/2021-12-01/file.csv", "landing/movies/2001-12-01/file.csv"):
-        assert f"{stray} is of no known source" in said
+    outside = "is not at landing/<source>/<YYYY-MM-DD>/<name>"
+    assert reported() == {
+        "payments/2021-12-01/file.csv is of no known source",
+        "movies/2001-12-01/file.csv is of a day without a partition",
+        *(f"{name} {outside}" for name in ("movies/stray.csv", "movies/2021-13-01/file.csv", "stray.csv")),
+        r"movies/2021-12-01/tab\t.csv has a name that cannot be read; rename or remove it",
+    }
+    assert execute(platform, request).success
+    assert is_quiet(platform)
+    assert reported() == set()
+    (landing / "stray.csv").write_text("changed")
+    assert is_quiet(platform)
+    assert reported() == {f"stray.csv {outside}"}
+
+
+# where it looks
+
+
+def test_an_object_that_may_be_written_still_is_waited_for(platform: Platform) -> None:
+    for source, seconds in (("movies", 0.0), ("users", 10.0), ("streams", -3600.0)):
+        platform.land(source, "2021-12-01", "text", seconds_ago=seconds)
+    assert [wanted(request)[0] for request in requests(platform)] == ["lake/streams", "lake/users"]
+    platform.land("movies", "2021-12-01", "text", seconds_ago=2.5)
+    assert len(requests(platform)) == 3
+
+
+@pytest.fixture
+def many(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """A platform that knows an object of each of 60 days, and looks at few of them at a time."""
+    monkeypatch.setattr(sweep, "_FEW_OBJECTS", 1)
+    monkeypatch.setattr(listing, "_PAGE", 1)
+    for day in DAYS:
+        delivery = platform.land("movies", day, movies_csv("Rust"))
+        intake = Intake(delivery=delivery, version=1, delivered=1, accepted=1, rejected=0)
+        record_delivery(open_warehouse(platform.settings), intake)
+    return platform
+
+
+DAYS = [(date(2021, 12, 1) + timedelta(days=number)).isoformat() for number in range(60)]
+
+
+def test_a_late_object_among_many_is_found_in_time(many: Platform) -> None:
+    many.land("movies", DAYS[30], movies_csv("Heat"), "late.csv")
+    going, ticks = Sweep(at=time.time() - 10), 1
+    while not (found := many.tick("landing_sensor", str(going))).requests:
+        going = Sweep.parse(found.cursor)
+        going.at, ticks = going.at - 10, ticks + 1  # as if so many seconds had gone by
+    assert [wanted(request) for request in found.requests] == [("lake/movies", DAYS[30], DAYS[30])]
+    assert 5 < ticks <= 60, "the default is ten minutes"
+
+
+def test_what_waits_is_looked_at_again_wherever_it_lies(many: Platform) -> None:
+    late = many.land("movies", DAYS[0], movies_csv("Heat"), "late.csv", seconds_ago=0)
+    first = many.tick("landing_sensor", str(Sweep(at=time.time())))
+    assert (first.requests, first.reason) == ([], "What landed is being written, or a run takes it.")
+    os.utime(many.settings.home / late.object, (late.last_modified.timestamp() - 60,) * 2)
+    second = many.tick("landing_sensor", first.cursor)
+    assert [wanted(request) for request in second.requests] == [("lake/movies", DAYS[0], DAYS[0])]
+    assert many.tick("landing_sensor", second.cursor).requests == [], "nobody waits for it any more"
+
+
+# on S3
+
+
+@dataclass(frozen=True)
+class OnS3:
+    platform: Platform
+    storage: Storage
+    gate: Gate
+
+
+@pytest.fixture
+def on_s3(s3_storage: Storage, gate: Gate, settings_on_s3: Settings) -> Iterator[OnS3]:
+    with made.platform(settings_on_s3) as platform:
+        yield OnS3(platform, open_storage(settings_on_s3), gate)
+
+
+@pytest.fixture
+def settings_on_s3(gate: Gate, clean_environment: pytest.MonkeyPatch, database_url: str) -> Settings:
+    clean_environment.setenv("DATABASE_URL", database_url)
+    return load_settings()
+
+
+def test_on_s3_a_tick_lists_in_few_requests(on_s3: OnS3) -> None:
+    for day in DAYS[:20]:
+        for source in ("movies", "users"):
+            obstore.put(on_s3.storage.store, f"landing/{source}/{day}/a.csv", b"x")
+    assert [wanted(request) for request in on_s3.platform.tick("landing_sensor").requests] == [
+        *(("lake/movies", DAYS[0], DAYS[19]), ("lake/users", DAYS[0], DAYS[19])),
+    ]
+    assert on_s3.gate.lists == 1 + 2 + 2 + 2  # the sources; the days of each; the newest of each; the others of each
+
+
+def test_while_s3_fails_ticks_fail_and_nothing_is_lost(on_s3: OnS3) -> None:
+    platform, gate = on_s3.platform, on_s3.gate
+    cursor = platform.tick("landing_sensor").cursor
+    for day in DAYS[:5]:
+        obstore.put(on_s3.storage.store, f"landing/movies/{day}/a.csv", movies_csv("Rust").encode())
+    gate.is_open = False
+    for _ in range(2):
+        with pytest.raises(Exception, match="403"):
+            platform.tick("landing_sensor", cursor)
+    gate.is_open = True
+    (request,) = platform.tick("landing_sensor", cursor).requests
+    assert wanted(request) == ("lake/movies", DAYS[0], DAYS[4])
     assert execute(platform, request).success
     assert is_quiet(platform)
 

@@ -162,7 +162,7 @@ def test_an_object_is_in_the_answers_of_its_days_and_of_no_others(running: Runni
 
 
 def _drop_session(platform: Platform) -> None:
-    platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T10:00")))
+    platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T10:00")), seconds_ago=0)
 
 
 def _succeeded(platform: Platform) -> Counter[str]:

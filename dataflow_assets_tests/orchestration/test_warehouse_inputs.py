@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ import pytest
 
 from dataflow_assets.orchestration.partitions import daily_partitions
 from dataflow_assets.sources import find_source
+from dataflow_assets.warehouse.reading import Table
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, reasons, session, streams_csv
 from dataflow_assets_tests.warehouse.made import allow_only
 
@@ -30,15 +32,22 @@ def loaded(platform: Platform) -> Platform:
     return platform
 
 
-def as_frame(seen: list[Rows]) -> Callable[..., None]:
+def as_frame(seen: list[Any]) -> Callable[..., None]:
     def report(rows: pl.DataFrame) -> None:
         seen.append(rows)
 
     return report
 
 
-def as_lazy_frame(seen: list[Rows]) -> Callable[..., None]:
+def as_lazy_frame(seen: list[Any]) -> Callable[..., None]:
     def report(rows: pl.LazyFrame) -> None:
+        seen.append(rows)
+
+    return report
+
+
+def as_table(seen: list[Any]) -> Callable[..., None]:
+    def report(rows: Table) -> None:
         seen.append(rows)
 
     return report
@@ -48,10 +57,10 @@ KINDS = pytest.mark.parametrize(("kind", "expected"), [(as_frame, pl.DataFrame),
 
 
 def given(
-    platform: Platform, kind: Callable[[list[Rows]], Callable[..., None]], table: str, *days: str, **given: Any
-) -> Rows:
+    platform: Platform, kind: Callable[[list[Any]], Callable[..., None]], table: str, *days: str, **given: Any
+) -> Any:
     """What a user's asset, run once for the days from the first to the last, is given of a table."""
-    seen: list[Rows] = []
+    seen: list[Any] = []
     asset = dg.asset(
         partitions_def=daily_partitions(platform.settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -71,7 +80,7 @@ def of_days(rows: Rows) -> dict[str, int]:
 
 @KINDS
 def test_an_asset_is_given_the_days_of_its_run(
-    loaded: Platform, kind: Callable[[list[Rows]], Callable[..., None]], expected: type[Rows]
+    loaded: Platform, kind: Callable[[list[Any]], Callable[..., None]], expected: type[Rows]
 ) -> None:
     one = given(loaded, kind, "warehouse/streams", DAYS[1])
     several = given(loaded, kind, "warehouse/streams", DAYS[1], DAYS[3])
@@ -85,7 +94,7 @@ def test_an_asset_is_given_the_days_of_its_run(
 
 @KINDS
 def test_an_asset_is_given_the_days_that_its_mapping_names(
-    loaded: Platform, kind: Callable[[list[Rows]], Callable[..., None]], expected: type[Rows]
+    loaded: Platform, kind: Callable[[list[Any]], Callable[..., None]], expected: type[Rows]
 ) -> None:
     window = dg.TimeWindowPartitionMapping(start_offset=-1)
     found = given(loaded, kind, "warehouse/streams", DAYS[2], partition_mapping=window)
@@ -94,6 +103,13 @@ def test_an_asset_is_given_the_days_that_its_mapping_names(
     found = given(loaded, kind, "warehouse/streams", DAYS[2], partition_mapping=apart)
     assert isinstance(found, expected)
     assert of_days(found) == {DAYS[0]: 1, DAYS[3]: 4}
+
+
+def test_an_asset_may_read_other_days_for_each_partition(loaded: Platform) -> None:
+    table = given(loaded, as_table, "warehouse/streams", DAYS[0], DAYS[3])
+    assert isinstance(table, Table)
+    for number, day in enumerate(DAYS):
+        assert of_days(table.scan([date.fromisoformat(day)])) == {day: number + 1}
 
 
 def test_an_asset_is_given_a_snapshot_as_it_stands(loaded: Platform) -> None:
@@ -111,7 +127,7 @@ def test_an_asset_is_given_the_days_of_an_answer(loaded: Platform) -> None:
 
 @KINDS
 def test_only_the_columns_that_an_input_names_are_read(
-    loaded: Platform, kind: Callable[[list[Rows]], Callable[..., None]], expected: type[Rows]
+    loaded: Platform, kind: Callable[[list[Any]], Callable[..., None]], expected: type[Rows]
 ) -> None:
     allow_only(_url(loaded), {"streams": ["event_day", *FEW["columns"]]})
     found = given(loaded, kind, "warehouse/streams", DAYS[1], metadata=FEW)

@@ -9,7 +9,17 @@ import pytest
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.declaration import Csv, Events, Json, Parquet, Reader, Snapshot, Source
+from dataflow_assets.sources.declaration import (
+    Csv,
+    Events,
+    Json,
+    Parquet,
+    Reader,
+    Reference,
+    Snapshot,
+    Source,
+    wrong_references,
+)
 
 
 def _schema(**columns: dy.Column) -> type[dy.Schema]:
@@ -240,3 +250,28 @@ def test_a_rule_in_python_is_never_the_same() -> None:
 
     source = _snapshot(WithFunction)
     assert source.reading != source.reading
+
+
+@pytest.mark.parametrize(
+    ("reference", "undeclared"),
+    [
+        (Reference("name", "people", "name"), ""),
+        (Reference("size", "people", "name"), "things.size"),
+        (Reference("name", "persons", "name"), "persons.name"),
+        (Reference("name", "people", "size"), "people.size"),
+    ],
+)
+def test_a_reference_is_from_a_declared_column_to_another(reference: Reference, undeclared: str) -> None:
+    people, things = _snapshot(NAME, name="people"), _snapshot(NAME, references=(reference,))
+    found = [sentence.partition("names what is not declared: ")[2] for sentence in wrong_references([people, things])]
+    assert found == ([undeclared] if undeclared else [])
+
+
+def test_the_declared_references_are_right() -> None:
+    assert list(wrong_references(all_sources())) == []
+    assert {source.name for source in all_sources() if source.references} == {"streams", "reviews"}
+
+
+def test_a_reference_makes_no_row_to_be_read_or_loaded_again() -> None:
+    without, with_one = _snapshot(NAME), _snapshot(NAME, references=(Reference("name", "things", "name"),))
+    assert (without.fingerprint, without.reading) == (with_one.fingerprint, with_one.reading)

@@ -10,7 +10,13 @@ from polars.testing import assert_frame_equal
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.analytics.declaration import Answer
-from dataflow_assets.warehouse.answers import are_answers_being_made, load_answer, making_answers
+from dataflow_assets.warehouse.answers import (
+    AnswerLoad,
+    answers_made,
+    are_answers_being_made,
+    load_answer,
+    making_answers,
+)
 from dataflow_assets.warehouse.database import AdbcError, connect
 from dataflow_assets.warehouse.reading import scan_answer
 from dataflow_assets_tests.warehouse.made import DAY, ask, together
@@ -26,9 +32,9 @@ def rows(answer: Answer, day: date, count: int) -> pl.DataFrame:
     return answer.schema.sample(count, overrides={answer.grain: [day] * count})
 
 
-def load(url: str, answer: Answer, day: date, frame: pl.DataFrame) -> int:
+def load(url: str, answer: Answer, day: date, frame: pl.DataFrame, **made_from: int) -> AnswerLoad:
     with connect(url) as connection:
-        return load_answer(connection, answer.name, answer.grain, day, frame)
+        return load_answer(connection, answer.name, answer.grain, day, frame, made_from)
 
 
 def read(url: str, answer: Answer, *days: date) -> pl.DataFrame:
@@ -38,7 +44,7 @@ def read(url: str, answer: Answer, *days: date) -> pl.DataFrame:
 def test_every_answer_comes_back_as_it_was(database_url: str) -> None:
     for answer in all_answers():
         frame = rows(answer, DAY, 1)
-        assert load(database_url, answer, DAY, frame) == 1
+        assert load(database_url, answer, DAY, frame).rows == 1
         assert_frame_equal(read(database_url, answer, DAY), frame)
 
 
@@ -47,7 +53,7 @@ def test_a_partition_is_replaced_whole_and_alone(database_url: str) -> None:
     load(database_url, DAILY, NEXT, other)
     load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
     second = rows(DAILY, DAY, 3)
-    assert load(database_url, DAILY, DAY, second) == 3
+    assert load(database_url, DAILY, DAY, second).rows == 3
     assert_frame_equal(read(database_url, DAILY, DAY), second, check_row_order=False)
     assert_frame_equal(read(database_url, DAILY, NEXT), other, check_row_order=False)
     assert read(database_url, DAILY, DAY, NEXT).height == 7
@@ -55,7 +61,7 @@ def test_a_partition_is_replaced_whole_and_alone(database_url: str) -> None:
 
 def test_an_empty_partition_takes_the_rows_away(database_url: str) -> None:
     load(database_url, DAILY, DAY, rows(DAILY, DAY, 5))
-    assert load(database_url, DAILY, DAY, rows(DAILY, DAY, 0)) == 0
+    assert load(database_url, DAILY, DAY, rows(DAILY, DAY, 0)).rows == 0
     found = read(database_url, DAILY, DAY)
     assert found.height == 0
     assert found.schema == DAILY.schema.create_empty().schema
@@ -68,11 +74,23 @@ def test_a_partition_that_fails_stays_as_it_was(database_url: str) -> None:
     assert read(database_url, DAILY, DAY).height == 5
 
 
+def test_a_partition_made_from_newer_tables_is_left_alone(database_url: str) -> None:
+    newer = rows(DAILY, DAY, 4)
+    load(database_url, DAILY, DAY, newer, streams=7, movies=3)
+    for made_from in ({"streams": 6, "movies": 3}, {"streams": 9, "movies": 2}):
+        late = load(database_url, DAILY, DAY, rows(DAILY, DAY, 2), **made_from)
+        assert (late.rows, late.is_stale) == (4, True)
+    assert_frame_equal(read(database_url, DAILY, DAY), newer, check_row_order=False)
+    assert not load(database_url, DAILY, DAY, rows(DAILY, DAY, 2), streams=7, movies=4).is_stale
+    with connect(database_url) as connection:
+        assert answers_made(connection, DAILY.name, DAY, NEXT) == {DAY: {"streams": 7, "movies": 4}}
+
+
 def test_a_partition_stored_twice_at_once_stands_once(database_url: str) -> None:
     frame = rows(DAILY, DAY, 5)
     for _ in range(5):
         stored = together(*[lambda: load(database_url, DAILY, DAY, frame)] * 2)
-        assert [future.result() for future in stored] == [5, 5]
+        assert [future.result().rows for future in stored] == [5, 5]
         assert ask(database_url, f"SELECT count(*) FROM analytics.{DAILY.name}") == [(5,)]
 
 

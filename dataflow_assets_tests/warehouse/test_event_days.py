@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflow_assets.errors import WarehouseMismatchError
+from dataflow_assets.errors import LostRowsError, WarehouseMismatchError
 from dataflow_assets.warehouse import event_days
 from dataflow_assets.warehouse.database import AdbcError, connect
-from dataflow_assets.warehouse.event_days import DayLoad, LostRowsError, day_rows, load_day, loaded_days
+from dataflow_assets.warehouse.event_days import DayLoad, day_rows, load_day, loaded_days
 from dataflow_assets_tests.warehouse.made import DAY, STREAMS, ask, delivery_id, minutes, sessions, tables_of_days
 
 COLUMNS = ("id", "event_day", *STREAMS.schema.column_names(), "delivery")

@@ -38,7 +38,7 @@ from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE, build_metadata
 from dataflow_assets_tests.conftest import REPOSITORY
-from dataflow_assets_tests.landing.stores import land, local_storage
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
 from dataflow_assets_tests.warehouse.made import (
     AUTHORS,
     DAY,
@@ -48,6 +48,7 @@ from dataflow_assets_tests.warehouse.made import (
     SHOPS,
     STREAMS,
     ask,
+    believed,
     dump,
     minutes,
     sessions,
@@ -119,8 +120,9 @@ def load_something(url: str) -> None:
     answer = all_answers()[0]
     with connect(url) as connection:
         load_day(connection, STREAMS, sessions(minutes(DAY, 3)).lazy(), 1, DAY, "UTC")
-        load_snapshot(connection, AUTHORS, dump({"King": "American"}).lazy(), 1)
-        load_answer(connection, answer.name, answer.grain, DAY, answer.schema.sample(2))
+        rows = dump({"King": "American"})
+        load_snapshot(connection, AUTHORS, rows.lazy(), 1, believed(rows))
+        load_answer(connection, answer.name, answer.grain, DAY, answer.schema.sample(2), {})
 
 
 def test_an_empty_database_gets_the_tables_once(empty_database_url: str) -> None:
@@ -269,7 +271,7 @@ def test_a_text_of_any_length_may_be_part_of_an_answer(database_url: str) -> Non
     answer = next(answer for answer in all_answers() if "movie_title" in answer.schema.columns())
     rows = answer.schema.sample(1, overrides={"movie_title": [movie], answer.grain: [DAY]})
     with connect(database_url) as connection:
-        load_answer(connection, answer.name, answer.grain, DAY, rows)
+        load_answer(connection, answer.name, answer.grain, DAY, rows, {})
     assert ask(database_url, f"SELECT movie_title FROM analytics.{answer.name}") == [(movie,)]
 
 
@@ -292,7 +294,8 @@ def test_a_generated_revision_is_numbered_and_clean(database_url: str, tmp_path:
         "ADD COLUMN old text NOT NULL DEFAULT 'x', ADD COLUMN older jsonb, ADD COLUMN oldest numeric(9, 2)",
     )
     made = generate(database_url, tmp_path, "Add payments")
-    assert made.name == "0003_add_payments.py"
+    versions = Path(migrate.__file__).parent / "migrations/versions"
+    assert made.name == f"{len(list(versions.glob('0*.py'))) + 1:04}_add_payments.py"
     assert made.read_text().count("add_column(") == 5
     assert "postgresql.JSONB" in made.read_text()
     for check in (("format", "--check"), ("check",)):
@@ -336,7 +339,7 @@ def test_a_new_column_is_declared_migrated_and_loaded(
     first, second = ({name: land(local_storage, name, f"{n}.csv", csv[name]).object for name in csv} for n in "ab")
 
     def take_and_load(source: Source, objects: dict[str, str]) -> None:
-        assert take_in(local_storage, source, objects[source.name], "UTC")
+        assert take_in(local_storage, source, objects[source.name], "UTC", first_day=FIRST_DAY)
         table = rows_table(local_storage, source)
         version = table.open().version()
         with connect(database_url) as connection:
@@ -344,7 +347,7 @@ def test_a_new_column_is_declared_migrated_and_loaded(
                 load_day(connection, source, table.scan(), version, DAY, "UTC")
             elif isinstance(source, Snapshot):
                 changed_days = partial(table.changed_days, version=version)
-                load_snapshot(connection, source, table.scan(), version, changed_days)
+                load_snapshot(connection, source, table.scan(), version, table.dumps(version), changed_days)
 
     for source in (streams.SOURCE, users.SOURCE):
         take_and_load(source, first)

@@ -16,7 +16,17 @@ from dataflow_assets.warehouse.database import AdbcError, connect
 from dataflow_assets.warehouse.event_days import load_day
 from dataflow_assets.warehouse.reading import read_tables, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot
-from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, allow_only, ask, dump, minutes, sessions
+from dataflow_assets_tests.warehouse.made import (
+    AUTHORS,
+    DAY,
+    STREAMS,
+    allow_only,
+    ask,
+    believed,
+    dump,
+    minutes,
+    sessions,
+)
 
 DAYS = [DAY + timedelta(days=number) for number in range(6)]
 LAKE = sessions([start for day in DAYS for start in minutes(day, 3)])
@@ -145,6 +155,6 @@ def test_every_table_of_a_new_warehouse_is_empty_and_typed(database_url: str) ->
 
 def test_tables_are_read_by_their_sources_name(url: str) -> None:
     with connect(url) as connection:
-        load_snapshot(connection, AUTHORS, dump({"x": None}).lazy(), 1)
+        load_snapshot(connection, AUTHORS, dump({"x": None}).lazy(), 1, believed(dump({"x": None})))
     frames = read_tables(url, [STREAMS, AUTHORS], "UTC")
     assert {name: frame.height for name, frame in frames.items()} == {"streams": 18, "authors": 1}

@@ -1,6 +1,9 @@
 """The loader's records: deliveries and the time zone."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -8,43 +11,103 @@ import pytest
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.intake import Intake
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.records import (
     OtherColumns,
-    known_versions,
     other_columns,
+    read_deliveries,
     record_delivery,
     recorded_versions,
     refused,
     require_timezone,
+    unknown_versions,
 )
 from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, ask, together
 
 MODIFIED = datetime(2021, 11, 5, 6, 0, 0, 123456, tzinfo=UTC)
 
 
-def delivery(file: str = "a.csv", etag: str = "one", size: int = 10) -> Delivery:
-    key = f"landing/streams/{DAY}/{file}"
-    return Delivery(source="streams", day=DAY, object=key, etag=etag, size=size, last_modified=MODIFIED)
+def delivery(file: str = "a.csv", etag: str = "one", size: int = 10, day: date = DAY) -> Delivery:
+    key = f"landing/streams/{day}/{file}"
+    return Delivery(source="streams", day=day, object=key, etag=etag, size=size, last_modified=MODIFIED)
 
 
 def intake(of: Delivery, version: int = 1, **facts: Any) -> Intake:
     return Intake(delivery=of, version=version, **{"delivered": 5, "accepted": 3, "rejected": 2, **facts})
 
 
+def recorded(url: str) -> list[dict[str, Any]]:
+    return sorted(read_deliveries(url, None, None), key=lambda row: (row["object"], row["lake_version"]))
+
+
+def unknown(url: str, *deliveries: Delivery) -> set[int]:
+    with connect(url) as connection:
+        return unknown_versions(connection, {made.id: (made.etag, made.size) for made in deliveries})
+
+
 def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
     made = delivery()
-    record_delivery(database_url, intake(made, 7))
-    assert ask(database_url, "SELECT * FROM warehouse.deliveries") == [
-        (made.id, "streams", DAY, made.object, "one", 10, MODIFIED, "accepted", 5, 3, 2, 7, [], [])
+    days = frozenset([DAY + timedelta(days=1), DAY])
+    record_delivery(database_url, intake(made, 7, own_days=days, event_days=days, mended={"bom": 1}))
+    assert recorded(database_url) == [
+        {
+            "delivery": made.id,
+            "lake_version": 7,
+            "source": "streams",
+            "day": "2021-11-05",
+            "object": made.object,
+            "etag": "one",
+            "version": None,
+            "size": 10,
+            "last_modified": "2021-11-05T06:00:00.123456+00:00",
+            "state": "accepted",
+            "refusal": None,
+            "delivered": 5,
+            "accepted": 3,
+            "rejected": 2,
+            "event_days": ["2021-11-05", "2021-11-06"],
+            "mended": {"bom": 1},
+            "kept_out": [],
+            "lacking": [],
+            "held": None,
+        }
     ]
 
 
-def test_a_newer_version_of_an_object_takes_the_place_of_the_older(database_url: str) -> None:
-    older, newer = delivery(), delivery(etag="two", size=20)
-    for made in (intake(older, 1), intake(newer, 2, delivered=9, accepted=9, rejected=0), intake(older, 1)):
-        record_delivery(database_url, made)
-    assert known_versions(database_url) == {newer.id: ("two", 20)}
-    assert ask(database_url, "SELECT delivered, accepted, rejected FROM warehouse.deliveries") == [(9, 9, 0)]
+def test_a_refusal_and_a_version_of_the_store_are_recorded(database_url: str) -> None:
+    made = replace(delivery(), version="Xyz")
+    refusal = 'a\0b.csv is "no" file'
+    record_delivery(database_url, intake(made, delivered=1, accepted=0, rejected=1, refusal=refusal))
+    asked = "SELECT state, refusal, version FROM warehouse.deliveries"
+    assert ask(database_url, asked) == [("rejected", 'a\ufffdb.csv is "no" file', "Xyz")]
+
+
+@pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
+def test_the_newest_version_of_an_object_is_the_present_one(database_url: str, order: tuple[int, ...]) -> None:
+    made = {version: delivery(etag=f"e{version}", size=version) for version in order}
+    for version in (*order, order[0]):
+        record_delivery(database_url, intake(made[version], version, refusal="no header" if version == 2 else None))
+    assert [(row["lake_version"], row["etag"], row["state"]) for row in recorded(database_url)] == [
+        *((1, "e1", "superseded"), (2, "e2", "superseded"), (3, "e3", "accepted")),
+    ]
+    assert [bool(unknown(database_url, made[version])) for version in (1, 2, 3)] == [True, True, False]
+    assert recorded_versions(database_url, STREAMS) == {made[1].id: 3}
+    assert refused(database_url, [made[3]]) == []
+
+
+def test_versions_recorded_at_once_leave_one_present(database_url: str) -> None:
+    made = [intake(delivery(etag=str(number)), number) for number in range(1, 9)]
+    for future in together(*(partial(record_delivery, database_url, one) for one in made)):
+        future.result()
+    assert [row["state"] for row in recorded(database_url)] == [*["superseded"] * 7, "accepted"]
+
+
+def test_versions_that_nobody_recorded_are_recorded_with_the_next(database_url: str) -> None:
+    older = [intake(delivery(etag=str(number)), number) for number in (3, 2)]
+    record_delivery(database_url, intake(delivery(), 5, unheard=tuple(older)))
+    assert [(row["lake_version"], row["state"]) for row in recorded(database_url)] == [
+        *((2, "superseded"), (3, "superseded"), (5, "accepted")),
+    ]
 
 
 def test_deliveries_with_other_columns_than_declared_are_known(database_url: str) -> None:
@@ -68,12 +131,23 @@ def test_the_version_of_the_lake_is_known_for_each_object_of_a_source(database_u
     assert recorded_versions(database_url, AUTHORS) == {}
 
 
-def test_every_object_that_the_lake_holds_is_known(database_url: str) -> None:
-    assert known_versions(database_url) == {}
-    made = [delivery("a.csv"), delivery("b.csv", "two", 2**40)]
-    for each in made:
+def test_of_some_deliveries_those_that_the_lake_does_not_hold_are_unknown(database_url: str) -> None:
+    one, two, three = made = [delivery("a.csv"), delivery("b.csv", 'tw"o', 2**40), delivery("c.csv")]
+    assert unknown(database_url, *made) == {each.id for each in made}
+    for each in (one, two):
         record_delivery(database_url, intake(each))
-    assert known_versions(database_url) == {each.id: (each.etag, each.size) for each in made}
+    assert unknown(database_url, two, three) == {three.id}
+    assert unknown(database_url, replace(one, etag="two"), replace(two, size=1)) == {one.id, two.id}
+    assert unknown(database_url) == set()
+
+
+def test_one_source_or_day_can_be_read(database_url: str) -> None:
+    other = delivery(day=DAY + timedelta(days=1))
+    for each in (delivery(), other):
+        record_delivery(database_url, intake(each))
+    assert [row["object"] for row in read_deliveries(database_url, "streams", other.day)] == [other.object]
+    assert len(read_deliveries(database_url, "streams", None)) == 2
+    assert read_deliveries(database_url, "authors", None) == []
 
 
 def test_the_refused_among_deliveries_are_named(database_url: str) -> None:

@@ -1,6 +1,6 @@
 """Snapshot tables say what the lake's dumps say, whatever came in which order."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataflow_assets.lake.tables import Dumps
+from dataflow_assets.warehouse.belief import held_back
 from dataflow_assets.warehouse.database import AdbcError, connect
 from dataflow_assets.warehouse.reading import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, current, dumps, history, load_snapshot
-from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, ask, delivery_id, dump, together
+from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, ask, believed, delivery_id, dump, together
 
 CURRENT = "SELECT name, nationality, delivery, first_seen, last_seen, missing_since FROM warehouse.authors_current"
 HISTORY = "SELECT name, valid_from, valid_to, nationality, delivery FROM warehouse.authors_history"
@@ -35,9 +37,16 @@ D0, D1, D2, D3 = days(0, 1, 2, 3)
 ChangedDays = Callable[[int], set[date]]
 
 
-def load(url: str, rows: pl.DataFrame, version: int = 1, changed_days: ChangedDays | None = None) -> SnapshotLoad:
+def load(
+    url: str,
+    rows: pl.DataFrame,
+    version: int = 1,
+    changed_days: ChangedDays | None = None,
+    dumped: Dumps | None = None,
+) -> SnapshotLoad:
+    """Load rows of the lake; each dump is believed, unless another account of the dumps is given."""
     with connect(url) as connection:
-        return load_snapshot(connection, AUTHORS, rows.lazy(), version, changed_days)
+        return load_snapshot(connection, AUTHORS, rows.lazy(), version, dumped or believed(rows), changed_days)
 
 
 def lake(*objects: pl.DataFrame) -> pl.DataFrame:
@@ -67,16 +76,32 @@ class Object:
         return lake(*parts)
 
     @property
+    def date(self) -> date:
+        return DAY + timedelta(days=self.day)
+
+    @property
     def delivery(self) -> int:
-        return delivery_id("authors", DAY + timedelta(days=self.day), self.file)
+        return delivery_id("authors", self.date, self.file)
 
 
-def oracle(objects: Iterable[Object]) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
+def counted(objects: Iterable[Object], released: Set[date]) -> Dumps:
+    """The dumps that objects make; those without rows count."""
+    rows: dict[date, int] = {}
+    for made in objects:
+        rows[made.date] = rows.get(made.date, 0) + len(made.rows)
+    return Dumps(rows, frozenset(released & rows.keys()))
+
+
+def oracle(objects: Iterable[Object], dumped: Dumps) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
     """The rows of current and history: (name, nationality, delivery, …) and (name, from, to, nationality, delivery)."""
     by_day: dict[date, dict[str, tuple[str | None, int]]] = {}
-    for given_ in sorted(objects, key=lambda found: (found.day, found.file)):
-        for name, value in given_.rows:
-            by_day.setdefault(DAY + timedelta(days=given_.day), {})[name] = (value, given_.delivery)
+    last = None
+    for day, rows in sorted(dumped.rows.items()):
+        if day in dumped.released or ((rows or last == 0) and rows * 2 >= (last or 0)):
+            by_day[day], last = {}, rows
+    for made in sorted(objects, key=lambda found: (found.day, found.file)):
+        for name, value in made.rows if made.date in by_day else ():
+            by_day[made.date][name] = (value, made.delivery)
     delivered = sorted(by_day)
     current_rows, history_rows = set(), set()
     for name in {name for seen in by_day.values() for name in seen}:
@@ -101,12 +126,13 @@ OBJECTS = st.lists(
     unique_by=lambda made: (made.day, made.file),
     max_size=8,
 )
+RELEASED = st.frozensets(st.sampled_from(days(0, 1, 2, 3, 4)))
 
 
 def derived(rows: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     dumped = dumps(rows.lazy(), AUTHORS)
     runs = history(dumped, AUTHORS)
-    now = current(dumped, runs)
+    now = current(dumped, runs, set(dumped["delivery_day"]))
     presence = ("name", "nationality", "delivery", "first_seen", "last_seen", "missing_since")
     return now.select(presence).rows(), runs.select("name", "valid_from", "valid_to", "nationality", "delivery").rows()
 
@@ -115,45 +141,68 @@ def derived(rows: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, 
 def test_both_tables_are_what_the_dumps_say(objects: list[Object], random: Any) -> None:
     rows = lake(*(made.frame() for made in objects)).sample(fraction=1, shuffle=True, seed=random.randrange(2**32))
     now, runs = derived(rows)
-    assert (set(now), set(runs)) == oracle(objects)
+    assert (set(now), set(runs)) == oracle(objects, believed(rows))
     assert len(set(now)) == len(now)
     assert len(set(runs)) == len(runs)
 
 
-def changed_between(versions: Mapping[int, Mapping[tuple[int, str], Object]], since: int, now: int) -> set[date]:
-    """The days of the objects that one version has and another has not, or not with these rows."""
-    before, after = ({made for made in versions[version].values() if made.rows} for version in (since, now))
-    return {DAY + timedelta(days=made.day) for made in before ^ after}
+@dataclass(frozen=True)
+class Version:
+    """A version of the lake: its objects, and the days that are released."""
+
+    objects: Mapping[tuple[int, str], Object]
+    released: frozenset[date]
+
+
+def changed_between(versions: Mapping[int, Version], since: int, now: int) -> set[date]:
+    """The days that were released, or whose objects one version has and another has not, or not with these rows."""
+    before, after = versions[since], versions[now]
+    changed = set(before.objects.values()) ^ set(after.objects.values())
+    return {made.date for made in changed} | (before.released ^ after.released)
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["all dumps are read", "told which days changed"])
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(objects=OBJECTS, data=st.data())
+@given(objects=OBJECTS, released=RELEASED, data=st.data())
 def test_any_order_of_loads_ends_in_the_same_tables(
-    database_url: str, is_told: bool, objects: list[Object], data: Any
+    database_url: str, is_told: bool, objects: list[Object], released: frozenset[date], data: Any
 ) -> None:
-    """Also where an object is replaced by a newer version, or all of its rows are."""
-    ask(database_url, "TRUNCATE warehouse.authors_current, warehouse.authors_history, warehouse.snapshots")
+    """Also where an object is replaced by a newer version, or all of its rows are, and where days are released."""
+    tables = ("authors_current", "authors_history", "snapshots", "dumps")
+    ask(database_url, f"TRUNCATE {', '.join(f'warehouse.{table}' for table in tables)}")
     in_order = sorted(objects, key=lambda made: (made.day, made.file))
     arrivals = data.draw(st.one_of(st.just(in_order), st.permutations(objects)))
     replaced = data.draw(st.lists(st.tuples(st.sampled_from(objects), ROWS), max_size=2)) if objects else []
     landed: dict[tuple[int, str], Object] = {}
     newer = [Object(old.day, old.file, rows) for old, rows in replaced]
-    versions: dict[int, dict[tuple[int, str], Object]] = {}
-    for version, made in enumerate([*arrivals, *newer], 1):
-        landed[made.day, made.file] = made
-        versions[version] = dict(landed)
+    versions: dict[int, Version] = {}
+    steps: list[Object | None] = [*arrivals, *newer]
+    steps.insert(data.draw(st.integers(0, len(steps))), None)
+    is_released = False
+    for version, made in enumerate(steps, 1):
+        if made:
+            landed[made.day, made.file] = made
+        else:
+            is_released = True
+        versions[version] = Version(dict(landed), released if is_released else frozenset())
+        dumped = counted(landed.values(), versions[version].released)
         told = partial(changed_between, versions, now=version) if is_told else None
-        load(database_url, lake(*(known.frame() for known in landed.values())), version, told)
-    now, runs = oracle(landed.values())
+        load(database_url, lake(*(known.frame() for known in landed.values())), version, told, dumped)
+    dumped = counted(landed.values(), released)
+    now, runs = oracle(landed.values(), dumped)
     assert set(ask(database_url, CURRENT)) == now
     assert set(ask(database_url, HISTORY)) == runs
-    newest = max((made.day for made in landed.values() if made.rows), default=None)
+    held = held_back(dumped.rows, dumped.released, AUTHORS.smallest_share)
+    recorded = "SELECT day, rows, is_released, held FROM warehouse.dumps"
+    assert set(ask(database_url, recorded)) == {
+        (day, rows, day in dumped.released, held.get(day)) for day, rows in dumped.rows.items()
+    }
+    newest = max(dumped.rows.keys() - held.keys(), default=None)
     shown = {(name, last_seen) for name, _, _, _, last_seen, _ in now}
     assert set(ask(database_url, "SELECT name, last_seen FROM warehouse.authors")) == {
-        (name, last_seen or DAY + timedelta(days=newest or 0)) for name, last_seen in shown
+        (name, last_seen or newest) for name, last_seen in shown
     }
 
 
@@ -261,8 +310,52 @@ def test_the_latest_values_come_back_as_a_frame(database_url: str) -> None:
 def test_a_newest_dump_is_read_alone(database_url: str) -> None:
     load(database_url, lake(dump({"Ada": "finns", "Ben": None}, delivered=D0)))
     only_the_newest = lake(dump({"Ada": "danes", "Cid": None}, delivered=D1))
-    loaded = load(database_url, only_the_newest, 2, lambda since: {D1} if since == 1 else set())
+    dumped = Dumps({D0: 2, D1: 2}, frozenset())
+    loaded = load(database_url, only_the_newest, 2, lambda since: {D1} if since == 1 else set(), dumped)
     assert (loaded.keys, loaded.runs) == (3, 4)
     rows = ask(database_url, "SELECT name, first_seen, last_seen, missing_since FROM warehouse.authors ORDER BY name")
     assert rows == [("Ada", D0, D1, None), ("Ben", D0, D0, D1), ("Cid", D1, D1, None)]
-    assert load(database_url, only_the_newest, 3, lambda _: set()).changed == 0
+    assert load(database_url, only_the_newest, 3, lambda _: set(), dumped).changed == 0
+
+
+def test_a_held_dump_changes_nothing_and_is_judged_again(database_url: str) -> None:
+    whole, cut = dict.fromkeys("abcd", "one"), {"a": "two"}
+    first, second, fourth = dump(whole), dump(cut, delivered=D1), dump(whole, delivered=D3)
+    load(database_url, lake(first), 1, dumped=Dumps({D0: 4}, frozenset()))
+    before = everything(database_url)
+    unread = lake(dump({"none": "read"}, delivered=D2))
+    held = load(database_url, unread, 2, lambda _: {D1}, Dumps({D0: 4, D1: 1}, frozenset()))
+    assert held.held == {D1: f"its 1 rows are less than 50% of the 4 of {D0}"}
+    assert (held.changed, held.judged) == (0, {D1})
+    assert everything(database_url) == before
+    again = load(database_url, unread, 3, lambda _: {D1}, Dumps({D0: 4, D1: 0}, frozenset()))
+    assert (again.changed, again.judged) == (0, set())
+    added = load(database_url, fourth, 4, lambda _: {D3}, Dumps({D0: 4, D1: 1, D3: 4}, frozenset()))
+    assert (added.keys, added.runs, added.judged) == (4, 4, set())
+    between = dump(dict.fromkeys("ab", "one"), file="b.json")
+    rows = lake(between, second, fourth)
+    judged = load(database_url, rows, 5, lambda _: {D0}, Dumps({D0: 2, D1: 1, D3: 4}, frozenset()))
+    assert (judged.held, judged.judged) == ({}, {D1})
+    assert ask(database_url, f"{HISTORY} WHERE name = 'a' ORDER BY valid_from")[1][:4] == ("a", D1, D3, "two")
+
+
+def test_a_released_empty_dump_ends_the_presence_of_every_key(database_url: str) -> None:
+    first = lake(dump({"x": "one", "y": None}))
+    load(database_url, first, 1, dumped=Dumps({D0: 2}, frozenset()))
+    held = load(database_url, first, 2, lambda _: {D1}, Dumps({D0: 2, D1: 0}, frozenset()))
+    assert held.held == {D1: f"the dump is empty, and that of {D0} has 2 rows"}
+    seen = "SELECT DISTINCT last_seen, missing_since FROM warehouse.authors"
+    assert ask(database_url, seen) == [(D0, None)]
+    load(database_url, first, 3, lambda _: {D1}, Dumps({D0: 2, D1: 0}, frozenset({D1})))
+    assert ask(database_url, seen) == [(D0, D1)]
+    derived = load(database_url, first, 4, None, Dumps({D0: 2, D1: 0}, frozenset({D1})))
+    assert (derived.changed, ask(database_url, seen)) == (0, [(D0, D1)])
+
+
+def test_tables_from_before_dumps_were_recorded_are_derived_again(database_url: str) -> None:
+    rows = lake(dump({"x": "one", "y": "one"}))
+    load(database_url, rows, 1)
+    ask(database_url, "TRUNCATE warehouse.dumps")
+    loaded = load(database_url, rows, 1, lambda _: set(), Dumps({D0: 2}, frozenset()))
+    assert (loaded.changed, loaded.held) == (0, {})
+    assert ask(database_url, "SELECT day, rows FROM warehouse.dumps") == [(D0, 2)]

@@ -28,8 +28,8 @@ from dataflow_assets.warehouse.migrate import views_aside
 from dataflow_assets.warehouse.reading import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 from dataflow_assets.warehouse.tables import ANALYTICS, build_metadata
-from dataflow_assets_tests.landing.stores import land, local_storage
-from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
+from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask, believed
 
 __all__ = ["local_storage"]
 
@@ -125,9 +125,8 @@ def _file(rows: list[Row], source: Source) -> str:
 
 def _loaded(storage: Storage, url: str, source: Source, rows: list[Row]) -> pl.DataFrame:
     """The rows as they come back when they were delivered in a file, in place of all before."""
-    taken = take_in(
-        storage, source, land(storage, source, f"a{source.reader.suffix}", _file(rows, source)).object, "UTC"
-    )
+    delivery = land(storage, source, f"a{source.reader.suffix}", _file(rows, source))
+    taken = take_in(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     assert (taken.accepted, taken.rejected, taken.refusal) == (len(rows), 0, None)
     lake = rows_table(storage, source).scan(taken.version)
@@ -135,7 +134,7 @@ def _loaded(storage: Storage, url: str, source: Source, rows: list[Row]) -> pl.D
         if source is READINGS:
             load_day(connection, READINGS, lake, taken.version, DAY, "UTC")
         else:
-            load_snapshot(connection, METERS, lake, taken.version)
+            load_snapshot(connection, METERS, lake, taken.version, believed(lake.collect()))
     return scan_source(url, source, "UTC").collect().sort("number", "taken_at")
 
 
@@ -151,12 +150,13 @@ def test_every_value_comes_back_as_it_was_delivered(
 def _delivered(storage: Storage, url: str, day: date, *rows: Row) -> SnapshotLoad:
     """Load a dump of these rows, in JSON, as the newest or in place of that of its day."""
     delivery = land(storage, METERS, "a.json", _file([{**SPARSE, **row} for row in rows], METERS), day)
-    taken, table = take_in(storage, METERS, delivery.object, "UTC"), rows_table(storage, METERS)
+    taken, table = take_in(storage, METERS, delivery.object, "UTC", first_day=FIRST_DAY), rows_table(storage, METERS)
     assert taken is not None
     assert taken.accepted == len(rows)
     with connect(url) as connection:
         changed_days = partial(table.changed_days, version=taken.version)
-        return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, changed_days)
+        dumped = table.dumps(taken.version)
+        return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, dumped, changed_days)
 
 
 SPARSE: Row = {**dict.fromkeys(COLUMNS), "taken_at": MIDNIGHT, "sent_at": MIDNIGHT}
@@ -222,7 +222,7 @@ def test_an_answer_of_lists_structs_and_decimals_comes_back(database_url: str) -
     ]
     frame = pl.DataFrame(rows, schema=Summary.create_empty().schema, orient="row")
     with connect(database_url) as adbc:
-        assert load_answer(adbc, "summary", "day", DAY, frame) == 3
+        assert load_answer(adbc, "summary", "day", DAY, frame, {}).rows == 3
     found = scan_answer(database_url, "summary", Summary, [DAY])
     assert_frame_equal(found.collect(), frame)
     assert found.filter(pl.col("names").list.len() == 2).select("most").collect().item() == {"name": '"', "share": 0.1}

@@ -1,0 +1,80 @@
+"""What taking a file in would do, without taking it in.
+
+Here: counting what its reader accepts and rejects, and keeping the first of each. Not here: reading (see `reading`),
+and how a preview is printed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from dataflow_assets.lake.event_days import ends, spans, touched_days
+from dataflow_assets.lake.reading import Reject, read_file
+from dataflow_assets.lake.staging import require_sum
+from dataflow_assets.sources.declaration import Events, Source
+
+
+@dataclass(kw_only=True)
+class Preview:
+    """What would become of a file's rows. delivered = accepted + rejected.
+
+    `rows` are the first accepted ones, `rejects` the first rejected; `codes` counts all rejects by code. `event_days`
+    are the days that it touches, `kept_out` its columns that are not declared, `lacking` the declared ones it lacks.
+    """
+
+    rows: pl.DataFrame
+    rejects: list[Reject] = field(default_factory=list)
+    delivered: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    event_days: list[date] = field(default_factory=list)
+    kept_out: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+    def sentences(self) -> Iterator[str]:
+        """What would become of the whole file."""
+        yield f"{self.delivered:,} rows: {self.accepted:,} would be accepted, {self.rejected:,} rejected."
+        if self.codes:
+            yield "Rejected: " + ", ".join(f"{count:,} for {code}" for code, count in self.codes.most_common()) + "."
+        if self.kept_out:
+            yield f"Not declared and kept out: {', '.join(self.kept_out)}."
+        if self.lacking:
+            yield f"Absent and read as null: {', '.join(self.lacking)}."
+        if self.event_days:
+            yield f"{len(self.event_days)} event days, from {self.event_days[0]} to {self.event_days[-1]}."
+
+
+def preview(path: Path, source: Source, timezone: str, most: int) -> Preview:
+    """Read a file to its end and write nothing; no more than one batch of it is held at a time.
+
+    Args:
+        path: the file.
+        source: whose rows it holds.
+        timezone: cuts the event days.
+        most: how many rows, and how many rejects, are kept.
+
+    Raises:
+        FormatError: the file as a whole would be refused.
+    """
+    content = read_file(path, source)
+    found = Preview(rows=source.schema.create_empty())
+    times: list[pl.DataFrame] = []
+    for batch in content.batches:
+        found.delivered += batch.delivered
+        found.accepted += batch.rows.height
+        found.rejected += len(batch.rejects)
+        found.codes.update(reject.code for reject in batch.rejects)
+        found.rows = pl.concat([found.rows, batch.rows.head(most - found.rows.height).select(found.rows.columns)])
+        found.rejects += batch.rejects[: most - len(found.rejects)]
+        if isinstance(source, Events):
+            dated = batch.rows.lazy().with_columns(event_date=pl.col(source.event_time).dt.date())
+            times.append(spans(dated, source).collect())
+    require_sum(path.name, delivered=found.delivered, accepted=found.accepted, rejected=found.rejected)
+    found.event_days = sorted(touched_days(ends(times), timezone))
+    found.kept_out, found.lacking = sorted(content.kept_out), sorted(content.lacking)
+    return found

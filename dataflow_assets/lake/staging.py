@@ -1,0 +1,219 @@
+"""Reading one landed object into files that the lake may take up.
+
+Here: staging its rows and rejects, counting them apart, refusing it as a whole, and when it has too many rejects. Not
+here: parsing (see `reading`), and what is committed when (see `intake`).
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import xxhash
+from deltalake.transaction import AddAction
+
+from dataflow_assets.batches import prefetched
+from dataflow_assets.errors import FormatError, LostRowsError
+from dataflow_assets.lake.event_days import ends, spans
+from dataflow_assets.lake.reading import Batch, Reject, read_file
+from dataflow_assets.lake.tables import REJECTS, LakeTable, staged_rows, with_origin
+from dataflow_assets.landing.deliveries import Delivery, Landing
+from dataflow_assets.sources.declaration import Events, Snapshot, Source
+from dataflow_assets.window import Window
+
+_STAGE_ROWS = 250_000
+_STAGE_REJECTS = 50_000
+_MOST_QUOTED = 3  # rejects, in the reason to hold a delivery back
+
+
+@dataclass
+class Staging:
+    """What one reading of an object finds: files staged for the lake's two tables, counts, the first rejects."""
+
+    table: LakeTable
+    rejects_table: LakeTable
+    source: Source
+    delivery: Delivery
+    bounds: Window | None
+    run: str | None
+    staged: list[AddAction] = field(default_factory=list)
+    staged_rejects: list[AddAction] = field(default_factory=list)
+    first_rejects: list[Reject] = field(default_factory=list)
+    delivered: int = 0
+    spans: list[pl.DataFrame] = field(default_factory=list)
+    refusal: str | None = None
+    kept_out: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    mended: Counter[str] = field(default_factory=Counter)
+    digest: str = ""
+
+    def read(self, path: Path) -> None:
+        """Read the whole file, or refuse it as a whole."""
+        with ThreadPoolExecutor(1, "digest") as beside:
+            hashing = beside.submit(file_digest, path)
+            try:
+                content = read_file(path, self.source, self.bounds)
+                self._stage_all(content.batches)
+                self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
+            except FormatError as error:
+                self.discard()
+                self._stage_rejects([Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))])
+                self.delivered, self.spans, self.refusal = 1, [], str(error)
+                self.mended.clear()
+            self.digest = hashing.result()
+        require_sum(self.delivery.object, delivered=self.delivered, accepted=self.accepted, rejected=self.rejected)
+
+    @property
+    def accepted(self) -> int:
+        """How many rows were staged."""
+        return staged_rows(self.staged)
+
+    @property
+    def rejected(self) -> int:
+        """How many rejects were staged."""
+        return staged_rows(self.staged_rejects)
+
+    @property
+    def reading(self) -> dict[str, object]:
+        """What a commit says of which bytes were read, and by which declaration."""
+        return {"reading": reading_of(self.source, self.bounds), "digest": self.digest}
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the commit says of the rows that it brings."""
+        return {
+            "delivered": self.delivered,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            **self.reading,
+            "refusal": self.refusal or "",
+            "event_ends": json.dumps(ends(self.spans)),
+            "kept_out": json.dumps(self.kept_out),
+            "lacking": json.dumps(self.lacking),
+            "mended": json.dumps(self.mended, sort_keys=True),
+        }
+
+    @property
+    def reason_to_hold(self) -> str | None:
+        """Why this version is not to be loaded before someone releases it; None where it may be."""
+        limit, rejected = self.source.reject_limit, self.rejected
+        if self.refusal or not limit.is_exceeded(rejected=rejected, delivered=self.delivered):
+            return None
+        quoted = (
+            f"line {reject.line}: {reject.message}" if reject.line else reject.message for reject in self.first_rejects
+        )
+        return (
+            f"{rejected:,} of its {self.delivered:,} rows are rejected, over the limit of {limit.share:.0%} and "
+            f"{limit.count:,} rows. The first: {' '.join(quoted)}"
+        ).replace("\0", "\ufffd")
+
+    def mark(self, *, is_released: bool) -> None:
+        """Let a dump of a snapshot be seen in the lake where it has no rows, or was released."""
+        if isinstance(self.source, Snapshot) and not self.refusal and (is_released or not self.staged):
+            self.staged.append(self.table.stage_mark(self.delivery, is_released=is_released))
+
+    def discard(self) -> None:
+        """Throw away what was staged."""
+        self.table.discard(self.staged)
+        self.rejects_table.discard(self.staged_rejects)
+        self.staged, self.staged_rejects = [], []
+
+    def _stage_all(self, batches: Iterator[Batch]) -> None:
+        for rows in prefetched(self._accepted(batches)):
+            self.staged += self.table.stage(rows)
+
+    def _accepted(self, batches: Iterator[Batch]) -> Iterator[pl.DataFrame]:
+        """The accepted rows, as many at a time as make one file of a day."""
+        pending: list[pl.DataFrame] = []
+        rejects: list[Reject] = []
+        for batch in batches:
+            self.delivered += batch.delivered
+            self.mended.update(batch.mended)
+            rejects += batch.rejects
+            if len(rejects) >= _STAGE_REJECTS:
+                self._stage_rejects(rejects)
+                rejects = []
+            if batch.rows.is_empty():
+                continue
+            pending.append(with_origin(batch.rows, self.delivery, self.source))
+            if isinstance(self.source, Events):
+                self.spans.append(spans(pending[-1].lazy(), self.source).collect())
+            if sum(frame.height for frame in pending) >= _STAGE_ROWS:
+                yield pl.concat(pending)
+                pending = []
+        if pending:
+            yield pl.concat(pending)
+        self._stage_rejects(rejects)
+
+    def _stage_rejects(self, rejects: list[Reject]) -> None:
+        self.first_rejects += rejects[: _MOST_QUOTED - len(self.first_rejects)]
+        self.staged_rejects += self.rejects_table.stage(_reject_rows(rejects, self.delivery, self.run))
+
+
+def require_sum(name: str, *, delivered: int, accepted: int, rejected: int) -> None:
+    """Compare what was counted in the bytes with what was accepted and rejected.
+
+    Raises:
+        LostRowsError: the sum does not hold.
+    """
+    if delivered != accepted + rejected:
+        raise LostRowsError(
+            f"{name} holds {delivered} rows, but {accepted} were accepted and {rejected} rejected. Nothing of it was "
+            "loaded, and an older version of it stays in force."
+        )
+
+
+@contextmanager
+def staged(landing: Landing, staging: Staging) -> Iterator[None]:
+    """Read the object whose version is named into staged files, which are thrown away where the block fails."""
+    try:
+        with landing.lend(staging.delivery) as path:
+            staging.read(path)
+        yield
+    except BaseException:
+        staging.discard()
+        raise
+
+
+def reading_of(source: Source, bounds: Window | None) -> str:
+    """A short text of what the rows depend on that a file gives."""
+    return f"{source.reading} {bounds.start.isoformat()} {bounds.end.isoformat()}" if bounds else source.reading
+
+
+def file_digest(path: Path) -> str:
+    """A short text that tells the file's bytes apart from others."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
+
+
+def _names(columns: Iterable[str]) -> list[str]:
+    """Names of columns in order, as PostgreSQL can hold them."""
+    return sorted(name.replace("\0", "\ufffd") for name in columns)
+
+
+def _reject_rows(rejects: list[Reject], delivery: Delivery, run: str | None) -> pl.DataFrame:
+    rows = [
+        (
+            delivery.object,
+            reject.line,
+            reject.code,
+            reject.message,
+            reject.raw,
+            delivery.source,
+            delivery.day,
+            delivery.id,
+            run,
+        )
+        for reject in rejects
+    ]
+    return pl.DataFrame(rows, schema=REJECTS, orient="row")
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(1000).decode("utf-8", errors="replace").replace("\0", "")

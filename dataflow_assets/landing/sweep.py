@@ -1,0 +1,93 @@
+"""Looking through landing, a bounded piece each time.
+
+Here: which folders a look takes, and where the next one goes on. Not here: how they are listed (see `listing`), and
+what is new (see `warehouse.arrivals`).
+"""
+
+import json
+import math
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from dataflow_assets.landing.deliveries import Delivery, Expected
+from dataflow_assets.landing.listing import Listed, end_of, find_folders, walk
+from dataflow_assets.landing.storage import Storage
+
+_NEWEST_DAYS = 3  # of each source: yesterday, today, tomorrow
+_FEW_OBJECTS = 5_000  # are looked at in older folders, even if none are due
+_MANY_OBJECTS = 20_000  # are looked at, and the rest is left to the next look
+_MANY_FOLDERS = 100  # are looked at again because something waits in them
+_END = chr(0x10FFFF)  # comes after every place
+
+
+@dataclass
+class Sweep:
+    """Where looks go on.
+
+    Each look takes the newest days of every source, and the next of the other folders, so that it has been through all
+    of these in time. `newest` and `others` are the places where it goes on in either, `at` is the time of the last
+    look in seconds since 1970, and `waiting` are folders that the next look takes, because something in them waits.
+    """
+
+    at: float = 0.0
+    newest: str = ""
+    others: str = ""
+    waiting: Sequence[str] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """The sweep that a text holds; without one it begins."""
+        return cls(**json.loads(text)) if text else cls()
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+    def look(self, storage: Storage, expected: Expected, seconds: float) -> Iterator[Listed]:
+        """What this look finds, of a sweep that takes so many seconds; when it is over, the next one goes on."""
+        folders, beside = find_folders(storage)
+        yield from beside
+        newest = {*_newest(folders, expected), *self.waiting}
+        self.newest = yield from _piece(storage, folders, newest, self.newest, _END)
+        others = [folder for folder in folders if folder not in newest]
+        last, self.at = self.at, time.time()
+        due = self._due(others, (self.at - last) / seconds)
+        self.others = yield from _piece(storage, folders, set(others), self.others, due)
+
+    def wait_for(self, deliveries: Iterable[Delivery]) -> None:
+        """Let the next look take the folders of some deliveries."""
+        found = {"/".join(delivery.object.split("/")[:3]) + "/" for delivery in deliveries}
+        self.waiting = sorted(found)[-_MANY_FOLDERS:]
+
+    def _due(self, folders: Sequence[str], share: float) -> str:
+        """The place that is reached when a share of the folders has been looked at, from where the last look ended."""
+        rest = [folder for folder in folders if end_of(folder) > self.others]
+        count = math.ceil(len(folders) * share)
+        return end_of(rest[count - 1]) if 0 < count <= len(rest) else _END
+
+
+def _newest(folders: Iterable[str], expected: Expected) -> Iterator[str]:
+    by_source: dict[str, list[str]] = {}
+    for folder in folders:
+        _, source, day, _ = folder.split("/")
+        if source in expected.sources and day in expected.days:
+            by_source.setdefault(source, []).append(folder)
+    for found in by_source.values():
+        yield from found[-_NEWEST_DAYS:]
+
+
+def _piece(
+    storage: Storage, folders: Sequence[str], wanted: set[str], place: str, due: str
+) -> Generator[Listed, None, str]:
+    """The wanted ones' objects from one place to another, or a few more, or the first many; and where to go on."""
+    count = 0
+    for start in dict.fromkeys((place, "")):
+        for page in walk(storage, folders, wanted, start):
+            yield from page.objects
+            count += len(page.objects)
+            if page.place and (count >= _MANY_OBJECTS or (count >= _FEW_OBJECTS and page.place >= due)):
+                return page.place
+        if count:  # else nothing was left, and this look begins anew
+            break
+    return ""

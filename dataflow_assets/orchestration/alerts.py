@@ -1,0 +1,93 @@
+"""What somebody must be told: a run that failed, and a check that did not pass.
+
+Here: from Dagster's event log to alerts, as sentences. Not here: how they are sent (see `channels`), and when
+(see `alert_sensors`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dataflow_assets.orchestration.failures import first_failure
+from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
+
+_MOST_ASSETS = 5
+_LONGEST_REASON = 2_000  # characters; a chat refuses long messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """Something went wrong: with which assets and partitions, why, and where to look."""
+
+    title: str
+    assets: tuple[str, ...]
+    partitions: str
+    reason: str
+    link: str
+
+    @property
+    def subject(self) -> str:
+        """One line that names what went wrong, and with what."""
+        few, more = self.assets[:_MOST_ASSETS], len(self.assets) - _MOST_ASSETS
+        named = ", ".join(few) + (f" and {more} more" if more > 0 else "")
+        return " ".join(part for part in (f"{self.title}:", named, self.partitions) if part)
+
+
+def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str) -> Alert | None:
+    """The alert of a run that failed; None where the run is no longer known.
+
+    Args:
+        instance: has the run and its events.
+        record: the event of its failure.
+        ui: the address of the Dagster UI.
+    """
+    run = instance.get_run_by_id(record.run_id)
+    if run is None:
+        return None
+    steps = instance.all_logs(record.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    event = record.event_log_entry.dagster_event
+    said = event.message if event else None
+    return Alert(
+        title="Run failed",
+        assets=_names(run.asset_selection or ()) or (run.job_name,),
+        partitions=_partitions(run),
+        reason=_shortened(first_failure(step.get_dagster_event() for step in steps) or said or "no reason was given"),
+        link=_link(ui, record.run_id),
+    )
+
+
+def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
+    """The alert of an evaluation of a check; None where it passed, or only warns."""
+    event = record.event_log_entry.dagster_event
+    assert event
+    evaluation = event.event_specific_data
+    assert isinstance(evaluation, dg.AssetCheckEvaluation)
+    if evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR:
+        return None
+    return Alert(
+        title=f"Check {evaluation.check_name} failed",
+        assets=(evaluation.asset_key.to_user_string(),),
+        partitions=evaluation.partition or "",
+        reason=_shortened(evaluation.description or "no reason was given"),
+        link=_link(ui, record.run_id),
+    )
+
+
+def _names(keys: Iterable[dg.AssetKey]) -> tuple[str, ...]:
+    return tuple(sorted(key.to_user_string() for key in keys))
+
+
+def _partitions(run: dg.DagsterRun) -> str:
+    first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
+    if first is None or last is None:
+        return run.tags.get("dagster/partition", "")
+    return first if first == last else f"{first} to {last}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"
+
+
+def _link(ui: str, run_id: str) -> str:
+    return f"{ui.rstrip('/')}/runs/{run_id}" if run_id else ui

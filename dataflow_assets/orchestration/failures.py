@@ -1,0 +1,19 @@
+"""Why a run failed, in the words of what failed first.
+
+Here: finding that in a run's events. Not here: who is told.
+"""
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+_AROUND = ("DagsterExecutionLoadInputError", "DagsterExecutionHandleOutputError")  # they only say in which step
+
+
+def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:
+    """The message of the first step that failed; None where no step did."""
+    failures = (event.step_failure_data.error for event in events if event.is_step_failure)
+    error = next((error for error in failures if error), None)
+    while error and error.cause and error.cls_name in _AROUND:
+        error = error.cause
+    return error.message.strip() if error else None

@@ -1,0 +1,37 @@
+"""How far somebody has read Dagster's event log, so that no event is missed or taken twice.
+
+Here: places in the log, as values. Not here: reading it, and what the events say.
+
+The database numbers events before others can see them: one may appear after another with a higher number. So those
+of the last minute are looked at again at each tick, and a place holds which of them were taken before.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import dagster as dg
+
+_SETTLING_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """All events up to the number `settled` were taken, and the `later` ones after it."""
+
+    settled: int = 0
+    later: tuple[int, ...] = ()
+
+    def new(self, records: Iterable[dg.EventLogRecord]) -> list[dg.EventLogRecord]:
+        """Those of the records after `settled` that were not taken."""
+        known = set(self.later)
+        return [record for record in records if record.storage_id not in known]
+
+    def after(self, taken: Sequence[dg.EventLogRecord]) -> "Place":
+        """The place once the first records after `settled`, in order, are taken as well."""
+        rest, settled = time.time() - _SETTLING_SECONDS, self.settled
+        for record in takewhile(lambda record: record.timestamp < rest, taken):
+            settled = record.storage_id
+        numbers = {*self.later, *(record.storage_id for record in taken)}
+        return Place(settled, tuple(sorted(number for number in numbers if number > settled)))

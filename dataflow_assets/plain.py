@@ -1,0 +1,27 @@
+"""Values as JSON can hold them.
+
+Here: single values, whatever they come from. Not here: the columns of tables that hold JSON (see `nested`).
+"""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+
+def plain(value: Any) -> Any:  # noqa: PLR0911, one for each kind
+    """The value as JSON can hold it: numbers as numbers, times in ISO 8601, what else there is as text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case Decimal() if value.is_finite():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case float() if isfinite(value):
+            return value
+        case datetime() | date() | time():
+            return value.isoformat()
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case dict():
+            return {name: plain(item) for name, item in value.items()}
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)

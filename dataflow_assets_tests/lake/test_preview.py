@@ -1,0 +1,82 @@
+"""A preview says of a file what taking it in does, and takes nothing in."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.intake import take_in
+from dataflow_assets.lake.preview import preview
+from dataflow_assets.lake.tables import read_rejects
+from dataflow_assets.landing.sample import write_sample
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources import all_sources, find_source
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land
+
+STREAMS = find_source("streams")
+HEADER = "movie_title,user_email,size_mb,start_at,end_at\n"
+
+
+def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path) -> None:
+    made = write_sample(tmp_path, streams=3_000)
+    for source in all_sources():
+        path = made.files[source.name]
+        said = preview(path, source, "Europe/Paris", most=5)
+        intake = take_in(
+            local_storage,
+            source,
+            land(local_storage, source, path.name, path.read_bytes(), date(2021, 12, 31)).object,
+            "Europe/Paris",
+            first_day=FIRST_DAY,
+        )
+        assert intake
+        assert (said.delivered, said.accepted, said.rejected) == (intake.delivered, intake.accepted, intake.rejected)
+        assert set(said.event_days) == intake.event_days
+        assert (said.kept_out, said.lacking) == (list(intake.kept_out), list(intake.lacking))
+        assert said.rows.height == 5
+        rejects = read_rejects(local_storage, source.name)
+        assert sum(said.codes.values()) == said.rejected == len(rejects)
+        assert [vars(reject) for reject in said.rejects] == [
+            {name: row[name] for name in ("line", "code", "message", "raw")} for row in rejects[:5]
+        ]
+
+
+def test_it_tells_rows_rejects_codes_columns_and_days(tmp_path: Path) -> None:
+    path = tmp_path / "two days.csv"
+    path.write_text(
+        "device," + HEADER + "tv,Heat,a@b,1,2021-12-01T23:30:00Z,2021-12-02T00:30:00Z\n"
+        "tv,Heat,nobody,1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
+        "tv,Heat,a@b,-1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
+        "tv,Heat,a@b,-2,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
+        "tv,Rust,a@b,1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
+    )
+    said = preview(path, STREAMS, "Europe/Paris", most=1)
+    assert said.rows["movie_title"].to_list() == ["Heat"]
+    assert [(reject.line, reject.code) for reject in said.rejects] == [(3, "user_email.regex")]
+    assert list(said.sentences()) == [
+        "5 rows: 2 would be accepted, 3 rejected.",
+        "Rejected: 2 for size_mb.min, 1 for user_email.regex.",
+        "Not declared and kept out: device.",
+        "2 event days, from 2021-12-01 to 2021-12-02.",
+    ]
+    assert said.event_days == [date(2021, 12, 1), date(2021, 12, 2)]
+
+
+@pytest.mark.parametrize("content", ["", HEADER])
+def test_a_file_without_rows(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "none.csv"
+    path.write_text(content)
+    said = preview(path, STREAMS, "UTC", most=5)
+    assert list(said.sentences()) == ["0 rows: 0 would be accepted, 0 rejected."]
+    assert said.rows.columns == STREAMS.schema.column_names()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("streams", "<html>503</html>\n"), ("books", '[{"name": "A"}, {"name":')], ids=["csv", "json"]
+)
+def test_a_file_that_would_be_refused_is_said_to_be(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / "wrong"
+    path.write_text(content)
+    with pytest.raises(FormatError, match="wrong is not a"):
+        preview(path, find_source(name), "UTC", most=5)

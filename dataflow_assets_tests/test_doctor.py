@@ -1,0 +1,235 @@
+"""What is broken is found, said in one line with what to do, and keeps nothing else from being looked at."""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import dagster as dg
+import pytest
+from dagster._daemon.types import DaemonHeartbeat
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from dataflow_assets import doctor
+from dataflow_assets.doctor import Finding, examine
+from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.orchestration.instance import open_instance
+from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
+from dataflow_assets_tests.loading import take_and_load
+from dataflow_assets_tests.orchestration.tiny_definitions import defs
+from dataflow_assets_tests.warehouse.made import ask
+
+__all__ = ["s3_storage", "s3_url"]
+
+EVERYTHING = [
+    *("settings", "disk", "object store", "database", "tables"),
+    *("time zone", "columns", "deliveries", "runs", "daemon"),
+]
+
+
+def found(name: str) -> Finding:
+    """What the doctor finds of one thing."""
+    (finding,) = [finding for finding in examine() if finding.name == name]
+    return finding
+
+
+def database_url(settings: Settings) -> str:
+    assert settings.database_url
+    return settings.database_url.get_secret_value()
+
+
+def test_a_platform_that_is_well(settings: Settings) -> None:
+    open_warehouse(settings)
+    findings = list(examine())
+    assert [finding.name for finding in findings] == EVERYTHING
+    assert {finding.name for finding in findings if finding.state != "ok"} == {"daemon"}
+    assert sorted(path.name for path in settings.home.iterdir()) == ["dagster"], "the probe is left behind"
+
+
+def test_a_wrong_setting_is_all_that_can_be_said(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("DATAFLOW_TIMEZONE", "Nowhere")
+    [finding] = examine()
+    assert (finding.name, finding.state) == ("settings", "problem")
+    assert "DATAFLOW_TIMEZONE='Nowhere' is not usable" in finding.sentence
+
+
+def test_a_new_home_gets_no_database(clean_environment: pytest.MonkeyPatch) -> None:
+    findings = list(examine())
+    assert {finding.state for finding in findings} == {"ok"}
+    assert findings[-1].name == "database"
+    assert not list(load_settings().home.iterdir())
+
+
+def test_a_disk_without_space(settings: Settings) -> None:
+    assert doctor.disk(settings).state == "ok"
+    assert doctor.disk(settings, least_free=1 << 60).state == "warning"
+
+
+def test_a_home_that_is_no_folder(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    clean_environment.setenv("DATAFLOW_HOME", str(tmp_path / "file" / "home"))
+    finding = found("object store")
+    assert finding.state == "problem"
+    assert "set DATAFLOW_HOME" in finding.advice
+
+
+def test_a_bucket_that_is_there(s3_storage: Storage) -> None:
+    assert found("object store").state == "ok"
+    assert s3_storage.store.list(chunk_size=10).collect() == []
+
+
+def test_a_bucket_that_is_missing(s3_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_BUCKET", "missing-bucket")
+    finding = found("object store")
+    assert finding.state == "problem"
+    assert finding.sentence.startswith("s3://missing-bucket at http://127.0.0.1:")
+    assert "S3_BUCKET" in finding.advice
+
+
+def test_an_s3_server_that_is_stopped(s3_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert found("object store").state == "problem"
+
+
+@pytest.fixture
+def unconditional_s3() -> Iterator[str]:
+    """The URL of an S3 server that does not know conditional writes, as older ones do not."""
+    inner = DomainDispatcherApplication(create_backend_app)
+
+    def application(environment: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
+        environment.pop("HTTP_IF_NONE_MATCH", None)
+        answer: Iterable[bytes] = inner(environment, respond)
+        return answer
+
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+def test_a_store_that_writes_over_objects(
+    s3_storage: Storage, unconditional_s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", unconditional_s3)
+    finding = found("object store")
+    assert finding.state == "problem"
+    assert "writes over an object" in finding.sentence
+    assert s3_storage.store.list(chunk_size=10).collect() == []
+
+
+def test_a_database_server_that_is_stopped(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with embedded.acquire(tmp_path / "server", durable=False) as lease:
+        url = lease.url
+    clean_environment.setenv("DATABASE_URL", url)
+    findings = list(examine())
+    assert [(finding.name, finding.state) for finding in findings] == [
+        ("settings", "ok"),
+        ("disk", "ok"),
+        ("object store", "ok"),
+        ("database", "problem"),
+    ]
+    assert "cannot be reached" in findings[-1].sentence
+    assert url.split(":")[2].split("@")[0] not in findings[-1].sentence
+
+
+def test_no_failure_shows_a_secret(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("DATABASE_URL", "postgresql://me:hid%25den@127.0.0.1:1/nothing")
+
+    def leak() -> Finding:
+        raise ValueError("of hid%25den and hid%den")
+
+    finding = doctor._found("leak", leak, load_settings())
+    assert finding == Finding("leak", "problem", "It could not be looked at: ValueError: of ******** and ********.")
+
+
+def test_a_server_that_is_too_old(settings: Settings) -> None:
+    assert doctor.database(settings).state == "ok"
+    assert doctor.database(settings, oldest=99).advice == "Use PostgreSQL 99 or a later one."
+
+
+def test_a_database_without_the_tables(clean_environment: pytest.MonkeyPatch, empty_database_url: str) -> None:
+    clean_environment.setenv("DATABASE_URL", empty_database_url)
+    *_, finding = examine()
+    assert (finding.name, finding.state) == ("tables", "problem")
+    assert "run `dataflow init-db` first" in finding.sentence
+    [(tables,)] = ask(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    assert tables == 0
+
+
+def test_another_time_zone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("time zone").sentence == "The warehouse is new."
+    assert ask(database_url(settings), "SELECT * FROM warehouse.identity") == [], "the doctor decided on a time zone"
+    open_warehouse(settings)
+    monkeypatch.setenv("DATAFLOW_TIMEZONE", "Europe/Paris")
+    finding = found("time zone")
+    assert finding.state == "problem"
+    assert "was made with DATAFLOW_TIMEZONE=UTC, not Europe/Paris" in finding.sentence
+
+
+def test_columns_that_somebody_altered(settings: Settings) -> None:
+    ask(database_url(settings), "ALTER TABLE warehouse.streams DROP COLUMN size_mb")
+    ask(database_url(settings), "ALTER TABLE warehouse.users_history ALTER last_name SET NOT NULL")
+    finding = found("columns")
+    assert finding.state == "problem"
+    assert "warehouse.streams has no column size_mb" in finding.sentence
+    assert "warehouse.users_history requires a value of last_name" in finding.sentence
+    assert found("daemon").state == "warning", "what comes after it is looked at too"
+
+
+def test_a_delivery_that_was_refused(settings: Settings) -> None:
+    key = land(open_storage(settings), "users", "u.csv", "no\nusers\n").object
+    take_and_load(lambda _: None, settings, "users", key)
+    finding = found("deliveries")
+    assert (finding.state, finding.sentence) == ("warning", "1 rejected.")
+
+
+def start_run(settings: Settings, **tags: str) -> str:
+    """A run that was started and never ended; its id."""
+    with open_instance(settings) as instance:
+        run = instance.create_run_for_job(defs.resolve_job_def("quick_job"), tags=tags)
+        started = dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, "quick_job", message="")
+        instance.report_dagster_event(started, run.run_id)
+    return run.run_id
+
+
+def test_a_run_whose_process_is_gone(settings: Settings) -> None:
+    assert found("runs").sentence == "0 are under way."
+    run = start_run(settings, **{".dagster/grpc_info": json.dumps({"host": "127.0.0.1", "port": 1})})
+    finding = found("runs")
+    assert finding.state == "problem"
+    assert run in finding.sentence
+
+
+def test_a_run_that_takes_very_long(settings: Settings) -> None:
+    run = start_run(settings)
+    assert found("runs") == Finding("runs", "ok", "1 are under way.")
+    ask(database_url(settings), "UPDATE runs SET start_time = start_time - 7 * 3600 WHERE run_id = %s", run)
+    finding = found("runs")
+    assert (finding.state, finding.sentence) == ("warning", f"Under way for more than 6 hours: the run {run}.")
+
+
+def beat(settings: Settings, instant: datetime, leave_out: str = "") -> None:
+    """Heartbeats of the daemon's parts, as it sends them."""
+    with open_instance(settings) as instance:
+        for part in set(instance.get_required_daemon_types()) - {leave_out}:
+            instance.add_daemon_heartbeat(DaemonHeartbeat(instant.timestamp(), part, "made up"))
+
+
+def test_a_daemon_that_does_not_run(settings: Settings) -> None:
+    assert found("daemon").sentence == "It does not run: no file is taken in by itself."
+    beat(settings, datetime(2021, 12, 1, 6, tzinfo=UTC))
+    finding = found("daemon")
+    assert (finding.state, finding.sentence[:39]) == ("warning", "It does not run since 2021-12-01 06:00 ")
+    beat(settings, datetime.now(UTC), leave_out="SENSOR")
+    finding = found("daemon")
+    assert (finding.state, finding.sentence) == ("problem", "Parts of it do not run: SENSOR.")
+    beat(settings, datetime.now(UTC))
+    assert found("daemon").state == "ok"
