@@ -3,7 +3,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataflow_assets.batches import prefetched
+from dataflow_assets.batches import batched, prefetched
+
+
+def test_a_stream_is_cut_into_batches() -> None:
+    assert list(batched(iter(range(5)), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(batched([1, 2], 2)) == [[1, 2]]
+    assert list(batched([], 2)) == []
 
 
 def test_batches_come_unchanged_and_in_order() -> None:

@@ -54,12 +54,13 @@ class Batch:
 class Content:
     """What a file holds.
 
-    Accepted rows come in the order of the file; `position` numbers the rows that the format's own rules let
-    through, from 0. The batches can be gone through once, and raise FormatError where the file as a whole turns out
-    not to be what its source declares.
+    Accepted rows come in the order of the file. `position` counts them from 0, and with them the rejected rows that
+    the format itself has nothing against, or all of them: it is the same whenever the file is read. The batches can be
+    gone through once, and raise FormatError where the file as a whole turns out not to be what its source declares.
 
     `kept_out` are the names that the file has and its source does not declare, as far as the batches were gone
-    through and no more than MOST_NAMES; `lacking` the declared columns that a CSV file does not have, read as null.
+    through and no more than MOST_NAMES; `lacking` the declared columns that a file of CSV or Parquet lacks, read
+    as null.
     """
 
     batches: Iterator[Batch]

@@ -1,7 +1,7 @@
 """What lies in landing, a piece at a time.
 
 Here: the folders of the days, and the objects of some of them in pages, with those whose names cannot be read. Not
-here: which folders are worth a look (see the landing sensor), and what is new (see `warehouse.arrivals`).
+here: which folders are looked at (see `sweep`), and what is new (see `warehouse.arrivals`).
 """
 
 import os
@@ -222,5 +222,6 @@ def _walk_s3(storage: Storage, folders: Sequence[str], place: str) -> Iterator[P
     end = end_of(folders[-1])
     found = list_objects(storage, _source_folder(folders[0]), max(place, folders[0]))
     for some in batched(takewhile(lambda listed: listed.key < end, found), _PAGE):
-        yield Page(some, some[-1].key)
+        # A name that cannot be read is not shown as it is, and no place.
+        yield Page(some, next((listed.key for listed in reversed(some) if listed.last_modified), None))
     yield Page([], end)

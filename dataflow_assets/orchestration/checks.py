@@ -9,7 +9,7 @@ from datetime import date
 
 import dagster as dg
 
-from dataflow_assets.orchestration.slices import Figures, partition_metadata
+from dataflow_assets.orchestration.slices import Figures, as_metadata
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.records import OtherColumns, held_deliveries, other_columns
 
@@ -120,7 +120,7 @@ def log_evaluations(
                 severity=severity,
                 description=warnings.get(day),
                 partition=day.isoformat(),
-                metadata=partition_metadata(figures.get(day, {})),
+                metadata=as_metadata(figures.get(day, {})),
             )
         )
 

@@ -47,12 +47,17 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> N
     ) from next(iter(failed.values()))
 
 
-def partition_metadata(figures: Figures) -> dict[str, dg.MetadataValue]:
-    """What a materialization says of its partition; `rows` is how many rows the partition has now."""
-    metadata: dict[str, dg.MetadataValue] = {
+def as_metadata(figures: Figures) -> dict[str, dg.MetadataValue]:
+    """Figures as Dagster shows them, and plots the numbers."""
+    return {
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.json(list(value))
         for name, value in figures.items()
     }
+
+
+def partition_metadata(figures: Figures) -> dict[str, dg.MetadataValue]:
+    """What a materialization says of its partition; `rows` is how many rows the partition has now."""
+    metadata = as_metadata(figures)
     if "rows" in figures:
         metadata["dagster/partition_row_count"] = metadata["rows"]
     return metadata

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake import json_files
 from dataflow_assets.lake.parsing import MOST_NAMES
 from dataflow_assets.lake.reading import Reject, check_format, read_file
 from dataflow_assets.sources import find_source
@@ -214,6 +215,13 @@ def test_a_damaged_object_is_one_reject_and_leaves_the_others(file: Path, case: 
         ("title.min_length", '{"name":""}'),
     ]
     assert delivered == 7
+
+
+def test_damaged_objects_are_read_some_at_a_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_files, "_BLOCK_BYTES", 100)
+    file.write_bytes(b"[" + b",".join([A, b'{"name":tru}'] * 20) + b"]")
+    rows, rejects, delivered = _read(file)
+    assert (rows, len(rejects), delivered) == ([A_ROW] * 20, 20, 40)
 
 
 def test_equal_keys_of_different_objects_are_none_twice(file: Path) -> None:

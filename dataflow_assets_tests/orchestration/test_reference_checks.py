@@ -104,7 +104,7 @@ def test_a_review_of_an_unknown_book_is_counted_and_one_of_no_book_is_not(platfo
     assert note(platform, *deliveries) == [
         "reviews: 3 rows name a book_title unknown to books; they are kept, see the check references_known."
     ]
-    platform.land("reviews", "2021-12-03", json.dumps(reviews[:2]), "reviews.json")
+    platform.land("reviews", "2021-12-03", json.dumps([*reviews[:2], reviews[4]]), "reviews.json")
     assert platform.run("lake/reviews warehouse/reviews", "2021-12-02", "2021-12-03").success
     # The table as it stands, for each day of the run: what is missing from the newest dump counts no more.
     for day, is_passed, sentence, figures in evaluated(platform, "warehouse/reviews"):
