@@ -8,7 +8,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -69,6 +69,7 @@ class State(StrEnum):
     LANDED = "landed"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    HELD = "held"
     SUPERSEDED = "superseded"
     STRAY = "stray"
 
@@ -296,6 +297,8 @@ def deliveries(
     for row in rows:
         if "reason" in row:
             _say(f"{row['object']} {row['reason']}.")
+        elif row["state"] == "held":
+            _say(f"{row['object']} is held back: {row['held']}")
 
 
 @app.command()
@@ -354,11 +357,18 @@ def explain(
     from dataflow_assets.lake import explain as explaining
     from dataflow_assets.lake.tables import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import find_source
+    from dataflow_assets.sources import Snapshot, find_source
+    from dataflow_assets.warehouse.belief import held_back
 
     wanted = find_source(source)
     texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
-    found = explaining.explain(rows_table(storage, wanted).scan(), wanted, texts)
+    table = rows_table(storage, wanted)
+    version = table.open().version()
+    held: Mapping[date, str] = {}
+    if isinstance(wanted, Snapshot):
+        dumps = table.dumps(version)
+        held = held_back(dumps.rows, dumps.released, wanted.smallest_share)
+    found = explaining.explain(table.scan(version), wanted, texts, held.keys())
     rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:
         origins = [vars(origin) for origin in found.origins]
@@ -382,16 +392,20 @@ def preview(
     file: Annotated[Path, typer.Argument(help="The file to look into.")],
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
     rows: Annotated[int, typer.Option(min=0, help="How many rows, and how many rejects, to print.")] = 10,
+    delivered: Delivered = None,
     as_json: Json = False,
 ) -> None:
     """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
+    from dataflow_assets.lake.intake import event_bounds
     from dataflow_assets.lake.preview import preview as look_into
     from dataflow_assets.sources import find_source
 
     source = find_source(model)
     if not file.is_file():
         raise NotFoundError(f"There is no file {file}.")
-    found = look_into(file, source, load_settings().timezone, rows)
+    settings = load_settings()
+    bounds = event_bounds(source, _delivery_day(settings, delivered), settings.timezone, settings.first_day)
+    found = look_into(file, source, settings.timezone, rows, bounds)
     if as_json:
         read = {"rows": plain(found.rows.to_dicts()), "rejects": [vars(reject) for reject in found.rejects]}
         _print_json(

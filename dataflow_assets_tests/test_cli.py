@@ -311,7 +311,7 @@ def test_preview_tells_what_would_happen_and_writes_nothing(
     assert said["event_days"][-1] == "2021-12-31"
     code, out, err = run("preview", str(tmp_path / "sample/vendor/books.json"), "--model", "streams")
     assert (code, out) == (1, "")
-    assert err.startswith("Error: books.json is not")
+    assert err.startswith("Error: books.json is named .json, but its source is declared as .csv.")
     assert not Path(os.environ["DATAFLOW_HOME"]).exists()
 
 
@@ -439,7 +439,8 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
     assert code == 1
     assert "Note: landing/movies/2021-12-03/bad.csv is held back: 101 of its 102 rows are rejected" in err
     assert titles() == {"A"}
-    assert run("release", "landing/movies/2021-12-03/bad.csv")[0] == 0
+    code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
+    assert code == 0, err
     assert titles() == {"E"}
     (settings.home / "landing/movies/2021-12-03/bad.csv").unlink()
     code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
@@ -468,6 +469,7 @@ def test_replay_reads_again_what_another_declaration_rejected_once(
         [
             "Note: landing/streams/2021-12-31/gone.csv is gone from landing, so that its rejected rows cannot be read "
             "again.",
+            "Note: Nothing was loaded into movies, users yet, so nobody can tell what streams names in vain.",
             "Read again: landing/streams/2021-12-31/bad.csv",
         ],
     )
