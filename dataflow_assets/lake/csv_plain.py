@@ -9,7 +9,7 @@ import re
 import polars as pl
 
 from dataflow_assets.lake.csv_parts import LONGEST_RECORD, Form, Part, reject
-from dataflow_assets.lake.parsing import Reject
+from dataflow_assets.lake.parsing import Reject, looks_packed, text_lines
 from dataflow_assets.sources.declaration import Csv
 
 _RAW = pl.col("raw")
@@ -60,10 +60,10 @@ def _carriage_returns(content: bytes) -> int:
 
 def _lines(content: bytes, first_line: int, reader: Csv) -> pl.DataFrame:
     """The lines as `line` and `raw` (String)."""
-    try:
-        lines = pl.read_lines(content, name="raw").with_row_index("line", first_line)
-    except pl.exceptions.ComputeError:
-        raise NotPlainError("it is not all UTF-8") from None
+    found = text_lines(content)
+    if found is None:
+        raise NotPlainError("it is not all UTF-8, or does not look so")
+    lines = found.with_row_index("line", first_line)
     if reader.quote.encode() in content:
         quoted = _RAW.filter(_RAW.str.contains(reader.quote, literal=True))
         if lines.select((~quoted.str.contains(_whole_record(reader))).any()).item():
@@ -112,6 +112,8 @@ def _empty_fields(reader: Csv) -> str:
 
 def _values(content: bytes, form: Form) -> pl.DataFrame:
     """The values (String) of lines that each have one of every column; what is empty, in quotes or not, is null."""
+    if looks_packed(content):  # where blank lines before it are gone
+        raise NotPlainError("it does not look like text")
     text = pl.read_csv(
         content,
         has_header=False,

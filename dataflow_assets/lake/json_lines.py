@@ -13,7 +13,7 @@ import polars as pl
 from dataflow_assets.batches import prefetched
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.json_records import ENCODING, FAULT, TOO_LONG, read_records
-from dataflow_assets.lake.parsing import Batch, Content, parser
+from dataflow_assets.lake.parsing import Batch, Content, parser, text_lines
 from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Json, Source
 from dataflow_assets.window import Window
@@ -72,12 +72,13 @@ def _records(path: Path) -> Iterator[pl.DataFrame]:
 
 def _lines(content: bytes) -> pl.DataFrame:
     """The text of each line, and the code of what is wrong with it as a text."""
-    try:
-        lines = pl.read_lines(content, name="raw").with_columns(pl.lit(None, pl.String).alias(FAULT))
-    except pl.exceptions.ComputeError:
+    lines = text_lines(content)
+    if lines is None:
         texts = [(line.decode(errors="replace"), line) for line in content.removesuffix(b"\n").split(b"\n")]
         found = [(text, None if text.encode() == line else ENCODING) for text, line in texts]
         lines = pl.DataFrame(found, {"raw": pl.String, FAULT: pl.String}, orient="row")
+    else:
+        lines = lines.with_columns(pl.lit(None, pl.String).alias(FAULT))
     return lines.with_columns(
         pl.when(_RAW.str.len_bytes() > _LONGEST_LINE).then(pl.lit(TOO_LONG)).otherwise(FAULT).alias(FAULT)
     )

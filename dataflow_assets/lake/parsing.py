@@ -17,6 +17,7 @@ from dataflow_assets.lake.validation import POSITION
 from dataflow_assets.sources.declaration import Source
 
 BATCH_ROWS = 122_880  # a row group of DuckDB's readers
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x^", b"x\x9c", b"x\xda")  # as gzip, zstd and zlib begin
 MOST_NAMES = 100  # keys of JSON may be values, of which there is no end
 
 
@@ -98,6 +99,21 @@ def batches(
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)
         yield frame
+
+
+def text_lines(content: bytes) -> pl.DataFrame | None:
+    """The lines of some bytes, as `raw` (String); None where Polars cannot read them: they are not all UTF-8."""
+    if looks_packed(content):
+        return None
+    try:
+        return pl.read_lines(content, name="raw")
+    except pl.exceptions.ComputeError:
+        return None
+
+
+def looks_packed(content: bytes) -> bool:
+    """Whether Polars would unpack the bytes before it reads them, though they may be text: a line that begins `x^`."""
+    return content.startswith(_PACKED)
 
 
 def pattern(path: Path) -> str:

@@ -77,6 +77,7 @@ def _row(line: str) -> Row:
 @given(PLACE, REMOVED, PUT.filter(lambda put: b'"' not in put))
 @example(100, 0, b"\r")
 @example(100, 1, b"\xff")
+@example(0, 0, b"\x28\xb5\x2f\xfd")
 def test_without_quotes_every_row_that_was_not_touched_is_in(file: Path, place: int, removed: int, put: bytes) -> None:
     content, damage = _damaged((HEAD + "".join(PLAIN)).encode(), len(HEAD) + place, removed, put)
     file.write_bytes(content)

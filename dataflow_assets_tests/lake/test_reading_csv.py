@@ -152,6 +152,8 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
     "columns without names": (b"email,first_name,last_name,\na@x,A,Aa,1\n", [A], []),
     "columns that differ by case": (b"Email,email,first_name,last_name\n1,a@x,A,Aa\n", [A], []),
     "strange column names": (b'email,first_name,last_name,"q""uote",\xff,x\0y\na@x,A,Aa,1,2,3\n', [A], []),
+    "what looks compressed": (HEAD + b"x^@x,A,Aa\n", [("x^@x", "A", "Aa")], []),
+    "what looks compressed after a blank line": (HEAD + b"\nx^@x,A,Aa\n", [("x^@x", "A", "Aa")], []),
     "invalid UTF-8": (
         HEAD + b"c@x,C\xe9,Cc\na@x,A,Aa\nd,D,Dd\n",
         [A],

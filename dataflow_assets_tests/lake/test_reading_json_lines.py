@@ -52,6 +52,7 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
     "blank lines": (b"\n  \n" + A + b"\n\t\n\n" + b"no\n\n", [A_ROW], [(6, INVALID, "no")]),
     "spaces around": (b" " + A + b"\t\n", [A_ROW], []),
     "a broken line": (A + b'\n{"email":"b@x",\n' + B, [A_ROW, B_ROW], [(2, INVALID, '{"email":"b@x",')]),
+    "what looks compressed": (b"x^\n" + B, [B_ROW], [(1, INVALID, "x^")]),
     "a broken line, first of all": (b"{ no\n" + B, [B_ROW], [(1, INVALID, "{ no")]),
     "an unclosed quote": (b'{"email":"b@x}\n' + A, [A_ROW], [(1, INVALID, '{"email":"b@x}')]),
     "no objects": (
