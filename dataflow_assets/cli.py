@@ -42,6 +42,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
+_WHOLE_CELL = 10  # characters that are not folded in a table
 _LONGEST_CELL = 60  # characters
 
 
@@ -292,8 +293,8 @@ def deliveries(
     if as_json:
         _print_json(rows)
         return
-    columns = ["source", "day", "object", "state", "delivered", "accepted", "rejected", "event days", "landed"]
-    _print_table(columns, [_delivery_line(row, settings.timezone) for row in rows])
+    columns = ["source", "day", "object", "state", "accepted", "rejected", "days"]
+    _print_table(columns, [_delivery_line(row) for row in rows])
     for row in rows:
         if "reason" in row:
             _say(f"{row['object']} {row['reason']}.")
@@ -506,18 +507,15 @@ def _expected(settings: Settings) -> "Expected":
     return Expected(names, frozenset(daily_partitions(settings).get_partition_keys()))
 
 
-def _delivery_line(row: dict[str, Any], timezone: str) -> list[str]:
-    days = row.get("event_days") or []
-    counts = [f"{row[name]:,}" if name in row else "" for name in ("delivered", "accepted", "rejected")]
-    landed = row["last_modified"] and datetime.fromisoformat(row["last_modified"]).astimezone(ZoneInfo(timezone))
+def _delivery_line(row: dict[str, Any]) -> list[str]:
+    counts = [f"{row[name]:,}" if name in row else "" for name in ("accepted", "rejected")]
     return [
         row["source"] or "",
         row["day"] or "",
         row["object"].split("/", 3)[-1] if row["day"] else row["object"],
         row["state"],
         *counts,
-        " to ".join(sorted({days[0], days[-1]})) if days else "",
-        f"{landed:%Y-%m-%d %H:%M}" if landed else "",
+        f"{len(days):,}" if (days := row.get("event_days")) else "",
     ]
 
 
@@ -611,7 +609,9 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*(Column(name, overflow="fold") for name in columns))
+    longest = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    whole = [min(length, _WHOLE_CELL) for length in longest]  # before a short text is folded, long ones are
+    table = Table(*(Column(name, overflow="fold", min_width=width) for name, width in zip(columns, whole, strict=True)))
     for row in rows:
         table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
     Console().print(table)
