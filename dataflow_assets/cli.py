@@ -8,7 +8,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -42,6 +42,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
+_WHOLE_CELL = 10  # characters that are not folded in a table
 _LONGEST_CELL = 60  # characters
 
 
@@ -69,6 +70,7 @@ class State(StrEnum):
     LANDED = "landed"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    HELD = "held"
     SUPERSEDED = "superseded"
     STRAY = "stray"
 
@@ -291,11 +293,13 @@ def deliveries(
     if as_json:
         _print_json(rows)
         return
-    columns = ["source", "day", "object", "state", "delivered", "accepted", "rejected", "event days", "landed"]
-    _print_table(columns, [_delivery_line(row, settings.timezone) for row in rows])
+    columns = ["source", "day", "object", "state", "accepted", "rejected", "days"]
+    _print_table(columns, [_delivery_line(row) for row in rows])
     for row in rows:
         if "reason" in row:
             _say(f"{row['object']} {row['reason']}.")
+        elif row["state"] == "held":
+            _say(f"{row['object']} is held back: {row['held']}")
 
 
 @app.command()
@@ -354,11 +358,18 @@ def explain(
     from dataflow_assets.lake import explain as explaining
     from dataflow_assets.lake.tables import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import find_source
+    from dataflow_assets.sources import Snapshot, find_source
+    from dataflow_assets.warehouse.belief import held_back
 
     wanted = find_source(source)
     texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
-    found = explaining.explain(rows_table(storage, wanted).scan(), wanted, texts)
+    table = rows_table(storage, wanted)
+    version = table.open().version()
+    held: Mapping[date, str] = {}
+    if isinstance(wanted, Snapshot):
+        dumps = table.dumps(version)
+        held = held_back(dumps.rows, dumps.released, wanted.smallest_share)
+    found = explaining.explain(table.scan(version), wanted, texts, held.keys())
     rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:
         origins = [vars(origin) for origin in found.origins]
@@ -382,16 +393,20 @@ def preview(
     file: Annotated[Path, typer.Argument(help="The file to look into.")],
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
     rows: Annotated[int, typer.Option(min=0, help="How many rows, and how many rejects, to print.")] = 10,
+    delivered: Delivered = None,
     as_json: Json = False,
 ) -> None:
     """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
+    from dataflow_assets.lake.intake import event_bounds
     from dataflow_assets.lake.preview import preview as look_into
     from dataflow_assets.sources import find_source
 
     source = find_source(model)
     if not file.is_file():
         raise NotFoundError(f"There is no file {file}.")
-    found = look_into(file, source, load_settings().timezone, rows)
+    settings = load_settings()
+    bounds = event_bounds(source, _delivery_day(settings, delivered), settings.timezone, settings.first_day)
+    found = look_into(file, source, settings.timezone, rows, bounds)
     if as_json:
         read = {"rows": plain(found.rows.to_dicts()), "rejects": [vars(reject) for reject in found.rejects]}
         _print_json(
@@ -492,18 +507,15 @@ def _expected(settings: Settings) -> "Expected":
     return Expected(names, frozenset(daily_partitions(settings).get_partition_keys()))
 
 
-def _delivery_line(row: dict[str, Any], timezone: str) -> list[str]:
-    days = row.get("event_days") or []
-    counts = [f"{row[name]:,}" if name in row else "" for name in ("delivered", "accepted", "rejected")]
-    landed = row["last_modified"] and datetime.fromisoformat(row["last_modified"]).astimezone(ZoneInfo(timezone))
+def _delivery_line(row: dict[str, Any]) -> list[str]:
+    counts = [f"{row[name]:,}" if name in row else "" for name in ("accepted", "rejected")]
     return [
         row["source"] or "",
         row["day"] or "",
         row["object"].split("/", 3)[-1] if row["day"] else row["object"],
         row["state"],
         *counts,
-        " to ".join(sorted({days[0], days[-1]})) if days else "",
-        f"{landed:%Y-%m-%d %H:%M}" if landed else "",
+        f"{len(days):,}" if (days := row.get("event_days")) else "",
     ]
 
 
@@ -597,7 +609,9 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*(Column(name, overflow="fold") for name in columns))
+    longest = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    whole = [min(length, _WHOLE_CELL) for length in longest]  # before a short text is folded, long ones are
+    table = Table(*(Column(name, overflow="fold", min_width=width) for name, width in zip(columns, whole, strict=True)))
     for row in rows:
         table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
     Console().print(table)

@@ -196,7 +196,12 @@ def deliveries(settings: Settings) -> Finding:
     said = ", ".join(f"{count:,} {state}" for state, count in counted.items()) or "None yet"
     if set(counted) <= {"accepted"}:
         return Finding("deliveries", "ok", f"{said}.")
-    return Finding("deliveries", "warning", f"{said}.", "`dataflow rejects` says why; land a mended file in its place.")
+    return Finding(
+        "deliveries",
+        "warning",
+        f"{said}.",
+        "`dataflow deliveries` and `dataflow rejects` say why; land a mended file, or release what is held.",
+    )
 
 
 def runs(settings: Settings) -> Finding:

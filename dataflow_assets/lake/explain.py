@@ -3,7 +3,7 @@
 Here: pure functions over rows of the lake. Not here: opening the lake (see `tables`), and how this is printed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -66,13 +66,14 @@ def key_texts(source: Source, parts: Sequence[str]) -> dict[str, str]:
     return named | dict(zip(unnamed, others, strict=False))
 
 
-def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str]) -> Explanation:
+def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], held: Set[date] = frozenset()) -> Explanation:
     """Find out where the rows of a key came from; where parts of it are left out, which keys there are.
 
     Args:
         lake: all rows of the source's lake table.
         source: names key and columns.
         texts: some parts of the key, as texts of a file or as our commands print them.
+        held: delivery days of a snapshot whose dumps are held back.
 
     Raises:
         NotFoundError: a text is no value of its column's type.
@@ -84,12 +85,18 @@ def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str]) -> Exp
     rows = matching.collect(engine="streaming").sort(_ORDER).to_dicts()
     if isinstance(source, Events):
         return Explanation(keys=keys, origins=tuple(_events(rows, source)))
-    last_seen = rows[-1]["delivery_day"]
-    later = lake.filter(pl.col("delivery_day") > last_seen).select(pl.min("delivery_day"))
+    believed = [row for row in rows if row["delivery_day"] not in held]
+    unbelieved = [_origin(row, source, "held back") for row in rows if row["delivery_day"] in held]
+    if not believed:
+        return Explanation(keys=keys, origins=tuple(unbelieved))
+    last_seen = believed[-1]["delivery_day"]
+    is_later = (pl.col("delivery_day") > last_seen) & ~pl.col("delivery_day").is_in(list(held))
+    later = lake.filter(is_later).select(pl.min("delivery_day"))
+    origins = sorted([*_snapshots(believed, source), *unbelieved], key=lambda origin: origin.delivery_day)
     return Explanation(
         keys=keys,
-        origins=tuple(_snapshots(rows, source)),
-        first_seen=rows[0]["delivery_day"],
+        origins=tuple(origins),
+        first_seen=believed[0]["delivery_day"],
         last_seen=last_seen,
         missing_since=later.collect(engine="streaming").item(),
     )

@@ -103,7 +103,7 @@ def take_in(
             delivery = landing.current(key)
             if delivery is None:
                 return None
-            bounds = _bounds(source, delivery, timezone, first_day)
+            bounds = event_bounds(source, delivery.day, timezone, first_day)
             older = list(_since(table.intakes(base, delivery), told))
             about = older[0][1] if older else {}
             is_asked_for = release and about.get("released") != about.get("digest")
@@ -140,14 +140,15 @@ def _facts(about: Mapping[str, Any], staging: Staging, *, release: bool) -> dict
     return {**staging.facts, "released": released}
 
 
-def _bounds(source: Source, delivery: Delivery, timezone: str, first_day: date) -> Window | None:
-    """When the events of a delivery may begin: from the first day to the day after it, all of which have a partition.
+def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> Window | None:
+    """When the events of a delivery day may begin: from the first day to the day after it.
 
-    It is an empty window where something was delivered before the first day; None for a snapshot.
+    All of these days have a partition. It is an empty window where something was delivered before the first day; None
+    for a snapshot.
     """
     if not isinstance(source, Events):
         return None
-    last = max(delivery.day + timedelta(days=1), first_day - timedelta(days=1))
+    last = max(day + timedelta(days=1), first_day - timedelta(days=1))
     return Window.of_days(first_day, last, timezone)
 
 
@@ -173,7 +174,7 @@ def read_otherwise(
 
     def is_read_otherwise(delivery: Delivery) -> bool:
         _, about = table.last_intake(base, delivery)
-        reading = reading_of(source, _bounds(source, delivery, timezone, first_day))
+        reading = reading_of(source, event_bounds(source, delivery.day, timezone, first_day))
         return bool(about) and about.get("reading") != reading
 
     return [delivery for delivery in deliveries if is_read_otherwise(delivery)]

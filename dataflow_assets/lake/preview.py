@@ -16,6 +16,7 @@ from dataflow_assets.lake.event_days import ends, spans, touched_days
 from dataflow_assets.lake.reading import Reject, read_file
 from dataflow_assets.lake.staging import require_sum
 from dataflow_assets.sources.declaration import Events, Source
+from dataflow_assets.window import Window
 
 
 @dataclass(kw_only=True)
@@ -23,7 +24,8 @@ class Preview:
     """What would become of a file's rows. delivered = accepted + rejected.
 
     `rows` are the first accepted ones, `rejects` the first rejected; `codes` counts all rejects by code. `event_days`
-    are the days that it touches, `kept_out` its columns that are not declared, `lacking` the declared ones it lacks.
+    are the days that it touches, `kept_out` its columns that are not declared, `lacking` the declared ones it lacks,
+    `mended` what is changed so that rows can be accepted.
     """
 
     rows: pl.DataFrame
@@ -35,12 +37,19 @@ class Preview:
     event_days: list[date] = field(default_factory=list)
     kept_out: list[str] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
+    mended: Counter[str] = field(default_factory=Counter)
 
     def sentences(self) -> Iterator[str]:
         """What would become of the whole file."""
         yield f"{self.delivered:,} rows: {self.accepted:,} would be accepted, {self.rejected:,} rejected."
         if self.codes:
             yield "Rejected: " + ", ".join(f"{count:,} for {code}" for code, count in self.codes.most_common()) + "."
+        if self.mended:
+            yield (
+                "Mended: "
+                + ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in self.mended.items())
+                + "."
+            )
         if self.kept_out:
             yield f"Not declared and kept out: {', '.join(self.kept_out)}."
         if self.lacking:
@@ -49,7 +58,7 @@ class Preview:
             yield f"{len(self.event_days)} event days, from {self.event_days[0]} to {self.event_days[-1]}."
 
 
-def preview(path: Path, source: Source, timezone: str, most: int) -> Preview:
+def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window | None) -> Preview:
     """Read a file to its end and write nothing; no more than one batch of it is held at a time.
 
     Args:
@@ -57,17 +66,19 @@ def preview(path: Path, source: Source, timezone: str, most: int) -> Preview:
         source: whose rows it holds.
         timezone: cuts the event days.
         most: how many rows, and how many rejects, are kept.
+        bounds: when events may begin; None of a snapshot.
 
     Raises:
         FormatError: the file as a whole would be refused.
     """
-    content = read_file(path, source)
+    content = read_file(path, source, bounds)
     found = Preview(rows=source.schema.create_empty())
     times: list[pl.DataFrame] = []
     for batch in content.batches:
         found.delivered += batch.delivered
         found.accepted += batch.rows.height
         found.rejected += len(batch.rejects)
+        found.mended.update(batch.mended)
         found.codes.update(reject.code for reject in batch.rejects)
         found.rows = pl.concat([found.rows, batch.rows.head(most - found.rows.height).select(found.rows.columns)])
         found.rejects += batch.rejects[: most - len(found.rejects)]

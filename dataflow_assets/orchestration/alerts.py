@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from dataflow_assets.orchestration.checks import BELIEVED, HELD
 from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
 
@@ -58,12 +59,13 @@ def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str)
 
 
 def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
-    """The alert of an evaluation of a check; None where it passed, or only warns."""
+    """The alert of an evaluation of a check; None where it passed, or only warns and nothing waits for somebody."""
     event = record.event_log_entry.dagster_event
     assert event
     evaluation = event.event_specific_data
     assert isinstance(evaluation, dg.AssetCheckEvaluation)
-    if evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR:
+    is_waiting = evaluation.check_name in (HELD, BELIEVED)
+    if evaluation.passed or not (is_waiting or evaluation.severity is dg.AssetCheckSeverity.ERROR):
         return None
     return Alert(
         title=f"Check {evaluation.check_name} failed",

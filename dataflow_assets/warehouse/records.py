@@ -127,11 +127,16 @@ def _supersede(connection: Connection, intakes: Iterable[Intake]) -> None:
 
 
 def read_deliveries(url: str, source: str | None, day: date | None) -> list[dict[str, Any]]:
-    """What is recorded of one source or day, or of all, by the names of the record's columns, as in JSON."""
+    """What is recorded of one source or day, or of all, by the names of the record's columns, as in JSON.
+
+    What is part of a dump that is held back is held, too.
+    """
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT to_json(deliveries)::text FROM warehouse.deliveries "
+            "SELECT (to_jsonb(deliveries) || CASE WHEN state = 'accepted' AND dumps.held IS NOT NULL "
+            "THEN jsonb_build_object('state', 'held', 'held', dumps.held) ELSE '{}' END)::text "
+            "FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
             "WHERE ($1 = '' OR source = $1) AND ($2 = '' OR day::text = $2)",
             *(source or "", day.isoformat() if day else ""),
         )
@@ -167,7 +172,7 @@ def held_back(url: str, deliveries: Iterable[Delivery]) -> list[str]:
         found = execute(
             connection,
             "SELECT delivery FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
-            "WHERE deliveries.held IS NOT NULL OR dumps.held IS NOT NULL",
+            "WHERE state = 'held' OR (state <> 'superseded' AND dumps.held IS NOT NULL)",
         )
     held = {key for (key,) in found}
     return [delivery.object for delivery in deliveries if delivery.id in held]

@@ -87,6 +87,11 @@ class Shops(dy.Schema):
 SHOPS = Snapshot(name="shops", singular="shop", description="", owner="", schema=Shops, reader=Csv(), key=("name",))
 
 
+def lake_of(rows: list[tuple[str, str | None, int, str, date, int]]) -> pl.DataFrame:
+    origin = {"position": pl.Int64, "object": pl.String, "delivery_day": pl.Date, "delivery": pl.Int64}
+    return pl.DataFrame(rows, {**SHOPS.schema.create_empty().schema, **origin}, orient="row")
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 5), st.sampled_from("xy"), st.sampled_from("ab"), st.sampled_from(["p", "q", None])),
@@ -95,19 +100,11 @@ SHOPS = Snapshot(name="shops", singular="shop", description="", owner="", schema
     )
 )
 def test_it_says_of_any_dumps_what_the_warehouse_makes_of_them(rows: list[tuple[int, str, str, str | None]]) -> None:
-    lake = pl.DataFrame(
+    lake = lake_of(
         [
             (name, city, position, f"{day}/{file}", date(2021, 12, day), day * 2 + (file == "y"))
             for position, (day, file, name, city) in enumerate(rows)
-        ],
-        schema={
-            **SHOPS.schema.create_empty().schema,
-            "position": pl.Int64,
-            "object": pl.String,
-            "delivery_day": pl.Date,
-            "delivery": pl.Int64,
-        },
-        orient="row",
+        ]
     )
     dumped = dumps(lake.lazy(), SHOPS)
     runs = history(dumped, SHOPS)
@@ -203,3 +200,16 @@ def test_a_reject_that_holds_the_texts_is_found(local_storage: Storage) -> None:
     assert len(rejects_with(rejects, STREAMS, {"movie_title": "Heat"}, most=1)) == 1
     assert rejects_with(rejects, STREAMS, {"movie_title": "Rust"}, most=5) == []
     assert rejects_with(rejects, AUTHORS, {"name": "Heat"}, most=5) == []
+
+
+def test_a_dump_that_is_held_back_gives_no_values() -> None:
+    days = [date(2021, 12, day) for day in (1, 2, 3)]
+    shops = [("a", "Oslo"), ("a", "Bergen"), ("b", "Rome")]
+    lake = lake_of([(*shop, 0, "x", day, number) for number, (shop, day) in enumerate(zip(shops, days, strict=True))])
+    found = explain(lake.lazy(), SHOPS, {"name": "a"}, {days[1]})
+    assert [(origin.delivery_day, origin.fate) for origin in found.origins] == [
+        (days[0], "the latest values"),
+        (days[1], "held back"),
+    ]
+    assert (found.first_seen, found.last_seen, found.missing_since) == (days[0], days[0], days[2])
+    assert explain(lake.lazy(), SHOPS, {"name": "b"}, {days[2]}).first_seen is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.intake import take_in
+from dataflow_assets.lake.intake import event_bounds, take_in
 from dataflow_assets.lake.preview import preview
 from dataflow_assets.lake.tables import read_rejects
 from dataflow_assets.landing.sample import write_sample
@@ -22,7 +22,9 @@ def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path
     made = write_sample(tmp_path, streams=3_000)
     for source in all_sources():
         path = made.files[source.name]
-        said = preview(path, source, "Europe/Paris", most=5)
+        said = preview(
+            path, source, "Europe/Paris", 5, event_bounds(source, date(2021, 12, 31), "Europe/Paris", FIRST_DAY)
+        )
         intake = take_in(
             local_storage,
             source,
@@ -51,7 +53,7 @@ def test_it_tells_rows_rejects_codes_columns_and_days(tmp_path: Path) -> None:
         "tv,Heat,a@b,-2,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
         "tv,Rust,a@b,1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
     )
-    said = preview(path, STREAMS, "Europe/Paris", most=1)
+    said = preview(path, STREAMS, "Europe/Paris", 1, None)
     assert said.rows["movie_title"].to_list() == ["Heat"]
     assert [(reject.line, reject.code) for reject in said.rejects] == [(3, "user_email.regex")]
     assert list(said.sentences()) == [
@@ -67,7 +69,7 @@ def test_it_tells_rows_rejects_codes_columns_and_days(tmp_path: Path) -> None:
 def test_a_file_without_rows(tmp_path: Path, content: str) -> None:
     path = tmp_path / "none.csv"
     path.write_text(content)
-    said = preview(path, STREAMS, "UTC", most=5)
+    said = preview(path, STREAMS, "UTC", 5, None)
     assert list(said.sentences()) == ["0 rows: 0 would be accepted, 0 rejected."]
     assert said.rows.columns == STREAMS.schema.column_names()
 
@@ -79,4 +81,4 @@ def test_a_file_that_would_be_refused_is_said_to_be(tmp_path: Path, name: str, c
     path = tmp_path / "wrong"
     path.write_text(content)
     with pytest.raises(FormatError, match="wrong is not a"):
-        preview(path, find_source(name), "UTC", most=5)
+        preview(path, find_source(name), "UTC", 5, None)

@@ -231,6 +231,19 @@ def test_a_check_that_fails_is_told_and_one_that_warns_is_not(with_channels: Pla
     )
 
 
+def test_what_is_held_back_is_told_though_it_only_warns(with_channels: Platform, http_server: HttpServer) -> None:
+    for day, titles in ((4, ("Rust", "Heat", "Alien")), (5, ("Rust",))):
+        with_channels.land("movies", f"2021-12-0{day}", movies_csv(*titles))
+    start = with_channels.tick("alerts_by_webhook")
+    assert with_channels.run("lake/movies warehouse/movies", "2021-12-04", "2021-12-05").success
+    with_channels.tick("alerts_by_webhook", start.cursor)
+    [text] = http_server.texts
+    assert text.startswith(
+        "*Check dumps_believed failed: warehouse/movies 2021-12-05*\nmovies of 2021-12-05 is held back"
+    )
+    assert "dataflow release --source movies --day 2021-12-05" in text
+
+
 def test_no_secret_is_shown_where_a_server_is_gone(
     with_channels: Platform, http_server: HttpServer, mail_server: MailServer, clean_environment: pytest.MonkeyPatch
 ) -> None:
