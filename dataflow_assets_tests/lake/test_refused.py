@@ -80,7 +80,12 @@ def _unlisted() -> bytes:
 
 REFUSED: dict[str, tuple[Source, str, bytes, str]] = {
     # cut short or damaged
-    "a gzip cut short": (USERS, "u.csv.gz", gzip.compress(CSV)[:-3], "u.csv.gz cannot be unpacked: Compressed file ended"),
+    "a gzip cut short": (
+        USERS,
+        "u.csv.gz",
+        gzip.compress(CSV)[:-3],
+        "u.csv.gz cannot be unpacked: Compressed file ended",
+    ),
     "a gzip without a byte": (USERS, "u.csv.gz", b"", "u.csv.gz does not hold gzip, as its name says."),
     "a gzip that is damaged": (
         USERS,
@@ -89,7 +94,12 @@ REFUSED: dict[str, tuple[Source, str, bytes, str]] = {
         "u.csv.gz cannot be unpacked: CRC check failed",
     ),
     "a gzip with something behind it": (USERS, "u.csv.gz", gzip.compress(CSV) + b"more", "cannot be unpacked"),
-    "JSON in a gzip cut short": (AS_JSON, "u.json.gz", gzip.compress(JSON)[:-9], "cannot be unpacked: Compressed file ended"),
+    "JSON in a gzip cut short": (
+        AS_JSON,
+        "u.json.gz",
+        gzip.compress(JSON)[:-9],
+        "cannot be unpacked: Compressed file ended",
+    ),
     "a zstd cut short": (USERS, "u.csv.zst", zstd(CSV)[:-3], "u.csv.zst cannot be unpacked: Truncated"),
     "a zip cut short": (USERS, "u.zip", zipped({"u.csv": CSV})[:-9], "u.zip cannot be unpacked: File is not a zip"),
     "JSON in a zip cut short": (AS_JSON, "u.zip", zipped({"u.json": JSON})[:60], "u.zip cannot be unpacked"),
