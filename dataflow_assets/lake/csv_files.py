@@ -31,11 +31,13 @@ _BLANKS = " \t"
 
 
 def check_header(path: Path, source: Source, reader: Csv) -> list[str]:
-    """The column names of a CSV file, as its first line gives them.
+    """The column names of a CSV file, as its first line gives them, or its declaration where it has no header.
 
     Raises:
         FormatError: the line is not text, lacks a column that is not nullable, or names one twice.
     """
+    if not reader.header:
+        return source.schema.column_names()
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             rows = csv.reader(file, delimiter=reader.delimiter, quotechar=reader.quote, strict=True)
@@ -71,12 +73,15 @@ def read_csv(path: Path, source: Source, reader: Csv, bounds: Window | None) -> 
 
 def _batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: Window | None) -> Iterator[Batch]:
     """The rows of a file, some lines at a time, each time with the rejects and the count."""
-    start = len(_MARK) if _has_mark(path) else 0
-    header = next(records(path, start, 1, reader))
-    yield Batch(no_rows(source), mended=Counter(byte_order_mark=bool(start)) + Counter(header.mended))
-    form = Form(reader, names, header.raw)
+    start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, names)
+    mended = Counter(byte_order_mark=bool(start))
+    if reader.header:
+        header = next(records(path, start, line, reader))
+        form, mended = Form(reader, names, header.raw), mended + Counter(header.mended)
+        start, line = start + len(header.text + header.end), line + header.lines
+    yield Batch(no_rows(source), mended=+mended)
     position = 0
-    for part in prefetched(_parts(path, start + len(header.text + header.end), 1 + header.lines, form)):
+    for part in prefetched(_parts(path, start, line, form)):
         found = validate(_texts(part, source, form, position), source, bounds)
         broken = part.records[found.rejected[POSITION] - position].select("line", "raw")
         rejects = part.rejects + _rejects(broken, found.rejected)

@@ -26,19 +26,19 @@ _SENTENCES = {
 
 @dataclass(frozen=True)
 class Form:
-    """How a file is written: its reader, its columns, and the text of its first record.
+    """How a file is written: its reader, its columns, and the text of its header, where it has one.
 
-    That record comes again where files were put one behind the other, with a byte order mark if each had one.
+    A header comes again where files were put one behind the other, with a byte order mark if each had one.
     """
 
     reader: Csv
     names: list[str]
-    header: str
+    header: str | None = None
 
     @property
-    def again(self) -> tuple[str, str]:
+    def again(self) -> tuple[str, ...]:
         """The texts of a record that is the header again."""
-        return self.header, f"\ufeff{self.header}"
+        return () if self.header is None else (self.header, f"\ufeff{self.header}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def parse_plain(content: bytes, first_line: int, form: Form) -> Part:
     """
     line_ends = _carriage_returns(content)
     lines = _lines(content, first_line, form.reader)
-    is_again = pl.any_horizontal(_RAW.eq(header) for header in form.again)
+    is_again = pl.any_horizontal(pl.lit(value=False), *(_RAW.eq(header) for header in form.again))
     again = int(lines.select(is_again.sum()).item())
     records = lines.filter((_RAW != "") & ~is_again if again else _RAW != "")
     whole, torn = _split(records, form, has_quotes=form.reader.quote.encode() in content)

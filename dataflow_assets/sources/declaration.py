@@ -30,11 +30,13 @@ _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 class Csv:
     """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
 
-    With `strip` the blanks around names and values do not belong to them, whether in quotes or not.
+    Without a `header` line the columns are those of the schema, in its order. With `strip` the blanks around names and
+    values do not belong to them, whether in quotes or not.
     """
 
     delimiter: str = ","
     quote: str = '"'
+    header: bool = True
     encoding: _Encoding = "utf-8"
     strip: bool = False
 

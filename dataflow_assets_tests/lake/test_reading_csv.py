@@ -305,6 +305,16 @@ def test_a_declaration_may_name_another_delimiter_and_quote(file: Path, reader: 
     assert found.short == [(4, SHORT, "z")]
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("first", ["a,b", 'a,"b"', '"a\n",b'])
+def test_without_a_header_the_columns_are_those_of_the_schema(file: Path, mark: str, first: str) -> None:
+    name = "a\n" if "\n" in first else "a"
+    file.write_text(f"{mark}{first}\nname,text\nz\n{first}\n", encoding="utf-8")
+    found = _read(file, _notes(Csv(header=False)))
+    assert found.rows == [(name, "b"), ("name", "text"), (name, "b")], "no line is a header, first or again"
+    assert [reject.raw for reject in found.rejects] == ["z"]
+
+
 # memory
 
 
