@@ -21,7 +21,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from dataflow_assets.errors import DataFlowError, FormatError, HeldBackError, NotFoundError, SettingsError
+from dataflow_assets.errors import (
+    DataFlowError,
+    FormatError,
+    HeldBackError,
+    NotFoundError,
+    RunFailedError,
+    SettingsError,
+)
 from dataflow_assets.plain import plain
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse import embedded
@@ -324,7 +331,10 @@ def backfill(
             from dataflow_assets.definitions import defs
 
             with open_instance(settings) as instance:
-                wanted.run(defs, instance, ranges, report)
+                try:
+                    wanted.run(defs, instance, ranges, report)
+                except KeyboardInterrupt:
+                    raise RunFailedError("Stopped: the same command goes on where it was.") from None
     if dry_run:
         _print_table(["from", "to"], [list(one) for one in ranges])
     _say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")

@@ -16,6 +16,7 @@ from dataflow_assets.errors import NotFoundError, RunFailedError
 from dataflow_assets.lake.tables import rows_table
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE, answer_partitions
+from dataflow_assets.orchestration.failures import was_interrupted
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, partition_days, range_tags, ranges
 from dataflow_assets.orchestration.runs import reason, run_range
@@ -85,6 +86,8 @@ class Backfill:
                 report(f"{self.asset.to_user_string()} {first} to {last}, {number} of {len(left)}")
                 tags = {**range_tags(first, last), _TAG: self.name}
                 result = run_range(definitions, instance, self.assets, tags)
+                if was_interrupted(result.all_events):
+                    raise KeyboardInterrupt
                 if not result.success:
                     failures.append(reason(result))
                 if number == len(left):

@@ -17,3 +17,9 @@ def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:
     while error and error.cause and error.cls_name in _AROUND:
         error = error.cause
     return error.message.strip() if error else None
+
+
+def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
+    """Whether a step failed because somebody stopped it, which a run in this process takes for its failure alone."""
+    errors = (event.step_failure_data.error for event in events if event.is_step_failure)
+    return any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors if error)
