@@ -20,6 +20,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.checks import BELIEVED, COLUMNS, HELD, LAKE_SUMS, TABLE_SUMS
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
+from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.reference_checks import references_check
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
@@ -29,6 +30,7 @@ from dataflow_assets.warehouse.reading import Table
 
 LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
 LANDING_IO, LAKE_IO, WAREHOUSE_IO, PUBLISHED_IO = "landing_io", "lake_io", "warehouse_io", "published_io"
+OBJECT_STORE, DATABASE = "object_store", "database"  # pools: what limits how many runs are at work at once
 
 
 def build_assets(
@@ -85,6 +87,7 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"deliveries": dg.AssetIn([LANDING, source.name])},
         io_manager_key=LAKE_IO,
+        pool=OBJECT_STORE,
         metadata=_column_schema(source.schema),
         check_specs=checks,
     )
@@ -159,6 +162,7 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"lake": dg.AssetIn([LAKE, read])},
         io_manager_key=WAREHOUSE_IO,
+        pool=DATABASE,
         metadata={**_column_schema(source.schema), "dagster/table_name": f"{WAREHOUSE}.{source.name}"},
         check_specs=checks,
     )
@@ -183,6 +187,7 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={name: _answer_input(answer, find_source(name), timezone) for name in answer.reads},
         io_manager_key=WAREHOUSE_IO,
+        pool=DATABASE,
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
     )
     def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Answered:
@@ -195,7 +200,8 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
         made_from = {day: {name: table.version(read[day]) for name, table in tables.items()} for day in days}
-        return Answered(pl.concat(map(answered, days)), made_from)
+        with tried_again(context):
+            return Answered(pl.concat(map(answered, days)), made_from)
 
     return answer_table
 
@@ -246,7 +252,7 @@ def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"answer": dg.AssetIn([ANALYTICS, answer.name])},
         io_manager_key=PUBLISHED_IO,
-        pool=PUBLISHED,
+        pool=DATABASE,
         metadata={**_column_schema(answer.schema), "partition_expr": answer.schema.column_names()[0]},
     )
     def published_table(answer: pl.DataFrame) -> pl.DataFrame:
