@@ -15,7 +15,6 @@ from deltalake.exceptions import DeltaError
 from obstore.exceptions import GenericError
 
 from dataflow_assets.errors import (
-    ConflictError,
     DataFlowError,
     LockTimeoutError,
     WarehouseRefusedError,
@@ -26,8 +25,8 @@ from dataflow_assets.warehouse.database import AdbcError
 # After about 4, 12, 28 and 60 seconds: a server that is restarted is back before the last.
 TRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
-_OF_ONE = (ConflictError, LockTimeoutError)  # it is one object or day that somebody else is at work on
-_PASSING = (*_OF_ONE, WarehouseUnavailableError)
+# An object that keeps changing has been read again and again, and is left to the landing sensor.
+_PASSING = (LockTimeoutError, WarehouseUnavailableError)
 # Connections that end (08, and 57P01 to 57P03: the server stops or starts), one too many of them, transactions that met
 # others, locks, and a server that has just become a copy of another.
 _SQLSTATES = re.compile(r"08...|57P0[123]|53300|40001|40P01|55P03|25006")
@@ -61,7 +60,7 @@ def may_pass(error: BaseException) -> bool:
 
 def is_down(error: BaseException) -> bool:
     """Whether a server does not do its work for now, so that what comes next would most likely fail as well."""
-    return may_pass(error) and not isinstance(error, _OF_ONE)
+    return may_pass(error) and not isinstance(error, LockTimeoutError)
 
 
 @contextmanager

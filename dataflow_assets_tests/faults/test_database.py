@@ -4,7 +4,6 @@ Here: the IO managers' runs, the database alone at fault. Not here: what a load 
 `warehouse`), and how long the pauses are.
 """
 
-import logging
 import os
 import re
 import uuid
@@ -20,6 +19,7 @@ import pytest
 from dataflow_assets.orchestration import passing
 from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse.migrate import upgrade
+from dataflow_assets_tests.faults.conftest import logged, tries_again
 from dataflow_assets_tests.faults.postgres import FAST, IMMEDIATE, OwnServer, own_server
 from dataflow_assets_tests.faults.proxies import FaultyLine, faulty_line
 from dataflow_assets_tests.loading import orphan_tables
@@ -113,17 +113,6 @@ def _run(url: str, statement: str) -> None:
     connection.autocommit = True
     connection.cursor().execute(statement)
     connection.close()
-
-
-def tries_again(result: dg.ExecuteInProcessResult) -> int:
-    """How often a step of the run was tried again."""
-    return sum(event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
-
-
-def logged(platform: Platform, result: dg.ExecuteInProcessResult) -> str:
-    """What the run's log says of errors."""
-    entries = platform.instance.all_logs(result.run_id)
-    return "\n".join(entry.user_message for entry in entries if entry.level == logging.ERROR)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dataflow_assets.errors import ConflictError, FormatError, LockTimeoutError
+from dataflow_assets.errors import ConflictError, LockTimeoutError
 from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.orchestration.slices import write_each
 
@@ -76,7 +76,6 @@ class FailsOnce:
     "error",
     [
         LockTimeoutError("held"),
-        ConflictError("changing"),
         OSError("Generic S3 error: HTTP error: error sending request"),
     ],
 )
@@ -86,7 +85,7 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
     assert write.tried == [1, 2, 3, 1, 2, 3]
 
 
-@pytest.mark.parametrize("error", [FormatError("not a table"), ValueError("a bug"), PermissionError("not yours")])
+@pytest.mark.parametrize("error", [ConflictError("changing"), ValueError("a bug"), PermissionError("not yours")])
 def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
     write = FailsOnce(error)
     outcome = run(write)
