@@ -72,9 +72,10 @@ def housekeeping(
                 found.append(freed)
     if as_json:
         print_json([vars(freed) for freed in found])
-    else:
-        rows = [[freed.what, f"{freed.count:,}", shown(freed.size)] for freed in found if freed.count]
+    elif rows := [[freed.what, f"{freed.count:,}", shown(freed.size)] for freed in found if freed.count]:
         print_table(["to remove" if dry_run else "removed", "how many", "bytes"], rows)
+    else:
+        say("There is nothing to remove.")
 
 
 def sample(

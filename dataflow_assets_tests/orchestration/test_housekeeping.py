@@ -47,6 +47,9 @@ def test_all_is_as_it_was_and_no_sensor_starts_anything(kept: Platform) -> None:
         cursor.execute("UPDATE asset_check_executions SET evaluation_event_timestamp = now() - interval '31 days'")
     before, tables, runs = everything_said(), kept.tables(), kept.instance.get_runs_count()
     found = said("housekeeping", "--dry-run")
+    table = CliRunner().invoke(app, ["housekeeping", "--dry-run"], env={"COLUMNS": "80"}).stdout
+    assert "printed logs of runs" in table
+    assert max(map(len, table.splitlines())) <= 80
 
     job = kept.definitions.resolve_job_def(HOUSEKEEPING).execute_in_process(instance=kept.instance)
     freed: dict[str, Any] = {}
