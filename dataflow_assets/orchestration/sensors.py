@@ -120,7 +120,8 @@ def _requests(
             versions = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
             name = f"{source}-{first}-{last}-{_digest(versions)}"
             failures = _failures(instance, name)
-            if failures and time.time() < max(failures) + _pause_after(len(failures)):
+            # A failure of the future is old: the clock was set back since.
+            if failures and abs(time.time() - max(failures)) < _pause_after(len(failures)):
                 continue
             request = dg.RunRequest(
                 run_key=f"{name}-{max(failures, default=0)}",

@@ -8,11 +8,12 @@ from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.disk import DiskFullError, told_of_full_disk
 from dataflow_assets.errors import ConflictError, DataFlowError, LockTimeoutError, WarehouseUnavailableError
 from dataflow_assets.orchestration.partitions import partition_days
 
 Figures = Mapping[str, int | Sequence[str]]  # numbers, and names of columns
-_PASSING = (ConflictError, LockTimeoutError, WarehouseUnavailableError)  # trying again later may help
+_PASSING = (ConflictError, DiskFullError, LockTimeoutError, WarehouseUnavailableError)  # trying again later may help
 
 
 def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> None:
@@ -25,7 +26,8 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> N
     failed: dict[str, Exception] = {}
     for day in partition_days(context.asset_partition_keys):
         try:
-            written[day.isoformat()] = write(day)
+            with told_of_full_disk():
+                written[day.isoformat()] = write(day)
         except Exception as error:
             context.log.error(f"{context.asset_key.to_user_string()} {day}: {error}")
             failed[day.isoformat()] = error

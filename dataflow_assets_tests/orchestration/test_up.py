@@ -26,7 +26,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.instance import open_instance
+from dataflow_assets.orchestration.instance import forget_future_ticks, open_instance
 from dataflow_assets.orchestration.runs import IN_PROCESS
 from dataflow_assets.orchestration.sensors import UNFINISHED
 from dataflow_assets.settings import load_settings, variable_names
@@ -182,7 +182,19 @@ def _have_looked(platform: Platform, since: float) -> bool:
     """Whether the warehouse sensor looked after an instant, and the answers sensor after that."""
     looks: dict[str, Any] = {state.name: state.instigator_data for state in platform.instance.all_instigator_state()}
     looked = looks["warehouse_sensor"].last_tick_timestamp
-    return bool(since < looked < looks["answers_sensor"].last_tick_timestamp)
+    return bool(since < (looked or 0) < (looks["answers_sensor"].last_tick_timestamp or 0))
+
+
+def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
+    """To them it is as if their last tick were of the future, and they wait for that."""
+    instance, now = running.platform.instance, time.time()
+    for state in instance.all_instigator_state():
+        data: Any = state.instigator_data
+        if "sensor" in state.name:
+            ahead = data._replace(last_tick_timestamp=now + 3600, last_tick_start_timestamp=now + 3600)
+            instance.update_instigator_state(state.with_data(ahead))
+    forget_future_ticks(instance)
+    wait_until(lambda: _have_looked(running.platform, now), time.monotonic(), limit=60)
 
 
 @pytest.fixture
