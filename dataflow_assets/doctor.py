@@ -23,6 +23,7 @@ from dataflow_assets.errors import DataFlowError, SettingsError, WarehouseMismat
 from dataflow_assets.landing.listing import PREFIX
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.instance import is_stranded, open_instance, runs_under_way
+from dataflow_assets.plain import few
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.columns import require_columns
@@ -30,7 +31,7 @@ from dataflow_assets.warehouse.database import connect, execute, shown
 from dataflow_assets.warehouse.embedded.files import Files
 from dataflow_assets.warehouse.migrate import require_current
 from dataflow_assets.warehouse.opening import database_url
-from dataflow_assets.warehouse.records import require_timezone
+from dataflow_assets.warehouse.records import deliveries_by_state, require_timezone
 
 State = Literal["ok", "warning", "problem"]
 _OLDEST_SERVER = 17  # PostgreSQL: MERGE … WHEN NOT MATCHED BY SOURCE
@@ -190,9 +191,7 @@ def columns(settings: Settings) -> Finding:
 
 def deliveries(settings: Settings) -> Finding:
     """Whether a delivery was not accepted."""
-    statement = "SELECT state, count(*) FROM warehouse.deliveries WHERE state <> 'superseded' GROUP BY 1 ORDER BY 1"
-    with connect(database_url(settings)) as connection:
-        counted = dict(execute(connection, statement))
+    counted = deliveries_by_state(database_url(settings))
     said = ", ".join(f"{count:,} {state}" for state, count in counted.items()) or "None yet"
     if set(counted) <= {"accepted"}:
         return Finding("deliveries", "ok", f"{said}.")
@@ -211,11 +210,12 @@ def runs(settings: Settings) -> Finding:
     gone = [record.dagster_run.run_id for record in under_way if is_stranded(record.dagster_run)]
     if gone:
         advice = "Start `dataflow up` again, which marks them as failed, or terminate them in the Dagster UI."
-        return Finding("runs", "problem", f"The process is gone that was to make the run {_few(gone)}.", advice)
+        said = f"The process is gone that was to make the run {few(gone, _MOST_SHOWN)}."
+        return Finding("runs", "problem", said, advice)
     before = (datetime.now(UTC) - _LONG).timestamp()
     long = [record.dagster_run.run_id for record in under_way if record.start_time and record.start_time < before]
     if long:
-        said = f"Under way for more than {_LONG // timedelta(hours=1)} hours: the run {_few(long)}."
+        said = f"Under way for more than {_LONG // timedelta(hours=1)} hours: the run {few(long, _MOST_SHOWN)}."
         advice = "Look at the log in the Dagster UI, and terminate the run there if its process is gone."
         return Finding("runs", "warning", said, advice)
     return Finding("runs", "ok", f"{len(under_way)} are under way.")
@@ -229,13 +229,9 @@ def daemon(settings: Settings) -> Finding:
     if not dead:
         return Finding("daemon", "ok", "It runs: files are taken in as they come.")
     if len(dead) < len(parts):
-        return Finding("daemon", "problem", f"Parts of it do not run: {_few(dead)}.", "Start `dataflow up` again.")
+        said = f"Parts of it do not run: {few(dead, _MOST_SHOWN)}."
+        return Finding("daemon", "problem", said, "Start `dataflow up` again.")
     beats = [part.last_heartbeat.timestamp for part in parts.values() if part.last_heartbeat]
     since = f" since {datetime.fromtimestamp(max(beats), UTC):%Y-%m-%d %H:%M} UTC" if beats else ""
     said = f"It does not run{since}: no file is taken in by itself."
     return Finding("daemon", "warning", said, "Start `dataflow up`, unless you load by hand alone.")
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    return ", ".join(names[:_MOST_SHOWN]) + more

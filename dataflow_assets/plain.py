@@ -1,8 +1,10 @@
-"""Values as JSON can hold them.
+"""Values as JSON can hold them, and as a sentence can.
 
-Here: single values, whatever they come from. Not here: the columns of tables that hold JSON (see `nested`).
+Here: single values and short lists, whatever they come from. Not here: the columns of tables that hold JSON (see
+`nested`).
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
@@ -25,3 +27,9 @@ def plain(value: Any) -> Any:  # noqa: PLR0911, one for each kind
         case dict():
             return {name: plain(item) for name, item in value.items()}
     return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+def few(names: Iterable[str], most: int) -> str:
+    """The first of some names, and how many more there are."""
+    first, more = (found := list(names))[:most], len(found) - most
+    return ", ".join(first) + (f" and {more:,} more" if more > 0 else "")

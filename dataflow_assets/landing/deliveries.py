@@ -6,7 +6,6 @@ lending a file to a reader. Not here: going through all of landing (see `listing
 """
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +19,10 @@ from obstore.exceptions import PreconditionError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
-from dataflow_assets.landing.listing import PREFIX, Listed, as_listed, list_objects
+from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, as_listed, list_objects
 from dataflow_assets.landing.storage import Storage
 
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
-_UNUSABLE_NAME = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)|#\d+$")
 
 
 class ObjectNameError(DataFlowError):
@@ -126,7 +124,7 @@ class Landing:
         if not path.is_file():
             raise NotFoundError(f"There is no file {path}.")
         name = name or path.name
-        if _UNUSABLE_NAME.search(name):
+        if UNREADABLE.search(name) or UNFINISHED.search(name):
             raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
         key = f"{PREFIX}/{source}/{day.isoformat()}/{name}"
         obstore.put(self._store, key, path)

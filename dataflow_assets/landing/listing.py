@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PREFIX = "landing"
 _PAGE = 1000  # the objects that S3 lists at once
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)")
-_UNFINISHED = re.compile(r"#\d+$")  # what a local store calls a file that it is about to rename
+UNREADABLE = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)")
+UNFINISHED = re.compile(r"#\d+$")  # what a local store calls a file that it is about to rename
 _ERROR_PATH = re.compile(r'path: "(.*)"')
 
 
@@ -118,11 +118,11 @@ def _within_local(storage: Storage, folder: str) -> tuple[list[str], list[Listed
         return [], []
     for entry in entries:
         path = folder + entry.name
-        if _UNREADABLE.search(entry.name) or not _is_unicode(entry.name):
+        if UNREADABLE.search(entry.name) or not _is_unicode(entry.name):
             objects.append(_unreadable(path))
         elif entry.is_dir():
             folders.append(path + "/")
-        elif entry.is_file() and not _UNFINISHED.search(entry.name):
+        elif entry.is_file() and not UNFINISHED.search(entry.name):
             with suppress(FileNotFoundError):
                 objects.append(as_listed(obstore.head(storage.store, path)))
     return folders, objects
@@ -174,7 +174,7 @@ def _within_s3(storage: Storage, folder: str) -> tuple[list[str], list[Listed]]:
     for page in _boto3_pages(storage, Prefix=folder, Delimiter="/"):
         objects += _boto3_objects(page)
         for path in (prefix["Prefix"] for prefix in page.get("CommonPrefixes", ())):
-            if _UNREADABLE.search(path.removesuffix("/")):
+            if UNREADABLE.search(path.removesuffix("/")):
                 objects.append(_unreadable(path))
             else:
                 folders.append(path)
@@ -212,7 +212,7 @@ def _boto3_pages(storage: Storage, **wanted: str) -> Iterator[Mapping[str, Any]]
 def _boto3_objects(page: Mapping[str, Any]) -> Iterator[Listed]:
     for found in page.get("Contents", ()):
         listed = Listed(found["Key"], found["ETag"], found["Size"], found["LastModified"])
-        if not _UNREADABLE.search(listed.key):
+        if not UNREADABLE.search(listed.key):
             yield listed
         elif listed.size or not listed.key.endswith("/"):  # else it is a folder that was made in a console
             yield _unreadable(listed.key)._replace(etag=listed.etag, size=listed.size)

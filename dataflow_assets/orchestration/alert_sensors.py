@@ -7,7 +7,6 @@ A channel that fails is tried again at the next tick, from where it stood; the o
 where a tick is killed between sending it and saying so. A channel that is new is told of what comes from then on.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -15,7 +14,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.alerts import Alert, failed_check, failed_run
 from dataflow_assets.orchestration.channels import Channel, NotSentError, configured
-from dataflow_assets.orchestration.places import Place
+from dataflow_assets.orchestration.places import Place, read_places, write_places
 from dataflow_assets.settings import Settings
 
 _SECONDS = 10
@@ -39,8 +38,9 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
-            return _result(f"Alerts go to the {channel.name} from now on.", _ends(context.instance))
-        places, sent = _places(context.cursor), 0
+            reason = f"Alerts go to the {channel.name} from now on."
+            return dg.SensorResult(skip_reason=reason, cursor=write_places(_ends(context.instance)))
+        places, sent = read_places(context.cursor), 0
         for kind, (read, alert_of) in _kinds(context.instance, ui).items():
             place: Place = places[kind]
             taken: _Records = []
@@ -58,7 +58,8 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
                     raise
                 context.log.error(str(error))
             places[kind] = place.after(taken)
-        return _result(f"Sent {sent}." if sent else "Nothing to tell.", places)
+        reason = f"Sent {sent}." if sent else "Nothing to tell."
+        return dg.SensorResult(skip_reason=reason, cursor=write_places(places))
 
     return alerts
 
@@ -91,12 +92,3 @@ def _ends(instance: dg.DagsterInstance) -> dict[str, Place]:
         kind: Place(records[0].storage_id if records else 0)
         for kind, records in (("runs", failures), ("checks", evaluations))
     }
-
-
-def _places(cursor: str) -> dict[str, Place]:
-    return {kind: Place(settled, tuple(later)) for kind, (settled, later) in json.loads(cursor).items()}
-
-
-def _result(reason: str, places: dict[str, Place]) -> dg.SensorResult:
-    cursor = json.dumps({kind: (place.settled, place.later) for kind, place in places.items()})
-    return dg.SensorResult(skip_reason=reason, cursor=cursor)

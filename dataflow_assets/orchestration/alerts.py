@@ -64,7 +64,7 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
     assert event
     evaluation = event.event_specific_data
     assert isinstance(evaluation, dg.AssetCheckEvaluation)
-    is_waiting = evaluation.check_name in (HELD, BELIEVED)
+    is_waiting = evaluation.check_name in (HELD.name, BELIEVED.name)
     if evaluation.passed or not (is_waiting or evaluation.severity is dg.AssetCheckSeverity.ERROR):
         return None
     return Alert(

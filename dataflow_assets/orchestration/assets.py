@@ -17,10 +17,10 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks import believed_spec, columns_spec, held_spec, lake_sums_spec, table_sums_spec
+from dataflow_assets.orchestration.checks import BELIEVED, COLUMNS, HELD, LAKE_SUMS, TABLE_SUMS
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
-from dataflow_assets.orchestration.reference_checks import references_spec
+from dataflow_assets.orchestration.reference_checks import references_check
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -72,7 +72,7 @@ class Taking(dg.Config):
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     key = [LAKE, source.name]
-    checks = [lake_sums_spec(key), held_spec(key), columns_spec(key)]
+    checks = [check.of(key) for check in (LAKE_SUMS, HELD, COLUMNS)]
 
     @dg.asset(
         name=source.name,
@@ -144,8 +144,9 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
     key = [WAREHOUSE, source.name]
-    checks = [table_sums_spec(key) if isinstance(source, Events) else believed_spec(key)]
-    checks += filter(None, [references_spec(key, source)])
+    checks = [(TABLE_SUMS if isinstance(source, Events) else BELIEVED).of(key)]
+    if source.references:
+        checks.append(references_check(source).of(key))
 
     @dg.asset(
         name=source.name,

@@ -5,67 +5,56 @@ committed (see `lake` and `warehouse`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
 from dataflow_assets.orchestration.slices import Figures, as_metadata
+from dataflow_assets.plain import few
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.records import OtherColumns, held_deliveries, other_columns
 
-COLUMNS = "columns_as_declared"
-SUMS = "rows_add_up"
-HELD = "nothing_held_back"
-BELIEVED = "dumps_believed"
 _MOST_SHOWN = 10
 _NO_FIGURES: Mapping[date, Figures] = {}
 
 
-def columns_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
-    """The check of a lake asset that its files have the columns that their source declares, and no others."""
-    return dg.AssetCheckSpec(
-        COLUMNS,
-        asset=dg.AssetKey(key),
-        description="The files have the declared columns and no others: what is not declared is kept out of the lake.",
-    )
+@dataclass(frozen=True)
+class Check:
+    """A check of the partitions of assets; one that does not hold warns, or fails the run if it is blocking."""
+
+    name: str
+    description: str
+    is_blocking: bool = False
+
+    def of(self, key: Sequence[str]) -> dg.AssetCheckSpec:
+        """The check of one asset."""
+        return dg.AssetCheckSpec(
+            self.name, asset=dg.AssetKey(key), description=self.description, blocking=self.is_blocking
+        )
+
+    @property
+    def severity(self) -> dg.AssetCheckSeverity:
+        """How bad it is where it does not hold."""
+        return dg.AssetCheckSeverity.ERROR if self.is_blocking else dg.AssetCheckSeverity.WARN
 
 
-def lake_sums_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
-    """The check of a lake asset that no row is lost."""
-    return dg.AssetCheckSpec(
-        SUMS,
-        asset=dg.AssetKey(key),
-        description="Rows delivered, counted in the bytes, are those accepted, in the lake, and those in its rejects.",
-        blocking=True,
-    )
-
-
-def table_sums_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
-    """The check of a table of events that no row is lost."""
-    return dg.AssetCheckSpec(
-        SUMS,
-        asset=dg.AssetKey(key),
-        description="Rows accepted in the lake are those in the table and those that a later one supersedes.",
-        blocking=True,
-    )
-
-
-def held_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
-    """The check of a lake asset that no delivery is over the reject limit of its source."""
-    return dg.AssetCheckSpec(
-        HELD,
-        asset=dg.AssetKey(key),
-        description="No delivery is held back because too many of its rows are rejected.",
-    )
-
-
-def believed_spec(key: Sequence[str]) -> dg.AssetCheckSpec:
-    """The check of a snapshot's table that no dump is cut short."""
-    return dg.AssetCheckSpec(
-        BELIEVED,
-        asset=dg.AssetKey(key),
-        description="No dump is held back because it has far fewer rows than the one before.",
-    )
+COLUMNS = Check(
+    "columns_as_declared",
+    "The files have the declared columns and no others: what is not declared is kept out of the lake.",
+)
+LAKE_SUMS = Check(
+    "rows_add_up",
+    "Rows delivered, counted in the bytes, are those accepted, in the lake, and those in its rejects.",
+    is_blocking=True,
+)
+TABLE_SUMS = Check(
+    "rows_add_up",
+    "Rows accepted in the lake are those in the table and those that a later one supersedes.",
+    is_blocking=True,
+)
+HELD = Check("nothing_held_back", "No delivery is held back because too many of its rows are rejected.")
+BELIEVED = Check("dumps_believed", "No dump is held back because it has far fewer rows than the one before.")
 
 
 def check_held(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
@@ -99,25 +88,24 @@ def check_columns(url: str, source: Source, days: Sequence[date]) -> dict[date, 
 
 def log_evaluations(
     context: dg.OutputContext,
-    name: str,
+    check: Check,
     days: Iterable[date],
     warnings: Mapping[date, str],
     *,
     figures: Mapping[date, Figures] = _NO_FIGURES,
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
 ) -> None:
     """Log an evaluation of a check for each partition; those that warn come last, for the last one is shown first.
 
-    `figures` are what was compared; a check that does not hold is of that `severity`.
+    `figures` are what was compared.
     """
     running = dg.AssetExecutionContext.get()  # an output's own context logs no evaluations
     for day in sorted(days, key=lambda day: (day in warnings, day)):
         running.log_event(
             dg.AssetCheckEvaluation(
                 asset_key=context.asset_key,
-                check_name=name,
+                check_name=check.name,
                 passed=day not in warnings,
-                severity=severity,
+                severity=check.severity,
                 description=warnings.get(day),
                 partition=day.isoformat(),
                 metadata=as_metadata(figures.get(day, {})),
@@ -144,10 +132,4 @@ def _said(what: str, of_files: Iterable[tuple[tuple[str, ...], str]]) -> Iterato
         together.setdefault(names, []).append(file)
     for names, files in together.items():
         if names:
-            yield f"{_few(files)}: {what}: {_few(map(repr, names))}."
-
-
-def _few(names: Iterable[str]) -> str:
-    """The first of some names, and how many more there are."""
-    first, more = (found := list(names))[:_MOST_SHOWN], len(found) - _MOST_SHOWN
-    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+            yield f"{few(files, _MOST_SHOWN)}: {what}: {few(map(repr, names), _MOST_SHOWN)}."

@@ -5,7 +5,7 @@ writing Delta tables (see `lake`), which know nothing of Dagster.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -18,7 +18,7 @@ from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.orchestration.checks import COLUMNS, HELD, SUMS, check_columns, check_held, log_evaluations
+from dataflow_assets.orchestration.checks import COLUMNS, HELD, LAKE_SUMS, check_columns, check_held, log_evaluations
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
 from dataflow_assets.settings import load_settings
@@ -103,7 +103,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         finally:
             _log_rejects(context, storage, {delivery.day for delivery in obj.deliveries})
             url = open_warehouse(load_settings())
-            log_evaluations(context, SUMS, sums, lost, figures=sums, severity=dg.AssetCheckSeverity.ERROR)
+            log_evaluations(context, LAKE_SUMS, sums, lost, figures=sums)
             log_evaluations(context, HELD, days, check_held(url, source, days))
             log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
 
@@ -130,12 +130,7 @@ def _take_in(
             continue
         if intake is None:
             continue
-        if intake.held:
-            context.log.warning(f"{delivery.object} is held back: {intake.held}")
-        elif intake.refusal:
-            context.log.error(f"{delivery.object} is refused: {intake.refusal}")
-        if intake.mended:
-            context.log.info(f"{delivery.object} was mended: {_listed(intake.mended)}")
+        _log_intake(context, intake)
         if intake.delivered != intake.accepted + intake.rejected:
             losses.append(
                 f"{delivery.object} holds {intake.delivered} rows, but the lake has {intake.accepted} of them and "
@@ -144,6 +139,17 @@ def _take_in(
         _log_event_days(context, source, intake)
         record_delivery(open_warehouse(settings), intake, _rejects_of(storage, intake))
         yield intake
+
+
+def _log_intake(context: dg.OutputContext, intake: Intake) -> None:
+    """Say what of an object was not taken as it is."""
+    if intake.held:
+        context.log.warning(f"{intake.delivery.object} is held back: {intake.held}")
+    elif intake.refusal:
+        context.log.error(f"{intake.delivery.object} is refused: {intake.refusal}")
+    if intake.mended:
+        counts = (f"{kind.replace('_', ' ')} {count:,}" for kind, count in sorted(intake.mended.items()))
+        context.log.info(f"{intake.delivery.object} was mended: {', '.join(counts)}")
 
 
 def _rejects_of(storage: Storage, intake: Intake) -> pl.LazyFrame:
@@ -157,10 +163,6 @@ def _sums(intakes: list[Intake]) -> dict[str, int]:
         "accepted": sum(intake.accepted for intake in intakes),
         "rejected": sum(intake.rejected for intake in intakes),
     }
-
-
-def _listed(mended: Mapping[str, int]) -> str:
-    return ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in sorted(mended.items()))
 
 
 def _figures(intakes: list[Intake], kept: int) -> Figures:

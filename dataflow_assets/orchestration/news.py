@@ -4,14 +4,13 @@ Here: reading an asset's materializations after a cursor, and the cursor. Not he
 `places`), and what follows from them.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
-from dataflow_assets.orchestration.places import Place
+from dataflow_assets.orchestration.places import Place, read_places, write_places
 
 _LIMIT = 5_000  # the rest is left for the next tick
 
@@ -34,13 +33,12 @@ class News:
     ) -> None:
         self._instance = instance
         self._partitions = partitions
-        known = json.loads(cursor) if cursor else {}
-        self._places = {asset: Place(settled, tuple(later)) for asset, (settled, later) in known.items()}
+        self._places = read_places(cursor) if cursor else {}
 
     @property
     def cursor(self) -> str:
         """The cursor after what was given."""
-        return _written(self._places)
+        return write_places(self._places)
 
     def of(self, asset: dg.AssetKey) -> list[Told]:
         """What is new of an asset, oldest first; what is said of no partition or of an unknown one is left out."""
@@ -64,11 +62,7 @@ class News:
 
 def cursor_after(events: Mapping[dg.AssetKey, int]) -> str:
     """The cursor to which the materializations of each asset are new that came after an event's number."""
-    return _written({asset.to_user_string(): Place(event) for asset, event in events.items()})
-
-
-def _written(places: Mapping[str, Place]) -> str:
-    return json.dumps({asset: (place.settled, place.later) for asset, place in places.items()})
+    return write_places({asset.to_user_string(): Place(event) for asset, event in events.items()})
 
 
 def _figures(record: dg.EventLogRecord) -> dict[str, int]:

@@ -1,13 +1,14 @@
 """How far somebody has read Dagster's event log, so that no event is missed or taken twice.
 
-Here: places in the log, as values. Not here: reading it, and what the events say.
+Here: places in the log, as values and as a cursor. Not here: reading it, and what the events say.
 
 The database numbers events before others can see them: one may appear after another with a higher number. So those
 of the last minute are looked at again at each tick, and a place holds which of them were taken before.
 """
 
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -35,3 +36,13 @@ class Place:
             settled = record.storage_id
         numbers = {*self.later, *(record.storage_id for record in taken)}
         return Place(settled, tuple(sorted(number for number in numbers if number > settled)))
+
+
+def read_places(cursor: str) -> dict[str, Place]:
+    """The places that a sensor's cursor holds, by name."""
+    return {name: Place(settled, tuple(later)) for name, (settled, later) in json.loads(cursor).items()}
+
+
+def write_places(places: Mapping[str, Place]) -> str:
+    """Some places as a sensor's cursor."""
+    return json.dumps({name: (place.settled, place.later) for name, place in places.items()})

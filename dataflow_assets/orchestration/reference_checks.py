@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from dataflow_assets.orchestration.checks import log_evaluations
+from dataflow_assets.orchestration.checks import Check, log_evaluations
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.slices import Figures
 from dataflow_assets.settings import load_settings
@@ -24,14 +24,11 @@ REFERENCES = "references_known"
 _NOT_LOADED = "not_loaded"
 
 
-def references_spec(key: Sequence[str], source: Source) -> dg.AssetCheckSpec | None:
-    """The check of a warehouse asset that its rows name what other tables have; None where they name nothing."""
-    if not source.references:
-        return None
-    return dg.AssetCheckSpec(
+def references_check(source: Source) -> Check:
+    """The check that the rows of a source name what other tables have."""
+    return Check(
         REFERENCES,
-        asset=dg.AssetKey(key),
-        description="What the rows name is known, if only in other letters of upper and lower case: "
+        "What the rows name is known, if only in other letters of upper and lower case: "
         + ", ".join(f"{one.column} to {one.source}" for one in source.references)
         + ". Rows that name what is unknown are kept.",
     )
@@ -56,7 +53,7 @@ def log_references(context: dg.OutputContext, source: Source) -> None:
         newest, names = max(days), sorted({one.source for one in empty})
         warnings[newest] = " ".join([*filter(None, [warnings.get(newest)]), _not_loaded(source, names)])
         figures[newest] = {**figures[newest], _NOT_LOADED: names}
-    log_evaluations(context, REFERENCES, days, warnings, figures=figures)
+    log_evaluations(context, references_check(source), days, warnings, figures=figures)
 
 
 def notes(evaluations: Iterable[dg.AssetCheckEvaluation]) -> Iterator[str]:

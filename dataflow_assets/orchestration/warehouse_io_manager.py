@@ -13,7 +13,7 @@ import polars as pl
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import LostRowsError, NotFoundError
-from dataflow_assets.orchestration.checks import BELIEVED, SUMS, check_believed, log_evaluations
+from dataflow_assets.orchestration.checks import BELIEVED, TABLE_SUMS, check_believed, log_evaluations
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.reference_checks import log_references
@@ -55,11 +55,11 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         Raises:
             NotFoundError: `columns` names one that the table does not have.
         """
-        kind = context.dagster_type.typing_type
+        settings, kind = load_settings(), context.dagster_type.typing_type
+        url = open_warehouse(settings)
         if kind is Table:
-            settings = load_settings()
-            return open_table(open_warehouse(settings), find_source(context.asset_key.path[-1]), settings.timezone)
-        rows = _chosen(context, _scan(context))
+            return open_table(url, find_source(context.asset_key.path[-1]), settings.timezone)
+        rows = _chosen(context, _scan(context, url, settings.timezone))
         return rows if kind is pl.LazyFrame else rows.collect()
 
     def handle_output(self, context: dg.OutputContext, obj: LakeRows | Answered) -> None:
@@ -76,14 +76,12 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 log_references(context, find_source(name))
 
 
-def _scan(context: dg.InputContext) -> pl.LazyFrame:
-    settings = load_settings()
-    url = open_warehouse(settings)
+def _scan(context: dg.InputContext, url: str, timezone: str) -> pl.LazyFrame:
     layer, name = context.asset_key.path
     days = partition_days(context.asset_partition_keys)
     if layer == "analytics":
         return scan_answer(url, name, find_answer(name).schema, days)
-    return scan_source(url, find_source(name), settings.timezone, days)
+    return scan_source(url, find_source(name), timezone, days)
 
 
 def _chosen(context: dg.InputContext, rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -119,11 +117,13 @@ def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
             _store_snapshot(context, connection, source, lake)
         else:
             assert isinstance(source, Events)
-            _store_events(context, connection, source, lake)
+            _store_events(context, connection, source, lake, settings.timezone)
 
 
-def _store_events(context: dg.OutputContext, connection: Connection, source: Events, lake: LakeRows) -> None:
-    timezone, before = load_settings().timezone, day_versions(connection, source)
+def _store_events(
+    context: dg.OutputContext, connection: Connection, source: Events, lake: LakeRows, timezone: str
+) -> None:
+    before = day_versions(connection, source)
     sums: dict[date, dict[str, int]] = {}
     lost: dict[date, str] = {}
 
@@ -143,7 +143,7 @@ def _store_events(context: dg.OutputContext, connection: Connection, source: Eve
         write_each(context, write)
     finally:
         days = sums.keys() | lost.keys()
-        log_evaluations(context, SUMS, days, lost, figures=sums, severity=dg.AssetCheckSeverity.ERROR)
+        log_evaluations(context, TABLE_SUMS, days, lost, figures=sums)
 
 
 def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:

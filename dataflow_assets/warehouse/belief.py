@@ -4,29 +4,29 @@ Here: that alone, as a pure function of all dumps that there are, so that it doe
 where the dumps come from, and what is done with them (see `snapshots`).
 """
 
-from collections.abc import Mapping, Set
 from datetime import date
 
+from dataflow_assets.lake.tables import Dumps
 
-def held_back(rows: Mapping[date, int], released: Set[date], smallest_share: float) -> dict[date, str]:
+
+def held_back(dumps: Dumps, smallest_share: float) -> dict[date, str]:
     """The delivery days whose dumps are held back, and why.
 
     A dump is measured by the nearest earlier one that is believed, so that the second of two that were cut short is
     held too. An empty one is held unless that one is empty. A released one is believed, and measures the next.
 
     Args:
-        rows: how many rows the dump of each delivery day has.
-        released: the days that somebody released.
+        dumps: all of one source.
         smallest_share: how many of the rows of the one before a dump has at least.
     """
     held: dict[date, str] = {}
     last_day, last_rows = None, 0
-    for day in sorted(rows):
-        is_small = rows[day] < smallest_share * last_rows or (rows[day] == 0 and (last_day is None or last_rows > 0))
-        if is_small and day not in released:
-            held[day] = _reason(rows[day], last_day, last_rows, smallest_share)
+    for day, rows in sorted(dumps.rows.items()):
+        is_small = rows < smallest_share * last_rows or (rows == 0 and (last_day is None or last_rows > 0))
+        if is_small and day not in dumps.released:
+            held[day] = _reason(rows, last_day, last_rows, smallest_share)
         else:
-            last_day, last_rows = day, rows[day]
+            last_day, last_rows = day, rows
     return held
 
 

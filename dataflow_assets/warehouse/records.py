@@ -21,7 +21,15 @@ from dataflow_assets.lake.tables import rejects_table
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.declaration import Source
-from dataflow_assets.warehouse.database import Connection, advisory_lock, connect, execute, shown
+from dataflow_assets.warehouse.database import (
+    Connection,
+    advisory_lock,
+    column_list,
+    connect,
+    execute,
+    identifier,
+    shown,
+)
 from dataflow_assets.warehouse.rejects import replace_rejects
 
 _ROWS = 1000  # that are written at once
@@ -78,8 +86,8 @@ def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], ti
 
 def _write(connection: Connection, intakes: Iterable[Intake]) -> None:
     rows = [_row(intake) for intake in intakes]
-    columns = ", ".join(f'"{name}"' for name in rows[0])
-    replaced = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in rows[0])
+    columns = column_list(list(rows[0]))
+    replaced = ", ".join(f"{column} = EXCLUDED.{column}" for column in map(identifier, rows[0]))
     execute(
         connection,
         f"INSERT INTO warehouse.deliveries ({columns}) "  # noqa: S608
@@ -160,22 +168,31 @@ def held_deliveries(url: str, source: Source, first: date, last: date) -> dict[d
 
 def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
     """The objects among these deliveries whose present version was refused as a whole."""
-    with connect(url) as connection:
-        found = execute(connection, "SELECT delivery FROM warehouse.deliveries WHERE state = 'rejected'")
-    rejected = {key for (key,) in found}
-    return [delivery.object for delivery in deliveries if delivery.id in rejected]
+    return _objects_where(url, deliveries, "state = 'rejected'")
 
 
 def held_back(url: str, deliveries: Iterable[Delivery]) -> list[str]:
     """The objects among these deliveries that are held back, or whose dumps are."""
+    return _objects_where(url, deliveries, "state = 'held' OR (state <> 'superseded' AND dumps.held IS NOT NULL)")
+
+
+def _objects_where(url: str, deliveries: Iterable[Delivery], condition: str) -> list[str]:
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT delivery FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
-            "WHERE state = 'held' OR (state <> 'superseded' AND dumps.held IS NOT NULL)",
+            "SELECT object FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "  # noqa: S608
+            f"WHERE delivery IN (SELECT value::bigint FROM json_array_elements_text($1::json)) AND ({condition}) "
+            "ORDER BY object",
+            json.dumps([delivery.id for delivery in deliveries]),
         )
-    held = {key for (key,) in found}
-    return [delivery.object for delivery in deliveries if delivery.id in held]
+    return [key for (key,) in found]
+
+
+def deliveries_by_state(url: str) -> dict[str, int]:
+    """How many objects are in each state by their present version, by the state's name."""
+    statement = "SELECT state, count(*) FROM warehouse.deliveries WHERE state <> 'superseded' GROUP BY 1 ORDER BY 1"
+    with connect(url) as connection:
+        return dict(execute(connection, statement))
 
 
 def not_accepted_whole(url: str, source: Source) -> list[Delivery]:

@@ -122,7 +122,7 @@ def load_snapshot(
         held_before, believed_before = _judged(connection, source)
         if version > lake_version:
             return _loaded(connection, source, changed=0, is_stale=True, held=held_before)
-        held = held_back(delivered.rows, delivered.released, source.smallest_share)
+        held = held_back(delivered, source.smallest_share)
         believed = delivered.rows.keys() - held.keys()
         differing = None
         if changed_days and newest and declaration == source.fingerprint:

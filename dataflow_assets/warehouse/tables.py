@@ -30,7 +30,9 @@ def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Sche
         _source_tables(metadata, source)
     for name, schema in answers.items():
         _answer_table(metadata, name, schema)
-    _record_tables(metadata)
+    _identity_table(metadata)
+    _delivery_tables(metadata)
+    _loaded_tables(metadata)
     return metadata
 
 
@@ -138,7 +140,8 @@ def _names(column: str, comment: str) -> sa.Column[Any]:
     return sa.Column(column, postgresql.ARRAY(sa.Text()), nullable=False, server_default="{}", comment=comment)
 
 
-def _record_tables(metadata: sa.MetaData) -> None:
+def _identity_table(metadata: sa.MetaData) -> None:
+    """What holds for the whole warehouse."""
     sa.Table(
         "identity",
         metadata,
@@ -146,6 +149,10 @@ def _record_tables(metadata: sa.MetaData) -> None:
         sa.Column("timezone", sa.Text(), nullable=False, comment="the business time zone that cut the days"),
         schema=WAREHOUSE,
     )
+
+
+def _delivery_tables(metadata: sa.MetaData) -> None:
+    """What landed, and what became of it."""
     sa.Table(
         "deliveries",
         metadata,
@@ -213,6 +220,10 @@ def _record_tables(metadata: sa.MetaData) -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         schema=WAREHOUSE,
     )
+
+
+def _loaded_tables(metadata: sa.MetaData) -> None:
+    """What the tables of the sources and answers were made from."""
     sa.Table(
         "event_days",
         metadata,

@@ -25,7 +25,7 @@ def evaluations(platform: Platform, run: dg.DagsterRun | None = None) -> list[Ev
     run = run or platform.instance.get_runs(limit=1)[0]
     entries = platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     every = [entry.get_dagster_event().event_specific_data for entry in entries]
-    found = [one for one in every if isinstance(one, dg.AssetCheckEvaluation) and one.check_name == COLUMNS]
+    found = [one for one in every if isinstance(one, dg.AssetCheckEvaluation) and one.check_name == COLUMNS.name]
     return [Evaluated(str(one.partition), one.passed, one.description or "") for one in found]
 
 
@@ -83,10 +83,10 @@ def test_many_files_and_columns_are_told_in_few_words(platform: Platform) -> Non
 
 
 def test_a_warning_blocks_nothing_and_stands_at_the_asset(platform: Platform) -> None:
-    check = dg.AssetCheckKey(key("lake/movies"), COLUMNS)
+    check = dg.AssetCheckKey(key("lake/movies"), COLUMNS.name)
     spec = next(spec for spec in _check_specs(platform) if spec.key == check)
     assert not spec.blocking
-    assert {spec.asset_key.to_user_string() for spec in _check_specs(platform) if spec.name == COLUMNS} == {
+    assert {spec.asset_key.to_user_string() for spec in _check_specs(platform) if spec.name == COLUMNS.name} == {
         f"lake/{name}" for name in ("authors", "books", "movies", "reviews", "streams", "users")
     }
 

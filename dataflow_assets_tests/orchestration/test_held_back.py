@@ -14,7 +14,7 @@ from dataflow_assets.lake import staging
 from dataflow_assets.lake.reading import Batch, Content, read_file
 from dataflow_assets.lake.tables import rows_table
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.checks import BELIEVED, HELD, SUMS
+from dataflow_assets.orchestration.checks import BELIEVED, HELD, LAKE_SUMS, TABLE_SUMS
 from dataflow_assets.orchestration.runs import Materializer
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Source
@@ -66,7 +66,7 @@ def test_events_over_the_reject_limit_are_held_until_released(platform: Platform
     assert platform.query(SESSIONS) == [(3,)], "the older version stays in force"
     reason = "150 of its 160 rows are rejected, over the limit of 20% and 100 rows. The first: line 12: "
     assert f"{over.object} is held back: {reason}" in logged(platform)
-    held = evaluated(platform, HELD, "lake/streams")["2021-12-31"]
+    held = evaluated(platform, HELD.name, "lake/streams")["2021-12-31"]
     assert (held.passed, held.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(held.description).startswith(f"{over.object} is held back: {reason}")
     assert "`dataflow release OBJECT`" in str(held.description)
@@ -83,12 +83,12 @@ def test_events_over_the_reject_limit_are_held_until_released(platform: Platform
         assert platform.query("SELECT sessions FROM analytics.average_session") == [(10,)]
         assert platform.query(f"SELECT state, held {PRESENT}") == [("accepted", None)]
         assert platform.query("SELECT count(*) FROM warehouse.rejects") == [(150,)]
-        assert evaluated(platform, HELD, "lake/streams")["2021-12-31"].passed
+        assert evaluated(platform, HELD.name, "lake/streams")["2021-12-31"].passed
     platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD[:9], *BAD)))
     assert platform.query(SESSIONS) == [(10,)], "it is released for that version alone"
     platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD[:2])))
     assert platform.query(SESSIONS) == [(2,)]
-    assert evaluated(platform, HELD, "lake/streams")["2021-12-31"].passed
+    assert evaluated(platform, HELD.name, "lake/streams")["2021-12-31"].passed
 
 
 def test_a_snapshot_over_the_reject_limit_is_held_until_released(platform: Platform) -> None:
@@ -96,7 +96,7 @@ def test_a_snapshot_over_the_reject_limit_is_held_until_released(platform: Platf
     over = platform.land("movies", "2021-12-02", movies_csv("Heat", "Amarcord", *[""] * 150))
     platform.materialize(over)
     assert platform.query(TITLES) == [("Heat",), ("Rust",)]
-    assert not evaluated(platform, HELD, "lake/movies")["2021-12-02"].passed
+    assert not evaluated(platform, HELD.name, "lake/movies")["2021-12-02"].passed
     assert platform.query("SELECT day FROM warehouse.dumps WHERE rows > 0") == [(date(2021, 12, 1),)]
     release(platform, over)
     assert platform.query(TITLES) == [("Amarcord",), ("Heat",)]
@@ -121,11 +121,11 @@ def test_a_dump_cut_short_is_held_until_released(platform: Platform) -> None:
     assert platform.query(TITLES) == [("A",), ("B",), ("C",)]
     sentence = "movies of 2021-12-02 is held back: its 1 rows are less than 50% of the 3 of 2021-12-01."
     assert sentence in logged(platform)
-    held = evaluated(platform, BELIEVED, "warehouse/movies")["2021-12-02"]
+    held = evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-02"]
     assert (held.passed, held.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(held.description).startswith(sentence)
     assert "`dataflow release --source movies --day 2021-12-02`" in str(held.description)
-    assert evaluated(platform, BELIEVED, "warehouse/movies")["2021-12-01"].passed
+    assert evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-01"].passed
     assert platform.metadata("warehouse/movies", "2021-12-02")["is_held"] == 1
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("D")))
     assert platform.query(TITLES) == [("A",), ("B",), ("C",)], "two cut short in a row are not believed"
@@ -133,7 +133,7 @@ def test_a_dump_cut_short_is_held_until_released(platform: Platform) -> None:
     for _ in range(2):
         release(platform, cut)
         assert platform.query(TITLES) == [("D",)]
-        assert all(one.passed for one in evaluated(platform, BELIEVED, "warehouse/movies").values())
+        assert all(one.passed for one in evaluated(platform, BELIEVED.name, "warehouse/movies").values())
         assert platform.query("SELECT count(*) FROM warehouse.dumps WHERE held IS NULL") == [(3,)]
 
 
@@ -143,16 +143,16 @@ def test_a_release_is_of_one_version_of_a_dump(platform: Platform) -> None:
     assert platform.query(TITLES) == [("A",), ("B",)]
     platform.materialize(platform.land("movies", "2021-12-02", movies_csv("A")))
     assert [row[0] for row in platform.query(TITLES)] == ["A", "B", "C", "D", "E"]
-    assert not evaluated(platform, BELIEVED, "warehouse/movies")["2021-12-02"].passed
+    assert not evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-02"].passed
 
 
 def test_held_dumps_are_judged_again_when_a_day_between_arrives(platform: Platform) -> None:
     platform.materialize(platform.land("movies", "2021-12-01", movies_csv("A", "B", "C", "D")))
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("A")))
-    assert not evaluated(platform, BELIEVED, "warehouse/movies")["2021-12-03"].passed
+    assert not evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-03"].passed
     platform.materialize(platform.land("movies", "2021-12-02", movies_csv("A", "B")))
     assert platform.query(TITLES) == [("A",)]
-    assert evaluated(platform, BELIEVED, "warehouse/movies")["2021-12-03"].passed
+    assert evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-03"].passed
 
 
 @pytest.mark.parametrize("content", ["", movies_csv(), movies_csv("")], ids=["empty", "header only", "all rejected"])
@@ -161,7 +161,7 @@ def test_an_empty_dump_is_held_until_released(platform: Platform, content: str) 
     empty = platform.land("movies", "2021-12-02", content)
     platform.materialize(empty)
     assert platform.query(TITLES) == [("A",)]
-    assert not evaluated(platform, BELIEVED, "warehouse/movies")["2021-12-02"].passed
+    assert not evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-02"].passed
     release(platform, empty)
     assert platform.query("SELECT title, missing_since::text FROM warehouse.movies") == [("A", "2021-12-02")]
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("B")))
@@ -172,7 +172,7 @@ def test_an_empty_file_of_events_is_an_empty_delivery(platform: Platform) -> Non
     platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD)))
     platform.materialize(platform.land("streams", "2021-12-31", ""))
     assert platform.query(SESSIONS) == [(0,)]
-    assert evaluated(platform, HELD, "lake/streams")["2021-12-31"].passed
+    assert evaluated(platform, HELD.name, "lake/streams")["2021-12-31"].passed
 
 
 # the sums
@@ -192,7 +192,7 @@ def test_every_lake_partition_adds_up(platform: Platform) -> None:
     platform.land("movies", "2021-12-01", movies_csv("A", ""))
     platform.land("movies", "2021-12-02", "no such header\n")
     assert platform.run("lake/movies", "2021-12-01", "2021-12-03").success
-    found = evaluated(platform, SUMS, "lake/movies")
+    found = evaluated(platform, LAKE_SUMS.name, "lake/movies")
     assert {day: (one.passed, figures(one)) for day, one in found.items()} == {
         "2021-12-01": (True, {"delivered": 2, "accepted": 1, "rejected": 1}),
         "2021-12-02": (True, {"delivered": 1, "accepted": 0, "rejected": 1}),
@@ -213,7 +213,7 @@ def test_a_day_whose_rows_do_not_add_up_fails_alone(platform: Platform, monkeypa
     assert f"1 of 2 partitions failed, the others are written. 2021-12-02: landing/movies/2021-12-02/{sentence}" in (
         reasons(result)
     )
-    found = evaluated(platform, SUMS, "lake/movies")
+    found = evaluated(platform, LAKE_SUMS.name, "lake/movies")
     assert (found["2021-12-01"].passed, figures(found["2021-12-01"])["accepted"]) == (True, 2)
     failed = found["2021-12-02"]
     assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.ERROR)
@@ -224,7 +224,7 @@ def test_a_day_whose_rows_do_not_add_up_fails_alone(platform: Platform, monkeypa
     ], "the other objects of the day are in, and the older version of this one"
     assert platform.partitions("warehouse/movies") == ["2021-12-02"], "nothing follows from the failed run"
     assert platform.run("lake/movies warehouse/movies", "2021-12-01", "2021-12-02").success
-    assert evaluated(platform, SUMS, "lake/movies")["2021-12-02"].passed
+    assert evaluated(platform, LAKE_SUMS.name, "lake/movies")["2021-12-02"].passed
 
 
 def test_rows_that_vanish_from_the_lake_fail_the_sum(platform: Platform) -> None:
@@ -236,7 +236,7 @@ def test_rows_that_vanish_from_the_lake_fail_the_sum(platform: Platform) -> None
     table.commit(table.open(), made, [], {name: told[name] for name in (*names, "mended")})
     result = platform.run("lake/movies", "2021-12-01")
     assert "holds 1 rows, but the lake has 0 of them and 0 rejects" in reasons(result)
-    assert not evaluated(platform, SUMS, "lake/movies")["2021-12-01"].passed
+    assert not evaluated(platform, LAKE_SUMS.name, "lake/movies")["2021-12-01"].passed
 
 
 def test_every_event_day_adds_up_and_one_that_does_not_fails_alone(
@@ -254,13 +254,13 @@ def test_every_event_day_adds_up_and_one_that_does_not_fails_alone(
         patch.setattr(event_days, "_count", losing)
         with pytest.raises(RunFailedError, match=sentence):
             platform.materialize(made)
-    found = evaluated(platform, SUMS, "warehouse/streams")
+    found = evaluated(platform, TABLE_SUMS.name, "warehouse/streams")
     assert (found["2021-12-01"].passed, found["2021-12-02"].passed) == (True, False)
     assert figures(found["2021-12-01"]) == {"accepted": 2, "rows": 1, "superseded": 1}
     assert found["2021-12-02"].severity == dg.AssetCheckSeverity.ERROR
     assert platform.query(SESSIONS) == [(1,)]
     platform.materialize(made)
-    assert evaluated(platform, SUMS, "warehouse/streams")["2021-12-02"].passed
+    assert evaluated(platform, TABLE_SUMS.name, "warehouse/streams")["2021-12-02"].passed
 
 
 def test_the_sums_block_and_what_is_held_back_does_not(platform: Platform) -> None:
@@ -269,7 +269,7 @@ def test_the_sums_block_and_what_is_held_back_does_not(platform: Platform) -> No
         (spec.asset_key.to_user_string(), spec.name): spec.blocking for asset in assets for spec in asset.check_specs
     }
     sources = ("authors", "books", "movies", "reviews", "streams", "users")
-    blocking = {("warehouse/streams", SUMS), *((f"lake/{source}", SUMS) for source in sources)}
+    blocking = {("warehouse/streams", TABLE_SUMS.name), *((f"lake/{source}", LAKE_SUMS.name) for source in sources)}
     assert {key for key, is_blocking in found.items() if is_blocking} == blocking
-    warning = {(f"warehouse/{source}", BELIEVED) for source in sources if source != "streams"}
-    assert found.keys() > {*warning, *((f"lake/{source}", HELD) for source in sources)}
+    warning = {(f"warehouse/{source}", BELIEVED.name) for source in sources if source != "streams"}
+    assert found.keys() > {*warning, *((f"lake/{source}", HELD.name) for source in sources)}

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from dataflow_assets.lake.tables import Dumps
 from dataflow_assets.warehouse.belief import held_back
 
 FIRST = date(2021, 12, 1)
@@ -12,7 +13,7 @@ FIRST = date(2021, 12, 1)
 def held(*rows: int, released: tuple[int, ...] = (), share: float = 0.5) -> list[int]:
     """The numbers of the dumps that are held back."""
     days = [FIRST + timedelta(days=number) for number in range(len(rows))]
-    found = held_back(dict(zip(days, rows, strict=True)), {days[number] for number in released}, share)
+    found = held_back(Dumps(dict(zip(days, rows, strict=True)), frozenset(days[number] for number in released)), share)
     return [days.index(day) for day in found]
 
 
@@ -61,7 +62,7 @@ def test_the_share_is_the_sources() -> None:
 
 def test_the_reason_says_what_was_compared() -> None:
     second = FIRST + timedelta(days=1)
-    assert held_back({FIRST: 2000, second: 999}, set(), 0.5) == {
+    assert held_back(Dumps({FIRST: 2000, second: 999}, frozenset()), 0.5) == {
         second: "its 999 rows are less than 50% of the 2,000 of 2021-12-01"
     }
-    assert held_back({FIRST: 0}, set(), 0.5) == {FIRST: "the dump is empty, and there is none before it"}
+    assert held_back(Dumps({FIRST: 0}, frozenset()), 0.5) == {FIRST: "the dump is empty, and there is none before it"}

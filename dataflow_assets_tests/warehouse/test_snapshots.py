@@ -195,7 +195,7 @@ def test_any_order_of_loads_ends_in_the_same_tables(
     now, runs = oracle(landed.values(), dumped)
     assert set(ask(database_url, CURRENT)) == now
     assert set(ask(database_url, HISTORY)) == runs
-    held = held_back(dumped.rows, dumped.released, AUTHORS.smallest_share)
+    held = held_back(dumped, AUTHORS.smallest_share)
     recorded = "SELECT day, rows, is_released, held FROM warehouse.dumps"
     assert set(ask(database_url, recorded)) == {
         (day, rows, day in dumped.released, held.get(day)) for day, rows in dumped.rows.items()

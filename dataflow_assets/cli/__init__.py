@@ -1,0 +1,52 @@
+"""The `dataflow` command.
+
+Here: its subcommands, and how it ends. Not here: what they do; each calls one thing of another module.
+"""
+
+import sys
+
+import typer
+
+from dataflow_assets.cli import loading, looking, running
+from dataflow_assets.cli.printing import say
+from dataflow_assets.errors import DataFlowError
+from dataflow_assets.warehouse import embedded
+
+app = typer.Typer(
+    name="dataflow",
+    help="Every file and every table a Dagster asset, by day, with nothing lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for command in (
+    loading.demo,
+    running.up,
+    running.env,
+    running.init_db,
+    loading.load,
+    looking.query,
+    running.sample,
+    looking.answers,
+    looking.rejects,
+    looking.deliveries,
+    loading.backfill,
+    looking.doctor,
+    looking.explain,
+    looking.preview,
+    loading.release,
+    loading.replay,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one sentence and exit code 1."""
+    try:
+        app()
+    except DataFlowError as error:
+        say(f"Error: {error}")
+        sys.exit(1)
+    finally:
+        embedded.release_all()

@@ -1,0 +1,63 @@
+"""The commands by which the platform is set up and run.
+
+Here: arguments, and starting what other modules do. Not here: work.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataflow_assets.cli.arguments import Json
+from dataflow_assets.cli.printing import print_json, print_table, say
+from dataflow_assets.settings import load_settings
+
+
+def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000) -> None:
+    """Run the Dagster UI, its daemon and the code server until Ctrl-C."""
+    from dataflow_assets.orchestration import platform
+    from dataflow_assets.warehouse.opening import open_warehouse
+
+    settings = load_settings()
+    open_warehouse(settings)
+    raise typer.Exit(platform.up(settings, port))
+
+
+def env(as_json: Json = False) -> None:
+    """Print the variables with which plain `dagster dev` works on the same data."""
+    from dataflow_assets.orchestration.instance import environment, prepare_home
+
+    settings = load_settings()
+    prepare_home(settings)
+    secret = {"DATABASE_URL"}  # who runs this has set it already
+    variables = {name: value for name, value in environment(settings).items() if name not in secret}
+    if as_json:
+        print_json(variables)
+    else:
+        for name, value in variables.items():
+            print(f"export {name}={shlex.quote(value)}")  # noqa: T201
+
+
+def init_db() -> None:
+    """Bring the database to the present tables."""
+    from dataflow_assets.warehouse.migrate import upgrade
+    from dataflow_assets.warehouse.opening import database_url, open_warehouse
+
+    settings = load_settings()
+    changed = upgrade(database_url(settings))
+    open_warehouse(settings)
+    say("The tables were brought up to date." if changed else "The tables were up to date already.")
+
+
+def sample(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    streams: Annotated[int, typer.Option(min=0, help="How many sessions.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal files.")] = 0,
+) -> None:
+    """Write six files of the shapes that the platform takes in, some of their rows broken."""
+    from dataflow_assets.landing.sample import write_sample
+
+    made = write_sample(out, streams=streams, seed=seed)
+    rows = [[name, str(made.files[name]), f"{made.rows[name]:,}", f"{made.broken[name]:,}"] for name in made.files]
+    print_table(["source", "file", "rows", "broken"], rows)
