@@ -4,17 +4,19 @@ Here: the sensors together, on a real lake and warehouse. Not here: each of them
 month against a live daemon (see `benchmarks.month`).
 """
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration.undone import undone
 from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets_tests.loading import Landed
 from dataflow_assets_tests.month import in_order, month, outcome, shuffled
 from dataflow_assets_tests.orchestration import made
-from dataflow_assets_tests.orchestration.made import Daemon, Platform, movies_csv, session, streams_csv
+from dataflow_assets_tests.orchestration.made import Daemon, Platform, key, movies_csv, session, streams_csv
 
 Runs = dict[str, list[tuple[str, str]]]
 
@@ -29,8 +31,8 @@ def a_session_on(*numbers: int) -> str:
 
 @pytest.fixture
 def daemon(platform: Platform) -> Daemon:
-    """A platform with two movies and a session on each of the days 2, 3 and 20 December, all answered."""
-    platform.land("movies", "2021-12-20", movies_csv("Rust", "Heat"))
+    """A platform with a movie and a session on each of the days 2, 3 and 20 December, all answered."""
+    platform.land("movies", "2021-12-20", movies_csv("Heat"))
     platform.land("streams", "2021-12-20", a_session_on(2, 3, 20))
     daemon = Daemon(platform)
     daemon.settle()
@@ -70,51 +72,36 @@ def following(*stretches: tuple[int, int]) -> Runs:
     }
 
 
-def test_a_late_file_makes_its_day_again_and_what_depends_on_it_and_nothing_else(daemon: Daemon) -> None:
+def test_a_late_or_changed_file_makes_the_days_again_that_it_touches_or_touched_and_nothing_else(
+    daemon: Daemon,
+) -> None:
     daemon.platform.land("streams", "2021-12-03", a_session_on(3), "late.csv")
     assert settle(daemon) == {"lake/streams": [("2021-12-03", "2021-12-03")], **following((3, 3))}
     daemon.platform.land("streams", "2021-12-03", a_session_on(3), "late.csv")
     assert settle(daemon) == {"lake/streams": [("2021-12-03", "2021-12-03")]}, "the same bytes again"
-
-
-def test_a_changed_file_makes_the_days_again_that_it_touched_or_touches_and_no_others(daemon: Daemon) -> None:
-    daemon.platform.land("streams", "2021-12-04", a_session_on(3, 4), "other.csv")
-    daemon.settle()
     daemon.platform.land("streams", "2021-12-20", a_session_on(2, 15))
     assert settle(daemon) == {
         "lake/streams": [("2021-12-20", "2021-12-20")],
         **following((2, 3), (15, 15), (20, 20)),
     } | answers(engaged_users=[("2021-12-02", "2021-12-11"), ("2021-12-15", "2021-12-28")])
-    held = "SELECT DISTINCT event_day::text FROM warehouse.streams ORDER BY 1"
-    assert [day for (day,) in daemon.platform.query(held)] == days(2, 3, 4, 15)
-
-
-def test_a_late_dump_makes_its_table_again_and_the_answers_that_read_it(daemon: Daemon) -> None:
-    daemon.platform.land("movies", "2021-12-05", movies_csv("Rust", "Amarcord"))
-    assert settle(daemon) == {
-        "lake/movies": [("2021-12-05", "2021-12-05")],
-        "warehouse/movies": [("2021-12-05", "2021-12-05")],
-        **answers(engaged_users=[("2021-12-02", "2021-12-11"), ("2021-12-20", "2021-12-28")]),
-    }
-    assert daemon.platform.query(
-        "SELECT title, first_seen::text, missing_since::text FROM warehouse.movies ORDER BY 1"
-    ) == [
-        ("Amarcord", "2021-12-05", "2021-12-20"),
-        ("Heat", "2021-12-20", None),
-        ("Rust", "2021-12-05", None),
-    ]
+    held = "SELECT event_day::text FROM warehouse.streams ORDER BY 1"
+    assert [day for (day,) in daemon.platform.query(held)] == days(2, 3, 15)
 
 
 def test_withdrawn_days_have_no_answers_and_nothing_is_left_to_do_for_them(daemon: Daemon) -> None:
     before = outcome(daemon.platform)
     daemon.platform.land("streams", "2021-12-20", streams_csv(session("2021-11-05T10:00")), "wrong.csv")
     daemon.settle()
-    november = "SELECT count(*) FROM analytics.engaged_users WHERE day < '2021-12-01'"
-    assert daemon.platform.query(november) == [(9,)]
+    of_november = "SELECT count(*) FROM analytics.engaged_users WHERE day < '2021-12-01'"
+    assert daemon.platform.query(of_november) == [(9,)]
     daemon.platform.land("streams", "2021-12-20", streams_csv(), "wrong.csv")
     daemon.settle()
     after = outcome(daemon.platform)
     assert {name for name in after if after[name] != before[name]} == {"warehouse.deliveries"}, "wrong.csv is known"
+    daemon.platform.land("movies", "2021-12-20", movies_csv("Rust"))
+    assert "analytics/engaged_users" in settle(daemon)
+    november = [date(2021, 11, day) for day in range(1, 31)]
+    assert undone(daemon.platform.settings, key("analytics/engaged_users"), november) == []
 
 
 def test_a_shuffled_month_ends_as_the_same_files_in_order(
