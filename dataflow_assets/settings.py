@@ -5,7 +5,7 @@ that connects to what a variable names.
 """
 
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -185,6 +185,11 @@ class Settings(BaseSettings):
     def region(self) -> str:
         """The AWS region in force."""
         return self.aws_region or self.aws_default_region or "us-east-1"
+
+    @property
+    def today(self) -> date:
+        """The day that it is in the business time zone."""
+        return datetime.now(ZoneInfo(self.timezone)).date()
 
     @property
     def dagster_home(self) -> Path:

@@ -17,7 +17,16 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks import BELIEVED, COLUMNS, HELD, LAKE_SUMS, TABLE_SUMS
+from dataflow_assets.orchestration.checks import (
+    BELIEVED,
+    COLUMNS,
+    DUPLICATES,
+    HELD,
+    LAKE_SUMS,
+    TABLE_SUMS,
+    THERE,
+    VOLUME,
+)
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.orchestration.reference_checks import references_check
@@ -72,7 +81,7 @@ class Taking(dg.Config):
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     key = [LAKE, source.name]
-    checks = [check.of(key) for check in (LAKE_SUMS, HELD, COLUMNS)]
+    checks = [check.of(key) for check in (LAKE_SUMS, HELD, COLUMNS, VOLUME, THERE)]
 
     @dg.asset(
         name=source.name,
@@ -144,7 +153,8 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
     key = [WAREHOUSE, source.name]
-    checks = [(TABLE_SUMS if isinstance(source, Events) else BELIEVED).of(key)]
+    own = TABLE_SUMS if isinstance(source, Events) else BELIEVED
+    checks = [check.of(key) for check in (own, DUPLICATES, THERE)]
     if source.references:
         checks.append(references_check(source).of(key))
 
@@ -171,6 +181,7 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
 
 def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
     timezone = settings.timezone
+    checks = [THERE.of([ANALYTICS, answer.name])]
 
     @dg.asset(
         name=answer.name,
@@ -184,8 +195,9 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         ins={name: _answer_input(answer, find_source(name), timezone) for name in answer.reads},
         io_manager_key=WAREHOUSE_IO,
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
+        check_specs=checks,
     )
-    def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Answered:
+    def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Iterator[dg.Output[Any]]:
         # One day after the other: each reads its own days, in batches, and no run holds the days of all.
         days = partition_days(context.partition_keys)
         read = {day: days_read(answer, day, timezone) for day in days}
@@ -197,7 +209,8 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
         made_from = {day: versions_read(tables, read[day]) for day in days}
-        return Answered(pl.concat(map(answered, days)), made_from)
+        yield dg.Output(Answered(pl.concat(map(answered, days)), made_from))
+        yield from _evaluated(checks)
 
     return answer_table
 
