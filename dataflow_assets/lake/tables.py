@@ -69,12 +69,16 @@ class LakeConflictError(Exception):
 
 @dataclass(frozen=True)
 class LakeTable:
-    """One Delta table whose rows each belong to a delivery (column `delivery`, Int64)."""
+    """One Delta table whose rows each belong to a delivery (column `delivery`, Int64).
+
+    `key` are the columns by which rows of a source are told apart.
+    """
 
     storage: Storage
     name: str
     schema: pl.Schema
     partition_by: tuple[str, ...]
+    key: tuple[str, ...] = ()
 
     @property
     def uri(self) -> str:
@@ -182,7 +186,10 @@ class LakeTable:
         return {day for _, day in set(before.iter_rows()) ^ set(after.iter_rows())}
 
     def dumps(self, version: int) -> Dumps:
-        """The delivery days of a version of a snapshot's table, those without a row among them."""
+        """The delivery days of a version of a snapshot's table, those without a row among them.
+
+        Where several objects of a day have rows, each key counts once: a dump that came under two names is no larger.
+        """
         is_released = pl.col("path").str.contains(f"/{_RELEASED}-", literal=True)
         by_delivery = (
             files_of(self._at(version))
@@ -191,7 +198,15 @@ class LakeTable:
         )
         days = by_delivery.group_by(day="partition.delivery_day").agg(pl.sum("num_records"), pl.all("is_released"))
         rows = {day: int(count) for day, count, _ in days.iter_rows()}
+        with_rows = by_delivery.filter(pl.col("num_records") > 0).get_column("partition.delivery_day")
+        if not (several := with_rows.filter(with_rows.is_duplicated()).unique()).is_empty():
+            rows |= self._keys(version, several)
         return Dumps(rows, frozenset(days.filter("is_released")["day"]))
+
+    def _keys(self, version: int, days: pl.Series) -> dict[date, int]:
+        """How many keys some delivery days of a version have."""
+        keys = self.scan(version).filter(pl.col("delivery_day").is_in(days.implode())).select("delivery_day", *self.key)
+        return dict(keys.unique().group_by("delivery_day").len().collect().iter_rows())
 
     def stage(self, rows: pl.DataFrame) -> Iterator[AddAction]:
         """Write rows into files that no reader sees before they are committed, and say each once it is written."""
@@ -415,7 +430,7 @@ def rows_table(storage: Storage, source: Source) -> LakeTable:
     texts = {name: pl.String() for name, dtype in typed.items() if isinstance(dtype, pl.Enum | pl.Categorical)}
     schema = pl.Schema({**typed, **texts, **origin})
     partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
-    return LakeTable(storage, source.name, schema, partition_by)
+    return LakeTable(storage, source.name, schema, partition_by, source.key)
 
 
 def rejects_table(storage: Storage) -> LakeTable:

@@ -5,7 +5,7 @@ are stored (see the IO managers) and what makes them run (see `jobs` and `sensor
 """
 
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -203,10 +203,12 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         read = {day: days_read(answer, day, timezone) for day in days}
 
         def answered(day: date) -> pl.DataFrame:
+            if not have_events(tables, read[day]):
+                return answer.schema.create_empty()
             frames = {name: table.scan(read[day]) for name, table in tables.items()}
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
-        made_from = {day: {name: table.version(read[day]) for name, table in tables.items()} for day in days}
+        made_from = {day: versions_read(tables, read[day]) for day in days}
         yield dg.Output(Answered(pl.concat(map(answered, days)), made_from))
         yield from _evaluated(checks)
 
@@ -233,6 +235,21 @@ def days_read(answer: Answer, day: date, timezone: str) -> list[date]:
     """The days whose events an answer may read for its partition of a day (of a month: its first day)."""
     last = monthrange(day.year, day.month)[1] - 1 if answer.grain == "month" else 0
     return [day + timedelta(days=number) for number in range(-days_before(answer, timezone), last + 1)]
+
+
+def have_events(tables: Mapping[str, Table], days: Collection[date]) -> bool:
+    """Whether there is any event on the days that an answer reads, or it reads none at all.
+
+    Else the answer says nothing, not even 0: it must not matter whether there was an event once, or who asked.
+    """
+    loaded = [table.loaded for table in tables.values() if table.loaded is not None]
+    return not loaded or not all(of_source.isdisjoint(days) for of_source in loaded)
+
+
+def versions_read(tables: Mapping[str, Table], days: Collection[date]) -> dict[str, int]:
+    """The versions of the tables that an answer of some days is made from; without an event snapshots do not count."""
+    has_events = have_events(tables, days)
+    return {name: table.version(days) for name, table in tables.items() if has_events or table.loaded is not None}
 
 
 def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:

@@ -25,7 +25,7 @@ from dataflow_assets.orchestration.checks import (
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.reference_checks import log_references
-from dataflow_assets.orchestration.slices import write_each
+from dataflow_assets.orchestration.slices import partition_metadata, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot
@@ -159,11 +159,13 @@ def _store_events(
 
 
 def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
-    days = partition_days(context.asset_partition_keys)
+    """Load the whole table, and tell of each day that this brought, whether the run was asked for it or not."""
+    asked = partition_days(context.asset_partition_keys)
     version, *_ = made_from(connection, source)
     merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
     if merged.is_stale:
         context.log.warning(f"{source.name} was already made from a newer version of the lake")
+    days = sorted({*asked, *_days_brought(context, lake, version)})
     warnings = check_believed(source, merged.held)
     judged = {*days, *merged.judged}
     for day in sorted(judged & warnings.keys()):
@@ -174,7 +176,22 @@ def _store_snapshot(context: dg.OutputContext, connection: Connection, source: S
     log_evaluations(context, DUPLICATES, days, check_duplicates(source, dumped))
     table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
     table |= _made_from(lake, version, is_changed=merged.changed > 0)
-    write_each(context, lambda day: {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), **table})
+
+    def figures(day: date) -> dict[str, int]:
+        return {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), **table}
+
+    for day in (day for day in days if day not in asked):
+        metadata = partition_metadata(figures(day))
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
+    write_each(context, figures)
+
+
+def _days_brought(context: dg.OutputContext, lake: LakeRows, version: int) -> set[date]:
+    """The delivery days with a partition on which the lake differs from the version that a table was made from."""
+    if version >= lake.version:
+        return set()
+    changed = lake.dumps().rows.keys() if version < 0 else lake.changed_days(version)
+    return {day for day in changed if context.asset_partitions_def.has_partition_key(day.isoformat())}
 
 
 def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, int]:

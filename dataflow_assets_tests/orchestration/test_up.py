@@ -7,15 +7,10 @@ Not here: how they start and stop (see `test_platform`), and what the sensors as
 
 import http.client
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sysconfig
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +26,7 @@ from dataflow_assets.orchestration.runs import IN_PROCESS
 from dataflow_assets.orchestration.sensors import UNFINISHED
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, session, streams_csv
-from dataflow_assets_tests.processes import kill_all, wait_until_gone
+from dataflow_assets_tests.running import up
 
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = [
@@ -74,7 +69,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
         with open_instance(settings) as instance:
             platform = Platform(settings, build_definitions(settings), instance)
             _make_known(platform)
-            with _up(folder) as port:
+            with up(folder) as port:
                 yield Running(platform, port)
 
 
@@ -92,32 +87,6 @@ def _make_known(platform: Platform) -> None:
     }
     landed = [platform.land(name, "2021-12-30", json.dumps([row]), f"{name}.json") for name, row in rows.items()]
     platform.materialize(*landed)
-
-
-@contextmanager
-def _up(folder: Path) -> Iterator[int]:
-    """The command in a folder, with the settings of the environment, until the block ends; the port of its UI."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=(folder / "stderr").open("w"),
-        text=True,
-        cwd=folder,
-        env=dict(os.environ),
-    )
-    try:
-        assert process.stdout
-        assert f":{port}" in process.stdout.readline(), (folder / "stderr").read_text()
-        yield port
-        process.terminate()
-        process.communicate(timeout=30)
-        assert process.returncode == 0, (folder / "stderr").read_text()
-        assert wait_until_gone(folder, 10) == {}
-    finally:
-        kill_all(folder)
 
 
 def wait_until(holds: Callable[[], bool], since: float, *, limit: float) -> None:
