@@ -141,7 +141,7 @@ class LakeTable:
 
     def _at(self, version: int | None) -> DeltaTable:
         kind = _LocalTable if isinstance(self.storage.store, LocalStore) else DeltaTable
-        return kind(self.uri, version, self.storage.options)
+        return kind(self.uri, version, self.storage.delta_options)
 
     def _create(self) -> None:
         """Make version 0 elsewhere and put it in place, unless there is one; Delta Lake's `create` may make two."""
