@@ -5,7 +5,7 @@ that connects to what a variable names.
 """
 
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -168,6 +168,11 @@ class Settings(BaseSettings):
     backfill_days: Annotated[int, Field(ge=1)] = Field(
         30, validation_alias="DATAFLOW_BACKFILL_DAYS", description="how far back the nights look for what is undone"
     )
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        30,
+        validation_alias="DATAFLOW_KEEP_DAYS",
+        description="days after which housekeeping removes logs of runs and replaced files of the lake",
+    )
 
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:
@@ -185,6 +190,11 @@ class Settings(BaseSettings):
     def region(self) -> str:
         """The AWS region in force."""
         return self.aws_region or self.aws_default_region or "us-east-1"
+
+    @property
+    def today(self) -> date:
+        """The day that it is in the business time zone."""
+        return datetime.now(ZoneInfo(self.timezone)).date()
 
     @property
     def dagster_home(self) -> Path:

@@ -3,9 +3,8 @@
 Here: options that mean the same everywhere. Not here: those of one command.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,11 +17,10 @@ Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-D
 
 def delivery_day(settings: Settings, text: str | None) -> date:
     """The delivery day of a text, today if there is none; it must have a partition."""
-    today = datetime.now(ZoneInfo(settings.timezone)).date()
     if text is None:
-        return today
+        return settings.today
     day = day_of(text)
-    if not settings.first_day <= day <= today + timedelta(days=1):
+    if not settings.first_day <= day <= settings.today + timedelta(days=1):
         raise SettingsError(f"{day} has no partition: days go from {settings.first_day} to tomorrow.")
     return day
 

@@ -5,7 +5,7 @@ are stored (see the IO managers) and what makes them run (see `jobs` and `sensor
 """
 
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,16 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks import BELIEVED, COLUMNS, HELD, LAKE_SUMS, TABLE_SUMS
+from dataflow_assets.orchestration.checks import (
+    BELIEVED,
+    COLUMNS,
+    DUPLICATES,
+    HELD,
+    LAKE_SUMS,
+    TABLE_SUMS,
+    THERE,
+    VOLUME,
+)
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.orchestration.passing import tried_again
@@ -74,7 +83,7 @@ class Taking(dg.Config):
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     key = [LAKE, source.name]
-    checks = [check.of(key) for check in (LAKE_SUMS, HELD, COLUMNS)]
+    checks = [check.of(key) for check in (LAKE_SUMS, HELD, COLUMNS, VOLUME, THERE)]
 
     @dg.asset(
         name=source.name,
@@ -147,7 +156,8 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
     key = [WAREHOUSE, source.name]
-    checks = [(TABLE_SUMS if isinstance(source, Events) else BELIEVED).of(key)]
+    own = TABLE_SUMS if isinstance(source, Events) else BELIEVED
+    checks = [check.of(key) for check in (own, DUPLICATES, THERE)]
     if source.references:
         checks.append(references_check(source).of(key))
 
@@ -175,6 +185,7 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
 
 def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
     timezone = settings.timezone
+    checks = [THERE.of([ANALYTICS, answer.name])]
 
     @dg.asset(
         name=answer.name,
@@ -189,19 +200,24 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         io_manager_key=WAREHOUSE_IO,
         pool=DATABASE,
         metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
+        check_specs=checks,
     )
-    def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Answered:
+    def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Iterator[dg.Output[Any]]:
         # One day after the other: each reads its own days, in batches, and no run holds the days of all.
         days = partition_days(context.partition_keys)
         read = {day: days_read(answer, day, timezone) for day in days}
 
         def answered(day: date) -> pl.DataFrame:
+            if not have_events(tables, read[day]):
+                return answer.schema.create_empty()
             frames = {name: table.scan(read[day]) for name, table in tables.items()}
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
-        made_from = {day: {name: table.version(read[day]) for name, table in tables.items()} for day in days}
+        made_from = {day: versions_read(tables, read[day]) for day in days}
         with tried_again(context):
-            return Answered(pl.concat(map(answered, days)), made_from)
+            rows = pl.concat(map(answered, days))
+        yield dg.Output(Answered(rows, made_from))
+        yield from _evaluated(checks)
 
     return answer_table
 
@@ -226,6 +242,21 @@ def days_read(answer: Answer, day: date, timezone: str) -> list[date]:
     """The days whose events an answer may read for its partition of a day (of a month: its first day)."""
     last = monthrange(day.year, day.month)[1] - 1 if answer.grain == "month" else 0
     return [day + timedelta(days=number) for number in range(-days_before(answer, timezone), last + 1)]
+
+
+def have_events(tables: Mapping[str, Table], days: Collection[date]) -> bool:
+    """Whether there is any event on the days that an answer reads, or it reads none at all.
+
+    Else the answer says nothing, not even 0: it must not matter whether there was an event once, or who asked.
+    """
+    loaded = [table.loaded for table in tables.values() if table.loaded is not None]
+    return not loaded or not all(of_source.isdisjoint(days) for of_source in loaded)
+
+
+def versions_read(tables: Mapping[str, Table], days: Collection[date]) -> dict[str, int]:
+    """The versions of the tables that an answer of some days is made from; without an event snapshots do not count."""
+    has_events = have_events(tables, days)
+    return {name: table.version(days) for name, table in tables.items() if has_events or table.loaded is not None}
 
 
 def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:

@@ -7,6 +7,7 @@ committed (see `lake` and `warehouse`).
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import dagster as dg
 
@@ -14,17 +15,20 @@ from dataflow_assets.orchestration.slices import Figures, as_metadata
 from dataflow_assets.plain import few
 from dataflow_assets.sources.declaration import Source
 from dataflow_assets.warehouse.records import OtherColumns, held_deliveries, other_columns
+from dataflow_assets.warehouse.volumes import rows_by_day, unusual
 
 _MOST_SHOWN = 10
-_NO_FIGURES: Mapping[date, Figures] = {}
+_MOST_DUPLICATES = 0.01  # of all rows
+_MORNINGS = 8  # that may have missed what is loaded now
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of the partitions of assets; one that does not hold warns, or fails the run if it is blocking."""
+    """A check of the partitions of assets: how bad it is where it does not hold, and whether it fails the run."""
 
     name: str
     description: str
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
     is_blocking: bool = False
 
     def of(self, key: Sequence[str]) -> dg.AssetCheckSpec:
@@ -32,11 +36,6 @@ class Check:
         return dg.AssetCheckSpec(
             self.name, asset=dg.AssetKey(key), description=self.description, blocking=self.is_blocking
         )
-
-    @property
-    def severity(self) -> dg.AssetCheckSeverity:
-        """How bad it is where it does not hold."""
-        return dg.AssetCheckSeverity.ERROR if self.is_blocking else dg.AssetCheckSeverity.WARN
 
 
 COLUMNS = Check(
@@ -46,15 +45,50 @@ COLUMNS = Check(
 LAKE_SUMS = Check(
     "rows_add_up",
     "Rows delivered, counted in the bytes, are those accepted, in the lake, and those in its rejects.",
+    dg.AssetCheckSeverity.ERROR,
     is_blocking=True,
 )
 TABLE_SUMS = Check(
     "rows_add_up",
     "Rows accepted in the lake are those in the table and those that a later one supersedes.",
+    dg.AssetCheckSeverity.ERROR,
     is_blocking=True,
 )
 HELD = Check("nothing_held_back", "No delivery is held back because too many of its rows are rejected.")
 BELIEVED = Check("dumps_believed", "No dump is held back because it has far fewer rows than the one before.")
+VOLUME = Check("volume_as_usual", "The day has between half and twice as many rows as the days before it.")
+DUPLICATES = Check("few_duplicates", "At most one row in a hundred has a key that another row of the day has, too.")
+THERE = Check(
+    "there_in_the_morning",
+    "At 06:00 the partition of the day before is there and up to date; one that comes later is judged when it comes.",
+    dg.AssetCheckSeverity.ERROR,
+)
+
+
+def check_volume(url: str, source: Source, days: Sequence[date], today: date) -> dict[date, str]:
+    """What to say of each delivery day that has unusually many rows, or few once it is over."""
+    rows = rows_by_day(url, source, min(days), max(days))
+    found = {day: unusual(rows, day, is_over=day < today) for day in days}
+    return {day: f"{source.name} of {day} has {said}." for day, said in found.items() if said}
+
+
+def check_duplicates(source: Source, counted: Mapping[date, tuple[int, int]]) -> dict[date, str]:
+    """What to say of each day of whose rows many have the key of another one.
+
+    Args:
+        source: whose rows they are.
+        counted: of each day its rows in the lake, and those among them that another one supersedes.
+    """
+    return {
+        day: f"{source.name} of {day}: {more:,} of its {rows:,} rows have the key of another row; the latest counts."
+        for day, (rows, more) in counted.items()
+        if more > _MOST_DUPLICATES * rows
+    }
+
+
+def log_there(context: dg.OutputContext, days: Iterable[date]) -> None:
+    """Say that partitions are there now: the last ones of a run, of which a morning may have said otherwise."""
+    log_evaluations(context, THERE, sorted(days)[-_MORNINGS:], {})
 
 
 def check_held(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
@@ -92,7 +126,7 @@ def log_evaluations(
     days: Iterable[date],
     warnings: Mapping[date, str],
     *,
-    figures: Mapping[date, Figures] = _NO_FIGURES,
+    figures: Mapping[date, Figures] = MappingProxyType({}),
 ) -> None:
     """Log an evaluation of a check for each partition; those that warn come last, for the last one is shown first.
 
@@ -100,17 +134,22 @@ def log_evaluations(
     """
     running = dg.AssetExecutionContext.get()  # an output's own context logs no evaluations
     for day in sorted(days, key=lambda day: (day in warnings, day)):
-        running.log_event(
-            dg.AssetCheckEvaluation(
-                asset_key=context.asset_key,
-                check_name=check.name,
-                passed=day not in warnings,
-                severity=check.severity,
-                description=warnings.get(day),
-                partition=day.isoformat(),
-                metadata=as_metadata(figures.get(day, {})),
-            )
-        )
+        running.log_event(evaluation(check, context.asset_key, day, warnings.get(day), figures.get(day, {})))
+
+
+def evaluation(
+    check: Check, asset: dg.AssetKey, day: date, warning: str | None, figures: Figures = MappingProxyType({})
+) -> dg.AssetCheckEvaluation:
+    """What a check says of one partition: it holds where there is no warning."""
+    return dg.AssetCheckEvaluation(
+        asset_key=asset,
+        check_name=check.name,
+        passed=warning is None,
+        severity=check.severity,
+        description=warning,
+        partition=day.isoformat(),
+        metadata=as_metadata(figures),
+    )
 
 
 def _columns_sentence(source: Source, day: date, found: Sequence[OtherColumns]) -> str:

@@ -18,7 +18,17 @@ from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.orchestration.checks import COLUMNS, HELD, LAKE_SUMS, check_columns, check_held, log_evaluations
+from dataflow_assets.orchestration.checks import (
+    COLUMNS,
+    HELD,
+    LAKE_SUMS,
+    VOLUME,
+    check_columns,
+    check_held,
+    check_volume,
+    log_evaluations,
+    log_there,
+)
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
@@ -92,6 +102,7 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
     before = _rows_by_delivery(storage, source, days)
     sums: dict[date, dict[str, int]] = {}
     lost: dict[date, str] = {}
+    there: list[date] = []
 
     def write(day: date) -> Figures:
         of_day = Wanted([delivery for delivery in wanted.deliveries if delivery.day == day], wanted.is_release)
@@ -104,7 +115,10 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
         # What was deleted from landing stays in the lake.
         taken = {(day, intake.delivery.id) for intake in intakes}
         kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
-        return _figures(intakes, kept)
+        figures = _figures(intakes, kept)
+        if figures["rows"]:
+            there.append(day)
+        return figures
 
     try:
         write_each(context, write)
@@ -114,6 +128,8 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
         log_evaluations(context, LAKE_SUMS, sums, lost, figures=sums)
         log_evaluations(context, HELD, days, check_held(url, source, days))
         log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
+        log_evaluations(context, VOLUME, days, check_volume(url, source, days, load_settings().today))
+        log_there(context, there)
 
 
 def _take_in(

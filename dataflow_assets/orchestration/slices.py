@@ -8,6 +8,7 @@ from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.disk import told_of_full_disk
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.passing import is_down, may_pass
 
@@ -28,7 +29,8 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> N
     in_a_row = 0
     for day in days:
         try:
-            written[day.isoformat()] = write(day)
+            with told_of_full_disk():
+                written[day.isoformat()] = write(day)
             in_a_row = 0
         except Exception as error:
             context.log.error(f"{context.asset_key.to_user_string()} {day}: {error}")

@@ -13,12 +13,20 @@ import polars as pl
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import LostRowsError, NotFoundError
-from dataflow_assets.orchestration.checks import BELIEVED, TABLE_SUMS, check_believed, log_evaluations
+from dataflow_assets.orchestration.checks import (
+    BELIEVED,
+    DUPLICATES,
+    TABLE_SUMS,
+    check_believed,
+    check_duplicates,
+    log_evaluations,
+    log_there,
+)
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.reference_checks import log_references
-from dataflow_assets.orchestration.slices import write_each
+from dataflow_assets.orchestration.slices import partition_metadata, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot, Source
@@ -109,6 +117,7 @@ def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> N
         return {"rows": load.rows}
 
     write_each(context, write)
+    log_there(context, answered.made_from)
 
 
 def _store_source(context: dg.OutputContext, source: Source, lake: LakeRows) -> None:
@@ -149,23 +158,45 @@ def _store_events(
     finally:
         days = sums.keys() | lost.keys()
         log_evaluations(context, TABLE_SUMS, days, lost, figures=sums)
+        counted = {day: (figures["accepted"], figures["superseded"]) for day, figures in sums.items()}
+        log_evaluations(context, DUPLICATES, counted, check_duplicates(source, counted))
+        log_there(context, sums)
 
 
 def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
-    days = partition_days(context.asset_partition_keys)
+    """Load the whole table, and tell of each day that this brought, whether the run was asked for it or not."""
+    asked = partition_days(context.asset_partition_keys)
     version, *_ = made_from(connection, source)
     merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
     if merged.is_stale:
         context.log.warning(f"{source.name} was already made from a newer version of the lake")
+    days = sorted({*asked, *_days_brought(context, lake, version)})
     warnings = check_believed(source, merged.held)
     judged = {*days, *merged.judged}
     for day in sorted(judged & warnings.keys()):
         context.log.warning(warnings[day])
     log_evaluations(context, BELIEVED, judged, warnings)
-    dumped = _dumped_rows(source, lake.frame, days)
+    log_there(context, [day for day in days if day not in warnings])
+    dumped = _dumped(source, lake.frame, days)
+    log_evaluations(context, DUPLICATES, days, check_duplicates(source, dumped))
     table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
     table |= _made_from(lake, version, is_changed=merged.changed > 0)
-    write_each(context, lambda day: {"rows": dumped.get(day, 0), "is_held": int(day in warnings), **table})
+
+    def figures(day: date) -> dict[str, int]:
+        return {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), **table}
+
+    for day in (day for day in days if day not in asked):
+        metadata = partition_metadata(figures(day))
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
+    write_each(context, figures)
+
+
+def _days_brought(context: dg.OutputContext, lake: LakeRows, version: int) -> set[date]:
+    """The delivery days with a partition on which the lake differs from the version that a table was made from."""
+    if version >= lake.version:
+        return set()
+    changed = lake.dumps().rows.keys() if version < 0 else lake.changed_days(version)
+    return {day for day in changed if context.asset_partitions_def.has_partition_key(day.isoformat())}
 
 
 def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, int]:
@@ -173,7 +204,10 @@ def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, in
     return {"lake_version_before": before, "lake_version": max(lake.version, before), "is_changed": int(is_changed)}
 
 
-def _dumped_rows(source: Snapshot, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, int]:
-    """How many keys the dumps of some delivery days have."""
-    keys = lake.filter(pl.col("delivery_day").is_in(days)).select("delivery_day", *source.key).unique()
-    return dict(keys.group_by("delivery_day").len().collect().iter_rows())
+def _dumped(source: Snapshot, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, tuple[int, int]]:
+    """How many rows the dumps of some delivery days have, and how many of those have the key of another one."""
+    of_days = lake.filter(pl.col("delivery_day").is_in(days)).select("delivery_day", *source.key)
+    rows = pl.len().alias("rows of a key")
+    keys = of_days.group_by("delivery_day", *source.key).agg(rows).group_by("delivery_day")
+    counted = keys.agg(pl.col("rows of a key").sum(), more=(pl.col("rows of a key") - 1).sum()).collect()
+    return dict.fromkeys(days, (0, 0)) | {day: (rows, more) for day, rows, more in counted.iter_rows()}

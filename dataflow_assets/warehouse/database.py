@@ -31,13 +31,14 @@ LOCK_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds between two tries
 _LOOK_SECONDS = 0.05
 # What a server says that will let the same user in later; of a failed connection the driver knows no code.
 _BUSY = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many|reserved|terminating connection")
-# The sessions that another one waits for. Of those of other users the server may tell no more than their number.
-_HOLDERS = r"""
-    SELECT format('session %s (%s%s%s)', pid,
+# A session of pg_stat_activity. Of those of other users the server may tell no more than their number.
+SESSION = r"""format('session %s (%s%s%s)', pid,
         coalesce(nullif(application_name, ''), usename, backend_type, 'unknown'),
         to_char(xact_start AT TIME ZONE 'UTC', '", in a transaction since "YYYY-MM-DD HH24:MI:SS "UTC"'),
-        ', last statement: ' || left(regexp_replace(query, '\s+', ' ', 'g'), 80))
-    FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1::int)) ORDER BY xact_start, pid"""
+        ', last statement: ' || left(regexp_replace(query, '\s+', ' ', 'g'), 80))"""
+_HOLDERS = f"""
+    SELECT {SESSION}
+    FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1::int)) ORDER BY xact_start, pid"""  # noqa: S608
 WITHOUT_COPY = {"adbc.postgresql.use_copy": "false"}  # the driver's own way of reading, which not every statement takes
 
 
@@ -268,10 +269,13 @@ def with_lock_retries(connection: Connection, what: str, statements: Sequence[st
         time.sleep(pause)
     done, holders = _watched(connection, is_done)
     if not done:
-        held_by = "; and by ".join(holders) or "another session"
-        raise LockTimeoutError(
-            f"{what} is held by {held_by}. Nothing was changed: try again later, or end that session."
-        )
+        raise held_by(what, holders)
+
+
+def held_by(what: str, holders: Sequence[str]) -> LockTimeoutError:
+    """What it means to a user that these sessions did not let go of something in time."""
+    named = "; and by ".join(holders) or "another session"
+    return LockTimeoutError(f"{what} is held by {named}. Nothing was changed: try again later, or end that session.")
 
 
 def _watched(connection: Connection, attempt: Callable[[], bool]) -> tuple[bool, list[str]]:

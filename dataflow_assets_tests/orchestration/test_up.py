@@ -7,16 +7,11 @@ Not here: how they start and stop (see `test_platform`), and what the sensors as
 
 import http.client
 import json
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sysconfig
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,13 +23,14 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.assets import OBJECT_STORE
-from dataflow_assets.orchestration.instance import open_instance
+from dataflow_assets.orchestration.instance import forget_future_ticks, open_instance
 from dataflow_assets.orchestration.partitions import RANGE_START
 from dataflow_assets.orchestration.runs import IN_PROCESS
 from dataflow_assets.orchestration.sensors import UNFINISHED
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, session, streams_csv
-from dataflow_assets_tests.processes import kill, kill_all, wait_until_gone
+from dataflow_assets_tests.processes import kill
+from dataflow_assets_tests.running import up
 
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = [
@@ -77,7 +73,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
         with open_instance(settings) as instance:
             platform = Platform(settings, build_definitions(settings), instance)
             _make_known(platform)
-            with _up(folder) as port:
+            with up(folder) as port:
                 yield Running(platform, port)
 
 
@@ -95,32 +91,6 @@ def _make_known(platform: Platform) -> None:
     }
     landed = [platform.land(name, "2021-12-30", json.dumps([row]), f"{name}.json") for name, row in rows.items()]
     platform.materialize(*landed)
-
-
-@contextmanager
-def _up(folder: Path) -> Iterator[int]:
-    """The command in a folder, with the settings of the environment, until the block ends; the port of its UI."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=(folder / "stderr").open("w"),
-        text=True,
-        cwd=folder,
-        env=dict(os.environ),
-    )
-    try:
-        assert process.stdout
-        assert f":{port}" in process.stdout.readline(), (folder / "stderr").read_text()
-        yield port
-        process.terminate()
-        process.communicate(timeout=30)
-        assert process.returncode == 0, (folder / "stderr").read_text()
-        assert wait_until_gone(folder, 10) == {}
-    finally:
-        kill_all(folder)
 
 
 def wait_until(holds: Callable[[], bool], since: float, *, limit: float) -> None:
@@ -185,7 +155,19 @@ def _have_looked(platform: Platform, since: float) -> bool:
     """Whether the warehouse sensor looked after an instant, and the answers sensor after that."""
     looks: dict[str, Any] = {state.name: state.instigator_data for state in platform.instance.all_instigator_state()}
     looked = looks["warehouse_sensor"].last_tick_timestamp
-    return bool(since < looked < looks["answers_sensor"].last_tick_timestamp)
+    return bool(since < (looked or 0) < (looks["answers_sensor"].last_tick_timestamp or 0))
+
+
+def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
+    """To them it is as if their last tick were of the future, and they wait for that."""
+    instance, now = running.platform.instance, time.time()
+    for state in instance.all_instigator_state():
+        data: Any = state.instigator_data
+        if "sensor" in state.name:
+            ahead = data._replace(last_tick_timestamp=now + 3600, last_tick_start_timestamp=now + 3600)
+            instance.update_instigator_state(state.with_data(ahead))
+    forget_future_ticks(instance)
+    wait_until(lambda: _have_looked(running.platform, now), time.monotonic(), limit=60)
 
 
 @pytest.fixture
