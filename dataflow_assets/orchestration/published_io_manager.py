@@ -17,6 +17,7 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
+from dataflow_assets.disk import told_of_full_disk
 from dataflow_assets.orchestration.slices import partition_metadata
 
 _DRAFT = "draft-"
@@ -58,7 +59,7 @@ class _OnPrivateCopy(dg.IOManager):
         self._published = published
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        with _private_copy(self._published) as draft:
+        with told_of_full_disk(), _private_copy(self._published) as draft:
             _point_at(context.resource_config, draft)
             self._manager.handle_output(context, obj)
             draft.replace(self._published)
