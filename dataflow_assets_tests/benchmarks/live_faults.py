@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,10 @@ class Live:
             self._process.wait(60)
 
     def kill_all(self) -> None:
-        """SIGKILL everything."""
+        """SIGKILL everything, and wait only then."""
+        for process in processes_of(self.home):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         kill_all(self.home)
         if self._process:
             self._process.wait(60)
