@@ -26,6 +26,7 @@ for command in (
     running.up,
     running.env,
     running.init_db,
+    running.housekeeping,
     loading.load,
     looking.query,
     running.sample,
