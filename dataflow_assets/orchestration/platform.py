@@ -16,9 +16,11 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import sqlalchemy as sa
 from dagster import DagsterInstance
 
 from dataflow_assets.errors import DataFlowError
@@ -26,13 +28,17 @@ from dataflow_assets.orchestration import keeper
 from dataflow_assets.orchestration.instance import environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.database import shown, unavailable
 from dataflow_assets.warehouse.embedded import locks
+from dataflow_assets.warehouse.opening import database_url
 
 _HOST = "127.0.0.1"
 _LOCATION = "dataflow_assets"
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
 _EARLIER_SECONDS = 6.0
+_UP_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('up', 0))")  # as long as the connection lasts
+_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 _CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
 
 
@@ -49,7 +55,11 @@ def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definiti
     alone = _lock(settings.home)
     try:
         # One process makes the tables, before several use them.
-        with open_instance(settings) as instance, keeper.caught(*keeper.STOP_SIGNALS) as signals:
+        with (
+            _only_one(settings),
+            open_instance(settings) as instance,
+            keeper.caught(*keeper.STOP_SIGNALS) as signals,
+        ):
             fail_stranded_runs(instance)
             forget_future_ticks(instance)
             known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | environment(settings)
@@ -69,6 +79,34 @@ def _lock(home: Path) -> int:
         raise DataFlowError(
             f"`dataflow up` already runs for {home}: use that one, stop it, or set another DATAFLOW_HOME"
         ) from None
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Be the only one for this database: from another home or machine two daemons would ask for each run twice."""
+    if settings.database_url is None:  # it belongs to the home
+        yield
+        return
+    url, deadline = database_url(settings), time.monotonic() + _EARLIER_SECONDS
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg2"),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"application_name": "dataflow up", "options": _KEEPALIVES},
+    )
+    try:
+        connection = engine.connect()
+    except sa.exc.OperationalError as error:
+        raise unavailable(url, error.orig or error) from None
+    with connection:
+        while not connection.execute(_UP_LOCK).scalar():
+            if time.monotonic() > deadline:
+                raise DataFlowError(
+                    f"`dataflow up` already runs for the database at {shown(url)}, from another home or on another "
+                    "machine: use that one, stop it, or set another DATABASE_URL"
+                )
+            time.sleep(_LOOK_SECONDS)
+        yield
 
 
 def _check_free(port: int) -> None:
