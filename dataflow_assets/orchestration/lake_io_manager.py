@@ -18,6 +18,7 @@ from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.orchestration import links
 from dataflow_assets.orchestration.checks import (
     COLUMNS,
     HELD,
@@ -107,10 +108,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
             # What was deleted from landing stays in the lake.
             taken = {(day, intake.delivery.id) for intake in intakes}
             kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
-            figures = _figures(intakes, kept)
+            figures, ui = _figures(intakes, kept), load_settings().ui_url
             if figures["rows"]:
                 there.append(day)
-            return figures
+            objects = [intake.delivery.object for intake in intakes]
+            return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], ui)}
 
         try:
             write_each(context, write)
@@ -188,6 +190,7 @@ def _figures(intakes: list[Intake], kept: int) -> Figures:
     lacking = sorted({name for intake in intakes for name in intake.lacking})
     return {
         "objects": len(intakes),
+        "bytes": sum(intake.delivery.size for intake in intakes if not intake.is_known),
         **sums,
         "held": sum(intake.held is not None for intake in intakes),
         "days_touched": len(set().union(*(intake.event_days for intake in intakes))),
