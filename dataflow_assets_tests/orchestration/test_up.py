@@ -27,7 +27,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.instance import open_instance
-from dataflow_assets.orchestration.runs import IN_PROCESS
+from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.orchestration.sensors import UNFINISHED
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, session, streams_csv
