@@ -6,6 +6,7 @@ from dataflow_assets.analytics import all_answers
 from dataflow_assets.orchestration.alert_sensors import build_alert_sensors
 from dataflow_assets.orchestration.answers_sensor import build_answers_sensor
 from dataflow_assets.orchestration.assets import LAKE_IO, LANDING_IO, PUBLISHED_IO, WAREHOUSE_IO, build_assets
+from dataflow_assets.orchestration.housekeeping import build_housekeeping_schedule
 from dataflow_assets.orchestration.jobs import build_answer_jobs, build_source_jobs
 from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, LandingIOManager
 from dataflow_assets.orchestration.morning import build_morning_schedule
@@ -29,6 +30,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[*build_source_jobs(sources), *answer_jobs],
         schedules=[
             build_statistics_schedule(sources, settings.timezone),
+            build_housekeeping_schedule(settings.timezone),
             *build_nightly_schedules(settings, sources, answers),
             build_morning_schedule(settings.timezone, sources, answers),
         ],

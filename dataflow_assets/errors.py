@@ -56,6 +56,12 @@ class WarehouseUnavailableError(DataFlowError):
     code = "warehouse_unavailable"
 
 
+class WarehouseRefusedError(WarehouseUnavailableError):
+    """PostgreSQL answers, and does not let this user into this database."""
+
+    code = "warehouse_refused"
+
+
 class WarehouseMismatchError(DataFlowError):
     """The warehouse was made with another time zone or by another version of the tables."""
 

@@ -170,6 +170,11 @@ class Settings(BaseSettings):
     backfill_days: Annotated[int, Field(ge=1)] = Field(
         30, validation_alias="DATAFLOW_BACKFILL_DAYS", description="how far back the nights look for what is undone"
     )
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        30,
+        validation_alias="DATAFLOW_KEEP_DAYS",
+        description="days after which housekeeping removes logs of runs and replaced files of the lake",
+    )
 
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:

@@ -14,6 +14,7 @@ DEFAULTS = {
     "timezone": "UTC",
     "first_day": date(2021, 11, 1),
     "sweep_minutes": 10,
+    "keep_days": 30,
 }
 
 
@@ -74,6 +75,7 @@ def test_folders_follow_from_the_home(clean_environment: pytest.MonkeyPatch, tmp
         ("DATAFLOW_FIRST_DAY", "2021-13-01"),
         ("DATAFLOW_FIRST_DAY", "1635724800"),
         ("DATAFLOW_FIRST_DAY", "yesterday"),
+        ("DATAFLOW_KEEP_DAYS", "0"),
         ("DATAFLOW_SWEEP_MINUTES", "0"),
         ("DATAFLOW_SWEEP_MINUTES", "soon"),
     ],

@@ -1,7 +1,8 @@
 """How many users watched at least half of a movie in one session of the last seven days.
 
 A session counts when it overlaps the seven days that end with the day, and it counts whole: what it lasted
-before or after them is not cut off. A day without such sessions has a row that says 0.
+before or after them is not cut off. A day without such sessions has a row that says 0, unless there is no session at
+all that could be one.
 """
 
 import dataframely as dy

@@ -11,6 +11,7 @@ import typer
 
 from dataflow_assets.cli import loading, looking, running
 from dataflow_assets.cli.printing import say
+from dataflow_assets.disk import told_of_full_disk
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.warehouse import embedded
 
@@ -27,6 +28,7 @@ for command in (
     running.up,
     running.env,
     running.init_db,
+    running.housekeeping,
     loading.load,
     looking.query,
     running.sample,
@@ -46,7 +48,8 @@ for command in (
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and exit code 1."""
     try:
-        app()
+        with told_of_full_disk():
+            app()
     except DataFlowError as error:
         say(str(error), logging.ERROR)
         sys.exit(1)

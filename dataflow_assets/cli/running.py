@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dataflow_assets.cli.arguments import Json
-from dataflow_assets.cli.printing import print_json, print_table, say
+from dataflow_assets.cli.printing import print_json, print_table, progress, say
 from dataflow_assets.settings import load_settings
 
 
@@ -48,6 +48,34 @@ def init_db() -> None:
     changed = upgrade(database_url(settings))
     open_warehouse(settings)
     say("The tables were brought up to date." if changed else "The tables were up to date already.")
+
+
+def housekeeping(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove what is older than DATAFLOW_KEEP_DAYS and no longer needed, as every night does, and say what it freed."""
+    from dataflow_assets.freed import shown
+    from dataflow_assets.orchestration.housekeeping import tidy_history, tidy_lake, tidy_warehouse
+    from dataflow_assets.orchestration.instance import open_instance
+
+    settings = load_settings()
+    found = []
+    with progress() as report, open_instance(settings) as instance:
+        for tidied in (
+            tidy_lake(settings, dry_run=dry_run),
+            tidy_history(settings, instance, dry_run=dry_run),
+            tidy_warehouse(settings, dry_run=dry_run),
+        ):
+            for freed in tidied:
+                report(str(freed))
+                found.append(freed)
+    if as_json:
+        print_json([vars(freed) for freed in found])
+    elif rows := [[freed.what, f"{freed.count:,}", shown(freed.size)] for freed in found if freed.count]:
+        print_table(["to remove" if dry_run else "removed", "how many", "bytes"], rows)
+    else:
+        say("There is nothing to remove.")
 
 
 def sample(

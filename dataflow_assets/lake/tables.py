@@ -69,12 +69,16 @@ class LakeConflictError(Exception):
 
 @dataclass(frozen=True)
 class LakeTable:
-    """One Delta table whose rows each belong to a delivery (column `delivery`, Int64)."""
+    """One Delta table whose rows each belong to a delivery (column `delivery`, Int64).
+
+    `key` are the columns by which rows of a source are told apart.
+    """
 
     storage: Storage
     name: str
     schema: pl.Schema
     partition_by: tuple[str, ...]
+    key: tuple[str, ...] = ()
 
     @property
     def uri(self) -> str:
@@ -85,6 +89,14 @@ class LakeTable:
     def delta_schema(self) -> Schema:
         """The table's columns as Delta Lake names them."""
         return Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema)
+
+    def is_made(self) -> bool:
+        """Whether there is a version of the table."""
+        try:
+            self._at(None)
+        except TableNotFoundError:
+            return False
+        return True
 
     def open(self) -> DeltaTable:
         """The table at its newest version, made empty where there is none."""
@@ -129,7 +141,7 @@ class LakeTable:
 
     def _at(self, version: int | None) -> DeltaTable:
         kind = _LocalTable if isinstance(self.storage.store, LocalStore) else DeltaTable
-        return kind(self.uri, version, self.storage.options)
+        return kind(self.uri, version, self.storage.delta_options)
 
     def _create(self) -> None:
         """Make version 0 elsewhere and put it in place, unless there is one; Delta Lake's `create` may make two."""
@@ -174,7 +186,10 @@ class LakeTable:
         return {day for _, day in set(before.iter_rows()) ^ set(after.iter_rows())}
 
     def dumps(self, version: int) -> Dumps:
-        """The delivery days of a version of a snapshot's table, those without a row among them."""
+        """The delivery days of a version of a snapshot's table, those without a row among them.
+
+        Where several objects of a day have rows, each key counts once: a dump that came under two names is no larger.
+        """
         is_released = pl.col("path").str.contains(f"/{_RELEASED}-", literal=True)
         by_delivery = (
             files_of(self._at(version))
@@ -183,7 +198,15 @@ class LakeTable:
         )
         days = by_delivery.group_by(day="partition.delivery_day").agg(pl.sum("num_records"), pl.all("is_released"))
         rows = {day: int(count) for day, count, _ in days.iter_rows()}
+        with_rows = by_delivery.filter(pl.col("num_records") > 0).get_column("partition.delivery_day")
+        if not (several := with_rows.filter(with_rows.is_duplicated()).unique()).is_empty():
+            rows |= self._keys(version, several)
         return Dumps(rows, frozenset(days.filter("is_released")["day"]))
+
+    def _keys(self, version: int, days: pl.Series) -> dict[date, int]:
+        """How many keys some delivery days of a version have."""
+        keys = self.scan(version).filter(pl.col("delivery_day").is_in(days.implode())).select("delivery_day", *self.key)
+        return dict(keys.unique().group_by("delivery_day").len().collect().iter_rows())
 
     def stage(self, rows: pl.DataFrame) -> Iterator[AddAction]:
         """Write rows into files that no reader sees before they are committed, and say each once it is written."""
@@ -204,7 +227,9 @@ class LakeTable:
         empty = pl.DataFrame(schema=self.schema).drop(self.partition_by)
         return self._write(values, empty, f"{_RELEASED if is_released else _MARK}-")
 
-    def _write(self, values: Mapping[str, object], part: pl.DataFrame, prefix: str = "") -> AddAction:
+    def _write(
+        self, values: Mapping[str, object], part: pl.DataFrame, prefix: str = "", *, is_new: bool = True
+    ) -> AddAction:
         texts = {name: str(value) for name, value in values.items()}
         folder = "/".join(f"{name}={value}" for name, value in texts.items())
         path = f"{folder}/{prefix}{uuid.uuid4().hex}.parquet"
@@ -212,7 +237,16 @@ class LakeTable:
         part.write_parquet(buffer, compression="snappy")
         obstore.put(self.storage.store, self._object(path), buffer.getvalue())
         stats = json.dumps({"numRecords": part.height})
-        return AddAction(path, buffer.tell(), texts, int(time.time() * 1000), data_change=True, stats=stats)
+        return AddAction(path, buffer.tell(), texts, int(time.time() * 1000), data_change=is_new, stats=stats)
+
+    def stage_merged(self, files: pl.DataFrame) -> AddAction:
+        """Write the rows of some of `files_of` one partition, whose columns are equal, into one file.
+
+        All of the rows are held at once.
+        """
+        read = (bytes(obstore.get(self.storage.store, self._object(path)).bytes()) for path in files["path"])
+        values = files.select(pl.col(f"partition.{name}").alias(name) for name in self.partition_by).row(0, named=True)
+        return self._write(values, pl.concat([pl.read_parquet(body) for body in read]), is_new=False)
 
     def discard(self, staged: list[AddAction]) -> None:
         """Delete staged files that no commit has taken up; a commit may have succeeded and still raised."""
@@ -232,7 +266,7 @@ class LakeTable:
         Raises:
             LakeConflictError: another run committed this object after `base`.
         """
-        return self._commit(base, delivery, [*_removals(base, delivery), *staged], facts)
+        return self._commit(base, delivery, [*_removals(files_of(base, delivery)), *staged], facts)
 
     def note(self, base: DeltaTable, delivery: Delivery, facts: Mapping[str, object]) -> int:
         """Commit facts of a version of the object, and leave the rows that it gave before; as `commit` does."""
@@ -262,12 +296,35 @@ class LakeTable:
         base.update_incremental()
         return base.version()
 
+    def exchange(self, base: DeltaTable, delivery: int, files: pl.DataFrame, merged: list[AddAction]) -> None:
+        """Commit staged files in place of some of `files_of` a delivery in `base` that have the same rows.
+
+        The delivery is given by its small key. Its turn is said once more, with the number that it has: so a commit of
+        the object that follows `base` conflicts with this one, whichever comes first. Nothing else would keep it from
+        removing files that are gone already, and leaving the merged ones.
+
+        Raises:
+            LakeConflictError: another run committed this object after `base`.
+        """
+        number = base.transaction_version(_transaction(delivery))
+        assert number is not None, f"{delivery} was committed once"
+        try:
+            base.create_write_transaction(
+                [*_removals(files, is_new=False), *merged],
+                "append",
+                base.schema(),
+                list(self.partition_by),
+                commit_properties=CommitProperties(app_transactions=[Transaction(_transaction(delivery), number)]),
+            )
+        except CommitFailedError as error:
+            raise LakeConflictError(str(error)) from None
+
     def _turn(self, base: DeltaTable, delivery: Delivery) -> Transaction:
         """The object's own transaction: two commits that both follow the same one conflict, even first ones.
 
         Its number is the earliest version that the commit can become.
         """
-        return Transaction(_transaction(delivery), base.version() + 1)
+        return Transaction(_transaction(delivery.id), base.version() + 1)
 
     def intakes(self, base: DeltaTable, delivery: Delivery) -> Iterator[tuple[int, dict[str, Any]]]:
         """The object's commits in `base`, newest first: the version that each became, and what it said."""
@@ -285,7 +342,7 @@ class LakeTable:
 
     def last_intake(self, base: DeltaTable, delivery: Delivery) -> tuple[int, dict[str, Any]]:
         """The version that the object's last commit in `base` became, and what it said; 0 and nothing without one."""
-        earliest = base.transaction_version(_transaction(delivery)) or base.version() + 1
+        earliest = base.transaction_version(_transaction(delivery.id)) or base.version() + 1
         told = ((version, self._told(version)) for version in range(earliest, base.version() + 1))
         of_object = ((version, about) for version, about in told if about.get("object") == delivery.object)
         return next(of_object, (0, {}))
@@ -313,8 +370,8 @@ def _log_entry(version: int) -> str:
     return f"_delta_log/{version:020}.json"
 
 
-def _transaction(delivery: Delivery) -> str:
-    return f"delivery-{delivery.id}"
+def _transaction(delivery: int) -> str:
+    return f"delivery-{delivery}"
 
 
 def _version_of(delivery: Delivery) -> dict[str, object]:
@@ -343,19 +400,19 @@ def staged_rows(staged: Iterable[AddAction]) -> int:
     return sum(json.loads(action.stats)["numRecords"] for action in staged)
 
 
-def _removals(base: DeltaTable, delivery: Delivery) -> list[RemoveAction]:
+def _removals(files: pl.DataFrame, *, is_new: bool = True) -> list[RemoveAction]:
+    """The actions that take some of `files_of` out of a table, for new rows or for the same ones elsewhere."""
     now = int(time.time() * 1000)
-    older = files_of(base, delivery)
-    keys = [name for name in older.columns if name.startswith("partition.")]
+    keys = [name for name in files.columns if name.startswith("partition.")]
     return [
         RemoveAction(
             row["path"],
-            data_change=True,
+            data_change=is_new,
             deletion_timestamp=now,
             size=row["size_bytes"],
             partition_values={name.removeprefix("partition."): str(row[name]) for name in keys},
         )
-        for row in older.iter_rows(named=True)
+        for row in files.iter_rows(named=True)
     ]
 
 
@@ -373,7 +430,7 @@ def rows_table(storage: Storage, source: Source) -> LakeTable:
     texts = {name: pl.String() for name, dtype in typed.items() if isinstance(dtype, pl.Enum | pl.Categorical)}
     schema = pl.Schema({**typed, **texts, **origin})
     partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
-    return LakeTable(storage, source.name, schema, partition_by)
+    return LakeTable(storage, source.name, schema, partition_by, source.key)
 
 
 def rejects_table(storage: Storage) -> LakeTable:

@@ -5,6 +5,7 @@ what the objects mean.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore, S3Store
@@ -14,6 +15,10 @@ from dataflow_assets.settings import Settings
 
 if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider
+
+
+# Seconds after which a request without an answer is given up, and after which no failed one is sent again.
+REQUEST_SECONDS, RETRY_SECONDS = 30, 60
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,13 @@ class Storage:
     chain: "Boto3CredentialProvider | None" = field(default=None, repr=False)
 
     @property
-    def options(self) -> dict[str, str]:
+    def delta_options(self) -> dict[str, str]:
         """The storage options of Delta Lake for it, with the credentials of now."""
+        return {**self.options, "timeout": f"{REQUEST_SECONDS}s", "retry_timeout": f"{RETRY_SECONDS}s"}
+
+    @property
+    def options(self) -> dict[str, str]:
+        """How it is reached, with the credentials of now."""
         if self.chain is None:
             return self.settled
         found = self.chain()
@@ -50,7 +60,13 @@ def open_storage(settings: Settings) -> Storage:
         chain = _standard_chain()
         if not (settings.aws_region or settings.aws_default_region):
             options["aws_region"] = chain.config.get("region", settings.region)
-    store = S3Store(settings.s3_bucket, config=options, credential_provider=chain)  # type: ignore[arg-type]
+    store = S3Store(
+        settings.s3_bucket,
+        config=options,  # type: ignore[arg-type]
+        client_options={"timeout": timedelta(seconds=REQUEST_SECONDS)},
+        retry_config={"retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+        credential_provider=chain,
+    )
     return Storage(f"s3://{settings.s3_bucket}", store, options, chain)
 
 

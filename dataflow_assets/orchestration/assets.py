@@ -6,7 +6,7 @@ are stored (see the IO managers) and what makes them run (see `jobs` and `sensor
 
 import time
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,6 +32,7 @@ from dataflow_assets.orchestration.checks import (
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
 from dataflow_assets.orchestration.lineage import columns_of_answer, columns_of_files, made_from, same_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
+from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.reference_checks import references_check
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
@@ -41,6 +42,7 @@ from dataflow_assets.warehouse.reading import Table
 
 LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
 LANDING_IO, LAKE_IO, WAREHOUSE_IO, PUBLISHED_IO = "landing_io", "lake_io", "warehouse_io", "published_io"
+OBJECT_STORE, DATABASE = "object_store", "database"  # pools: what limits how many runs are at work at once
 
 
 def build_assets(
@@ -98,6 +100,7 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"deliveries": dg.AssetIn([LANDING, source.name])},
         io_manager_key=LAKE_IO,
+        pool=OBJECT_STORE,
         metadata={
             **_columns(source.schema, columns_of_files(source, [LANDING, source.name])),
             **links.deliveries(source),
@@ -177,6 +180,7 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"lake": dg.AssetIn([LAKE, read])},
         io_manager_key=WAREHOUSE_IO,
+        pool=DATABASE,
         metadata={
             **_columns(source.schema, same_columns(source.schema, [LAKE, source.name])),
             **links.delivered_by(source),
@@ -206,6 +210,7 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={name: _answer_input(answer, find_source(name), timezone) for name in answer.reads},
         io_manager_key=WAREHOUSE_IO,
+        pool=DATABASE,
         metadata={
             **_columns(answer.schema, columns_of_answer(answer, WAREHOUSE)),
             "dagster/table_name": f"{ANALYTICS}.{answer.name}",
@@ -220,13 +225,18 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
 
         def answered(day: date) -> pl.DataFrame:
             start = time.monotonic()
-            frames = {name: table.scan(read[day]) for name, table in tables.items()}
-            rows = compute_partition(answer, frames, day, timezone).collect(engine="streaming")
+            rows = computed(day) if have_events(tables, read[day]) else answer.schema.create_empty()
             seconds[day] = time.monotonic() - start
             return rows
 
-        made_from = {day: {name: table.version(read[day]) for name, table in tables.items()} for day in days}
-        yield dg.Output(Answered(pl.concat(map(answered, days)), made_from, seconds))
+        def computed(day: date) -> pl.DataFrame:
+            frames = {name: table.scan(read[day]) for name, table in tables.items()}
+            return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
+
+        made_from = {day: versions_read(tables, read[day]) for day in days}
+        with tried_again(context):
+            rows = pl.concat(map(answered, days))
+        yield dg.Output(Answered(rows, made_from, seconds))
         yield from _evaluated(checks)
 
     return answer_table
@@ -254,6 +264,21 @@ def days_read(answer: Answer, day: date, timezone: str) -> list[date]:
     return [day + timedelta(days=number) for number in range(-days_before(answer, timezone), last + 1)]
 
 
+def have_events(tables: Mapping[str, Table], days: Collection[date]) -> bool:
+    """Whether there is any event on the days that an answer reads, or it reads none at all.
+
+    Else the answer says nothing, not even 0: it must not matter whether there was an event once, or who asked.
+    """
+    loaded = [table.loaded for table in tables.values() if table.loaded is not None]
+    return not loaded or not all(of_source.isdisjoint(days) for of_source in loaded)
+
+
+def versions_read(tables: Mapping[str, Table], days: Collection[date]) -> dict[str, int]:
+    """The versions of the tables that an answer of some days is made from; without an event snapshots do not count."""
+    has_events = have_events(tables, days)
+    return {name: table.version(days) for name, table in tables.items() if has_events or table.loaded is not None}
+
+
 def _answer_input(answer: Answer, source: Source, timezone: str) -> dg.AssetIn:
     key = [WAREHOUSE, source.name]
     if not isinstance(source, Events):
@@ -278,7 +303,7 @@ def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={"answer": dg.AssetIn([ANALYTICS, answer.name])},
         io_manager_key=PUBLISHED_IO,
-        pool=PUBLISHED,
+        pool=DATABASE,
         metadata={
             **_columns(answer.schema, same_columns(answer.schema, [ANALYTICS, answer.name])),
             "partition_expr": answer.schema.column_names()[0],

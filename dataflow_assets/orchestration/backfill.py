@@ -18,7 +18,14 @@ from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE, answer_partitions
 from dataflow_assets.orchestration.failures import was_interrupted
 from dataflow_assets.orchestration.lake_io_manager import LAKE
-from dataflow_assets.orchestration.partitions import daily_partitions, partition_days, range_tags, ranges
+from dataflow_assets.orchestration.partitions import (
+    RANGE_END,
+    RANGE_START,
+    daily_partitions,
+    partition_days,
+    range_tags,
+    ranges,
+)
 from dataflow_assets.orchestration.runs import reason, run_range
 from dataflow_assets.orchestration.undone import undone
 from dataflow_assets.settings import Settings
@@ -102,7 +109,7 @@ class Backfill:
             if _END in run.tags:
                 break
             if run.status is dg.DagsterRunStatus.SUCCESS:
-                done.add(tuple(run.tags[tag] for tag in range_tags("", "")))  # type: ignore[arg-type]
+                done.add((run.tags[RANGE_START], run.tags[RANGE_END]))
         return done
 
     def _partitions(self) -> dg.TimeWindowPartitionsDefinition:

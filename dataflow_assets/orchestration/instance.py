@@ -6,6 +6,7 @@ Here: where the instance is stored, and opening it. Not here: the processes that
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from dataflow_assets.warehouse.opening import database_url
 
 _CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+_TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
 _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
 
 
@@ -69,6 +71,15 @@ def fail_stranded_runs(instance: DagsterInstance) -> None:
         if is_stranded(record.dagster_run):
             message = "The platform was stopped while this run was under way."
             instance.report_run_failed(record.dagster_run, message)
+
+
+def forget_future_ticks(instance: DagsterInstance) -> None:
+    """Let the sensors look again at once where the clock was set back: else they wait until their last tick is past."""
+    for state in instance.all_instigator_state():
+        data: Any = state.instigator_data
+        last = [getattr(data, name, None) or 0.0 for name in _TICKS]
+        if max(last) > time.time():
+            instance.update_instigator_state(state.with_data(data._replace(**dict.fromkeys(_TICKS))))
 
 
 def runs_under_way(instance: DagsterInstance) -> Sequence[RunRecord]:

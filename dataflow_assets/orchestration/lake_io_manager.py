@@ -31,6 +31,7 @@ from dataflow_assets.orchestration.checks import (
     log_there,
 )
 from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
@@ -65,11 +66,12 @@ class LandingIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> list[Delivery]:
         """The objects landed on the partition's days, by key."""
-        landing = Landing(open_storage(load_settings()))
         source = context.asset_key.path[-1]
         days = partition_days(context.asset_partition_keys)
-        found = (delivery for day in days for delivery in landing.deliveries(source, day))
-        return sorted(found, key=lambda delivery: delivery.object)
+        with tried_again(context):
+            landing = Landing(open_storage(load_settings()))
+            found = (delivery for day in days for delivery in landing.deliveries(source, day))
+            return sorted(found, key=lambda delivery: delivery.object)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Landing is filled from outside."""
@@ -82,48 +84,54 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> LakeRows:
         """The whole table, read when it is collected: who asks cuts the days that it wants."""
         source = find_source(context.asset_key.path[-1].removesuffix(DAYS_SUFFIX))
-        table = rows_table(open_storage(load_settings()), source)
-        version = table.open().version()
-        changed_days = partial(table.changed_days, version=version)
-        return LakeRows(table.scan(version), version, partial(table.dumps, version), changed_days)
+        with tried_again(context):
+            table = rows_table(open_storage(load_settings()), source)
+            version = table.open().version()
+            changed_days = partial(table.changed_days, version=version)
+            return LakeRows(table.scan(version), version, partial(table.dumps, version), changed_days)
 
     def handle_output(self, context: dg.OutputContext, obj: Wanted) -> None:
         """Take in the deliveries, day by day."""
-        storage = open_storage(load_settings())
-        source = find_source(context.asset_key.path[-1])
-        days = partition_days(context.asset_partition_keys)
-        before = _rows_by_delivery(storage, source, days)
-        sums: dict[date, dict[str, int]] = {}
-        lost: dict[date, str] = {}
-        there: list[date] = []
+        with tried_again(context):
+            _take_in_each(context, obj)
 
-        def write(day: date) -> Figures:
-            of_day = Wanted([delivery for delivery in obj.deliveries if delivery.day == day], obj.is_release)
-            losses: list[str] = []
-            intakes = list(_take_in(context, storage, source, of_day, losses))
-            sums[day] = _sums(intakes)
-            if losses:
-                lost[day] = " ".join(losses)
-                raise LostRowsError(lost[day])
-            # What was deleted from landing stays in the lake.
-            taken = {(day, intake.delivery.id) for intake in intakes}
-            kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
-            figures, ui = _figures(intakes, kept), load_settings().ui_url
-            if figures["rows"]:
-                there.append(day)
-            objects = [intake.delivery.object for intake in intakes]
-            return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], ui)}
 
-        try:
-            write_each(context, write)
-        finally:
-            _log_rejects(context, storage, {delivery.day for delivery in obj.deliveries})
-            url = open_warehouse(load_settings())
-            log_evaluations(context, LAKE_SUMS, sums, lost, figures=sums)
-            log_evaluations(context, HELD, days, check_held(url, source, days))
-            log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
-            log_evaluations(context, VOLUME, days, check_volume(url, source, days, load_settings().today))
-            log_there(context, there)
+def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
+    storage = open_storage(load_settings())
+    source = find_source(context.asset_key.path[-1])
+    days = partition_days(context.asset_partition_keys)
+    before = _rows_by_delivery(storage, source, days)
+    sums: dict[date, dict[str, int]] = {}
+    lost: dict[date, str] = {}
+    there: list[date] = []
+
+    def write(day: date) -> Figures:
+        of_day = Wanted([delivery for delivery in wanted.deliveries if delivery.day == day], wanted.is_release)
+        losses: list[str] = []
+        intakes = list(_take_in(context, storage, source, of_day, losses))
+        sums[day] = _sums(intakes)
+        if losses:
+            lost[day] = " ".join(losses)
+            raise LostRowsError(lost[day])
+        # What was deleted from landing stays in the lake.
+        taken = {(day, intake.delivery.id) for intake in intakes}
+        kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
+        figures = _figures(intakes, kept)
+        if figures["rows"]:
+            there.append(day)
+        objects, ui = [intake.delivery.object for intake in intakes], load_settings().ui_url
+        return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], ui)}
+
+    try:
+        write_each(context, write)
+    finally:
+        _log_rejects(context, storage, {delivery.day for delivery in wanted.deliveries})
+        url = open_warehouse(load_settings())
+        log_evaluations(context, LAKE_SUMS, sums, lost, figures=sums)
+        log_evaluations(context, HELD, days, check_held(url, source, days))
+        log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
+        log_evaluations(context, VOLUME, days, check_volume(url, source, days, load_settings().today))
+        log_there(context, there)
 
 
 def _take_in(

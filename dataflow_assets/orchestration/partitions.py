@@ -14,6 +14,8 @@ from dataflow_assets.settings import Settings
 
 MOST_DAYS, MOST_BYTES = 31, 8 << 30  # of one run of a backfill: what is lost where it is stopped
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+MAX_RUNTIME = "dagster/max_runtime"  # seconds after which the daemon ends a run; dagster.yaml says it of the others
+_RANGE_SECONDS = 6 * 3600
 
 
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
@@ -69,8 +71,9 @@ def ranges(
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:
-    """The tags by which one run takes all partitions from `first` to `last`."""
-    return {RANGE_START: first, RANGE_END: last}
+    """The tags by which one run takes all partitions from `first` to `last`, and has the time for it."""
+    longer = {MAX_RUNTIME: str(_RANGE_SECONDS)} if first != last else {}
+    return {RANGE_START: first, RANGE_END: last, **longer}
 
 
 def partitions_of(tags: Mapping[str, str]) -> str:

@@ -31,8 +31,9 @@ class Place:
 
     def after(self, taken: Sequence[dg.EventLogRecord]) -> "Place":
         """The place once the first records after `settled`, in order, are taken as well."""
-        rest, settled = time.time() - _SETTLING_SECONDS, self.settled
-        for record in takewhile(lambda record: record.timestamp < rest, taken):
+        now, settled = time.time(), self.settled
+        # One of the future is old too: the clock was set back since.
+        for record in takewhile(lambda record: abs(now - record.timestamp) > _SETTLING_SECONDS, taken):
             settled = record.storage_id
         numbers = {*self.later, *(record.storage_id for record in taken)}
         return Place(settled, tuple(sorted(number for number in numbers if number > settled)))

@@ -19,10 +19,12 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from dagster import DagsterInstance
+
 from dataflow_assets import logs
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.orchestration import keeper, part
-from dataflow_assets.orchestration.instance import environment, fail_stranded_runs, open_instance
+from dataflow_assets.orchestration.instance import environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse import embedded
 from dataflow_assets.warehouse.embedded import locks
@@ -32,6 +34,7 @@ _LOCATION = "dataflow_assets"
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
 _EARLIER_SECONDS = 6.0
+_CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
 
 
 def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definitions") -> int:
@@ -49,9 +52,10 @@ def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definiti
         # One process makes the tables, before several use them.
         with open_instance(settings) as instance, keeper.caught(*keeper.STOP_SIGNALS) as signals:
             fail_stranded_runs(instance)
+            forget_future_ticks(instance)
             known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | environment(settings)
             process = keeper.start(_parts(settings, port, module), known, alone)
-            return _run(process, port, signals)
+            return _run(process, port, signals, instance)
     finally:
         embedded.release(settings.home)
         os.close(alone)
@@ -106,20 +110,25 @@ def _write_workspace(path: Path, code_port: int) -> Path:
     return path
 
 
-def _run(process: subprocess.Popen[bytes], port: int, signals: int) -> int:
+def _run(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
     try:
-        return _watch(process, port, signals)
+        return _watch(process, port, signals, instance)
     finally:
         _end(process)
 
 
-def _watch(process: subprocess.Popen[bytes], port: int, signals: int) -> int:
-    """Tell when the UI answers; return when a signal came or the keeper ends."""
+def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
+    """Tell when the UI answers; return when a signal came or the keeper ends. The clock may be set back meanwhile."""
     assert process.stdout
     said = process.stdout.fileno()
-    answers, deadline = False, time.monotonic() + _READY_SECONDS
+    answers, deadline, ahead = False, time.monotonic() + _READY_SECONDS, _seconds_ahead()
     while True:
-        ready, _, _ = select.select([said, signals], [], [], None if answers else _LOOK_SECONDS)
+        ready, _, _ = select.select([said, signals], [], [], _CLOCK_SECONDS if answers else _LOOK_SECONDS)
+        before, ahead = ahead, _seconds_ahead()
+        if ahead < before - _SET_BACK_SECONDS:
+            _say("dataflow up: the clock was set back; the sensors go on as if it had not been", sys.stderr)
+            with contextlib.suppress(Exception):  # the next start does it
+                forget_future_ticks(instance)
         if signals in ready:
             process.send_signal(signal.SIGTERM)
             return 0
@@ -132,6 +141,11 @@ def _watch(process: subprocess.Popen[bytes], port: int, signals: int) -> int:
             _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)
         elif not answers and time.monotonic() > deadline:
             raise DataFlowError(f"the UI did not answer on port {port} within {_READY_SECONDS:.0f} seconds")
+
+
+def _seconds_ahead() -> float:
+    """How far the clock is ahead of the time that nobody sets."""
+    return time.time() - time.monotonic()
 
 
 def _answers(port: int) -> bool:

@@ -18,6 +18,7 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
+from dataflow_assets.disk import told_of_full_disk
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.slices import Figures, previewed, write_each
 
@@ -57,7 +58,7 @@ class _OnPrivateCopy(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         start = time.monotonic()
-        with _private_copy(self._published) as draft:
+        with told_of_full_disk(), _private_copy(self._published) as draft:
             _point_at(context.resource_config, draft)
             self._manager.handle_output(context, obj)
             _tell(context, obj, time.monotonic() - start)  # first: an answer without its partitions is not published

@@ -17,7 +17,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.assets import WAREHOUSE, taking
 from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
-from dataflow_assets.orchestration.partitions import daily_partitions, range_tags, stretches
+from dataflow_assets.orchestration.partitions import MAX_RUNTIME, daily_partitions, range_tags, stretches
 from dataflow_assets.orchestration.reach import reached_by
 from dataflow_assets.orchestration.reference_checks import REFERENCES, notes
 from dataflow_assets.orchestration.run_log import IN_PROCESS
@@ -29,6 +29,7 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
+_SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -134,7 +135,7 @@ def run_range(
     return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         asset_selection=assets,
-        tags={**tags, IN_PROCESS: "true"},
+        tags={**tags, IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE)},
         run_config={**_QUIET, **config},
         raise_on_error=False,
     )

@@ -110,7 +110,7 @@ def _requests(
 ) -> Iterator[tuple[dg.RunRequest, list[Delivery]]]:
     """One run per source and stretch of days, and what it takes.
 
-    Its key follows from the objects' versions, and how often they failed.
+    Its key follows from the objects' versions, and when they failed last: how often is forgotten with old runs.
     """
     by_source: dict[str, list[Delivery]] = {}
     for delivery in ready:
@@ -120,10 +120,11 @@ def _requests(
             versions = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
             name = f"{source}-{first}-{last}-{_digest(versions)}"
             failures = _failures(instance, name)
-            if failures and time.time() < max(failures) + _pause_after(len(failures)):
+            # A failure of the future is old: the clock was set back since.
+            if failures and abs(time.time() - max(failures)) < _pause_after(len(failures)):
                 continue
             request = dg.RunRequest(
-                run_key=f"{name}-{len(failures)}",
+                run_key=f"{name}-{max(failures, default=0)}",
                 asset_selection=[dg.AssetKey([LAKE, source])],
                 run_config=taking(versions),
                 tags={**range_tags(first, last), _VERSIONS: name},

@@ -12,7 +12,7 @@ import dagster as dg
 from dataflow_assets.analytics import Answer, find_answer
 from dataflow_assets.landing.deliveries import Expected
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.assets import WAREHOUSE, days_read
+from dataflow_assets.orchestration.assets import WAREHOUSE, days_read, versions_read
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -57,8 +57,7 @@ def _undone_answers(settings: Settings, answer: Answer, partitions: Sequence[dat
         made = answers_made(connection, answer.name, min(partitions), max(partitions))
 
     def is_undone(day: date) -> bool:
-        read = days_read(answer, day, settings.timezone)
-        now = {name: table.version(read) for name, table in tables.items()}
+        now = versions_read(tables, days_read(answer, day, settings.timezone))
         return any(now[name] for name in events) and made.get(day) != now
 
     return [day for day in partitions if is_undone(day)]

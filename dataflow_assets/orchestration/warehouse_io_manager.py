@@ -25,13 +25,14 @@ from dataflow_assets.orchestration.checks import (
 )
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.reference_checks import log_references
-from dataflow_assets.orchestration.slices import Figures, previewed, write_each
+from dataflow_assets.orchestration.slices import Figures, log_written, previewed, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import Events, Snapshot
+from dataflow_assets.sources.declaration import Events, Snapshot, Source
 from dataflow_assets.warehouse.answers import Versions, load_answer
-from dataflow_assets.warehouse.database import Connection, connect
+from dataflow_assets.warehouse.database import Connection, Connections
 from dataflow_assets.warehouse.event_days import day_versions, load_day
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets.warehouse.reading import Table, open_table, scan_answer, scan_source
@@ -66,24 +67,24 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             NotFoundError: `columns` names one that the table does not have.
         """
         settings, kind = load_settings(), context.dagster_type.typing_type
-        url = open_warehouse(settings)
-        if kind is Table:
-            return open_table(url, find_source(context.asset_key.path[-1]), settings.timezone)
-        rows = _chosen(context, _scan(context, url, settings.timezone))
-        return rows if kind is pl.LazyFrame else rows.collect()
+        with tried_again(context):
+            url = open_warehouse(settings)
+            if kind is Table:
+                return open_table(url, find_source(context.asset_key.path[-1]), settings.timezone)
+            rows = _chosen(context, _scan(context, url, settings.timezone))
+            return rows if kind is pl.LazyFrame else rows.collect()
 
     def handle_output(self, context: dg.OutputContext, obj: LakeRows | Answered) -> None:
         """Put the run's partitions in place of those in the table."""
-        layer, name = context.asset_key.path
-        if layer == "analytics":
-            assert isinstance(obj, Answered)
-            _store_answer(context, name, obj)
-        else:
-            assert isinstance(obj, LakeRows)
-            try:
-                _store_source(context, name, obj)
-            finally:
-                log_references(context, find_source(name))
+        with tried_again(context):
+            if isinstance(obj, Answered):
+                _store_answer(context, context.asset_key.path[-1], obj)
+            else:
+                source = find_source(context.asset_key.path[-1])
+                try:
+                    _store_source(context, source, obj)
+                finally:
+                    log_references(context, source)
 
 
 def _scan(context: dg.InputContext, url: str, timezone: str) -> pl.LazyFrame:
@@ -108,40 +109,44 @@ def _chosen(context: dg.InputContext, rows: pl.LazyFrame) -> pl.LazyFrame:
 def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> None:
     partition, *_ = find_answer(name).schema.column_names()
     newest = max(partition_days(context.asset_partition_keys))
-    with connect(open_warehouse(load_settings())) as connection:
+    connections = Connections(open_warehouse(load_settings()))
 
-        def write(day: date) -> Figures:
-            rows = answered.rows.filter(pl.col(partition) == day)
+    def write(day: date) -> Figures:
+        rows = answered.rows.filter(pl.col(partition) == day)
+        with connections.take() as connection:
             load = load_answer(connection, name, partition, day, rows, answered.made_from[day])
-            if load.is_stale:
-                context.log.warning(f"{name} of {day} was already made from newer tables")
-            return {"rows": load.rows, "seconds": answered.seconds[day], **previewed(rows, is_newest=day == newest)}
+        if load.is_stale:
+            context.log.warning(f"{name} of {day} was already made from newer tables")
+        return {"rows": load.rows, "seconds": answered.seconds[day], **previewed(rows, is_newest=day == newest)}
 
-        write_each(context, write)
+    write_each(context, write)
     log_there(context, answered.made_from)
 
 
-def _store_source(context: dg.OutputContext, name: str, lake: LakeRows) -> None:
+def _store_source(context: dg.OutputContext, source: Source, lake: LakeRows) -> None:
     settings = load_settings()
-    source = find_source(name)
-    with connect(open_warehouse(settings)) as connection:
-        if isinstance(source, Snapshot):
+    connections = Connections(open_warehouse(settings))
+    if isinstance(source, Snapshot):
+        with connections.take() as connection:
             _store_snapshot(context, connection, source, lake)
-        else:
-            assert isinstance(source, Events)
-            _store_events(context, connection, source, lake, settings.timezone)
+    else:
+        assert isinstance(source, Events)
+        _store_events(context, connections, source, lake, settings.timezone)
 
 
 def _store_events(
-    context: dg.OutputContext, connection: Connection, source: Events, lake: LakeRows, timezone: str
+    context: dg.OutputContext, connections: Connections, source: Events, lake: LakeRows, timezone: str
 ) -> None:
-    before = day_versions(connection, source)
+    with connections.take() as connection:
+        before = day_versions(connection, source)
     sums: dict[date, dict[str, int]] = {}
     lost: dict[date, str] = {}
 
     def write(day: date) -> dict[str, int]:
         try:
-            load = load_day(connection, source, lake.frame, lake.version, day, timezone)
+            # One that was lost with a day's load is no other day's.
+            with connections.take() as connection:
+                load = load_day(connection, source, lake.frame, lake.version, day, timezone)
         except LostRowsError as error:
             lost[day] = str(error)
             raise
@@ -162,12 +167,14 @@ def _store_events(
 
 
 def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
-    days = partition_days(context.asset_partition_keys)
+    """Load the whole table, and tell of each day that this brought, whether the run was asked for it or not."""
+    asked = partition_days(context.asset_partition_keys)
     start = time.monotonic()
     version, *_ = made_from(connection, source)
     merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
     if merged.is_stale:
         context.log.warning(f"{source.name} was already made from a newer version of the lake")
+    days = sorted({*asked, *_days_brought(context, lake, version)})
     warnings = check_believed(source, merged.held)
     judged = {*days, *merged.judged}
     for day in sorted(judged & warnings.keys()):
@@ -178,11 +185,21 @@ def _store_snapshot(context: dg.OutputContext, connection: Connection, source: S
     log_evaluations(context, DUPLICATES, days, check_duplicates(source, dumped))
     table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
     table |= _made_from(lake, version, is_changed=merged.changed > 0)
-    share = (time.monotonic() - start) / len(days)  # the days of a run are merged at once
-    shared: Figures = {**table, "seconds": share}
-    write_each(
-        context, lambda day: {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), **shared}
-    )
+    share = (time.monotonic() - start) / len(days)  # they are merged at once
+
+    def figures(day: date) -> Figures:
+        return {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), "seconds": share, **table}
+
+    log_written(context, {day: figures(day) for day in days if day not in asked})
+    write_each(context, figures)
+
+
+def _days_brought(context: dg.OutputContext, lake: LakeRows, version: int) -> set[date]:
+    """The delivery days with a partition on which the lake differs from the version that a table was made from."""
+    if version >= lake.version:
+        return set()
+    changed = lake.dumps().rows.keys() if version < 0 else lake.changed_days(version)
+    return {day for day in changed if context.asset_partitions_def.has_partition_key(day.isoformat())}
 
 
 def _made_from(lake: LakeRows, before: int, *, is_changed: bool) -> dict[str, int]:

@@ -3,6 +3,9 @@
 Here: which days of the lake are newer than the warehouse, and asking for runs. Not here: what a run does, and what
 follows from it (see `answers_sensor`).
 
+While a table is being loaded, no other load of it is asked for: the tick after that covers all that came meanwhile.
+So many deliveries at once become few runs, of a snapshot mostly one.
+
 A tick that was cut short is repeated, under the same run keys. A run that failed is not asked for again before its
 days are touched again.
 """
@@ -16,7 +19,7 @@ from dataflow_assets.orchestration.assets import WAREHOUSE
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.news import News, Told
 from dataflow_assets.orchestration.partitions import range_tags, stretches
-from dataflow_assets.orchestration.sensors import SENSOR_SECONDS
+from dataflow_assets.orchestration.sensors import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Events, Snapshot, Source
 from dataflow_assets.warehouse.database import connect
@@ -36,19 +39,29 @@ def build_warehouse_sensor(sources: Sequence[Source], partitions: dg.PartitionsD
         description="Brings the days that a delivery touched from the lake to the warehouse.",
     )
     def warehouse_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        news = News(context.instance, partitions, context.cursor)
+        news, loading = News(context.instance, partitions, context.cursor), _loading(context.instance)
         requests: list[dg.RunRequest] = []
         for source in sources:
-            if told := news.of(_watched(source)):
+            if _table(source) not in loading and (told := news.of(_watched(source))):
                 requests += _requests(source, _newer(source, told), partitions)
-        reason = None if requests else "Nothing in the lake is newer than the warehouse."
-        return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=news.cursor)
+        reason = "Nothing in the lake is newer than the warehouse" + (", or it is being loaded." if loading else ".")
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason, cursor=news.cursor)
 
     return warehouse_sensor
 
 
 def _watched(source: Source) -> dg.AssetKey:
     return dg.AssetKey([LAKE, source.name + (DAYS_SUFFIX if isinstance(source, Events) else "")])
+
+
+def _table(source: Source) -> dg.AssetKey:
+    return dg.AssetKey([WAREHOUSE, source.name])
+
+
+def _loading(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
+    """The tables of which a load was asked for that has not ended."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=WAREHOUSE, statuses=UNFINISHED))
+    return {table for run in runs for table in run.asset_selection or ()}
 
 
 def _newer(source: Source, told: Iterable[Told]) -> dict[date, int]:
@@ -76,6 +89,6 @@ def _requests(
         newest = max(event for day, event in newer.items() if first <= day.isoformat() <= last)
         yield dg.RunRequest(
             run_key=f"{source.name}-{first}-{last}-{newest}",
-            asset_selection=[dg.AssetKey([WAREHOUSE, source.name])],
+            asset_selection=[_table(source)],
             tags=range_tags(first, last),
         )

@@ -22,20 +22,23 @@ from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager.dbapi import Connection, Cursor
 
 from dataflow_assets.batches import prefetched
-from dataflow_assets.errors import LockTimeoutError, WarehouseUnavailableError
+from dataflow_assets.errors import LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
 
 __all__ = ["AdbcError", "Connection", "Cursor", "connect", "execute", "identifier", "literal", "read", "transaction"]
 
 LOCK_TIMEOUT = "1s"
 LOCK_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds between two tries
 _LOOK_SECONDS = 0.05
-# The sessions that another one waits for. Of those of other users the server may tell no more than their number.
-_HOLDERS = r"""
-    SELECT format('session %s (%s%s%s)', pid,
+# What a server says that will let the same user in later; of a failed connection the driver knows no code.
+_BUSY = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many|reserved|terminating connection")
+# A session of pg_stat_activity. Of those of other users the server may tell no more than their number.
+SESSION = r"""format('session %s (%s%s%s)', pid,
         coalesce(nullif(application_name, ''), usename, backend_type, 'unknown'),
         to_char(xact_start AT TIME ZONE 'UTC', '", in a transaction since "YYYY-MM-DD HH24:MI:SS "UTC"'),
-        ', last statement: ' || left(regexp_replace(query, '\s+', ' ', 'g'), 80))
-    FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1::int)) ORDER BY xact_start, pid"""
+        ', last statement: ' || left(regexp_replace(query, '\s+', ' ', 'g'), 80))"""
+_HOLDERS = f"""
+    SELECT {SESSION}
+    FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1::int)) ORDER BY xact_start, pid"""  # noqa: S608
 WITHOUT_COPY = {"adbc.postgresql.use_copy": "false"}  # the driver's own way of reading, which not every statement takes
 
 
@@ -110,15 +113,22 @@ def transaction(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.rollback()
+        with suppress(AdbcError):  # the connection is lost, and with it what was done: that is the failure
+            connection.rollback()
         raise
     connection.commit()
 
 
 def unavailable(url: str, error: BaseException) -> WarehouseUnavailableError:
     """What a failed connection means to a user."""
+    reason = _reason(error, url)
+    if "FATAL" in reason and not _BUSY.search(reason):
+        return WarehouseRefusedError(
+            f"PostgreSQL at {shown(url)} refuses the connection ({reason}); "
+            "correct DATABASE_URL, or unset it to use the embedded server."
+        )
     return WarehouseUnavailableError(
-        f"PostgreSQL at {shown(url)} cannot be reached ({_reason(error, url)}); "
+        f"PostgreSQL at {shown(url)} cannot be reached ({reason}); "
         "start it, or unset DATABASE_URL to use the embedded server."
     )
 
@@ -200,15 +210,30 @@ def _frame(table: pa.Table) -> pl.DataFrame:
 def copy_in(connection: Connection, schema: str | None, table: str, batches: Iterable[pa.Table]) -> None:
     """Copy Arrow tables, one after the other, into a table, or without a schema into a temporary one.
 
-    The next one is made while one is sent.
+    The next one is made while one is sent. What fails in the making is raised as it is: the driver would hand on no
+    more than its words.
     """
-    ahead = prefetched(batch for made in batches for batch in made.to_batches())
+    failed: list[Exception] = []
+    ahead = _noting(prefetched(batch for made in batches for batch in made.to_batches()), failed)
     first = next(ahead, None)
     if first is None:
         return
     reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], ahead))
-    with connection.cursor() as cursor:
-        cursor.adbc_ingest(table, reader, mode="append", db_schema_name=schema, temporary=schema is None)
+    try:
+        with connection.cursor() as cursor:
+            cursor.adbc_ingest(table, reader, mode="append", db_schema_name=schema, temporary=schema is None)
+    except AdbcError:
+        if failed:
+            raise failed[0] from None
+        raise
+
+
+def _noting(batches: Iterator[pa.RecordBatch], failed: list[Exception]) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    except Exception as error:
+        failed.append(error)
+        raise
 
 
 def advisory_lock(connection: Connection, *names: str) -> None:
@@ -244,10 +269,13 @@ def with_lock_retries(connection: Connection, what: str, statements: Sequence[st
         time.sleep(pause)
     done, holders = _watched(connection, is_done)
     if not done:
-        held_by = "; and by ".join(holders) or "another session"
-        raise LockTimeoutError(
-            f"{what} is held by {held_by}. Nothing was changed: try again later, or end that session."
-        )
+        raise held_by(what, holders)
+
+
+def held_by(what: str, holders: Sequence[str]) -> LockTimeoutError:
+    """What it means to a user that these sessions did not let go of something in time."""
+    named = "; and by ".join(holders) or "another session"
+    return LockTimeoutError(f"{what} is held by {named}. Nothing was changed: try again later, or end that session.")
 
 
 def _watched(connection: Connection, attempt: Callable[[], bool]) -> tuple[bool, list[str]]:

@@ -23,7 +23,7 @@ from polars.io.plugins import register_io_source
 
 from dataflow_assets.sources.declaration import Events, Source
 from dataflow_assets.warehouse.database import Connections, column_list, identifier, literal, read_batches
-from dataflow_assets.warehouse.event_days import day_versions
+from dataflow_assets.warehouse.event_days import day_versions, loaded_days
 from dataflow_assets.warehouse.predicates import day_bounds
 from dataflow_assets.warehouse.snapshots import changed_version
 from dataflow_assets.warehouse.tables import ANALYTICS, WAREHOUSE
@@ -51,19 +51,21 @@ class Table:
 
     `scan` gives the rows of some days, as `scan_source` does. `version` is a number that has grown when what some
     days hold has changed since: as it was when the table was opened, so before anything is read. Of snapshots the
-    days do not matter.
+    days do not matter. `loaded` are the days that hold an event; None of snapshots.
     """
 
     scan: Callable[[Iterable[date]], pl.LazyFrame]
     version: Callable[[Iterable[date]], int]
+    loaded: frozenset[date] | None
 
 
 def open_table(url: str, source: Source, timezone: str) -> Table:
     """The table of a source; the arguments are those of `scan_source`."""
-    connections = Connections(url)
+    connections, loaded = Connections(url), None
     with connections.take() as connection:
         if isinstance(source, Events):
-            versions = day_versions(connection, source)
+            versions = day_versions(connection, source)  # first: what is loaded meanwhile is of a later version
+            loaded = frozenset(loaded_days(connection, source))
         else:
             changed = changed_version(connection, source)
 
@@ -71,7 +73,7 @@ def open_table(url: str, source: Source, timezone: str) -> Table:
         # Each day's number only grows, and so does their sum; a day that was never made counts nothing.
         return sum(versions.get(day, -1) + 1 for day in days) if isinstance(source, Events) else changed + 1
 
-    return Table(partial(_scan_source, connections, source, timezone), version)
+    return Table(partial(_scan_source, connections, source, timezone), version, loaded)
 
 
 def _scan_source(connections: Connections, source: Source, timezone: str, days: Iterable[date] | None) -> pl.LazyFrame:

@@ -209,6 +209,18 @@ def test_the_dumps_of_a_lake_are_counted_and_those_released_are_known(storage: S
     assert table.dumps(before) == Dumps({one: 3, two: 0}, frozenset())
 
 
+def test_a_dump_that_came_under_two_names_is_no_larger(local_storage: Storage) -> None:
+    for name, content in (
+        ("a.csv", "a@x,A,Aa\nb@x,B,Bb\n"),
+        ("twin.csv", "a@x,A,Aa\nb@x,B,Bb\n"),
+        ("c.csv", "c@x,C,\n"),
+    ):
+        key = land(local_storage, USERS, name, HEAD + content).object
+        assert take_in(local_storage, USERS, key, "UTC", first_day=FIRST_DAY)
+    table = rows_table(local_storage, USERS)
+    assert table.dumps(table.open().version()) == Dumps({DAY: 3}, frozenset())
+
+
 def test_a_refused_file_is_no_dump(local_storage: Storage) -> None:
     version = taken(local_storage, "sorry").version
     assert rows_table(local_storage, USERS).dumps(version) == Dumps({}, frozenset())

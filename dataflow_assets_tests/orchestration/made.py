@@ -6,7 +6,7 @@ Here: landing texts, running assets, and looking at tables and at the instance's
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -72,10 +72,13 @@ class Platform:
     def materialize(self, *deliveries: Delivery) -> None:
         Materializer(self.settings, self.definitions, self.instance, lambda _: None).materialize(deliveries)
 
-    def run(self, assets: str, first: str, last: str | None = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, assets: str, first: str, last: str | None = None, config: Mapping[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Run assets (their keys, separated by blanks) in one run, which may fail."""
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
+            run_config=config,
             asset_selection=[key(asset) for asset in assets.split()],
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last or first},
             raise_on_error=False,
@@ -121,6 +124,36 @@ class Platform:
         record = self.instance.fetch_materializations(wanted, limit=1).records[0]
         assert record.asset_materialization
         return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+
+SENSORS = ("landing_sensor", "warehouse_sensor", "answers_sensor")
+
+
+@dataclass
+class Daemon:
+    """What Dagster's daemon does, in this process: the sensors look in turn, and what they ask for is run at once."""
+
+    platform: Platform
+    _cursors: dict[str, str | None] = field(default_factory=dict)
+    _asked: set[str | None] = field(default_factory=set)
+
+    def settle(self) -> list[tuple[str, str, str]]:
+        """Until no sensor asks for anything; what was run, as `wanted` says it."""
+        ran: list[tuple[str, str, str]] = []
+        while found := [ran_now for sensor in SENSORS for ran_now in self._look(sensor)]:
+            ran += found
+        return ran
+
+    def _look(self, sensor: str) -> list[tuple[str, str, str]]:
+        tick = self.platform.tick(sensor, self._cursors.get(sensor))
+        self._cursors[sensor] = tick.cursor
+        new = [request for request in tick.requests if request.run_key not in self._asked]
+        for request in new:
+            self._asked.add(request.run_key)
+            assets, first, last = wanted(request)
+            result = self.platform.run(assets, first, last, request.run_config)
+            assert result.success, reasons(result)
+        return [wanted(request) for request in new]
 
 
 @contextmanager

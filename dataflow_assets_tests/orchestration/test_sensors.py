@@ -145,6 +145,23 @@ def test_what_failed_is_asked_for_again_after_a_pause(platform: Platform, monkey
     assert is_quiet(platform)
 
 
+def test_what_failed_is_asked_for_by_a_new_key_once_old_failures_are_forgotten(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster starts nothing for a key that a run has, and housekeeping removes old runs."""
+    monkeypatch.setattr(sensors, "_FIRST_PAUSE", 0.0)
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    (platform.settings.home / "lake").write_text("no folder")
+    runs: list[tuple[str | None, str]] = []
+    for _ in range(3):
+        (request,) = requests(platform)
+        runs.append((request.run_key, execute(platform, request).run_id))
+    assert len({key for key, _ in runs}) == 3
+    platform.instance.delete_run(runs[0][1])
+    (request,) = requests(platform)
+    assert request.run_key not in [key for key, _ in runs[1:]]
+
+
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 60), (2, 120), (3, 240), (7, 3600), (2000, 3600)])
 def test_the_pause_doubles_and_has_an_end(failures: int, seconds: float) -> None:
     assert sensors._pause_after(failures) == seconds

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dataflow_assets.errors import ConflictError, FormatError, LockTimeoutError
+from dataflow_assets.errors import ConflictError, LockTimeoutError
 from dataflow_assets.orchestration import slices
 from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.orchestration.slices import write_each
@@ -33,8 +33,8 @@ class Outcome:
     said: list[str]
 
 
-def run(write: Write) -> Outcome:
-    """Store three days, in one run that Dagster may try again; the figures are those that the instance keeps."""
+def run(write: Write, last: int = 3) -> Outcome:
+    """Store some days, in one run that Dagster may try again; the figures are those that the instance keeps."""
 
     @dg.asset(
         partitions_def=dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01"),
@@ -45,7 +45,7 @@ def run(write: Write) -> Outcome:
         return write
 
     job = dg.Definitions(assets=[table], resources={"io_manager": Store()}).resolve_implicit_global_asset_job_def()
-    tags = range_tags("2021-12-01", "2021-12-03")
+    tags = range_tags("2021-12-01", f"2021-12-{last:02}")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
         records = instance.fetch_materializations(table.key, limit=10).records
@@ -93,15 +93,22 @@ class FailsOnce:
         return {"rows": 1}
 
 
-@pytest.mark.parametrize("error", [LockTimeoutError("held"), ConflictError("changing"), OSError("gone")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        LockTimeoutError("held"),
+        OSError("Generic S3 error: HTTP error: error sending request"),
+    ],
+)
 def test_what_may_pass_is_tried_again(error: Exception) -> None:
     write = FailsOnce(error)
     assert run(write).succeeded
     assert write.tried == [1, 2, 3, 1, 2, 3]
 
 
-def test_what_does_not_pass_is_not_tried_again() -> None:
-    write = FailsOnce(FormatError("not a table"))
+@pytest.mark.parametrize("error", [ConflictError("changing"), ValueError("a bug"), PermissionError("not yours")])
+def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
+    write = FailsOnce(error)
     outcome = run(write)
     assert not outcome.succeeded
     assert write.tried == [1, 2, 3]
@@ -110,3 +117,29 @@ def test_what_does_not_pass_is_not_tried_again() -> None:
         "table 2021-12-02: not a table",
         "table 2021-12-01: 1 row kept",
     ]
+
+
+class IsDown:
+    """Fails from 2 December on, in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.tried: list[int] = []
+
+    def __call__(self, day: date) -> Mapping[str, int]:
+        self.tried.append(day.day)
+        if day.day > 1:
+            raise self.error
+        return {"rows": 1}
+
+
+def test_where_a_server_is_down_not_every_day_waits_for_it() -> None:
+    write = IsDown(ConnectionResetError("by peer"))
+    assert not run(write, last=9).succeeded
+    assert write.tried == [1, 2, 3, 4] * 2
+
+
+def test_days_that_somebody_holds_keep_no_other_from_its_turn() -> None:
+    write = IsDown(LockTimeoutError("held"))
+    assert not run(write, last=9).succeeded
+    assert write.tried == [*range(1, 10)] * 2

@@ -7,15 +7,11 @@ Not here: how they start and stop (see `test_platform`), and what the sensors as
 
 import http.client
 import json
-import os
+import re
 import shutil
-import socket
-import subprocess
-import sysconfig
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +22,15 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.instance import open_instance
+from dataflow_assets.orchestration.assets import OBJECT_STORE
+from dataflow_assets.orchestration.instance import forget_future_ticks, open_instance
+from dataflow_assets.orchestration.partitions import RANGE_START
 from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.orchestration.sensors import UNFINISHED
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, session, streams_csv
-from dataflow_assets_tests.processes import kill_all, wait_until_gone
+from dataflow_assets_tests.processes import kill
+from dataflow_assets_tests.running import up
 
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = [
@@ -74,7 +73,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
         with open_instance(settings) as instance:
             platform = Platform(settings, build_definitions(settings), instance)
             _make_known(platform)
-            with _up(folder) as port:
+            with up(folder) as port:
                 yield Running(platform, port)
 
 
@@ -92,32 +91,6 @@ def _make_known(platform: Platform) -> None:
     }
     landed = [platform.land(name, "2021-12-30", json.dumps([row]), f"{name}.json") for name, row in rows.items()]
     platform.materialize(*landed)
-
-
-@contextmanager
-def _up(folder: Path) -> Iterator[int]:
-    """The command in a folder, with the settings of the environment, until the block ends; the port of its UI."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=(folder / "stderr").open("w"),
-        text=True,
-        cwd=folder,
-        env=dict(os.environ),
-    )
-    try:
-        assert process.stdout
-        assert f":{port}" in process.stdout.readline(), (folder / "stderr").read_text()
-        yield port
-        process.terminate()
-        process.communicate(timeout=30)
-        assert process.returncode == 0, (folder / "stderr").read_text()
-        assert wait_until_gone(folder, 10) == {}
-    finally:
-        kill_all(folder)
 
 
 def wait_until(holds: Callable[[], bool], since: float, *, limit: float) -> None:
@@ -182,7 +155,19 @@ def _have_looked(platform: Platform, since: float) -> bool:
     """Whether the warehouse sensor looked after an instant, and the answers sensor after that."""
     looks: dict[str, Any] = {state.name: state.instigator_data for state in platform.instance.all_instigator_state()}
     looked = looks["warehouse_sensor"].last_tick_timestamp
-    return bool(since < looked < looks["answers_sensor"].last_tick_timestamp)
+    return bool(since < (looked or 0) < (looks["answers_sensor"].last_tick_timestamp or 0))
+
+
+def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
+    """To them it is as if their last tick were of the future, and they wait for that."""
+    instance, now = running.platform.instance, time.time()
+    for state in instance.all_instigator_state():
+        data: Any = state.instigator_data
+        if "sensor" in state.name:
+            ahead = data._replace(last_tick_timestamp=now + 3600, last_tick_start_timestamp=now + 3600)
+            instance.update_instigator_state(state.with_data(ahead))
+    forget_future_ticks(instance)
+    wait_until(lambda: _have_looked(running.platform, now), time.monotonic(), limit=60)
 
 
 @pytest.fixture
@@ -195,6 +180,37 @@ def page(tmp_path: Path) -> Iterator[Page]:
         page = browser.new_page()
         yield page
         browser.close()
+
+
+def test_a_run_whose_process_is_killed_is_made_again_once(running: Running) -> None:
+    platform, lake = running.platform, dg.RunsFilter(job_name="lake", tags={RANGE_START: "2021-12-20"})
+    # A run that kept its slot would keep the next one from it.
+    platform.instance.event_log_storage.set_concurrency_slots(OBJECT_STORE, 1)
+    landed = time.monotonic()
+    platform.land("movies", "2021-12-20", movies_csv("Solaris"))
+
+    def worker() -> int | None:
+        started = (entry.message for run in platform.instance.get_runs(lake) for entry in _engine_events(platform, run))
+        return next((int(found[1]) for message in started if (found := _WORKER.search(message))), None)
+
+    wait_until(lambda: worker() is not None, landed, limit=60)
+    kill(worker() or 0)
+    wait_until(lambda: platform.instance.get_runs_count(lake) == 2, landed, limit=90)
+    wait_until(lambda: platform.partitions("lake/movies").count("2021-12-20") == 1, landed, limit=120)
+    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], landed, limit=150)
+    retry, killed = platform.instance.get_runs(lake)
+    assert (killed.status, retry.status) == (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS)
+    assert retry.parent_run_id == killed.run_id
+    said = [entry.message for entry in _engine_events(platform, killed)]
+    assert any("unexpectedly" in message for message in said), said
+    platform.instance.event_log_storage.delete_concurrency_limit(OBJECT_STORE)
+
+
+_WORKER = re.compile(r"Started process for run \(pid: (\d+)\)")
+
+
+def _engine_events(platform: Platform, run: dg.DagsterRun) -> list[dg.EventLogEntry]:
+    return list(platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT))
 
 
 @pytest.mark.skipif(_CHROMIUM is None, reason="there is no chromium on this machine")

@@ -1,6 +1,7 @@
 """The warehouse sensor on a real lake and warehouse: which days it asks for, and that it asks once."""
 
 import dagster as dg
+import pytest
 
 from dataflow_assets_tests.orchestration.made import Platform, key, movies_csv, session, streams_csv, wanted
 
@@ -68,6 +69,39 @@ def test_a_slow_run_of_an_older_lake_does_not_hide_a_newer_one(platform: Platfor
     older = dg.AssetMaterialization(key("warehouse/streams"), partition="2021-12-05", metadata={"lake_version": 1})
     platform.instance.report_runless_asset_event(older)
     assert asked(platform) == [streams(5, 5)]
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_while_a_table_is_loaded_what_is_newer_waits(platform: Platform, status: dg.DagsterRunStatus) -> None:
+    take_in(platform, 5)
+    platform.land("movies", "2021-12-30", movies_csv("Rust"))
+    assert platform.run("lake/movies", "2021-12-30").success
+    run = platform.instance.create_run_for_job(
+        platform.definitions.resolve_job_def("warehouse"),
+        status=status,
+        asset_selection=frozenset([key("warehouse/streams")]),
+    )
+    waiting = platform.tick("warehouse_sensor")
+    movies = ("warehouse/movies", "2021-12-30", "2021-12-30")
+    assert [wanted(request) for request in waiting.requests] == [movies]
+    take_in(platform, 6, delivered="2022-01-01")
+    platform.instance.report_run_failed(run)
+    assert asked(platform, waiting.cursor) == [streams(5, 6)]
+
+
+def test_one_load_of_a_snapshot_tells_of_every_day_that_it_brought(platform: Platform) -> None:
+    for day, titles in (("2021-12-01", "A"), ("2021-12-09", "AB"), ("2021-12-20", "AB")):
+        platform.land("movies", day, movies_csv(*titles))
+        assert platform.run("lake/movies", day).success
+    assert platform.run("warehouse/movies", "2021-12-09").success
+    assert platform.partitions("warehouse/movies") == ["2021-12-01", "2021-12-09", "2021-12-20"]
+    assert asked(platform) == []
+    assert [platform.metadata("warehouse/movies", day)["rows"] for day in ("2021-12-01", "2021-12-20")] == [1, 2]
+    platform.land("movies", "2021-12-01", movies_csv("C"))
+    assert platform.run("lake/movies", "2021-12-01").success
+    assert platform.run("warehouse/movies", "2021-12-20").success
+    twice = ["2021-12-01", "2021-12-01", "2021-12-09", "2021-12-20", "2021-12-20"]
+    assert platform.partitions("warehouse/movies") == twice, "what did not change is not told again"
 
 
 def test_days_without_a_partition_are_left_out(platform: Platform) -> None:

@@ -1,16 +1,18 @@
 """Connections, quoting, and what a failure tells a user."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
+import pyarrow as pa
 import pytest
 
 from dataflow_assets.errors import WarehouseUnavailableError
 from dataflow_assets.warehouse.database import (
     AdbcError,
     connect,
+    copy_in,
     execute,
     identifier,
     literal,
@@ -156,3 +158,20 @@ def test_a_change_that_fails_for_another_reason_says_it(database_url: str) -> No
     ):
         with_lock_retries(connection, "nothing", ["CREATE TABLE public.gone ()", "PERFORM 1 / 0"])
     assert ask(database_url, "SELECT to_regclass('gone')") == [(None,)]
+
+
+def test_what_fails_in_the_making_of_a_copy_is_raised_as_it_is(empty_database_url: str) -> None:
+    stop = StopError("midst")
+
+    def tables() -> Iterator[pa.Table]:
+        yield pa.table({"number": [1]})
+        yield pa.table({"number": [2]})
+        raise stop
+
+    with connect(empty_database_url) as connection:
+        execute(connection, "CREATE TABLE public.numbers (number bigint)")
+        connection.commit()
+        with pytest.raises(StopError) as caught, transaction(connection):
+            copy_in(connection, "public", "numbers", tables())
+        assert caught.value is stop
+        assert execute(connection, "SELECT count(*) FROM public.numbers") == [(0,)]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,7 @@ from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, ask, believed, de
 
 CURRENT = "SELECT name, nationality, delivery, first_seen, last_seen, missing_since FROM warehouse.authors_current"
 HISTORY = "SELECT name, valid_from, valid_to, nationality, delivery FROM warehouse.authors_history"
+TABLES = "warehouse.authors_current, warehouse.authors_history, warehouse.snapshots, warehouse.dumps"
 EVERYTHING = (
     f"{CURRENT} ORDER BY id",
     f"{HISTORY} ORDER BY id, valid_from",
@@ -170,8 +172,7 @@ def test_any_order_of_loads_ends_in_the_same_tables(
     database_url: str, is_told: bool, objects: list[Object], released: frozenset[date], data: Any
 ) -> None:
     """Also where an object is replaced by a newer version, or all of its rows are, and where days are released."""
-    tables = ("authors_current", "authors_history", "snapshots", "dumps")
-    ask(database_url, f"TRUNCATE {', '.join(f'warehouse.{table}' for table in tables)}")
+    ask(database_url, f"TRUNCATE {TABLES}")
     in_order = sorted(objects, key=lambda made: (made.day, made.file))
     arrivals = data.draw(st.one_of(st.just(in_order), st.permutations(objects)))
     replaced = data.draw(st.lists(st.tuples(st.sampled_from(objects), ROWS), max_size=2)) if objects else []
@@ -204,6 +205,35 @@ def test_any_order_of_loads_ends_in_the_same_tables(
     assert set(ask(database_url, "SELECT name, last_seen FROM warehouse.authors")) == {
         (name, last_seen or newest) for name, last_seen in shown
     }
+
+
+def test_dumps_in_every_order_end_in_the_same_history(database_url: str) -> None:
+    """One key changes and changes back, one is dropped and returns, one comes late and is dropped for good."""
+    contents: list[dict[str, str | None]] = [
+        {"back": "one", "gone": "one"},
+        {"back": "two", "late": None},
+        {"back": "one", "gone": "one", "late": None},
+        {"back": "one", "gone": "two"},
+    ]
+    made = [dump(names, delivered=day) for names, day in zip(contents, days(0, 1, 2, 3), strict=True)]
+    history = "SELECT name, valid_from, valid_to, nationality FROM warehouse.authors_history ORDER BY 1, 2"
+    seen = "SELECT name, first_seen, last_seen, missing_since FROM warehouse.authors ORDER BY 1"
+    for order in permutations(range(4)):
+        ask(database_url, f"TRUNCATE {TABLES}")
+        for version in range(1, 5):
+            rows = lake(*(made[number] for number in order[:version]))
+            load(database_url, rows, version, partial(arrived, order, version))
+        assert ask(database_url, history) == [
+            *(("back", D0, D1, "one"), ("back", D1, D2, "two"), ("back", D2, None, "one")),
+            *(("gone", D0, D3, "one"), ("gone", D3, None, "two")),
+            ("late", D1, None, None),
+        ], order
+        assert ask(database_url, seen) == [("back", D0, D3, None), ("gone", D0, D3, None), ("late", D1, D2, D3)], order
+
+
+def arrived(order: tuple[int, ...], version: int, since: int) -> set[date]:
+    """The days of the dumps that came after one version of the lake and up to another, of one dump for each version."""
+    return set(days(*order[since:version]))
 
 
 def test_a_key_that_is_missing_and_comes_back_opens_and_closes_nothing(database_url: str) -> None:

@@ -1,0 +1,40 @@
+"""`dataflow up` as a user starts it.
+
+Here: starting and stopping it. Not here: what it runs, and what is expected of it.
+"""
+
+import os
+import socket
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dataflow_assets_tests.processes import kill_all, wait_until_gone
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[int]:
+    """The command in a folder, with the settings of the environment, until the block ends; the port of its UI."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = subprocess.Popen(
+        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=(folder / "stderr").open("w"),
+        text=True,
+        cwd=folder,
+        env=dict(os.environ),
+    )
+    try:
+        assert process.stdout
+        assert f":{port}" in process.stdout.readline(), (folder / "stderr").read_text()
+        yield port
+        process.terminate()
+        process.communicate(timeout=30)
+        assert process.returncode == 0, (folder / "stderr").read_text()
+        assert wait_until_gone(folder, 10) == {}
+    finally:
+        kill_all(folder)
