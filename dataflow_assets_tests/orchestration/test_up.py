@@ -25,7 +25,7 @@ from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.assets import OBJECT_STORE
 from dataflow_assets.orchestration.instance import forget_future_ticks, open_instance
 from dataflow_assets.orchestration.partitions import RANGE_START
-from dataflow_assets.orchestration.runs import IN_PROCESS
+from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.orchestration.sensors import UNFINISHED
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv, session, streams_csv
