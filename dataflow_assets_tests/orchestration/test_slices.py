@@ -114,7 +114,7 @@ def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
     assert write.tried == [1, 2, 3]
     assert sorted(outcome.figures) == ["2021-12-01", "2021-12-03"]
     assert [said.partition(",")[0] for said in outcome.said] == [
-        "table 2021-12-02: not a table",
+        f"table 2021-12-02: {error}",
         "table 2021-12-01: 1 row kept",
     ]
 
