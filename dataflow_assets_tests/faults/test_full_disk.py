@@ -25,7 +25,6 @@ from dataflow_assets_tests.faults.small_disk import SmallDisk, small_disk
 from dataflow_assets_tests.loading import Worker, WorkerError, ask, deliver, summary, uneven_days
 from dataflow_assets_tests.orchestration import made
 from dataflow_assets_tests.orchestration.made import Platform
-from dataflow_assets_tests.processes import kill_all
 
 DAY = "2021-12-31"
 
@@ -95,7 +94,6 @@ def servers_disk(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     home.mkdir(mode=0o755)
     with small_disk(home / "postgres", 110) as disk:
         yield disk
-        kill_all(tmp_path)
 
 
 def test_a_server_that_found_the_disk_full_has_what_was_committed(
