@@ -8,31 +8,38 @@ import contextlib
 import http
 import http.client
 import json
+import logging
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import sqlalchemy as sa
 from dagster import DagsterInstance
 
+from dataflow_assets import logs
 from dataflow_assets.errors import DataFlowError
-from dataflow_assets.orchestration import keeper
+from dataflow_assets.orchestration import keeper, part
 from dataflow_assets.orchestration.instance import environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse import embedded
+from dataflow_assets.warehouse.database import shown, unavailable
 from dataflow_assets.warehouse.embedded import locks
+from dataflow_assets.warehouse.opening import database_url
 
 _HOST = "127.0.0.1"
 _LOCATION = "dataflow_assets"
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
 _EARLIER_SECONDS = 6.0
+_UP_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('up', 0))")  # as long as the connection lasts
+_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 _CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
 
 
@@ -49,7 +56,11 @@ def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definiti
     alone = _lock(settings.home)
     try:
         # One process makes the tables, before several use them.
-        with open_instance(settings) as instance, keeper.caught(*keeper.STOP_SIGNALS) as signals:
+        with (
+            _only_one(settings),
+            open_instance(settings) as instance,
+            keeper.caught(*keeper.STOP_SIGNALS) as signals,
+        ):
             fail_stranded_runs(instance)
             forget_future_ticks(instance)
             known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | environment(settings)
@@ -71,6 +82,34 @@ def _lock(home: Path) -> int:
         ) from None
 
 
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Be the only one for this database: from another home or machine two daemons would ask for each run twice."""
+    if settings.database_url is None:  # it belongs to the home
+        yield
+        return
+    url, deadline = database_url(settings), time.monotonic() + _EARLIER_SECONDS
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg2"),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"application_name": "dataflow up", "options": _KEEPALIVES},
+    )
+    try:
+        connection = engine.connect()
+    except sa.exc.OperationalError as error:
+        raise unavailable(url, error.orig or error) from None
+    with connection:
+        while not connection.execute(_UP_LOCK).scalar():
+            if time.monotonic() > deadline:
+                raise DataFlowError(
+                    f"`dataflow up` already runs for the database at {shown(url)}, from another home or on another "
+                    "machine: use that one, stop it, or set another DATABASE_URL"
+                )
+            time.sleep(_LOOK_SECONDS)
+        yield
+
+
 def _check_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,11 +125,12 @@ def _check_free(port: int) -> None:
 def _parts(settings: Settings, port: int, module: str) -> list[keeper.Part]:
     code_port = _free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
-    code = (_script("dagster"), "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    start = (sys.executable, "-m", part.__name__)
+    code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     return [
         keeper.Part("code server", (*code, "--location-name", _LOCATION), code_port),
-        keeper.Part("webserver", (_script("dagster-webserver"), "-h", _HOST, "-p", str(port), "-w", workspace)),
-        keeper.Part("daemon", (_script("dagster-daemon"), "run", "-w", workspace)),
+        keeper.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
+        keeper.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]
 
 
@@ -98,10 +138,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def _script(name: str) -> str:
-    return str(Path(sysconfig.get_path("scripts")) / name)
 
 
 def _write_workspace(path: Path, code_port: int) -> Path:
@@ -136,7 +172,8 @@ def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: 
             return 0
         if said in ready:
             reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
-            _say(f"dataflow up: {reason}, so everything is stopped; what it said stands above", sys.stderr)
+            sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands above"
+            _say(logs.said(sentence, logging.ERROR), sys.stderr)
             return 1
         if not answers and (answers := _answers(port)):
             _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)
