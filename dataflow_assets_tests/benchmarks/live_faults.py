@@ -187,7 +187,7 @@ def disturbed(home: Path, fault: str, chance: random.Random) -> tuple[dict[str, 
             platform = Platform(settings, build_definitions(settings), instance)
             runs = instance.get_runs()
             statuses = Counter(f"{run.job_name} {run.status.value}" for run in runs)
-            keys = Counter(run.tags.get("dagster/run_key") for run in runs if "dagster/run_key" in run.tags)
+            keys = Counter(run.tags.get("dagster/run_key", run.run_id) for run in runs if run.parent_run_id is None)
             figures = {
                 "starts": live.starts,
                 "runs": dict(sorted(statuses.items())),
