@@ -7,17 +7,14 @@ how findings are printed.
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store
-from pydantic import SecretStr
 
 from dataflow_assets.errors import DataFlowError, SettingsError, WarehouseMismatchError
 from dataflow_assets.landing.listing import PREFIX
@@ -81,22 +78,11 @@ def _found(name: str, check: Callable[[], Finding], settings: Settings) -> Findi
         found = Finding(name, "problem", str(error))
     except Exception as error:
         found = Finding(name, "problem", f"It could not be looked at: {type(error).__name__}: {_first_line(error)}.")
-    return Finding(found.name, found.state, _masked(found.sentence, settings), found.advice)
+    return Finding(found.name, found.state, settings.masked(found.sentence), found.advice)
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def _masked(sentence: str, settings: Settings) -> str:
-    for _, value in settings:
-        if isinstance(value, SecretStr):
-            secret = value.get_secret_value()
-            with suppress(ValueError):
-                password = urlsplit(secret).password or secret
-                for text in (secret, password, unquote(password)):
-                    sentence = sentence.replace(text, "********")
-    return sentence
 
 
 def disk(settings: Settings, least_free: int = _LEAST_FREE) -> Finding:

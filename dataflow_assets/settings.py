@@ -8,7 +8,7 @@ import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dataflow_assets.errors import SettingsError
 
 _ZONES_OF_PYTHON_ALONE = re.compile(r"(posix|right)/.*|Factory|localtime|posixrules")  # PostgreSQL has no such name
+
+_SHORTEST_SECRET = 4  # characters; a shorter one stands in other words
 
 
 def _known_time_zone(name: str) -> str:
@@ -205,6 +207,24 @@ class Settings(BaseSettings):
     def published_file(self) -> Path:
         """The portable DuckDB file that holds every answer."""
         return self.home / "analytics.duckdb"
+
+    def masked(self, text: str) -> str:
+        """The text without any secret of these settings, as it is or as a part of a URL says it."""
+        for _, value in self:
+            if isinstance(value, SecretStr):
+                for secret in _secrets(value.get_secret_value()):
+                    text = text.replace(secret, "********")
+        return text
+
+
+def _secrets(value: str) -> list[str]:
+    """What nobody may read of a secret, the longest first: of a URL its password, or else what a web service knows."""
+    parts = _parts(value)
+    hidden = parts.password or ""
+    if not hidden and parts.scheme in ("http", "https"):  # a DSN's key, a webhook's path
+        hidden = parts.username or f"{parts.path}?{parts.query}".rstrip("?")
+    known = {value, hidden, unquote(hidden)}
+    return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def variable_names() -> set[str]:

@@ -35,6 +35,19 @@ EXPECTED = {
 }
 
 
+def sentences(stderr: str) -> str:
+    """What a command said on standard error, as it reads in a terminal: what its runs logged is left out."""
+    found = []
+    for text in stderr.splitlines():
+        line = json.loads(text)
+        if line["logger"] == "dataflow":
+            found.append(_BEGINNINGS.get(line["level"], "") + line["event"] + "\n")
+    return "".join(found)
+
+
+_BEGINNINGS = {"error": "Error: ", "warning": "Note: "}
+
+
 @dataclass(frozen=True)
 class Home:
     """A home folder, and the command run in it as a user would."""
@@ -45,9 +58,11 @@ class Home:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
         environment |= {"DATAFLOW_HOME": str(self.folder), "DATAFLOW_TIMEZONE": self.timezone}
-        return subprocess.run(
+        done = subprocess.run(
             [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
         )
+        done.stderr = sentences(done.stderr)
+        return done
 
     def json(self, *arguments: str) -> Any:
         done = self.run(*arguments)
@@ -200,7 +215,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
+        return int(stopped.value.code or 0), printed.out, sentences(printed.err)
 
     return run
 

@@ -3,7 +3,9 @@
 Here: its subcommands, and how it ends. Not here: what they do; each calls one thing of another module.
 """
 
+import logging
 import sys
+import traceback
 
 import typer
 
@@ -49,7 +51,10 @@ def main() -> None:
         with told_of_full_disk():
             app()
     except DataFlowError as error:
-        say(f"Error: {error}")
+        say(str(error), logging.ERROR)
+        sys.exit(1)
+    except Exception as error:  # a bug: its traceback, as everything that is said, has no secret
+        say("".join(traceback.format_exception(error)).rstrip(), logging.ERROR)
         sys.exit(1)
     finally:
         embedded.release_all()

@@ -3,6 +3,7 @@
 Here: arguments, progress and what is said at the end. Not here: work.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import date
 from enum import StrEnum
@@ -152,7 +153,7 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     ]
     now = {delivery.object: Landing(storage).current(delivery.object) for delivery in wanted}
     for key in (key for key, delivery in now.items() if delivery is None):
-        say(f"Note: {key} is gone from landing, so that its rejected rows cannot be read again.")
+        say(f"{key} is gone from landing, so that its rejected rows cannot be read again.", logging.WARNING)
     present = [delivery for delivery in now.values() if delivery]
     if not present:
         say("Nothing to read again: what was rejected was rejected by the present declarations.")
@@ -192,7 +193,7 @@ def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release:
             materializer = Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}"))
             materializer.materialize(deliveries, release=release)
     for warning in materializer.warnings:
-        say(f"Note: {warning}")
+        say(warning, logging.WARNING)
     return deliveries
 
 

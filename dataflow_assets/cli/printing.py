@@ -4,6 +4,8 @@ Here: how it is printed, and progress on standard error. Not here: what is said.
 """
 
 import json
+import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from dataflow_assets.logs import said
 from dataflow_assets.plain import plain
 
 _WHOLE_CELL = 10  # characters that are not folded in a table
@@ -52,6 +55,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
 
 
-def say(sentence: str) -> None:
-    """Print a sentence on standard error."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, markup=False)
+def say(sentence: str, level: int = logging.INFO) -> None:
+    """Say a sentence on standard error: as JSON if that is no terminal."""
+    print(said(sentence, level), file=sys.stderr)  # noqa: T201

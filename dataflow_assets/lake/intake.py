@@ -38,8 +38,8 @@ class Intake:
     before it touches too; empty for a snapshot. `refusal` says why the file as a whole was refused. `version` is the
     lake table's version that holds it. `kept_out` names the columns of the file that are not declared, `lacking` the
     declared ones that it does not have. `mended` counts, by its kind, what was changed so that rows could be accepted
-    (see `Batch`). `unheard` are the intakes of the object that came before this one, newest first, and may not be
-    recorded: a crash may have kept them from it.
+    (see `Batch`). Of an object that the lake held already nothing was read (`is_known`). `unheard` are the intakes of
+    the object that came before this one, newest first, and may not be recorded: a crash may have kept them from it.
 
     Where this version is `held` back, that says why; nothing of it is loaded, and all figures are those of the older
     version, which stays in force, or 0.
@@ -57,6 +57,7 @@ class Intake:
     lacking: tuple[str, ...] = ()
     mended: Mapping[str, int] = field(default_factory=dict)
     held: str | None = None
+    is_known: bool = False
     unheard: tuple["Intake", ...] = ()
 
 
@@ -107,7 +108,8 @@ def take_in(
             older = list(_since(table.intakes(base, delivery), told))
             about = older[0][1] if older else {}
             is_asked_for = release and about.get("released") != about.get("digest")
-            if not is_asked_for and _is_known(landing, about, delivery, reading_of(source, bounds)):
+            is_known = not is_asked_for and _is_known(landing, about, delivery, reading_of(source, bounds))
+            if is_known:
                 (version, facts), *older = older
             else:
                 staging = Staging(table, rejects, source, delivery, bounds, run)
@@ -122,7 +124,8 @@ def take_in(
         except (ObjectChangedError, LakeConflictError):
             continue
         intake = _after(_intake(delivery, version, facts, timezone), older, told, timezone)
-        return replace(intake, accepted=rows_of(base, delivery), rejected=rows_of(rejects_base, delivery))
+        accepted, rejected = rows_of(base, delivery), rows_of(rejects_base, delivery)
+        return replace(intake, accepted=accepted, rejected=rejected, is_known=is_known)
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 

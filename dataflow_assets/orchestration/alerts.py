@@ -11,7 +11,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.checks import BELIEVED, HELD
 from dataflow_assets.orchestration.failures import first_failure
-from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
+from dataflow_assets.orchestration.partitions import partitions_of
 
 _MOST_ASSETS = 5
 _LONGEST_REASON = 2_000  # characters; a chat refuses long messages
@@ -52,7 +52,7 @@ def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str)
     return Alert(
         title="Run failed",
         assets=_names(run.asset_selection or ()) or (run.job_name,),
-        partitions=_partitions(run),
+        partitions=partitions_of(run.tags),
         reason=_shortened(first_failure(step.get_dagster_event() for step in steps) or said or "no reason was given"),
         link=_link(ui, record.run_id),
     )
@@ -78,13 +78,6 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
 
 def _names(keys: Iterable[dg.AssetKey]) -> tuple[str, ...]:
     return tuple(sorted(key.to_user_string() for key in keys))
-
-
-def _partitions(run: dg.DagsterRun) -> str:
-    first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
-    if first is None or last is None:
-        return run.tags.get("dagster/partition", "")
-    return first if first == last else f"{first} to {last}"
 
 
 def _shortened(text: str) -> str:

@@ -23,7 +23,7 @@ from dataflow_assets.orchestration.jobs import ANSWERS
 from dataflow_assets.orchestration.news import News, Told, cursor_after
 from dataflow_assets.orchestration.partitions import range_tags, stretches
 from dataflow_assets.orchestration.reach import reached_by
-from dataflow_assets.orchestration.runs import IN_PROCESS
+from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.orchestration.sensors import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Events, Source

@@ -4,6 +4,7 @@ Here: what an asset is called, depends on, is partitioned by and says of itself.
 are stored (see the IO managers) and what makes them run (see `jobs` and `sensors`).
 """
 
+import time
 from calendar import monthrange
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration import links
 from dataflow_assets.orchestration.checks import (
     BELIEVED,
     COLUMNS,
@@ -28,6 +30,7 @@ from dataflow_assets.orchestration.checks import (
     VOLUME,
 )
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE, REJECTS, LakeRows, Wanted
+from dataflow_assets.orchestration.lineage import columns_of_answer, columns_of_files, made_from, same_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.reference_checks import references_check
@@ -67,6 +70,7 @@ def _landing_spec(settings: Settings, source: Source) -> dg.AssetSpec:
         owners=[source.owner],
         kinds={source.reader.suffix.removeprefix("."), _store_kind(settings)},
         partitions_def=daily_partitions(settings),
+        metadata=links.deliveries(source),
     ).with_io_manager_key(LANDING_IO)
 
 
@@ -97,7 +101,11 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"deliveries": dg.AssetIn([LANDING, source.name])},
         io_manager_key=LAKE_IO,
         pool=OBJECT_STORE,
-        metadata=_column_schema(source.schema),
+        metadata={
+            **_columns(source.schema, columns_of_files(source, [LANDING, source.name])),
+            **links.deliveries(source),
+            **links.rejects(source, settings.ui_url),
+        },
         check_specs=checks,
     )
     def lake_table(config: Taking, deliveries: list[Delivery]) -> Iterator[dg.Output[Any]]:
@@ -173,7 +181,11 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         ins={"lake": dg.AssetIn([LAKE, read])},
         io_manager_key=WAREHOUSE_IO,
         pool=DATABASE,
-        metadata={**_column_schema(source.schema), "dagster/table_name": f"{WAREHOUSE}.{source.name}"},
+        metadata={
+            **_columns(source.schema, same_columns(source.schema, [LAKE, source.name])),
+            **links.delivered_by(source),
+            "dagster/table_name": f"{WAREHOUSE}.{source.name}",
+        },
         check_specs=checks,
     )
     def warehouse_table(lake: LakeRows) -> Iterator[dg.Output[Any]]:
@@ -199,24 +211,32 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         ins={name: _answer_input(answer, find_source(name), timezone) for name in answer.reads},
         io_manager_key=WAREHOUSE_IO,
         pool=DATABASE,
-        metadata={**_column_schema(answer.schema), "dagster/table_name": f"{ANALYTICS}.{answer.name}"},
+        metadata={
+            **_columns(answer.schema, columns_of_answer(answer, WAREHOUSE)),
+            "dagster/table_name": f"{ANALYTICS}.{answer.name}",
+        },
         check_specs=checks,
     )
     def answer_table(context: dg.AssetExecutionContext, **tables: Table) -> Iterator[dg.Output[Any]]:
         # One day after the other: each reads its own days, in batches, and no run holds the days of all.
         days = partition_days(context.partition_keys)
         read = {day: days_read(answer, day, timezone) for day in days}
+        seconds: dict[date, float] = {}
 
         def answered(day: date) -> pl.DataFrame:
-            if not have_events(tables, read[day]):
-                return answer.schema.create_empty()
+            start = time.monotonic()
+            rows = computed(day) if have_events(tables, read[day]) else answer.schema.create_empty()
+            seconds[day] = time.monotonic() - start
+            return rows
+
+        def computed(day: date) -> pl.DataFrame:
             frames = {name: table.scan(read[day]) for name, table in tables.items()}
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
         made_from = {day: versions_read(tables, read[day]) for day in days}
         with tried_again(context):
             rows = pl.concat(map(answered, days))
-        yield dg.Output(Answered(rows, made_from))
+        yield dg.Output(Answered(rows, made_from, seconds))
         yield from _evaluated(checks)
 
     return answer_table
@@ -284,7 +304,10 @@ def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         ins={"answer": dg.AssetIn([ANALYTICS, answer.name])},
         io_manager_key=PUBLISHED_IO,
         pool=DATABASE,
-        metadata={**_column_schema(answer.schema), "partition_expr": answer.schema.column_names()[0]},
+        metadata={
+            **_columns(answer.schema, same_columns(answer.schema, [ANALYTICS, answer.name])),
+            "partition_expr": answer.schema.column_names()[0],
+        },
     )
     def published_table(answer: pl.DataFrame) -> pl.DataFrame:
         return answer
@@ -292,14 +315,15 @@ def _published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
     return published_table
 
 
-def _column_schema(schema: type[dy.Schema]) -> dict[str, Any]:
+def _columns(schema: type[dy.Schema], lineage: dg.TableColumnLineage) -> dict[str, Any]:
+    """The columns of an asset and their lineage, which the descriptions tell too: the free UI draws no other."""
     columns = [
         dg.TableColumn(
             name,
             str(column.dtype),
-            description=column.description,
+            description=". ".join(filter(None, (column.description, made_from(lineage, name)))),
             constraints=dg.TableColumnConstraints(nullable=column.nullable),
         )
         for name, column in schema.columns().items()
     ]
-    return {"dagster/column_schema": dg.TableSchema(columns)}
+    return {"dagster/column_schema": dg.TableSchema(columns), "dagster/column_lineage": lineage}

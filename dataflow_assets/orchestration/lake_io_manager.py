@@ -18,6 +18,7 @@ from dataflow_assets.lake.intake import Intake, take_in
 from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.orchestration import links
 from dataflow_assets.orchestration.checks import (
     COLUMNS,
     HELD,
@@ -118,7 +119,8 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
         figures = _figures(intakes, kept)
         if figures["rows"]:
             there.append(day)
-        return figures
+        objects, ui = [intake.delivery.object for intake in intakes], load_settings().ui_url
+        return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], ui)}
 
     try:
         write_each(context, write)
@@ -196,6 +198,7 @@ def _figures(intakes: list[Intake], kept: int) -> Figures:
     lacking = sorted({name for intake in intakes for name in intake.lacking})
     return {
         "objects": len(intakes),
+        "bytes": sum(intake.delivery.size for intake in intakes if not intake.is_known),
         **sums,
         "held": sum(intake.held is not None for intake in intakes),
         "days_touched": len(set().union(*(intake.event_days for intake in intakes))),

@@ -74,3 +74,11 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     """The tags by which one run takes all partitions from `first` to `last`, and has the time for it."""
     longer = {MAX_RUNTIME: str(_RANGE_SECONDS)} if first != last else {}
     return {RANGE_START: first, RANGE_END: last, **longer}
+
+
+def partitions_of(tags: Mapping[str, str]) -> str:
+    """The partitions of a run, by its tags, as they are shown; nothing where it has none."""
+    first, last = tags.get(RANGE_START), tags.get(RANGE_END)
+    if first is None or last is None:
+        return tags.get("dagster/partition", "")
+    return first if first == last else f"{first} to {last}"

@@ -6,6 +6,7 @@ requests and locks, which come first (the object store's client, and `with_lock_
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -75,7 +76,10 @@ def tried_again(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionC
         tries = _tries_before(context)
         if tries is None or tries >= TRIES.max_retries or not may_pass(error):
             raise
-        raise dg.RetryRequested(TRIES.max_retries, TRIES.calculate_delay(tries + 1)) from error
+        pause = TRIES.calculate_delay(tries + 1)
+        context.log.warning(f"This may pass, and is tried again in {pause:.0f} seconds: {error}")
+        time.sleep(pause)  # here, where who stops the run need not wait: between two tries Dagster would let them
+        raise dg.RetryRequested(TRIES.max_retries) from error
 
 
 def _tries_before(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> int | None:

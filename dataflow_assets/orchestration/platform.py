@@ -8,13 +8,13 @@ import contextlib
 import http
 import http.client
 import json
+import logging
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +23,9 @@ from typing import TextIO
 import sqlalchemy as sa
 from dagster import DagsterInstance
 
+from dataflow_assets import logs
 from dataflow_assets.errors import DataFlowError
-from dataflow_assets.orchestration import keeper
+from dataflow_assets.orchestration import keeper, part
 from dataflow_assets.orchestration.instance import environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse import embedded
@@ -124,11 +125,12 @@ def _check_free(port: int) -> None:
 def _parts(settings: Settings, port: int, module: str) -> list[keeper.Part]:
     code_port = _free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
-    code = (_script("dagster"), "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    start = (sys.executable, "-m", part.__name__)
+    code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     return [
         keeper.Part("code server", (*code, "--location-name", _LOCATION), code_port),
-        keeper.Part("webserver", (_script("dagster-webserver"), "-h", _HOST, "-p", str(port), "-w", workspace)),
-        keeper.Part("daemon", (_script("dagster-daemon"), "run", "-w", workspace)),
+        keeper.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
+        keeper.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]
 
 
@@ -136,10 +138,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def _script(name: str) -> str:
-    return str(Path(sysconfig.get_path("scripts")) / name)
 
 
 def _write_workspace(path: Path, code_port: int) -> Path:
@@ -174,7 +172,8 @@ def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: 
             return 0
         if said in ready:
             reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
-            _say(f"dataflow up: {reason}, so everything is stopped; what it said stands above", sys.stderr)
+            sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands above"
+            _say(logs.said(sentence, logging.ERROR), sys.stderr)
             return 1
         if not answers and (answers := _answers(port)):
             _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)

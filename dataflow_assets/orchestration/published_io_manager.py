@@ -6,6 +6,7 @@ here: how a frame becomes a DuckDB table (that is dagster-duckdb-polars).
 
 import fcntl
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
 from dataflow_assets.disk import told_of_full_disk
-from dataflow_assets.orchestration.slices import partition_metadata
+from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.slices import Figures, previewed, write_each
 
 _DRAFT = "draft-"
 
@@ -40,17 +42,13 @@ class PublishedIOManager(DuckDBPolarsIOManager):
 
 
 class _FrameHandler(DuckDBPolarsTypeHandler):
-    """Makes a table of an empty frame too, matches columns by name, and counts the rows of each partition."""
+    """Makes a table of an empty frame too, and matches columns by name."""
 
-    def handle_output(self, context: dg.OutputContext, table_slice: Any, obj: pl.DataFrame, connection: Any) -> None:
+    def handle_output(self, context: dg.OutputContext, table_slice: Any, obj: pl.DataFrame, connection: Any) -> None:  # noqa: ARG002
         table = f"{table_slice.schema}.{table_slice.table}"
         connection.register("answer", obj.to_arrow())
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM answer LIMIT 0")
         connection.execute(f"INSERT INTO {table} BY NAME FROM answer")
-        days = obj[table_slice.partition_dimensions[0].partition_expr]
-        for key in context.asset_partition_keys:
-            metadata = partition_metadata({"rows": int((days == date.fromisoformat(key)).sum())})
-            context.step_context.add_asset_metadata(metadata, partition_key=key)
 
 
 class _OnPrivateCopy(dg.IOManager):
@@ -58,16 +56,31 @@ class _OnPrivateCopy(dg.IOManager):
         self._manager = manager
         self._published = published
 
-    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+        start = time.monotonic()
         with told_of_full_disk(), _private_copy(self._published) as draft:
             _point_at(context.resource_config, draft)
             self._manager.handle_output(context, obj)
+            _tell(context, obj, time.monotonic() - start)  # first: an answer without its partitions is not published
             draft.replace(self._published)
 
     def load_input(self, context: dg.InputContext) -> object:
         with _private_copy(self._published) as draft:
             _point_at(context.resource_config, draft)
             return self._manager.load_input(context)
+
+
+def _tell(context: dg.OutputContext, rows: pl.DataFrame, seconds: float) -> None:
+    """Give each partition its figures; they were written at once, and share the time."""
+    days = partition_days(context.asset_partition_keys)
+    partition = rows.get_column((context.definition_metadata or {})["partition_expr"])
+
+    def told(day: date) -> Figures:
+        of_day = rows.filter(partition == day)
+        preview = previewed(of_day, is_newest=day == max(days))
+        return {"rows": of_day.height, "seconds": seconds / len(days), **preview}
+
+    write_each(context, told)
 
 
 def _point_at(resource_config: Any, draft: Path) -> None:

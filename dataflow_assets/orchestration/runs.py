@@ -20,6 +20,7 @@ from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import MAX_RUNTIME, daily_partitions, range_tags, stretches
 from dataflow_assets.orchestration.reach import reached_by
 from dataflow_assets.orchestration.reference_checks import REFERENCES, notes
+from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Source
@@ -28,7 +29,6 @@ from dataflow_assets.warehouse.database import connect
 from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
-IN_PROCESS = "dataflow/in_process"  # the tag of a run that ends with the process that asked for it
 _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -4,6 +4,7 @@ Here: what loading and storing a partition of `warehouse/*` and `analytics/*` me
 statements (see `warehouse`).
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +27,7 @@ from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.passing import tried_again
 from dataflow_assets.orchestration.reference_checks import log_references
-from dataflow_assets.orchestration.slices import partition_metadata, write_each
+from dataflow_assets.orchestration.slices import Figures, log_written, previewed, write_each
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events, Snapshot, Source
@@ -40,10 +41,11 @@ from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 @dataclass(frozen=True)
 class Answered:
-    """Partitions of an answer: all their rows, and what each partition was made from."""
+    """Partitions of an answer: all their rows, what each was made from, and the seconds that took."""
 
     rows: pl.DataFrame
     made_from: Mapping[date, Versions]
+    seconds: Mapping[date, float]
 
 
 class WarehouseIOManager(dg.ConfigurableIOManager):
@@ -106,15 +108,16 @@ def _chosen(context: dg.InputContext, rows: pl.LazyFrame) -> pl.LazyFrame:
 
 def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> None:
     partition, *_ = find_answer(name).schema.column_names()
+    newest = max(partition_days(context.asset_partition_keys))
     connections = Connections(open_warehouse(load_settings()))
 
-    def write(day: date) -> dict[str, int]:
+    def write(day: date) -> Figures:
         rows = answered.rows.filter(pl.col(partition) == day)
         with connections.take() as connection:
             load = load_answer(connection, name, partition, day, rows, answered.made_from[day])
         if load.is_stale:
             context.log.warning(f"{name} of {day} was already made from newer tables")
-        return {"rows": load.rows}
+        return {"rows": load.rows, "seconds": answered.seconds[day], **previewed(rows, is_newest=day == newest)}
 
     write_each(context, write)
     log_there(context, answered.made_from)
@@ -166,6 +169,7 @@ def _store_events(
 def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
     """Load the whole table, and tell of each day that this brought, whether the run was asked for it or not."""
     asked = partition_days(context.asset_partition_keys)
+    start = time.monotonic()
     version, *_ = made_from(connection, source)
     merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
     if merged.is_stale:
@@ -181,13 +185,12 @@ def _store_snapshot(context: dg.OutputContext, connection: Connection, source: S
     log_evaluations(context, DUPLICATES, days, check_duplicates(source, dumped))
     table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
     table |= _made_from(lake, version, is_changed=merged.changed > 0)
+    share = (time.monotonic() - start) / len(days)  # they are merged at once
 
-    def figures(day: date) -> dict[str, int]:
-        return {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), **table}
+    def figures(day: date) -> Figures:
+        return {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), "seconds": share, **table}
 
-    for day in (day for day in days if day not in asked):
-        metadata = partition_metadata(figures(day))
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
+    log_written(context, {day: figures(day) for day in days if day not in asked})
     write_each(context, figures)
 
 

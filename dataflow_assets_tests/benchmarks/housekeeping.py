@@ -53,10 +53,9 @@ def main() -> None:
     with common.server() as (home, url):
         os.environ["DATAFLOW_HOME"], os.environ["DATABASE_URL"] = str(home / "home"), url
         common.empty_warehouse(url)
-        settings = load_settings()
+        settings, figures = load_settings(), common.conditions(url)
         with open_instance(settings) as instance, _up(home):
-            figures = _measure(settings, instance, url, arguments.materializations, arguments.days)
-        figures |= common.conditions(url)
+            figures |= _measure(settings, instance, url, arguments.materializations, arguments.days)
     print(json.dumps({**vars(arguments), **figures}, indent=2))  # noqa: T201
 
 

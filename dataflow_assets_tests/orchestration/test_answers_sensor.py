@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_assets.lake.tables import rows_table
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.runs import IN_PROCESS
+from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.declaration import Events
 from dataflow_assets.warehouse.answers import making_answers

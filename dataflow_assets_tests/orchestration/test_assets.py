@@ -47,6 +47,20 @@ def test_days_of_deliveries_are_one_run_with_figures_for_each(platform: Platform
     assert [(said[ROWS], said["table_rows"]) for said in warehouse] == [(1, 3), (0, 3), (3, 3)]
 
 
+def test_a_delivery_is_told_with_its_bytes_its_speed_and_where_its_rejects_are(platform: Platform) -> None:
+    landed = platform.land("movies", "2021-12-01", movies_csv("Rust", ""), "some.csv")
+    assert platform.run("lake/movies", "2021-12-01").success
+    said = platform.metadata("lake/movies", "2021-12-01")
+    assert (said["bytes"], said["seconds"] > 0) == (landed.size, True)
+    assert said["bytes_per_second"] == pytest.approx(landed.size / said["seconds"], rel=0.1)
+    assert said["landed"] == "- `landing/movies/2021-12-01/some.csv`"
+    assert "/assets/lake/rejects?view=partitions&partition=2021-12-01)" in said["rejects"]
+    assert platform.run("lake/movies", "2021-12-01").success
+    again = platform.metadata("lake/movies", "2021-12-01")
+    assert (again["delivered"], again["bytes"]) == (2, 0)
+    assert again.keys().isdisjoint({"bytes_per_second", "rows_per_second"})
+
+
 def test_the_days_of_an_older_version_are_told_until_that_is_recorded(platform: Platform) -> None:
     def told_after(day: int) -> list[str]:
         before = {run.run_id for run in platform.instance.get_runs()}
@@ -82,6 +96,9 @@ def test_days_of_answers_are_one_run_with_figures_for_each(loaded: Platform) -> 
     for asset in assets.split():
         said = [loaded.metadata(asset, f"2021-12-0{day}")[ROWS] for day in (1, 2, 3, 4)]
         assert said == [1, 2, 1, 0], asset
+        shown = [loaded.metadata(asset, f"2021-12-0{day}").get("preview") for day in (1, 2, 3, 4)]
+        names = ["day", "hour", "movie_title", "sessions", "users"]
+        assert shown == [None, None, None, f"| {' | '.join(names)} |\n|{' --- |' * 5}"], asset
     hours = "SELECT sum(sessions) FROM published.sessions_in_progress"
     assert loaded.published(hours) == [(4,)]
 

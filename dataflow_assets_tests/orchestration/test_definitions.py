@@ -74,6 +74,11 @@ def test_every_asset_that_runs_takes_a_backfill_as_one_run(definitions: dg.Defin
     assert {name: policy for name, policy in policies.items() if policy != dg.BackfillPolicy.single_run()} == {}
 
 
+def test_every_asset_that_runs_is_in_the_pool_of_what_it_writes_or_reads(definitions: dg.Definitions) -> None:
+    pools = {name.split("/")[0]: asset.op.pool for name, asset in executables(definitions)}
+    assert pools == {"lake": "object_store", **dict.fromkeys(("warehouse", "analytics", "published"), "database")}
+
+
 def test_the_definitions_are_loadable(definitions: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(definitions)
 

@@ -60,7 +60,21 @@ def test_the_instance_is_configured(settings: Settings) -> None:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
         assert instance.run_monitoring_enabled
+        assert instance.run_retries_enabled
+        assert not instance.run_retries_retry_on_asset_or_op_failure  # a bad file is no better when it is read again
         assert Path(instance.root_directory) == settings.dagster_home
+
+
+def test_a_run_in_this_process_takes_no_slot(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        instance.event_log_storage.set_concurrency_slots("few", 1)
+
+        @dg.asset(pool="few")
+        def taken() -> int:
+            return len(instance.event_log_storage.get_concurrency_info("few").claimed_slots)
+
+        job = dg.Definitions(assets=[taken]).resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(instance=instance).output_for_node("taken") == 0
 
 
 def test_a_named_database_is_used(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

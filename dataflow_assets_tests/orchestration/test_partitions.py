@@ -7,16 +7,24 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.analytics import all_answers, find_answer
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.assets import days_before, days_read
-from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, stretches
+from dataflow_assets.orchestration.partitions import (
+    MAX_RUNTIME,
+    daily_partitions,
+    monthly_partitions,
+    range_tags,
+    stretches,
+)
 from dataflow_assets.settings import load_settings
 from dataflow_assets.window import Window
 from dataflow_assets_tests.analytics.made import ZONES
+from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.orchestration.made import key
 
 MONTH = dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01")
@@ -134,3 +142,9 @@ def test_an_answer_reads_the_days_that_its_lineage_says(
 def test_one_delivery_of_events_may_touch_any_day(clean_environment: pytest.MonkeyPatch) -> None:
     deliveries = _upstream("UTC", "lake/streams_days", "lake/streams", ["2021-12-05"])
     assert deliveries == daily_partitions(load_settings()).get_partition_keys()
+
+
+def test_a_run_of_several_days_has_more_time_than_dagster_yaml_says() -> None:
+    limit = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())["run_monitoring"]["max_runtime_seconds"]
+    assert MAX_RUNTIME not in range_tags("2021-12-01", "2021-12-01")
+    assert int(range_tags("2021-12-01", "2021-12-02")[MAX_RUNTIME]) > limit > 0

@@ -1,10 +1,18 @@
 """Which failures are tried again: the words and codes are those that real servers and libraries gave."""
 
+import os
+import signal
+import threading
+import time
+
+import dagster as dg
 import psycopg2
 import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 
 from dataflow_assets.errors import SchemaMismatchError, WarehouseRefusedError
+from dataflow_assets.orchestration import passing
+from dataflow_assets.orchestration.failures import was_interrupted
 from dataflow_assets.orchestration.passing import may_pass
 from dataflow_assets.warehouse.database import connect, execute, unavailable
 
@@ -75,3 +83,19 @@ def test_a_server_that_lets_nobody_in(said: str, passes: bool) -> None:
     error = unavailable("postgresql://u@h/d", psycopg2.OperationalError(f"connection to server failed: {said}"))
     assert may_pass(error) is passes
     assert isinstance(error, WarehouseRefusedError) is not passes
+
+
+def test_who_stops_a_run_does_not_wait_for_its_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing, "TRIES", dg.RetryPolicy(max_retries=1, delay=60))
+
+    @dg.asset
+    def table(context: dg.AssetExecutionContext) -> None:
+        with passing.tried_again(context):
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+    job = dg.Definitions(assets=[table]).resolve_implicit_global_asset_job_def()
+    started = time.monotonic()
+    result = job.execute_in_process(raise_on_error=False)
+    assert was_interrupted(result.all_events)
+    assert time.monotonic() < started + 50

@@ -126,7 +126,10 @@ def test_when_a_part_dies_all_stop_and_say_so(home: Path, port: int) -> None:
     kill(pid_of(home, "dagster-daemon"))
     process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "the daemon ended with code -9" in (home / "stderr").read_text()
+    said = [json.loads(line) for line in (home / "stderr").read_text().splitlines()]
+    assert {"dagster.code_server", "dagster.daemon", "dataflow"} <= {line["logger"] for line in said}
+    (why,) = [line for line in said if line["logger"] == "dataflow"]
+    assert (why["level"], "the daemon ended with code -9" in why["event"]) == ("error", True)
     assert wait_until_gone(home, 5) == {}
 
 

@@ -9,10 +9,11 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.errors import ConflictError, LockTimeoutError
+from dataflow_assets.orchestration import slices
 from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.orchestration.slices import write_each
 
-Write = Callable[[date], Mapping[str, int]]
+Write = Callable[[date], Mapping[str, float]]
 
 
 class Store(dg.IOManager):
@@ -29,6 +30,7 @@ class Store(dg.IOManager):
 class Outcome:
     succeeded: bool
     figures: dict[str, dict[str, Any]]
+    said: list[str]
 
 
 def run(write: Write, last: int = 3) -> Outcome:
@@ -47,15 +49,34 @@ def run(write: Write, last: int = 3) -> Outcome:
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
         records = instance.fetch_materializations(table.key, limit=10).records
+        messages = [entry.user_message for entry in instance.all_logs(result.run_id) if not entry.dagster_event]
     logged = [record.asset_materialization for record in records if record.asset_materialization]
     figures = {str(event.partition): {name: value.value for name, value in event.metadata.items()} for event in logged}
-    return Outcome(result.success, figures)
+    return Outcome(result.success, figures, messages)
 
 
 def test_each_partition_has_its_own_figures() -> None:
-    assert run(lambda day: {"rows": day.day, "rejected": 0}).figures == {
+    found = run(lambda day: {"rows": day.day, "rejected": 0, "seconds": 10.0}).figures
+    assert [figures.pop("seconds") for figures in found.values()] == pytest.approx([10.0] * 3, abs=1.0)
+    rates = [figures.pop("rows_per_second") for figures in found.values()]
+    assert rates == pytest.approx([0.3, 0.2, 0.1], abs=0.03)  # the newest first
+    assert found == {
         f"2021-12-0{day}": {"rows": day, "rejected": 0, "dagster/partition_row_count": day} for day in (1, 2, 3)
     }
+
+
+def test_the_log_has_a_line_for_each_partition_in_few_messages() -> None:
+    [said] = run(lambda day: {"rows": day.day}).said
+    assert [line.partition(",")[0] for line in said.splitlines()] == [
+        "table 2021-12-01: 1 row kept",
+        "table 2021-12-02: 2 rows kept",
+        "table 2021-12-03: 3 rows kept",
+    ]
+
+
+def test_a_slow_partition_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "_PAUSE", 0.0)
+    assert len(run(lambda day: {"rows": day.day}).said) == 3
 
 
 class FailsOnce:
@@ -92,6 +113,10 @@ def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
     assert not outcome.succeeded
     assert write.tried == [1, 2, 3]
     assert sorted(outcome.figures) == ["2021-12-01", "2021-12-03"]
+    assert [said.partition(",")[0] for said in outcome.said] == [
+        f"table 2021-12-02: {error}",
+        "table 2021-12-01: 1 row kept",
+    ]
 
 
 class IsDown:

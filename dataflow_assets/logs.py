@@ -1,0 +1,59 @@
+"""What a process of the platform says on standard error: text in a terminal, JSON lines elsewhere, never a secret.
+
+A line of JSON has the names that Dagster's own logs have: `timestamp`, `level`, `logger` and `event`, the message.
+
+Here: how a message becomes a line. Not here: what is said, and what a run logs (see `orchestration.run_log`).
+"""
+
+import json
+import logging
+import sys
+import traceback
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from dataflow_assets.errors import SettingsError
+from dataflow_assets.settings import Settings, load_settings
+
+_BEGINNINGS = {logging.ERROR: "Error: ", logging.WARNING: "Note: "}
+
+
+def is_terminal() -> bool:
+    """Whether a person reads standard error."""
+    return sys.stderr.isatty()
+
+
+def said(sentence: str, level: int = logging.INFO) -> str:
+    """What a command says, as a line for standard error."""
+    with suppress(SettingsError):  # whose sentence has no secret
+        sentence = load_settings().masked(sentence)
+    if is_terminal():
+        return _BEGINNINGS.get(level, "") + sentence
+    return json_line(datetime.now(UTC), level, "dataflow", sentence)
+
+
+def json_line(time: datetime, level: int, logger: str, event: str, **known: str | None) -> str:
+    """A line of JSON; what is not known is left out."""
+    told = {name: value for name, value in known.items() if value}
+    stated = {"timestamp": time.isoformat(), "level": logging.getLevelName(level).lower(), "logger": logger}
+    return json.dumps({**stated, "event": event, **told}, ensure_ascii=False)
+
+
+def mask_records(settings: Settings) -> None:
+    """From now on no logger of this process, whosever it is, has a secret in a message or in a traceback."""
+    make = logging.getLogRecordFactory()
+
+    def masked(*args: object, **kwargs: object) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        message = str(record.msg)
+        with suppress(Exception):  # a message that does not fit its arguments: who formats it says so
+            message = record.getMessage()
+        told = message
+        if record.exc_info and record.exc_info[1]:
+            told += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+            record.exc_info = None
+        if (clean := settings.masked(told)) != message:
+            record.msg, record.args = clean, ()
+        return record
+
+    logging.setLogRecordFactory(masked)
