@@ -1,5 +1,6 @@
 """A disk that is full stops a load wherever it is, says so, and costs nothing once there is space again."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -84,7 +85,8 @@ def test_a_command_says_in_a_sentence_that_the_disk_is_full(
         clean_environment.setattr(sys, "argv", ["dataflow", "sample", "--out", str(disk.folder)])
         with pytest.raises(SystemExit, match="1"):
             cli.main()
-    assert capsys.readouterr().err.startswith("Error: A disk is full ([Errno 28] No space left on device")
+    [said] = capsys.readouterr().err.splitlines()
+    assert json.loads(said)["event"].startswith("A disk is full ([Errno 28] No space left on device")
 
 
 @pytest.fixture
