@@ -30,6 +30,7 @@ from dataflow_assets.warehouse.event_days import loaded_days
 from dataflow_assets.warehouse.opening import open_warehouse
 
 _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
+_MOST_NOTES = 3  # of one check
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -118,10 +119,20 @@ class Materializer:
 
 
 def _told(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
-    """What checks warned of: each of its own, but what was not known only once for each source."""
+    """What checks warned of: each of its first partitions, but what was not known only once for each source."""
     of_references = [evaluation for evaluation in warned if evaluation.check_name == REFERENCES]
-    others = [str(evaluation.description) for evaluation in warned if evaluation.check_name != REFERENCES]
-    return [*others, *notes(of_references)]
+    others: dict[dg.AssetCheckKey, list[str]] = {}
+    for evaluation in warned:
+        if evaluation.check_name != REFERENCES:
+            others.setdefault(evaluation.asset_check_key, []).append(str(evaluation.description))
+    return [*(note for check, said in others.items() for note in _first_few(check, said)), *notes(of_references)]
+
+
+def _first_few(check: dg.AssetCheckKey, said: Sequence[str]) -> list[str]:
+    """What a check said of some partitions, and where the rest of it stands."""
+    more = len(said) - _MOST_NOTES
+    rest = f"The check {check.name} of {check.asset_key.to_user_string()} warns of {more:,} partitions more."
+    return [*said[:_MOST_NOTES], *([rest] if more > 0 else [])]
 
 
 def run_range(

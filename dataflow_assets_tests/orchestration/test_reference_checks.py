@@ -85,7 +85,8 @@ def test_a_table_without_rows_is_told_of_once_and_nothing_counted_against_it(pla
     assert first[2].endswith("unknown to users: 'guest@x'. They are kept.")
     assert second[:3] == ("2021-12-02", False, said)
     assert first[3]["unknown_movie_title"] == 0
-    [short, missing] = note(platform, platform.land("streams", DELIVERED, sessions, "again.csv"))
+    changed = streams_csv(session("2021-12-01T10:00", user="guest@x", hours=2), session("2021-12-02T10:00"))
+    [short, missing] = note(platform, platform.land("streams", DELIVERED, changed))
     assert short.startswith("streams: 1 row names a user_email unknown to users")
     assert missing == said
 
@@ -114,14 +115,17 @@ def test_a_review_of_an_unknown_book_is_counted_and_one_of_no_book_is_not(platfo
     assert platform.query("SELECT count(*) FROM warehouse.reviews") == [(5,)]
 
 
-def test_a_delivery_of_many_days_is_noted_in_one_line(platform: Platform) -> None:
+def test_a_delivery_of_many_days_is_noted_in_few_lines(platform: Platform) -> None:
     load_movies_and_users(platform)
     days = [date(2021, 11, 1) + timedelta(days=2 * number) for number in range(8)]
     text = streams_csv(*(session(f"{day}T10:00", movie="Fog") for day in days))
-    assert note(platform, platform.land("streams", DELIVERED, text)) == [
-        "streams: 8 rows name a movie_title unknown to movies; they are kept, see the check references_known."
+    twice = [platform.land("streams", DELIVERED, text, name) for name in ("a.csv", "b.csv")]
+    assert note(platform, *twice) == [
+        *(f"streams of {day}: 1 of its 2 rows have the key of another row; the latest counts." for day in days[:3]),
+        "The check few_duplicates of warehouse/streams warns of 5 partitions more.",
+        "streams: 8 rows name a movie_title unknown to movies; they are kept, see the check references_known.",
     ]
-    known = platform.land("streams", DELIVERED, streams_csv(session("2021-12-01T10:00")))
+    known = platform.land("streams", "2021-12-30", streams_csv(session("2021-12-01T10:00")))
     assert note(platform, known) == []
 
 

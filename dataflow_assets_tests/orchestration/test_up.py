@@ -217,13 +217,14 @@ def _engine_events(platform: Platform, run: dg.DagsterRun) -> list[dg.EventLogEn
 def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, page: Page) -> None:
     _stop_sensors(running)
     day = datetime.now(UTC).date().isoformat()
-    running.platform.land("movies", day, movies_csv("Rust", "Heat"))
+    users = "email,first_name,last_name\na@b.example,A,B\nc@d.example,C,D\n"
+    running.platform.land("users", day, users)
     site = f"http://127.0.0.1:{running.port}"
     page.goto(f"{site}/asset-groups")
     for group in ("landing", "lake", "warehouse", "analytics", "published"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=30_000)
 
-    page.goto(f"{site}/assets/lake/movies")
+    page.goto(f"{site}/assets/lake/users")
     page.get_by_role("button", name="Materialize").first.click()
     choice = page.get_by_role("dialog").get_by_role("textbox").first
     choice.fill(day)
@@ -231,14 +232,14 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     page.get_by_role("button", name="Launch 1 run").click()
 
     platform, clicked = running.platform, time.monotonic()
-    wait_until(lambda: platform.partitions("lake/movies") != [], clicked, limit=60)
-    assert platform.partitions("lake/movies") == [day]
-    assert platform.metadata("lake/movies", day)["dagster/partition_row_count"] == 2
-    (run,) = [run for run in platform.instance.get_runs() if run.asset_selection == {dg.AssetKey(["lake", "movies"])}]
+    wait_until(lambda: platform.partitions("lake/users") != [], clicked, limit=60)
+    assert platform.partitions("lake/users") == [day]
+    assert platform.metadata("lake/users", day)["dagster/partition_row_count"] == 2
+    (run,) = [run for run in platform.instance.get_runs() if run.asset_selection == {dg.AssetKey(["lake", "users"])}]
     messages = [entry.message for entry in platform.instance.all_logs(run.run_id)]
     assert any("Started process for run" in message for message in messages), "no worker of its own made this run"
     wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], clicked, limit=60)
-    recorded = "SELECT delivered, accepted, rejected FROM warehouse.deliveries WHERE source = 'movies'"
+    recorded = "SELECT delivered, accepted, rejected FROM warehouse.deliveries WHERE source = 'users'"
     assert platform.query(recorded) == [(2, 2, 0)]
 
 
