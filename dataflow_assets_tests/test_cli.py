@@ -86,6 +86,7 @@ def demonstrated(
 
 
 Demonstrated = tuple[Home, Any]
+in_utc_alone = pytest.mark.parametrize("demonstrated", ["UTC"], indirect=True)  # the time zone makes no difference
 
 COUNTS = """
     SELECT (SELECT count(*) FROM warehouse.streams) AS streams, (SELECT count(*) FROM warehouse.movies) AS movies,
@@ -109,6 +110,7 @@ def test_demo_prints_the_known_answers(demonstrated: Demonstrated) -> None:
     assert printed["engaged_users"]["users"] == expected["engaged"]
 
 
+@in_utc_alone
 def test_a_second_demo_changes_nothing(demonstrated: Demonstrated, reference_data: Path) -> None:
     home, printed = demonstrated
     [before] = home.query(COUNTS)
@@ -147,6 +149,7 @@ def test_the_published_file_holds_every_answer(demonstrated: Demonstrated) -> No
     assert counts == (9652,)
 
 
+@in_utc_alone
 def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> None:
     home, _ = demonstrated
     [rejected] = home.json("rejects", "--json")
@@ -157,6 +160,7 @@ def test_rejects_names_the_author_without_a_name(demonstrated: Demonstrated) -> 
     assert home.json("rejects", "--source", "movie", "--json") == []
 
 
+@in_utc_alone
 def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
     home, _ = demonstrated
     [row] = home.query("SELECT movie_title, user_email, start_at, position FROM warehouse.streams ORDER BY id LIMIT 1")
@@ -172,6 +176,7 @@ def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
     assert "in the table" in shown
 
 
+@in_utc_alone
 def test_explain_looks_among_the_rejects_too(demonstrated: Demonstrated) -> None:
     home, _ = demonstrated
     done = home.run("explain", "--source", "authors", "--key", "null", "--json")
@@ -183,6 +188,7 @@ def test_explain_looks_among_the_rejects_too(demonstrated: Demonstrated) -> None
     assert done.stderr == "Error: No row of users has email 'nobody', nor does a rejected row hold it.\n"
 
 
+@in_utc_alone
 def test_load_adds_one_file_and_brings_the_answers_after_it(demonstrated: Demonstrated, tmp_path: Path) -> None:
     home, _ = demonstrated
     late = tmp_path / "late.csv"

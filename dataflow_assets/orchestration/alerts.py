@@ -12,8 +12,10 @@ import dagster as dg
 from dataflow_assets.orchestration.checks import BELIEVED, HELD
 from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.partitions import partitions_of
+from dataflow_assets.orchestration.sensors import VERSIONS
 
 _MOST_ASSETS = 5
+_WILL_RETRY = "dagster/will_retry"  # Dagster's tag of a failed run that it makes again by itself
 _LONGEST_REASON = 2_000  # characters; a chat refuses long messages
 
 
@@ -36,7 +38,7 @@ class Alert:
 
 
 def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str) -> Alert | None:
-    """The alert of a run that failed; None where the run is no longer known.
+    """The alert of a run that failed; None where the run is no longer known, is made again, or failed before.
 
     Args:
         instance: has the run and its events.
@@ -44,7 +46,7 @@ def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str)
         ui: the address of the Dagster UI.
     """
     run = instance.get_run_by_id(record.run_id)
-    if run is None:
+    if run is None or run.tags.get(_WILL_RETRY) == "true" or _failed_before(instance, run):
         return None
     steps = instance.all_logs(record.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     event = record.event_log_entry.dagster_event
@@ -74,6 +76,15 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
         reason=_shortened(evaluation.description or "no reason was given"),
         link=_link(ui, record.run_id),
     )
+
+
+def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether another run failed that was to take the same versions of the same objects: the sensor asks again."""
+    if VERSIONS not in run.tags:
+        return False
+    same = dg.RunsFilter(tags={VERSIONS: run.tags[VERSIONS]}, statuses=[dg.DagsterRunStatus.FAILURE])
+    *_, first = instance.get_runs(same)  # newest first
+    return first.run_id != run.run_id
 
 
 def _names(keys: Iterable[dg.AssetKey]) -> tuple[str, ...]:

@@ -164,7 +164,8 @@ def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: 
         ready, _, _ = select.select([said, signals], [], [], _CLOCK_SECONDS if answers else _LOOK_SECONDS)
         before, ahead = ahead, _seconds_ahead()
         if ahead < before - _SET_BACK_SECONDS:
-            _say("dataflow up: the clock was set back; the sensors go on as if it had not been", sys.stderr)
+            sentence = "dataflow up: the clock was set back; the sensors go on as if it had not been"
+            _say(logs.said(sentence, logging.WARNING), sys.stderr)
             with contextlib.suppress(Exception):  # the next start does it
                 forget_future_ticks(instance)
         if signals in ready:

@@ -29,7 +29,7 @@ from dataflow_assets.warehouse.opening import open_warehouse
 SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
 _SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
-_VERSIONS = "dataflow/versions"  # the tag of a run that says which versions of which objects it takes
+VERSIONS = "dataflow/versions"  # the tag of a run that says which versions of which objects it takes
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -127,14 +127,14 @@ def _requests(
                 run_key=f"{name}-{max(failures, default=0)}",
                 asset_selection=[dg.AssetKey([LAKE, source])],
                 run_config=taking(versions),
-                tags={**range_tags(first, last), _VERSIONS: name},
+                tags={**range_tags(first, last), VERSIONS: name},
             )
             yield request, versions
 
 
 def _failures(instance: dg.DagsterInstance, versions: str) -> list[float]:
     """When the runs failed that were to take these versions, in seconds since 1970."""
-    failed = dg.RunsFilter(tags={_VERSIONS: versions}, statuses=[dg.DagsterRunStatus.FAILURE])
+    failed = dg.RunsFilter(tags={VERSIONS: versions}, statuses=[dg.DagsterRunStatus.FAILURE])
     return [record.end_time or record.update_timestamp.timestamp() for record in instance.get_run_records(failed)]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -73,14 +74,19 @@ class Platform:
         Materializer(self.settings, self.definitions, self.instance, lambda _: None).materialize(deliveries)
 
     def run(
-        self, assets: str, first: str, last: str | None = None, config: Mapping[str, Any] | None = None
+        self,
+        assets: str,
+        first: str,
+        last: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> dg.ExecuteInProcessResult:
         """Run assets (their keys, separated by blanks) in one run, which may fail."""
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
             run_config=config,
             asset_selection=[key(asset) for asset in assets.split()],
-            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last or first},
+            tags={RANGE_START: first, RANGE_END: last or first, **tags},
             raise_on_error=False,
         )
 

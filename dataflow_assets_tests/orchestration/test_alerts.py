@@ -17,6 +17,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from dataflow_assets.orchestration import alert_sensors
+from dataflow_assets.orchestration.sensors import VERSIONS
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration import made
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv
@@ -141,6 +142,19 @@ def test_a_failed_run_is_told_once_with_what_why_and_where(broken: Platform, htt
     assert "requires a column extra, which is not declared" in text
     assert text.endswith(f"<{UI}/runs/{run}|The run in Dagster>")
     assert (told.reason, again.reason) == ("Sent 1.", "Nothing to tell.")
+
+
+@pytest.mark.parametrize("tags", [{VERSIONS: "a.csv of 6 o'clock"}, {"dagster/will_retry": "true"}])
+def test_a_run_that_is_made_again_and_again_is_told_at_most_once(
+    broken: Platform, http_server: HttpServer, tags: dict[str, str]
+) -> None:
+    start = broken.tick("alerts_by_webhook")
+    for _ in range(3):
+        assert not broken.run("warehouse/movies", "2021-12-05", tags=tags).success
+    told = broken.tick("alerts_by_webhook", start.cursor)
+    assert not broken.run("warehouse/movies", "2021-12-05", tags=tags).success
+    assert broken.tick("alerts_by_webhook", told.cursor).reason == "Nothing to tell."
+    assert len(http_server.posted) == (1 if VERSIONS in tags else 0)
 
 
 def test_what_failed_before_a_channel_was_known_is_not_told(broken: Platform, http_server: HttpServer) -> None:
