@@ -1,12 +1,11 @@
 """A burst of deliveries against a live `dataflow up` that something happens to: at the end every table is right.
 
-    python -m dataflow_assets_tests.benchmarks.live_faults killed all daemons postgres
+    python -m dataflow_assets_tests.benchmarks.live_faults killed all daemons
 
 `killed`: the daemon gets SIGKILL, at random moments, and `dataflow up` is started again. `all`: every process of the
 home does, with PostgreSQL and the workers of runs. `daemons`: a second daemon works on the same instance by mistake.
-`postgres`: the server of the warehouse, and of all that Dagster knows, is restarted, once as for an update and once as
-after a crash. Each is compared with the same files, taken in in one process. Prints figures as JSON; ends with 1 where
-anything differs.
+Each is compared with the same files, taken in
+in one process. Prints figures as JSON; ends with 1 where anything differs.
 
 Here: the burst, the faults, and the comparison. Not here: how `dataflow up` starts and stops (see `test_platform`).
 """
@@ -31,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 from pydantic import SecretStr
 
 from dataflow_assets.analytics import all_answers
@@ -46,7 +44,6 @@ from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse import embedded
 from dataflow_assets.warehouse.opening import open_warehouse
 from dataflow_assets_tests.benchmarks.crashes import people, sessions
-from dataflow_assets_tests.faults.postgres import FAST, IMMEDIATE, OwnServer, own_server
 from dataflow_assets_tests.loading import Landed, uneven_days
 from dataflow_assets_tests.orchestration import made
 from dataflow_assets_tests.orchestration.made import Platform, movies_csv
@@ -144,15 +141,6 @@ def second_daemon(live: Live) -> None:
         second.wait(60)
 
 
-def _restarting(server: OwnServer, chance: random.Random) -> Callable[[Live], None]:
-    def disturb(_: Live) -> None:
-        for mode in (FAST, IMMEDIATE):
-            time.sleep(chance.uniform(5, 25))
-            server.restart(mode)
-
-    return disturb
-
-
 def undisturbed(home: Path) -> dict[str, Any]:
     """What the burst leaves when it is taken in by this process."""
     with _settings(home) as settings, made.platform(settings) as platform:
@@ -165,26 +153,16 @@ def undisturbed(home: Path) -> dict[str, Any]:
 
 def disturbed(home: Path, fault: str, chance: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the burst leaves in a live platform that something happens to, and figures of it."""
-    if fault == "postgres":
-        with own_server(home.parent / "server") as server, pytest.MonkeyPatch.context() as environment:
-            environment.setenv("DATABASE_URL", server.url)
-            return _left_by(home, _restarting(server, chance), chance)
+    os.environ["DATAFLOW_HOME"] = str(home)
+    live, began = Live(home), time.perf_counter()
     faults: dict[str, Callable[[Live], None]] = {
         "killed": _killing(Live.kill_daemon, chance),
         "all": _killing(Live.kill_all, chance),
         "daemons": second_daemon,
     }
-    return _left_by(home, faults[fault], chance)
-
-
-def _left_by(
-    home: Path, disturb: Callable[[Live], None], chance: random.Random
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    os.environ["DATAFLOW_HOME"] = str(home)
-    live, began = Live(home), time.perf_counter()
     try:
         live.start()
-        with _disturbing(disturb, live):
+        with _disturbing(faults[fault], live):
             for file in BURST:
                 _land(home, file)
                 time.sleep(chance.uniform(0, 4))
@@ -209,10 +187,7 @@ def _left_by(
 
 @contextmanager
 def _settings(home: Path) -> Iterator[Settings]:
-    """The settings of a home, whose embedded server runs unless another one is named, as the environment says them."""
-    if "DATABASE_URL" in os.environ:
-        yield load_settings()
-        return
+    """The settings of a home whose embedded server runs, as the environment says them too."""
     with embedded.acquire(home) as lease:
         os.environ["DATAFLOW_HOME"] = str(home)
         settings = load_settings().model_copy(update={"database_url": SecretStr(lease.url)})
@@ -263,7 +238,7 @@ def _everything(platform: Platform) -> dict[str, Any]:
 def main() -> None:
     """Run and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("faults", nargs="+", choices=("killed", "all", "daemons", "postgres"))
+    parser.add_argument("faults", nargs="+", choices=("killed", "all", "daemons"))
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     options = parser.parse_args()
     chance, found = random.Random(options.seed), {}
