@@ -5,7 +5,6 @@ how much is free while all is well (see `doctor`).
 """
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from dataflow_assets.errors import DataFlowError
+from dataflow_assets.plain import without_colours
 from dataflow_assets.settings import load_settings
 
 _WORDS = os.strerror(28)  # ENOSPC: "No space left on device"
-_COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 class DiskFullError(DataFlowError):
@@ -38,7 +37,7 @@ def told_of_full_disk() -> Iterator[None]:
     except DataFlowError:
         raise
     except Exception as error:
-        reason = next((line for line in _COLOURS.sub("", str(error)).splitlines() if _WORDS in line), None)
+        reason = next((line for line in without_colours(str(error)).splitlines() if _WORDS in line), None)
         if reason is None:
             raise
         home = load_settings().home

@@ -4,11 +4,14 @@ Here: single values and short lists, whatever they come from. Not here: the colu
 `nested`).
 """
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+
+_COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911, one for each kind
@@ -33,3 +36,14 @@ def few(names: Iterable[str], most: int) -> str:
     """The first of some names, and how many more there are."""
     first, more = (found := list(names))[:most], len(found) - most
     return ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
+
+
+def one_line(value: Any, longest: int) -> str:
+    """A value as a text of one line, cut where it is longer than so many characters; nothing where there is none."""
+    text = " ".join(str(plain(value)).split()) if value is not None else ""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def without_colours(text: str) -> str:
+    """A text without what colours it in a terminal, as some libraries do in their errors."""
+    return _COLOURS.sub("", text)

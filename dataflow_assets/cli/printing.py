@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from dataflow_assets.logs import said
-from dataflow_assets.plain import plain
+from dataflow_assets.plain import one_line
 
 _WHOLE_CELL = 10  # characters that are not folded in a table
 _LONGEST_CELL = 60  # characters
@@ -41,8 +41,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def short(values: Iterable[object]) -> list[str]:
     """Values as texts of one line, cut where they are long; nothing where there is none."""
-    texts = (" ".join(str(plain(value)).split()) if value is not None else "" for value in values)
-    return [text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…" for text in texts]
+    return [one_line(value, _LONGEST_CELL) for value in values]
 
 
 def _visible(text: str) -> str:

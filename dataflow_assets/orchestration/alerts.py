@@ -13,6 +13,7 @@ from dataflow_assets.orchestration.checks import BELIEVED, HELD
 from dataflow_assets.orchestration.failures import first_failure
 from dataflow_assets.orchestration.partitions import partitions_of
 from dataflow_assets.orchestration.sensors import VERSIONS
+from dataflow_assets.plain import few
 
 _MOST_ASSETS = 5
 _WILL_RETRY = "dagster/will_retry"  # Dagster's tag of a failed run that it makes again by itself
@@ -32,8 +33,7 @@ class Alert:
     @property
     def subject(self) -> str:
         """One line that names what went wrong, and with what."""
-        few, more = self.assets[:_MOST_ASSETS], len(self.assets) - _MOST_ASSETS
-        named = ", ".join(few) + (f" and {more} more" if more > 0 else "")
+        named = few(self.assets, _MOST_ASSETS)
         return " ".join(part for part in (f"{self.title}:", named, self.partitions) if part)
 
 

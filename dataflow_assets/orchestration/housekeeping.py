@@ -17,6 +17,7 @@ from dataflow_assets.lake.tables import LakeTable, rejects_table, rows_table
 from dataflow_assets.lake.upkeep import delete_unused_files, merge_small_files
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.history import forget
+from dataflow_assets.orchestration.jobs import every_night
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.declaration import Events
@@ -72,13 +73,7 @@ def build_housekeeping_schedule(timezone: str) -> dg.ScheduleDefinition:
         _step("history", lambda instance: tidy_history(load_settings(), instance))()
         _step("warehouse", lambda _: tidy_warehouse(load_settings()))()
 
-    return dg.ScheduleDefinition(
-        name=f"{HOUSEKEEPING}_nightly",
-        job=housekeeping,
-        cron_schedule="30 3 * * *",
-        execution_timezone=timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    return every_night(housekeeping, "30 3 * * *", timezone)
 
 
 def _step(layer: str, tidy: Callable[[dg.DagsterInstance], Iterable[Freed]]) -> dg.OpDefinition:

@@ -1,6 +1,6 @@
 """One job per layer, and of the answers one per partition grain.
 
-Here: which assets run together. Not here: for which partitions.
+Here: which assets run together, and how a job of the night is scheduled. Not here: for which partitions.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,17 @@ def build_answer_jobs(answers: Sequence[Answer]) -> list[Any]:
         )
         for grain, name in ANSWERS.items()
     ]
+
+
+def every_night(job: dg.JobDefinition, cron: str, timezone: str) -> dg.ScheduleDefinition:
+    """The schedule of a job that runs once a night, at a time of the time zone."""
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_nightly",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
 
 
 def _job(name: str, keys: Sequence[Sequence[str]]) -> Any:

@@ -97,7 +97,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
 
 def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
-    storage = open_storage(load_settings())
+    settings = load_settings()
+    storage = open_storage(settings)
     source = find_source(context.asset_key.path[-1])
     days = partition_days(context.asset_partition_keys)
     before = _rows_by_delivery(storage, source, days)
@@ -119,18 +120,18 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
         figures = _figures(intakes, kept)
         if figures["rows"]:
             there.append(day)
-        objects, ui = [intake.delivery.object for intake in intakes], load_settings().ui_url
-        return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], ui)}
+        objects = [intake.delivery.object for intake in intakes]
+        return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], settings.ui_url)}
 
     try:
         write_each(context, write)
     finally:
         _log_rejects(context, storage, {delivery.day for delivery in wanted.deliveries})
-        url = open_warehouse(load_settings())
+        url = open_warehouse(settings)
         log_evaluations(context, LAKE_SUMS, sums, lost, figures=sums)
         log_evaluations(context, HELD, days, check_held(url, source, days))
         log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
-        log_evaluations(context, VOLUME, days, check_volume(url, source, days, load_settings().today))
+        log_evaluations(context, VOLUME, days, check_volume(url, source, days, settings.today))
         log_there(context, there)
 
 

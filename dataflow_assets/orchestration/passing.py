@@ -21,6 +21,7 @@ from dataflow_assets.errors import (
     WarehouseRefusedError,
     WarehouseUnavailableError,
 )
+from dataflow_assets.plain import without_colours
 from dataflow_assets.warehouse.database import AdbcError
 
 # After about 4, 12, 28 and 60 seconds: a server that is restarted is back before the last.
@@ -43,7 +44,6 @@ _PASSING_WORDS = re.compile(
     r"|could not (?:receive|send) data|the database system is (?:starting up|shutting down|in recovery mode|not yet)",
     re.IGNORECASE | re.DOTALL,
 )
-_COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 def may_pass(error: BaseException) -> bool:
@@ -56,7 +56,7 @@ def may_pass(error: BaseException) -> bool:
         return bool(_SQLSTATES.fullmatch(error.sqlstate))
     if isinstance(error, ConnectionError | TimeoutError):
         return True
-    return isinstance(error, _WORDED) and bool(_PASSING_WORDS.search(_COLOURS.sub("", str(error))))
+    return isinstance(error, _WORDED) and bool(_PASSING_WORDS.search(without_colours(str(error))))
 
 
 def is_down(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 from rich.filesize import decimal
 
-from dataflow_assets.plain import plain
+from dataflow_assets.plain import one_line
 
 _MOST_ROWS, _LONGEST_CELL = 10, 40  # of a preview: an event log keeps every one for ever
 _COUNTED = {  # by figure: what one of it is called, and several
@@ -71,6 +71,5 @@ def preview(rows: pl.DataFrame) -> str:
 
 
 def _cells(row: tuple[object, ...]) -> list[str]:
-    texts = (" ".join(str(plain(value)).split()) if value is not None else "" for value in row)
-    cut = (text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…" for text in texts)
+    cut = (one_line(value, _LONGEST_CELL) for value in row)
     return ["".join(f"\\{char}" if char in "\\`*_[]<>|" else char for char in text) for text in cut]

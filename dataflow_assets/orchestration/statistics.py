@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from dataflow_assets.orchestration.jobs import every_night
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.declaration import Events, Source
 from dataflow_assets.warehouse.database import connect
@@ -30,10 +31,4 @@ def build_statistics_schedule(sources: Sequence[Source], timezone: str) -> dg.Sc
     def analyze_event_tables() -> None:
         gather_statistics()
 
-    return dg.ScheduleDefinition(
-        name=f"{ANALYZE}_nightly",
-        job=analyze_event_tables,
-        cron_schedule="0 3 * * *",
-        execution_timezone=timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
+    return every_night(analyze_event_tables, "0 3 * * *", timezone)
