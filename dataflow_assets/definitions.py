@@ -3,20 +3,20 @@
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
-from dataflow_assets.orchestration.alert_sensors import build_alert_sensors
-from dataflow_assets.orchestration.answers_sensor import build_answers_sensor
+from dataflow_assets.orchestration.alerting.sensor import build_alert_sensors
 from dataflow_assets.orchestration.assets import LAKE_IO, LANDING_IO, PUBLISHED_IO, WAREHOUSE_IO, build_assets
-from dataflow_assets.orchestration.housekeeping import build_housekeeping_schedule
-from dataflow_assets.orchestration.jobs import build_answer_jobs, build_source_jobs
+from dataflow_assets.orchestration.automation.answers_sensor import build_answers_sensor
+from dataflow_assets.orchestration.automation.jobs import build_answer_jobs, build_source_jobs
+from dataflow_assets.orchestration.automation.landing_sensor import build_landing_sensor
+from dataflow_assets.orchestration.automation.reconcile import build_nightly_schedules
+from dataflow_assets.orchestration.automation.warehouse_sensor import build_warehouse_sensor
+from dataflow_assets.orchestration.checks.freshness import build_morning_schedule
 from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, LandingIOManager
-from dataflow_assets.orchestration.morning import build_morning_schedule
-from dataflow_assets.orchestration.nightly import build_nightly_schedules
+from dataflow_assets.orchestration.maintenance.analyze import build_statistics_schedule
+from dataflow_assets.orchestration.maintenance.housekeeping import build_housekeeping_schedule
 from dataflow_assets.orchestration.partitions import daily_partitions
 from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
-from dataflow_assets.orchestration.sensors import build_landing_sensor
-from dataflow_assets.orchestration.statistics import build_statistics_schedule
 from dataflow_assets.orchestration.warehouse_io_manager import WarehouseIOManager
-from dataflow_assets.orchestration.warehouse_sensor import build_warehouse_sensor
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 

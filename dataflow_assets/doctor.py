@@ -16,19 +16,19 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store
 
+from dataflow_assets.core.formatting import few
 from dataflow_assets.errors import DataFlowError, SettingsError, WarehouseMismatchError
 from dataflow_assets.landing.listing import PREFIX
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.instance import is_stranded, open_instance, runs_under_way
-from dataflow_assets.plain import few
+from dataflow_assets.ledger.deliveries import deliveries_by_state, require_timezone
+from dataflow_assets.postgres.connection import connect, execute, shown
+from dataflow_assets.postgres.embedded.files import Files
+from dataflow_assets.postgres.migrate import require_current
+from dataflow_assets.postgres.schema_check import require_columns
+from dataflow_assets.runtime.instance import is_stranded, open_instance, runs_under_way
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
-from dataflow_assets.warehouse.columns import require_columns
-from dataflow_assets.warehouse.database import connect, execute, shown
-from dataflow_assets.warehouse.embedded.files import Files
-from dataflow_assets.warehouse.migrate import require_current
-from dataflow_assets.warehouse.opening import database_url
-from dataflow_assets.warehouse.records import deliveries_by_state, require_timezone
+from dataflow_assets.warehouse.bootstrap import database_url
 
 State = Literal["ok", "warning", "problem"]
 _OLDEST_SERVER = 17  # PostgreSQL: MERGE … WHEN NOT MATCHED BY SOURCE

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import Settings, load_settings, variable_names
-from dataflow_assets.warehouse import embedded
-from dataflow_assets.warehouse.migrate import upgrade
 
 REPOSITORY = Path(__file__).parents[1]
 

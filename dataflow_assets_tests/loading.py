@@ -19,16 +19,16 @@ from typing import Any
 
 import psycopg2
 
-from dataflow_assets.lake.intake import Intake, take_in
-from dataflow_assets.lake.tables import LakeTable, rejects_table, rows_table
+from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
+from dataflow_assets.lake.ingest import Intake, take_in
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.ledger.deliveries import record_delivery, recorded_versions
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import Events, Snapshot, Source, find_source
-from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.event_days import load_day
-from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.records import record_delivery, recorded_versions
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.snapshots import load_snapshot
 
 Report = Callable[[str], None]

@@ -15,15 +15,15 @@ import duckdb
 import pytest
 
 from dataflow_assets import cli
-from dataflow_assets.lake.intake import take_in
+from dataflow_assets.lake.ingest import take_in
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.settings import Settings, variable_names
 from dataflow_assets.sources import find_source
-from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.records import record_delivery
+from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import land
-from dataflow_assets_tests.orchestration.made import postgres, session, streams_csv
+from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
 from dataflow_assets_tests.processes import processes_of
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")

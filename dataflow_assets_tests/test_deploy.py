@@ -16,8 +16,8 @@ import yaml
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
+from dataflow_assets.postgres.embedded import acquire
 from dataflow_assets.settings import variable_names
-from dataflow_assets.warehouse.embedded import acquire
 
 TOP = Path(__file__).parent.parent
 DEPLOY = TOP / "deploy"

@@ -16,14 +16,14 @@ from werkzeug.serving import make_server
 from dataflow_assets import doctor
 from dataflow_assets.doctor import Finding, examine
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.orchestration.instance import open_instance
+from dataflow_assets.postgres import embedded
+from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
-from dataflow_assets.warehouse import embedded
-from dataflow_assets.warehouse.opening import open_warehouse
+from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
 from dataflow_assets_tests.loading import take_and_load
-from dataflow_assets_tests.orchestration.tiny_definitions import defs
-from dataflow_assets_tests.warehouse.made import ask
+from dataflow_assets_tests.runtime.tiny_definitions import defs
+from dataflow_assets_tests.warehouse.builders import ask
 
 __all__ = ["s3_storage", "s3_url"]
 

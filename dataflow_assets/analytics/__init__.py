@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from dataflow_assets.analytics.declaration import Answer, compute_partition
+from dataflow_assets.analytics.base import Answer, compute_partition
 from dataflow_assets.errors import NotFoundError
 
 __all__ = ["Answer", "all_answers", "compute_partition", "find_answer"]

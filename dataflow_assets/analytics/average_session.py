@@ -3,9 +3,9 @@
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.analytics.declaration import Answer
+from dataflow_assets.analytics.base import Answer
 from dataflow_assets.analytics.sessions import duration, starts_in
-from dataflow_assets.window import Window
+from dataflow_assets.core.time_windows import Window
 
 
 class AverageSession(dy.Schema):

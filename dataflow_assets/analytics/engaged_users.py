@@ -8,9 +8,9 @@ all that could be one.
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.analytics.declaration import Answer
+from dataflow_assets.analytics.base import Answer
 from dataflow_assets.analytics.sessions import duration, folded, overlaps
-from dataflow_assets.window import Window
+from dataflow_assets.core.time_windows import Window
 
 
 class EngagedUsers(dy.Schema):

@@ -10,7 +10,7 @@ from functools import cache
 
 import polars as pl
 
-from dataflow_assets.analytics.declaration import Answer, compute_partition
+from dataflow_assets.analytics.base import Answer, compute_partition
 from dataflow_assets.sources import find_source
 
 _MARK = "from "  # with a source's name: a column that no schema has

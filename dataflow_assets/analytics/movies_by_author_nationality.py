@@ -7,9 +7,9 @@ nationality of their authors. Titles and names match without regard to case.
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.analytics.declaration import Answer
+from dataflow_assets.analytics.base import Answer
 from dataflow_assets.analytics.sessions import folded, streamed_movies
-from dataflow_assets.window import Window
+from dataflow_assets.core.time_windows import Window
 
 
 class MoviesByAuthorNationality(dy.Schema):

@@ -8,7 +8,7 @@ a median or a share of nothing does not exist, and has no row.
 
 import polars as pl
 
-from dataflow_assets.window import Window
+from dataflow_assets.core.time_windows import Window
 
 
 def starts_in(window: Window) -> pl.Expr:

@@ -6,9 +6,9 @@ Only hours and movies with a session have a row. Movies are named as their sessi
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.analytics.declaration import Answer
+from dataflow_assets.analytics.base import Answer
 from dataflow_assets.analytics.sessions import overlaps
-from dataflow_assets.window import Window
+from dataflow_assets.core.time_windows import Window
 
 _HOUR = 3_600_000_000  # microseconds
 

@@ -9,11 +9,11 @@ import traceback
 
 import typer
 
-from dataflow_assets.cli import loading, looking, running
-from dataflow_assets.cli.printing import say
-from dataflow_assets.disk import told_of_full_disk
+from dataflow_assets.cli import admin, inspect, load
+from dataflow_assets.cli.output import say
+from dataflow_assets.core.files import told_of_full_disk
 from dataflow_assets.errors import DataFlowError
-from dataflow_assets.warehouse import embedded
+from dataflow_assets.postgres import embedded
 
 app = typer.Typer(
     name="dataflow",
@@ -24,23 +24,23 @@ app = typer.Typer(
 )
 
 for command in (
-    loading.demo,
-    running.up,
-    running.env,
-    running.init_db,
-    running.housekeeping,
-    loading.load,
-    looking.query,
-    running.sample,
-    looking.answers,
-    looking.rejects,
-    looking.deliveries,
-    loading.backfill,
-    looking.doctor,
-    looking.explain,
-    looking.preview,
-    loading.release,
-    loading.replay,
+    load.demo,
+    admin.up,
+    admin.env,
+    admin.init_db,
+    admin.housekeeping,
+    load.load,
+    inspect.query,
+    admin.sample,
+    inspect.answers,
+    inspect.rejects,
+    inspect.deliveries,
+    load.backfill,
+    inspect.doctor,
+    inspect.explain,
+    inspect.preview,
+    load.release,
+    load.replay,
 ):
     app.command()(command)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
-from dataflow_assets.lake.event_days import ends, spans, touched_days
-from dataflow_assets.lake.reading import Reject, read_file
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets.lake.readers import Reject, read_file
 from dataflow_assets.lake.staging import require_sum
-from dataflow_assets.sources.declaration import Events, Source
-from dataflow_assets.window import Window
+from dataflow_assets.lake.touched_days import ends, spans, touched_days
+from dataflow_assets.sources.base import Events, Source
 
 
 @dataclass(kw_only=True)

@@ -17,14 +17,14 @@ import polars as pl
 import xxhash
 from deltalake.transaction import AddAction
 
-from dataflow_assets.batches import prefetched
+from dataflow_assets.core.iteration import prefetched
+from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError, LostRowsError
-from dataflow_assets.lake.event_days import ends, spans
-from dataflow_assets.lake.reading import Batch, Reject, read_file
-from dataflow_assets.lake.tables import REJECTS, LakeTable, staged_rows, with_origin
+from dataflow_assets.lake.delta.table import REJECTS, LakeTable, staged_rows, with_origin
+from dataflow_assets.lake.readers import Batch, Reject, read_file
+from dataflow_assets.lake.touched_days import ends, spans
 from dataflow_assets.landing.deliveries import Delivery, Landing
-from dataflow_assets.sources.declaration import Events, Snapshot, Source
-from dataflow_assets.window import Window
+from dataflow_assets.sources.base import Events, Snapshot, Source
 
 _STAGE_ROWS = 250_000
 _STAGE_REJECTS = 50_000

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import InvalidPathError
 from obstore.store import LocalStore
 
-from dataflow_assets.batches import batched
+from dataflow_assets.core.iteration import batched
 from dataflow_assets.landing.storage import Storage
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.errors import LostRowsError
-from dataflow_assets.lake.intake import Intake, take_in
-from dataflow_assets.lake.tables import Dumps, rejects_table, rows_table
+from dataflow_assets.lake.delta.table import Dumps, rejects_table, rows_table
+from dataflow_assets.lake.ingest import Intake, take_in
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.orchestration import links
+from dataflow_assets.ledger.deliveries import record_delivery, recorded_versions
+from dataflow_assets.orchestration.assets.per_partition import Figures, partition_metadata, write_each
 from dataflow_assets.orchestration.checks import (
     COLUMNS,
     HELD,
@@ -30,14 +31,13 @@ from dataflow_assets.orchestration.checks import (
     log_evaluations,
     log_there,
 )
+from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.passing import tried_again
-from dataflow_assets.orchestration.slices import Figures, partition_metadata, write_each
+from dataflow_assets.orchestration.retries import tried_again
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import Source
-from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.records import record_delivery, recorded_versions
+from dataflow_assets.sources.base import Source
+from dataflow_assets.warehouse.bootstrap import open_warehouse
 
 LAKE, DAYS_SUFFIX = "lake", "_days"
 REJECTS = (LAKE, "rejects")

@@ -18,9 +18,9 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
-from dataflow_assets.disk import told_of_full_disk
+from dataflow_assets.core.files import told_of_full_disk
+from dataflow_assets.orchestration.assets.per_partition import Figures, previewed, write_each
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.slices import Figures, previewed, write_each
 
 _DRAFT = "draft-"
 

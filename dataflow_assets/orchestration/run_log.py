@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dataflow_assets.logs import is_terminal, json_line
+from dataflow_assets.core.logging import is_terminal, json_line
 from dataflow_assets.orchestration.partitions import partitions_of
 from dataflow_assets.settings import load_settings
 

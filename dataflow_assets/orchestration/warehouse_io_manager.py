@@ -14,6 +14,7 @@ import polars as pl
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import LostRowsError, NotFoundError
+from dataflow_assets.orchestration.assets.per_partition import Figures, log_written, previewed, write_each
 from dataflow_assets.orchestration.checks import (
     BELIEVED,
     DUPLICATES,
@@ -23,19 +24,18 @@ from dataflow_assets.orchestration.checks import (
     log_evaluations,
     log_there,
 )
+from dataflow_assets.orchestration.checks.references import log_references
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.passing import tried_again
-from dataflow_assets.orchestration.reference_checks import log_references
-from dataflow_assets.orchestration.slices import Figures, log_written, previewed, write_each
+from dataflow_assets.orchestration.retries import tried_again
+from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import Events, Snapshot, Source
+from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.warehouse.answers import Versions, load_answer
-from dataflow_assets.warehouse.database import Connection, Connections
-from dataflow_assets.warehouse.event_days import day_versions, load_day
-from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.reading import Table, open_table, scan_answer, scan_source
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.events import day_versions, load_day
+from dataflow_assets.warehouse.scan import Table, open_table, scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
 
 

@@ -8,7 +8,7 @@ import pkgutil
 from functools import cache
 
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.sources.declaration import Events, Snapshot, Source, wrong_references
+from dataflow_assets.sources.base import Events, Snapshot, Source, wrong_references
 
 __all__ = ["Events", "Snapshot", "Source", "all_sources", "find_source"]
 

@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.declaration import Json, Snapshot
+from dataflow_assets.sources.base import Json, Snapshot
 
 _slugs = pl.col("nationalities").list.drop_nulls()
 

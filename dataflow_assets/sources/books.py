@@ -2,7 +2,7 @@
 
 import dataframely as dy
 
-from dataflow_assets.sources.declaration import Json, Snapshot
+from dataflow_assets.sources.base import Json, Snapshot
 
 
 class Books(dy.Schema):

@@ -2,7 +2,7 @@
 
 import dataframely as dy
 
-from dataflow_assets.sources.declaration import Csv, Snapshot
+from dataflow_assets.sources.base import Csv, Snapshot
 
 
 class Movies(dy.Schema):

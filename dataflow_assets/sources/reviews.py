@@ -3,7 +3,7 @@
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.declaration import Json, Reference, Snapshot
+from dataflow_assets.sources.base import Json, Reference, Snapshot
 
 _titles = pl.col("movies").list.drop_nulls()
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.declaration import Csv, Events, Reference
+from dataflow_assets.sources.base import Csv, Events, Reference
 from dataflow_assets.sources.users import EMAIL
 
 

@@ -12,7 +12,8 @@ from datetime import date
 
 import polars as pl
 
-from dataflow_assets.warehouse.database import (
+from dataflow_assets.postgres.arrow import in_batches
+from dataflow_assets.postgres.connection import (
     Connection,
     advisory_lock,
     connect,
@@ -21,8 +22,7 @@ from dataflow_assets.warehouse.database import (
     identifier,
     transaction,
 )
-from dataflow_assets.warehouse.tables import ANALYTICS
-from dataflow_assets.warehouse.values import in_batches
+from dataflow_assets.postgres.schema import ANALYTICS
 
 _MAKING = "making answers"
 

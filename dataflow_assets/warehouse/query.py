@@ -13,9 +13,9 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
+from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
-from dataflow_assets.plain import plain
-from dataflow_assets.warehouse.database import WITHOUT_COPY, AdbcError, unavailable
+from dataflow_assets.postgres.connection import WITHOUT_COPY, AdbcError, unavailable
 
 # The server itself refuses changes: the session is read-only, the transaction is open before the statement
 # runs, and the protocol in use takes one statement at a time, so that none can end it.

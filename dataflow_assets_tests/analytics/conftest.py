@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dataflow_assets.lake.reading import read_file
+from dataflow_assets.lake.readers import read_file
 from dataflow_assets.sources import Source, all_sources
 
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from dataflow_assets_tests.benchmarks import answers
+from benchmarks import answers
 
 
 def test_each_answer_is_what_duckdb_says(tmp_path: Path) -> None:

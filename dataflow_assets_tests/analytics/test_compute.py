@@ -16,8 +16,8 @@ from dataflow_assets.analytics import (
     movies_by_author_nationality,
     sessions_in_progress,
 )
-from dataflow_assets.window import Window
-from dataflow_assets_tests.analytics.made import (
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets_tests.analytics.builders import (
     AUTUMN,
     MOVIES,
     TITLES,

@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_assets.analytics import Answer, all_answers, compute_partition, find_answer
 from dataflow_assets.analytics.lineage import columns_read
-from dataflow_assets_tests.analytics.made import MOVIES, authors, books, reviews, session, streams
+from dataflow_assets_tests.analytics.builders import MOVIES, authors, books, reviews, session, streams
 
 DAY = date(2021, 12, 1)
 NOON = datetime(2021, 12, 1, 12, tzinfo=UTC)

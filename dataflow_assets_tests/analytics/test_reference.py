@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from dataflow_assets.analytics import compute_partition, find_answer
-from dataflow_assets.analytics.answers import Questions, answer_questions
-from dataflow_assets.window import Window
-from dataflow_assets_tests.analytics.made import ZONES
+from dataflow_assets.analytics.questions import Questions, answer_questions
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets_tests.analytics.builders import ZONES
 
 UTC, PARIS = "UTC", "Europe/Paris"
 Frames = dict[str, pl.DataFrame]

@@ -5,16 +5,16 @@ import logging
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration import passing
+from dataflow_assets.orchestration import retries
 from dataflow_assets_tests.landing.stores import s3_storage, s3_url
-from dataflow_assets_tests.orchestration.made import Platform
+from dataflow_assets_tests.orchestration.builders import Platform
 
 __all__ = ["s3_storage", "s3_url"]
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passing, "TRIES", dg.RetryPolicy(max_retries=passing.TRIES.max_retries, delay=0.1))
+    monkeypatch.setattr(retries, "TRIES", dg.RetryPolicy(max_retries=retries.TRIES.max_retries, delay=0.1))
 
 
 def tries_again(result: dg.ExecuteInProcessResult) -> int:

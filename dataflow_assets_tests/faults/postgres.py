@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from dataflow_assets.warehouse.embedded.cluster import Cluster
-from dataflow_assets.warehouse.embedded.files import Files
-from dataflow_assets.warehouse.embedded.lease import _programs
+from dataflow_assets.postgres.embedded.cluster import Cluster
+from dataflow_assets.postgres.embedded.files import Files
+from dataflow_assets.postgres.embedded.lease import _programs
 from dataflow_assets_tests.loading import Report, Worker
 
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT  # as `pg_ctl stop` calls its modes; after the second it must recover

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from dataflow_assets.landing import listing, sweep
-from dataflow_assets.landing.sweep import Sweep
-from dataflow_assets.orchestration import news
+from dataflow_assets.landing import discovery, listing
+from dataflow_assets.landing.discovery import Sweep
+from dataflow_assets.orchestration.automation import materialization_feed
+from dataflow_assets_tests.orchestration.automation.test_landing_sensor import execute, is_quiet, requests
+from dataflow_assets_tests.orchestration.automation.test_materialization_feed import given, report
+from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, wanted
 from dataflow_assets_tests.orchestration.conftest import platform
-from dataflow_assets_tests.orchestration.made import Platform, movies_csv, wanted
-from dataflow_assets_tests.orchestration.test_news import given, report
-from dataflow_assets_tests.orchestration.test_sensors import execute, is_quiet, requests
 
 __all__ = ["platform"]
 
@@ -29,7 +29,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 def test_events_of_the_future_hold_up_no_later_one(
     set_clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(news, "_LIMIT", 2)
+    monkeypatch.setattr(materialization_feed, "_LIMIT", 2)
     with dg.DagsterInstance.ephemeral() as instance:
         set_clock(HOUR)
         report(instance, 1, 2)
@@ -70,7 +70,7 @@ def test_objects_whose_time_goes_back_or_lies_ahead_are_taken_in(platform: Platf
 def test_a_late_object_is_found_though_the_last_look_lies_ahead(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_FEW_OBJECTS", 1)
+    monkeypatch.setattr(discovery, "_FEW_OBJECTS", 1)
     monkeypatch.setattr(listing, "_PAGE", 1)
     for day in range(1, 10):
         platform.land("movies", f"2021-12-0{day}", movies_csv("Rust"))

@@ -9,8 +9,8 @@ import pytest
 
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.loading import uneven_days
-from dataflow_assets_tests.orchestration import made
-from dataflow_assets_tests.orchestration.made import Platform, session, streams_csv
+from dataflow_assets_tests.orchestration import builders
+from dataflow_assets_tests.orchestration.builders import Platform, session, streams_csv
 
 # A zone, days around changes of its clocks, and how many hours each of the days that has not 24 of them lasts.
 CHANGES = {
@@ -29,7 +29,7 @@ def zone(request: pytest.FixtureRequest) -> str:
 def platform(zone: str, settings: Settings, clean_environment: pytest.MonkeyPatch) -> Iterator[Platform]:
     clean_environment.setenv("DATAFLOW_TIMEZONE", zone)
     clean_environment.setenv("DATAFLOW_FIRST_DAY", "2011-12-01")
-    with made.platform(load_settings()) as platform:
+    with builders.platform(load_settings()) as platform:
         yield platform
 
 

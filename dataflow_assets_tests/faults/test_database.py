@@ -16,15 +16,15 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from dataflow_assets.orchestration import passing
+from dataflow_assets.orchestration import retries
+from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import load_settings
-from dataflow_assets.warehouse.migrate import upgrade
 from dataflow_assets_tests.faults.conftest import logged, tries_again
 from dataflow_assets_tests.faults.postgres import FAST, IMMEDIATE, OwnServer, own_server
 from dataflow_assets_tests.faults.proxies import FaultyLine, faulty_line
 from dataflow_assets_tests.loading import orphan_tables
-from dataflow_assets_tests.orchestration.made import Platform, reasons, session, streams_csv
-from dataflow_assets_tests.orchestration.made import platform as platform_of
+from dataflow_assets_tests.orchestration.builders import Platform, reasons, session, streams_csv
+from dataflow_assets_tests.orchestration.builders import platform as platform_of
 
 DELIVERED, FIRST, LAST = "2021-12-10", "2021-12-05", "2021-12-07"
 ROWS = 10_000
@@ -147,7 +147,7 @@ def test_a_server_that_stays_away_fails_the_run_in_the_end(disturbed: Disturbed)
     result = _load(platform)
     disturbed.line.arm(0, times=0)
     assert not result.success
-    assert tries_again(result) == passing.TRIES.max_retries
+    assert tries_again(result) == retries.TRIES.max_retries
     assert _load(platform).success
 
 

@@ -12,20 +12,20 @@ from typing import Any
 import psycopg2
 import pytest
 
+from benchmarks.crashes import STEPS, sessions
 from dataflow_assets import cli
 from dataflow_assets.errors import RunFailedError, WarehouseUnavailableError
-from dataflow_assets.lake.tables import rows_table
+from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import find_source
-from dataflow_assets.warehouse import embedded
-from dataflow_assets.warehouse.migrate import upgrade
-from dataflow_assets_tests.benchmarks.crashes import STEPS, sessions
 from dataflow_assets_tests.faults.small_disk import SmallDisk, small_disk
 from dataflow_assets_tests.loading import Worker, WorkerError, ask, deliver, summary, uneven_days
-from dataflow_assets_tests.orchestration import made
-from dataflow_assets_tests.orchestration.made import Platform
+from dataflow_assets_tests.orchestration import builders
+from dataflow_assets_tests.orchestration.builders import Platform
 
 DAY = "2021-12-31"
 
@@ -50,7 +50,7 @@ class OnSmallDisk:
 
 @pytest.fixture
 def on_small_disk(settings: Settings) -> Iterator[OnSmallDisk]:
-    with small_disk(settings.home, 32) as disk, made.platform(settings) as platform:
+    with small_disk(settings.home, 32) as disk, builders.platform(settings) as platform:
         yield OnSmallDisk(platform, disk)
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from benchmarks.crashes import STEPS
 from dataflow_assets.errors import LockTimeoutError
+from dataflow_assets.postgres import migrate
+from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import Settings
-from dataflow_assets.warehouse import migrate
-from dataflow_assets.warehouse.migrate import upgrade
-from dataflow_assets_tests.benchmarks.crashes import STEPS
 from dataflow_assets_tests.loading import Worker, ask, deliver, leftover_locks, orphan_tables, summary, uneven_days
-from dataflow_assets_tests.warehouse.made import together
-from dataflow_assets_tests.warehouse.test_migrate import _with_connection
+from dataflow_assets_tests.postgres.test_migrate import _with_connection
+from dataflow_assets_tests.warehouse.builders import together
 
 _TABLES = ("users_current", "event_days", "streams", "users_history", "snapshots", "deliveries")
 _MIGRATION = f'''

@@ -12,7 +12,7 @@ from itertools import chain, count
 import polars as pl
 import pytest
 
-from dataflow_assets.lake.tables import read_rejects, rows_table
+from dataflow_assets.lake.delta.table import read_rejects, rows_table
 from dataflow_assets.landing import storage as storage_module
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import Settings, load_settings
@@ -20,7 +20,7 @@ from dataflow_assets.sources import find_source
 from dataflow_assets_tests.faults.conftest import logged, tries_again
 from dataflow_assets_tests.faults.proxies import Fault, FaultyStore, faulty_store
 from dataflow_assets_tests.landing.stores import land
-from dataflow_assets_tests.orchestration.made import Platform, platform, reasons, session, streams_csv
+from dataflow_assets_tests.orchestration.builders import Platform, platform, reasons, session, streams_csv
 
 FIRST, LAST = "2021-12-05", "2021-12-06"
 GOOD, BAD = 300, 3

@@ -3,13 +3,13 @@
 import pytest
 
 from dataflow_assets.errors import DataFlowError
-from dataflow_assets.orchestration import platform
-from dataflow_assets.orchestration.platform import _only_one, up
+from dataflow_assets.runtime import up as up_module
+from dataflow_assets.runtime.up import _only_one, up
 from dataflow_assets.settings import Settings
 
 
 def test_a_second_one_on_the_same_database_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "_EARLIER_SECONDS", 0.2)
+    monkeypatch.setattr(up_module, "_EARLIER_SECONDS", 0.2)
     other = settings.model_copy(update={"home": settings.home.with_name("other")})
     with _only_one(settings), pytest.raises(DataFlowError, match=r"already runs for the database at 127\.0\.0\.1"):
         up(other, 0)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.declaration import Source
+from dataflow_assets.sources.base import Source
 from dataflow_assets_tests.landing.stores import local_storage, s3_storage, s3_url, storage
 
 __all__ = ["local_storage", "s3_storage", "s3_url", "storage"]

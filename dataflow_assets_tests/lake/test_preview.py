@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.intake import event_bounds, take_in
+from dataflow_assets.lake.delta.table import read_rejects
+from dataflow_assets.lake.ingest import event_bounds, take_in
 from dataflow_assets.lake.preview import preview
-from dataflow_assets.lake.tables import read_rejects
-from dataflow_assets.landing.sample import write_sample
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sample_data import write_sample
 from dataflow_assets.sources import all_sources, find_source
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 

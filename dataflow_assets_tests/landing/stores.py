@@ -22,7 +22,7 @@ from moto.server import ThreadedMotoServer
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings
-from dataflow_assets.sources.declaration import Source
+from dataflow_assets.sources.base import Source
 
 DAY = date(2021, 12, 1)
 FIRST_DAY = date(2020, 1, 1)

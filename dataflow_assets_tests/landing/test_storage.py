@@ -4,8 +4,8 @@ import obstore
 import pytest
 
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.lake.intake import take_in
-from dataflow_assets.lake.tables import rows_table
+from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.lake.ingest import take_in
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings

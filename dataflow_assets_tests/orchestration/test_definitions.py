@@ -12,9 +12,9 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.statistics import ANALYZE
+from dataflow_assets.orchestration.maintenance.analyze import ANALYZE
 from dataflow_assets.settings import load_settings, variable_names
-from dataflow_assets_tests.orchestration.made import Platform, session, streams_csv
+from dataflow_assets_tests.orchestration.builders import Platform, session, streams_csv
 
 SNAPSHOTS = ("authors", "books", "movies", "reviews", "users")
 DAILY = ("average_session", "book_based_share", "engaged_users", "median_session_size", "sessions_in_progress")

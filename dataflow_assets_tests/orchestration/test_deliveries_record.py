@@ -6,11 +6,11 @@ import pytest
 
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.ledger.deliveries import read_deliveries, rebuild_deliveries
 from dataflow_assets.orchestration import lake_io_manager
 from dataflow_assets.sources import all_sources
-from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets.warehouse.records import read_deliveries, rebuild_deliveries
-from dataflow_assets_tests.orchestration.made import Platform, movies_csv, postgres, session, streams_csv
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, postgres, session, streams_csv
 
 DAY = "2021-12-31"
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.analytics import all_answers, find_answer
+from dataflow_assets.core.time_windows import Window
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.assets import days_before, days_read
 from dataflow_assets.orchestration.partitions import (
@@ -22,10 +23,9 @@ from dataflow_assets.orchestration.partitions import (
     stretches,
 )
 from dataflow_assets.settings import load_settings
-from dataflow_assets.window import Window
-from dataflow_assets_tests.analytics.made import ZONES
+from dataflow_assets_tests.analytics.builders import ZONES
 from dataflow_assets_tests.conftest import REPOSITORY
-from dataflow_assets_tests.orchestration.made import key
+from dataflow_assets_tests.orchestration.builders import key
 
 MONTH = dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01")
 HALF_PAST_MIDNIGHT_IN_KOLKATA = datetime(2021, 12, 30, 19, 0, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from dataflow_assets.analytics import all_answers
-from dataflow_assets.analytics.declaration import Answer
+from dataflow_assets.analytics.base import Answer
+from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.answers import (
     AnswerLoad,
     answers_made,
@@ -17,9 +18,8 @@ from dataflow_assets.warehouse.answers import (
     load_answer,
     making_answers,
 )
-from dataflow_assets.warehouse.database import AdbcError, connect
-from dataflow_assets.warehouse.reading import scan_answer
-from dataflow_assets_tests.warehouse.made import DAY, ask, together
+from dataflow_assets.warehouse.scan import scan_answer
+from dataflow_assets_tests.warehouse.builders import DAY, ask, together
 
 _ADVISORY = (
     "JOIN pg_database ON database = pg_database.oid WHERE locktype = 'advisory' AND datname = current_database()"

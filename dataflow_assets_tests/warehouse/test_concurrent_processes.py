@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from dataflow_assets.lake.tables import rows_table
+from benchmarks.crashes import people, sessions
+from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import Events, find_source
-from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.event_days import DayLoad, load_day
-from dataflow_assets.warehouse.opening import open_warehouse
-from dataflow_assets_tests.benchmarks.crashes import people, sessions
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.events import DayLoad, load_day
 from dataflow_assets_tests.loading import (
     Landed,
     Report,
@@ -34,7 +34,7 @@ from dataflow_assets_tests.loading import (
     take_and_load,
     uneven_days,
 )
-from dataflow_assets_tests.warehouse.made import wait_until_blocked
+from dataflow_assets_tests.warehouse.builders import wait_until_blocked
 
 DELIVERED, DAY = date(2021, 12, 10), date(2021, 12, 5)
 STREAMS = [

@@ -1,6 +1,6 @@
 """Whatever is killed while a delivery is loaded, running it again gives the undisturbed tables."""
 
-from dataflow_assets_tests.benchmarks.crashes import run
+from benchmarks.crashes import run
 
 
 def test_killed_loads_and_stopped_servers_leave_nothing_behind() -> None:

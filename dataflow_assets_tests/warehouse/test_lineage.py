@@ -8,7 +8,7 @@ import pytest
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
-from dataflow_assets.sources.declaration import Snapshot
+from dataflow_assets.sources.base import Snapshot
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.loading import ask, take_and_load

@@ -12,7 +12,7 @@ import pytest
 
 from dataflow_assets.errors import QueryError
 from dataflow_assets.warehouse.query import Result, run_query
-from dataflow_assets_tests.warehouse.made import ask
+from dataflow_assets_tests.warehouse.builders import ask
 
 KEPT = "INSERT INTO warehouse.identity VALUES (true, 'kept')"
 CHANGE = "UPDATE warehouse.identity SET timezone = 'changed'"

@@ -6,12 +6,12 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from dataflow_assets.sources.declaration import Reference
-from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.event_days import load_day
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.sources.base import Reference
+from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.references import Unknown, unknown_names, without_rows
 from dataflow_assets.warehouse.snapshots import load_snapshot
-from dataflow_assets_tests.warehouse.made import AUTHORS, DAY, STREAMS, believed, dump, minutes, sessions
+from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, believed, dump, minutes, sessions
 
 NEXT = DAY + timedelta(days=1)
 # As if users had to be authors, of which there is a made-up table.

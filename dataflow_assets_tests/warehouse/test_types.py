@@ -17,19 +17,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from dataflow_assets.lake.intake import take_in
-from dataflow_assets.lake.tables import rows_table
+from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.lake.ingest import take_in
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.sources.declaration import Csv, Source
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.postgres.migrate import views_aside
+from dataflow_assets.postgres.schema import ANALYTICS, build_metadata
+from dataflow_assets.sources.base import Csv, Source
 from dataflow_assets.warehouse.answers import load_answer
-from dataflow_assets.warehouse.database import connect
-from dataflow_assets.warehouse.event_days import load_day
-from dataflow_assets.warehouse.migrate import views_aside
-from dataflow_assets.warehouse.reading import scan_answer, scan_source
+from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.scan import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
-from dataflow_assets.warehouse.tables import ANALYTICS, build_metadata
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
-from dataflow_assets_tests.warehouse.made import DAY, METERS, READINGS, ask, believed
+from dataflow_assets_tests.warehouse.builders import DAY, METERS, READINGS, ask, believed
 
 __all__ = ["local_storage"]
 

@@ -1,0 +1,71 @@
+"""What an answer's declaration may say.
+
+Here: the value objects that a file in this package fills in, and the making of one partition. Not here:
+any answer, and anything that reads a database or knows an orchestrator.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets.sources.column_types import refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A question that is answered again for each day or month.
+
+    `schema` holds the columns of the answer's table, the first of which is a Date named like `grain` (of a
+    month: its first day); its primary key says which columns identify a row. `reads` names the sources whose
+    warehouse tables `compute` needs. It is called as `compute(**{source: LazyFrame}, window=Window)`, may be
+    given more rows than its window needs, and returns the columns of `schema` without the first.
+
+    The window begins `trailing_days` before the answer's own day. `reads_overlapping` says that sessions
+    count that only overlap the window, so those that started up to the longest duration before it too.
+    """
+
+    name: str
+    description: str
+    owner: str
+    grain: Literal["day", "month"]
+    schema: type[dy.Schema]
+    reads: tuple[str, ...]
+    compute: Callable[..., pl.LazyFrame]
+    trailing_days: int = 0
+    reads_overlapping: bool = False
+
+    def __post_init__(self) -> None:
+        name, column = next(iter(self.schema.columns().items()))
+        if name != self.grain or not isinstance(column, dy.Date):
+            raise ValueError(f"answer {self.name}: the first column must be a Date named {self.grain!r}")
+        if self.trailing_days < 0 or (self.grain == "month" and self.trailing_days):
+            raise ValueError(f"answer {self.name}: only days have trailing days, and not less than none")
+        for problem in refused(self.schema.columns()):
+            raise ValueError(f"answer {self.name}: {problem}")
+
+    def window(self, partition_day: date, timezone: str) -> Window:
+        """The window that the partition of this day (of a month: its first day) speaks of."""
+        if self.grain == "month":
+            return Window.of_month(partition_day, timezone)
+        return Window.of_days(partition_day - timedelta(days=self.trailing_days), partition_day, timezone)
+
+
+def compute_partition(
+    answer: Answer, frames: Mapping[str, pl.LazyFrame], partition_day: date, timezone: str
+) -> pl.LazyFrame:
+    """One partition of an answer's table: the columns of `answer.schema`, in its types.
+
+    Args:
+        answer: what is asked.
+        frames: at least the sources that it reads, with the columns of their schemas.
+        partition_day: the day, or the first day of the month.
+        timezone: the business time zone.
+    """
+    read = {source: frames[source] for source in answer.reads}
+    found = answer.compute(**read, window=answer.window(partition_day, timezone))
+    return answer.schema.cast(found.with_columns(pl.lit(partition_day, pl.Date).alias(answer.grain)))

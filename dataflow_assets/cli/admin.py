@@ -1,0 +1,91 @@
+"""The commands by which the platform is set up and run.
+
+Here: arguments, and starting what other modules do. Not here: work.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataflow_assets.cli.arguments import Json
+from dataflow_assets.cli.output import print_json, print_table, progress, say
+from dataflow_assets.settings import load_settings
+
+
+def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000) -> None:
+    """Run the Dagster UI, its daemon and the code server until Ctrl-C."""
+    from dataflow_assets.runtime import up
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    settings = load_settings()
+    open_warehouse(settings)
+    raise typer.Exit(up.up(settings, port))
+
+
+def env(as_json: Json = False) -> None:
+    """Print the variables with which plain `dagster dev` works on the same data."""
+    from dataflow_assets.runtime.instance import environment, prepare_home
+
+    settings = load_settings()
+    prepare_home(settings)
+    secret = {"DATABASE_URL"}  # who runs this has set it already
+    variables = {name: value for name, value in environment(settings).items() if name not in secret}
+    if as_json:
+        print_json(variables)
+    else:
+        for name, value in variables.items():
+            print(f"export {name}={shlex.quote(value)}")  # noqa: T201
+
+
+def init_db() -> None:
+    """Bring the database to the present tables."""
+    from dataflow_assets.postgres.migrate import upgrade
+    from dataflow_assets.warehouse.bootstrap import database_url, open_warehouse
+
+    settings = load_settings()
+    changed = upgrade(database_url(settings))
+    open_warehouse(settings)
+    say("The tables were brought up to date." if changed else "The tables were up to date already.")
+
+
+def housekeeping(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove what is older than DATAFLOW_KEEP_DAYS and no longer needed, as every night does, and say what it freed."""
+    from dataflow_assets.core.cleanup import shown
+    from dataflow_assets.orchestration.maintenance.housekeeping import tidy_history, tidy_lake, tidy_warehouse
+    from dataflow_assets.runtime.instance import open_instance
+
+    settings = load_settings()
+    found = []
+    with progress() as report, open_instance(settings) as instance:
+        for tidied in (
+            tidy_lake(settings, dry_run=dry_run),
+            tidy_history(settings, instance, dry_run=dry_run),
+            tidy_warehouse(settings, dry_run=dry_run),
+        ):
+            for freed in tidied:
+                report(str(freed))
+                found.append(freed)
+    if as_json:
+        print_json([vars(freed) for freed in found])
+    elif rows := [[freed.what, f"{freed.count:,}", shown(freed.size)] for freed in found if freed.count]:
+        print_table(["to remove" if dry_run else "removed", "how many", "bytes"], rows)
+    else:
+        say("There is nothing to remove.")
+
+
+def sample(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    streams: Annotated[int, typer.Option(min=0, help="How many sessions.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal files.")] = 0,
+) -> None:
+    """Write six files of the shapes that the platform takes in, some of their rows broken."""
+    from dataflow_assets.sample_data import write_sample
+
+    made = write_sample(out, streams=streams, seed=seed)
+    rows = [[name, str(made.files[name]), f"{made.rows[name]:,}", f"{made.broken[name]:,}"] for name in made.files]
+    print_table(["source", "file", "rows", "broken"], rows)

@@ -1,0 +1,214 @@
+"""The commands that bring files and partitions through the platform, in this process.
+
+Here: arguments, progress and what is said at the end. Not here: work.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dataflow_assets.cli.arguments import Delivered, Json, day_of, delivery_day
+from dataflow_assets.cli.inspect import print_answers
+from dataflow_assets.cli.output import print_table, progress, say
+from dataflow_assets.errors import FormatError, HeldBackError, NotFoundError, RunFailedError
+from dataflow_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dataflow_assets.landing.deliveries import Delivery
+    from dataflow_assets.sources.base import Source
+
+
+class Collector(StrEnum):
+    """The formats that a file may be loaded from."""
+
+    CSV = "csv"
+    TSV = "tsv"
+    JSON = "json"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Folder with internal/ and vendor/; without it, a sample.")] = None,
+    delivered: Delivered = "2021-12-31",
+    as_json: Json = False,
+) -> None:
+    """Land six files, materialize every asset, and print the six answers."""
+    from dataflow_assets.sample_data import write_sample
+    from dataflow_assets.sources import all_sources
+
+    settings = load_settings()
+    day = delivery_day(settings, delivered)
+    if data is None:
+        data = settings.home / "sample"
+        write_sample(data)
+    _materialize(settings, [(source, _sample_file(data, source)) for source in all_sources()], day)
+    from dataflow_assets.analytics.questions import Questions
+
+    print_answers(settings, Questions(timezone=settings.timezone), as_json=as_json)
+    if not as_json:
+        say("Next: `uv run dataflow up` opens the Dagster UI on what was made.")
+
+
+def load(
+    model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
+    collector: Annotated[Collector, typer.Option(help="The format of the file.")],
+    config: Annotated[Path, typer.Option(help="The file to load.")],
+    delivered: Delivered = None,
+) -> None:
+    """Land one file and materialize what it touches."""
+    from dataflow_assets.lake.readers import check_format
+    from dataflow_assets.sources import find_source
+
+    settings = load_settings()
+    source = find_source(model)
+    if source.reader.suffix != f".{collector}":
+        raise FormatError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
+    if not config.is_file():
+        raise NotFoundError(f"There is no file {config}.")
+    check_format(config, source)
+    _materialize(settings, [(source, config)], delivery_day(settings, delivered))
+
+
+def backfill(
+    asset: Annotated[str, typer.Option(help="The asset, such as warehouse/streams.")],
+    start: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option("--to", help="The last day; of months, those that begin until then.")],
+    only_missing: Annotated[bool, typer.Option("--only-missing", help="Leave out what is as it should be.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
+) -> None:
+    """Make partitions of an asset again, in this process; stopped, the same command goes on where it was."""
+    from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
+    from dataflow_assets.runtime.instance import open_instance
+
+    settings = load_settings()
+    wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end))
+    with progress() as report:
+        report("Looking what there is to do")
+        ranges = wanted.ranges(only_missing=only_missing)
+        if ranges and not dry_run:
+            report("Loading the Dagster definitions")
+            from dataflow_assets.definitions import defs
+
+            with open_instance(settings) as instance:
+                try:
+                    wanted.run(defs, instance, ranges, report)
+                except KeyboardInterrupt:
+                    raise RunFailedError("Stopped: the same command goes on where it was.") from None
+    if dry_run:
+        print_table(["from", "to"], [list(one) for one in ranges])
+    say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")
+
+
+def release(
+    objects: Annotated[list[str] | None, typer.Argument(help="Keys of landed objects that are held back.")] = None,
+    source: Annotated[str | None, typer.Option(help="All objects of this source that landed on the day.")] = None,
+    day: Annotated[str | None, typer.Option(help="Their delivery day, YYYY-MM-DD.")] = None,
+) -> None:
+    """Load what was held back, as it is; this lasts for these versions of the objects."""
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.sources import find_source
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    if bool(objects) == bool(source) or bool(source) != bool(day):
+        raise NotFoundError("Name objects, or give --source and --day.")
+    settings = load_settings()
+    landing = Landing(open_storage(settings))
+    if source:
+        name, of_day = find_source(source).name, delivery_day(settings, day)
+        deliveries = sorted(landing.deliveries(name, of_day), key=lambda delivery: delivery.object)
+        if not deliveries:
+            raise NotFoundError(f"No object of {name} that landed on {of_day} is in landing.")
+    else:
+        found = {key: landing.current(key) for key in objects or ()}
+        if gone := [key for key, delivery in found.items() if delivery is None]:
+            raise NotFoundError(f"There is no object {', '.join(gone)} in landing; land it again to release it.")
+        deliveries = [delivery for delivery in found.values() if delivery]
+    _require_accepted(open_warehouse(settings), _bring(settings, lambda: deliveries, release=True))
+    say(f"Released: {', '.join(delivery.object for delivery in deliveries)}")
+
+
+def replay(source: Annotated[str | None, typer.Option(help="Only of this source.")] = None) -> None:
+    """Read every object with rejected rows again that was read by another declaration than the present one."""
+    from dataflow_assets.lake.ingest import read_otherwise
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.ledger.deliveries import not_accepted_whole
+    from dataflow_assets.sources import all_sources, find_source
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    settings = load_settings()
+    sources = [find_source(source)] if source else all_sources()
+    url, storage = open_warehouse(settings), open_storage(settings)
+    wanted = [
+        found
+        for each in sources
+        for found in read_otherwise(storage, each, not_accepted_whole(url, each), settings.timezone, settings.first_day)
+    ]
+    now = {delivery.object: Landing(storage).current(delivery.object) for delivery in wanted}
+    for key in (key for key, delivery in now.items() if delivery is None):
+        say(f"{key} is gone from landing, so that its rejected rows cannot be read again.", logging.WARNING)
+    present = [delivery for delivery in now.values() if delivery]
+    if not present:
+        say("Nothing to read again: what was rejected was rejected by the present declarations.")
+        return
+    _bring(settings, lambda: present)
+    say(f"Read again: {', '.join(delivery.object for delivery in present)}")
+
+
+def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date) -> None:
+    """Land files and bring everything after them; progress on standard error."""
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    def land() -> list["Delivery"]:
+        landing = Landing(open_storage(settings))
+        return [landing.put(source.name, day, path) for source, path in files]
+
+    _require_accepted(open_warehouse(settings), _bring(settings, land))
+
+
+def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
+    """Bring everything after deliveries, which are landed once the warehouse is open; the deliveries."""
+    from dataflow_assets.orchestration.runs.in_process import Materializer
+    from dataflow_assets.runtime.instance import open_instance
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    with progress() as report:
+        report("Opening the warehouse")
+        open_warehouse(settings)
+        report("Landing the files")
+        deliveries = land()
+        report("Loading the Dagster definitions")
+        from dataflow_assets.definitions import defs
+
+        with open_instance(settings) as instance:
+            materializer = Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}"))
+            materializer.materialize(deliveries, release=release)
+    for warning in materializer.warnings:
+        say(warning, logging.WARNING)
+    return deliveries
+
+
+def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
+    from dataflow_assets.ledger.deliveries import held_back, refused
+
+    if names := refused(url, deliveries):
+        raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
+    if names := held_back(url, deliveries):
+        raise HeldBackError(f"{', '.join(names)} is held back, and nothing of it is loaded.")
+
+
+def _sample_file(folder: Path, source: "Source") -> Path:
+    name = source.name + source.reader.suffix
+    for part in ("internal", "vendor"):
+        if (path := folder / part / name).is_file():
+            return path
+    raise NotFoundError(f"There is no file {name} in {folder / 'internal'} or {folder / 'vendor'}.")

@@ -1,0 +1,59 @@
+"""What the commands say: tables and sentences for people, JSON for programs.
+
+Here: how it is printed, and progress on standard error. Not here: what is said.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from dataflow_assets.core.formatting import one_line
+from dataflow_assets.core.logging import said
+
+_WHOLE_CELL = 10  # characters that are not folded in a table
+_LONGEST_CELL = 60  # characters
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Show on standard error what is being done, as it is told, on one line."""
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+        yield lambda what: status.update(what if len(what) < console.width - 10 else what[: console.width - 13] + "…")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that fits the terminal."""
+    longest = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    whole = [min(length, _WHOLE_CELL) for length in longest]  # before a short text is folded, long ones are
+    table = Table(*(Column(name, overflow="fold", min_width=width) for name, width in zip(columns, whole, strict=True)))
+    for row in rows:
+        table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
+    Console().print(table)
+
+
+def short(values: Iterable[object]) -> list[str]:
+    """Values as texts of one line, cut where they are long; nothing where there is none."""
+    return [one_line(value, _LONGEST_CELL) for value in values]
+
+
+def _visible(text: str) -> str:
+    """A text without what would steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def print_json(value: Any) -> None:
+    """Print what JSON can hold."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+
+
+def say(sentence: str, level: int = logging.INFO) -> None:
+    """Say a sentence on standard error: as JSON if that is no terminal."""
+    print(said(sentence, level), file=sys.stderr)  # noqa: T201

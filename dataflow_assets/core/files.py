@@ -1,0 +1,54 @@
+"""A disk that is full, told as such.
+
+Here: knowing it among other failures, by the words that every library hands on, and the sentence for a user. Not here:
+how much is free while all is well (see `doctor`).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from dataflow_assets.core.formatting import without_colours
+from dataflow_assets.errors import DataFlowError
+from dataflow_assets.settings import load_settings
+
+_WORDS = os.strerror(28)  # ENOSPC: "No space left on device"
+
+
+class DiskFullError(DataFlowError):
+    """No space is left where something was to be written; it is as if that had not been begun."""
+
+    code: ClassVar[str] = "disk_full"
+
+
+@contextmanager
+def told_of_full_disk() -> Iterator[None]:
+    """Say in one sentence that a disk is full, where the block fails for that.
+
+    Raises:
+        DiskFullError: with the library's words, and how much is free under DATAFLOW_HOME and in the temporary folder.
+    """
+    try:
+        yield
+    except DataFlowError:
+        raise
+    except Exception as error:
+        reason = next((line for line in without_colours(str(error)).splitlines() if _WORDS in line), None)
+        if reason is None:
+            raise
+        home = load_settings().home
+        free = (f"{_free(folder):,.1f} MB are free under {folder}" for folder in (home, Path(tempfile.gettempdir())))
+        raise DiskFullError(
+            f"A disk is full ({reason.strip(' ↳')}): {' and '.join(free)}. Nothing was half written: make space there, "
+            "or on the server of the database, and do the same again."
+        ) from error
+
+
+def _free(folder: Path) -> float:
+    """Megabytes."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    return shutil.disk_usage(there).free / 1e6

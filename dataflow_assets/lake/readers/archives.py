@@ -1,0 +1,243 @@
+"""Landed files to plain ones: out of gzip, zstd and zip, and into UTF-8.
+
+Here: whether a file's name and its first bytes agree with its source, and unpacking and transcoding it as a stream,
+within limits. A plain file in UTF-8 is not copied. Not here: what is in a plain file (see `reading`).
+"""
+
+import codecs
+import gzip
+import re
+import stat
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.sources.base import Csv, Parquet, Reader
+
+_PACKINGS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
+_FORMATS = {**{known: known for known in (".csv", ".tsv", ".json", ".jsonl", ".parquet")}, ".ndjson": ".jsonl"}
+_BEGINNINGS = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",  # without a member
+    b"PAR1": "Parquet",
+}
+_MOST_BYTES = 64 << 30  # that a file may unpack to
+_MOST_TIMES = 200  # its own size that it may unpack to; tables of text reach about 50
+_HARMLESS_BYTES = 256 << 20  # that it may unpack to in any case
+_CHUNK_BYTES = 1 << 20
+_LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_END_BYTES = 22  # of the record with which a zip ends, its comment aside
+_ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags of a zip's member
+_LEADS_ELSEWHERE = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
+_BROKEN = (EOFError, zlib.error, zipfile.BadZipFile, struct.error, ValueError, OverflowError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class PlainFile:
+    """A file as its reader wants it; `member` is its name in an archive of several."""
+
+    path: Path
+    member: str | None = None
+
+
+def is_plain(path: Path, reader: Reader) -> bool:
+    """Whether a landed file can be read as it is.
+
+    Raises:
+        FormatError: its name or its first bytes are those of another format than the reader's.
+    """
+    packing = _packing(path.name, reader)
+    with path.open("rb") as file:
+        _require_beginning(path.name, file.read(8), packing, reader)
+    return packing is None and _encoding(reader) == "utf-8"
+
+
+def plain_files(path: Path, reader: Reader) -> Iterator[PlainFile]:
+    """The files that a landed one holds, in the order of their names, each there until the next one is asked for.
+
+    Raises:
+        FormatError: the landed file is not sound, unpacks to too much, or holds what it must not: another format, a
+            name or a link that leads elsewhere, something encrypted, or an archive.
+    """
+    if is_plain(path, reader):
+        yield PlainFile(path)
+        return
+    limit = _Limit(path)
+    with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
+        for name, member, read in _streams(path, _packing(path.name, reader)):
+            _packing(name, reader)  # a member has a name of its own
+            file = Path(folder) / PurePosixPath(member or path.name).name[-_LONGEST_NAME:]
+            _unpack(file, _chunks(name, read, limit), name, reader)
+            yield PlainFile(file, member)
+            file.unlink()
+
+
+def _packing(name: str, reader: Reader) -> str | None:
+    """What a file is packed with, by its name; an ending that names no format says nothing.
+
+    Raises:
+        FormatError: the name is that of another format than the reader's.
+    """
+    name_inside, ending = _split(name)
+    packing = _PACKINGS.get(ending)
+    ending = _split(name_inside)[1] if packing else ending
+    if _FORMATS.get(ending, reader.suffix) != reader.suffix:
+        raise FormatError(f"{name} is named {ending}, but its source is declared as {reader.suffix}.")
+    return packing
+
+
+def _split(name: str) -> tuple[str, str]:
+    beginning, dot, ending = name.rpartition(".")
+    return beginning, (dot + ending).lower()
+
+
+def _require_beginning(name: str, beginning: bytes, packing: str | None, reader: Reader) -> None:
+    """Look whether bytes begin as they do in that packing, or else in the reader's format."""
+    found = next((kind for first, kind in _BEGINNINGS.items() if beginning.startswith(first)), None)
+    expected = packing or ("Parquet" if isinstance(reader, Parquet) else None)
+    if found == expected:
+        return
+    if expected is None:
+        raise FormatError(f"{name} holds {found}, which neither its name nor its source says.")
+    raise FormatError(f"{name} does not hold {expected}, as its {'name' if packing else 'source'} says.")
+
+
+def _encoding(reader: Reader) -> str:
+    return reader.encoding if isinstance(reader, Csv) else "utf-8"
+
+
+_Stream = tuple[str, str | None, Callable[[int], bytes]]
+
+
+def _streams(path: Path, packing: str | None) -> Iterator[_Stream]:
+    """What is in a landed file, unpacked: what to call it, its name in an archive of several, and how to read it."""
+    if packing == "zip":
+        yield from _members(path)
+        return
+    # Arrow unpacks gzip too, but keeps 100 KB for ever of each file that is cut short.
+    with gzip.open(path) if packing == "gzip" else pa.input_stream(str(path), compression=packing) as stream:
+        yield path.name, None, stream.read
+
+
+def _members(path: Path) -> Iterator[_Stream]:
+    """The files in a zip archive, in the order of their names."""
+    with _faults_of(path.name):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        _require_all_listed(path, archive)
+        _require_harmless(path.name, archive.infolist())
+        members = sorted((info for info in archive.infolist() if not _is_folder(info)), key=lambda info: info.filename)
+        for info in members:
+            name = f"{path.name}: {info.filename}"
+            with _faults_of(name):
+                stream = archive.open(info)
+            with stream:
+                yield name, info.filename if len(members) > 1 else None, stream.read
+
+
+def _require_all_listed(path: Path, archive: zipfile.ZipFile) -> None:
+    """Look whether the first member that is listed stands at the beginning; else the list itself does."""
+    list_alone = path.stat().st_size - _END_BYTES - len(archive.comment)
+    if min((info.header_offset for info in archive.infolist()), default=list_alone) != 0:
+        raise FormatError(f"{path.name} cannot be unpacked: the list of its members is damaged.")
+
+
+def _require_harmless(name: str, infos: list[zipfile.ZipInfo]) -> None:
+    """Look at what an archive says of its members before one is unpacked."""
+    if len({info.filename for info in infos}) < len(infos):
+        raise FormatError(f"{name} is refused: it holds two members of one name.")
+    for info in infos:
+        if problem := _problem(info):
+            raise FormatError(f"{name} is refused: its member {info.filename!r} {problem}.")
+
+
+def _problem(info: zipfile.ZipInfo) -> str | None:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    problems = {
+        "is encrypted": info.flag_bits & _ENCRYPTED,
+        "has a name that leads out of the archive": _LEADS_ELSEWHERE.search(info.filename),
+        "has no name": not PurePosixPath(info.filename).name,
+        "is a link or a device": kind not in (0, stat.S_IFREG, stat.S_IFDIR),
+        "is packed by another method than deflate": info.compress_type not in _METHODS,
+        "is a folder with content": _is_folder(info) and info.file_size,
+        "is an archive itself": _split(info.filename)[1] in _PACKINGS,
+    }
+    return next((problem for problem, is_there in problems.items() if is_there), None)
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.filename.endswith("/")
+
+
+def _unpack(file: Path, chunks: Iterator[bytes], name: str, reader: Reader) -> None:
+    """Write bytes to a file that the reader can read."""
+    first = next(chunks, b"")
+    _require_beginning(name, first, None, reader)
+    content = chain([first], chunks)
+    with file.open("wb") as written:
+        written.writelines(content if _encoding(reader) == "utf-8" else _in_utf8(name, content, _encoding(reader)))
+
+
+def _chunks(name: str, read: Callable[[int], bytes], limit: "_Limit") -> Iterator[bytes]:
+    while True:
+        with _faults_of(name):
+            chunk = read(_CHUNK_BYTES)
+        if not chunk:
+            return
+        limit.spend(len(chunk))
+        yield chunk
+
+
+def _in_utf8(name: str, chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:
+        reason = getattr(error, "reason", error)
+        raise FormatError(f"{name} is not text in {encoding}, as its source says: {reason}.") from None
+
+
+@contextmanager
+def _faults_of(name: str) -> Iterator[None]:
+    """What unpacking says against the file is a FormatError, and what the system says against reading it is not."""
+    try:
+        yield
+    except (OSError, *_BROKEN) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise FormatError(f"{name} cannot be unpacked: {error}.") from None
+
+
+class _Limit:
+    """How many bytes a file may unpack to."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._left = min(_MOST_BYTES, max(_HARMLESS_BYTES, path.stat().st_size * _MOST_TIMES))
+
+    def spend(self, size: int) -> None:
+        """Count bytes.
+
+        Raises:
+            FormatError: there are more than the file may unpack to.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise FormatError(
+                f"{self._name} is refused: it unpacks to more than {_MOST_TIMES} times its size, "
+                f"or to more than {_MOST_BYTES >> 30} GiB."
+            )

@@ -1,0 +1,132 @@
+"""What the readers of all formats share: what they yield, and how they use DuckDB.
+
+Here: batches, rejects, and the parser with its errors. Not here: any format.
+"""
+
+import glob
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.validation.validate import POSITION
+from dataflow_assets.sources.base import Source
+
+BATCH_ROWS = 122_880  # a row group of DuckDB's readers
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x^", b"x\x9c", b"x\xda")  # as gzip, zstd and zlib begin
+MOST_NAMES = 100  # keys of JSON may be values, of which there is no end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """One rejected row, or one refused file: its text as delivered, where it stood, and why."""
+
+    line: int | None
+    code: str
+    message: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some accepted rows (the schema's columns and `position` Int64) and some rejects of one file.
+
+    `delivered` is how many rows of the file's bytes were counted, apart from the reading, since the batch before. Over
+    all batches of a file it is the sum of accepted and rejected rows.
+
+    `mended` counts what was changed so that rows could be taken in, by its kind. Of the file: `byte_order_mark`,
+    `header_again` (left out), `line_ends` (other than a line feed) and `last_line_end` (missing). Of accepted rows
+    alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
+    `zoneless_time`, an `ambiguous_time` (the first of two) or a `fine_time` (cut to microseconds).
+    """
+
+    rows: pl.DataFrame
+    rejects: list[Reject] = field(default_factory=list)
+    delivered: int = 0
+    mended: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds.
+
+    Accepted rows come in the order of the file. `position` counts them from 0, and with them the rejected rows that
+    the format itself has nothing against, or all of them: it is the same whenever the file is read. The batches can be
+    gone through once, and raise FormatError where the file as a whole turns out not to be what its source declares.
+
+    `kept_out` are the names that the file has and its source does not declare, as far as the batches were gone
+    through and no more than MOST_NAMES; `lacking` the declared columns that a file of CSV or Parquet lacks, read
+    as null.
+    """
+
+    batches: Iterator[Batch]
+    kept_out: set[str] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
+
+
+_FAULT_OF_THE_FILE = "Invalid Input Error: "
+
+
+@contextmanager
+def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
+
+    An error in a later batch comes through Arrow, as an OSError; one that quotes bytes which are no text is no text
+    either.
+    """
+    try:
+        with duckdb.connect() as connection:
+            yield connection
+    except (duckdb.Error, OSError) as error:
+        sentence = str(error).partition("\n")[0]
+        if not sentence.startswith(_FAULT_OF_THE_FILE):
+            raise
+        reason = sentence.removeprefix(_FAULT_OF_THE_FILE).replace(str(path), path.name)
+        raise FormatError(f"{path.name} cannot be parsed: {reason}") from None
+    except UnicodeDecodeError:
+        raise FormatError(f"{path.name} cannot be parsed: it is not text in UTF-8.") from None
+
+
+def batches(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]
+) -> Iterator[pl.DataFrame]:
+    """The result of a statement, as it comes, in frames of at most BATCH_ROWS rows."""
+    for batch in connection.execute(statement, values).to_arrow_reader(BATCH_ROWS):
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)
+        yield frame
+
+
+def text_lines(content: bytes) -> pl.DataFrame | None:
+    """The lines of some bytes, as `raw` (String); None where Polars cannot read them: they are not all UTF-8."""
+    if looks_packed(content):
+        return None
+    try:
+        return pl.read_lines(content, name="raw")
+    except pl.exceptions.ComputeError:
+        return None
+
+
+def looks_packed(content: bytes) -> bool:
+    """Whether Polars would unpack the bytes before it reads them, though they may be text: a line that begins `x^`."""
+    return content.startswith(_PACKED)
+
+
+def pattern(path: Path) -> str:
+    """The path for DuckDB, which would take a name such as `users[1].csv` for a pattern of other names."""
+    text = str(path)
+    return glob.escape(text.replace("\\", "\\\\")) if glob.has_magic(text) else text
+
+
+def no_rows(source: Source) -> pl.DataFrame:
+    """A frame like those of a batch, without rows."""
+    return source.schema.create_empty().with_columns(pl.lit(None, pl.Int64).alias(POSITION))
+
+
+def quoted(identifier: str) -> str:
+    """A name, quoted for SQL."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,66 @@
+"""What the two ways of reading CSV share: what they are told of a file, and what they make of a part of it.
+
+Here: these two values, and the words for a record that is no row. Not here: reading (see `csv_plain` and `csv_any`),
+and which way a part goes (see `csv_files`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from dataflow_assets.lake.readers.base import Reject
+from dataflow_assets.sources.base import Csv
+
+LONGEST_RECORD = 2_000_000  # bytes; a longer one is rejected
+
+_SENTENCES = {
+    "missing_columns": "it has fewer values than the file has columns",
+    "too_many_columns": "it has more values than the file has columns",
+    "text_after_quote": "text follows a closing quote; an earlier quote may lack its end",
+    "unclosed_quote": "a quote is open at the end of the file",
+    "invalid_encoding": "it is not text in UTF-8",
+    "too_long": f"it is longer than {LONGEST_RECORD:,} bytes",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written: its reader, its columns, and the text of its header, where it has one.
+
+    A header comes again where files were put one behind the other, with a byte order mark if each had one.
+    """
+
+    reader: Csv
+    names: list[str]
+    header: str | None = None
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """The texts of a record that is the header again."""
+        return () if self.header is None else (self.header, f"\ufeff{self.header}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Some whole records of a file.
+
+    `records` are those with a value for every column, as `line` (from 1) and `raw` (String), and `values` are their
+    values (String), in the same order; what is empty, in quotes or not, is null. `rejects` are the others, `delivered`
+    counts both, apart from the parsing: neither the header nor what is blank. `lines` are all lines, and `size` all
+    bytes. `mended` is as in a batch; `over_lines` tells the records that hold line breaks, where one does.
+    """
+
+    records: pl.DataFrame
+    values: pl.DataFrame
+    rejects: list[Reject]
+    delivered: int
+    lines: int
+    size: int
+    mended: Mapping[str, int] = field(default_factory=dict)
+    over_lines: pl.Series | None = None
+
+
+def reject(kind: str, line: int, raw: str) -> Reject:
+    """A record that is no row of CSV."""
+    return Reject(line=line, code=f"csv.{kind}", message=f"the line cannot be read: {_SENTENCES[kind]}.", raw=raw)

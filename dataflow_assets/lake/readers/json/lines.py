@@ -1,0 +1,106 @@
+"""Files of JSON lines, each line one object, to batches of typed rows and rejects.
+
+Here: telling whether a file is one, and its lines as text. Not here: what is in an object (see `json_records`).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from dataflow_assets.core.iteration import prefetched
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers.base import Batch, Content, parser, text_lines
+from dataflow_assets.lake.readers.json.records import ENCODING, FAULT, TOO_LONG, read_records
+from dataflow_assets.lake.validation.validate import POSITION
+from dataflow_assets.sources.base import Json, Source
+
+_BLOCK_BYTES = 8 << 20
+_LONGEST_LINE = 16 << 20  # bytes
+_LONGEST_TEXT = 32 << 20  # bytes of a line that are kept as a reject
+_BEGINNING_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_ARRAY = re.compile(rb"\s*\[")
+_RAW = pl.col("raw")
+_OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*\{[ \t]*[\"}]")
+
+
+def read_json_lines(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
+    """Read a file of JSON lines.
+
+    Raises:
+        FormatError: no line at its beginning is like an object.
+    """
+    check_lines(path)
+    kept_out: set[str] = set()
+    return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
+
+
+def check_lines(path: Path) -> None:
+    """Look whether a file begins like JSON lines: its first lines may be damaged, but not all of them.
+
+    Raises:
+        FormatError: it does not.
+    """
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING_BYTES).removeprefix(_BOM)
+    if beginning.strip() and (_ARRAY.match(beginning) or not _OBJECT.search(beginning)):
+        raise FormatError(f"{path.name} is not a file of JSON lines: none of its first lines is an object.")
+
+
+def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
+    with parser(path) as connection:
+        for records in prefetched(_records(path)):
+            batch = read_records(connection, records, source, reader, kept_out, bounds)
+            yield replace(batch, delivered=records.height)
+
+
+def _records(path: Path) -> Iterator[pl.DataFrame]:
+    """The lines that are not blank as records, some megabytes at a time."""
+    line, position = 1, 0
+    for content in _blocks(path):
+        lines = _lines(content).with_row_index("line", line)
+        records = lines.filter(_RAW.str.strip_chars(" \t") != "").select(
+            pl.int_range(position, position + pl.len()).alias(POSITION), pl.col("line").cast(pl.Int64), "raw", FAULT
+        )
+        line, position = line + lines.height, position + records.height
+        yield records
+
+
+def _lines(content: bytes) -> pl.DataFrame:
+    """The text of each line, and the code of what is wrong with it as a text."""
+    lines = text_lines(content)
+    if lines is None:
+        texts = [(line.decode(errors="replace"), line) for line in content.removesuffix(b"\n").split(b"\n")]
+        found = [(text, None if text.encode() == line else ENCODING) for text, line in texts]
+        lines = pl.DataFrame(found, {"raw": pl.String, FAULT: pl.String}, orient="row")
+    else:
+        lines = lines.with_columns(pl.lit(None, pl.String).alias(FAULT))
+    return lines.with_columns(
+        pl.when(_RAW.str.len_bytes() > _LONGEST_LINE).then(pl.lit(TOO_LONG)).otherwise(FAULT).alias(FAULT)
+    )
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file in blocks of whole lines, each of which ends in LF, whether it did in CRLF, CR or LF.
+
+    Raises:
+        FormatError: a line is so long that the file can hardly be one of lines.
+    """
+    with path.open("rb") as file:
+        rest = file.read(len(_BOM)).removeprefix(_BOM)
+        while chunk := file.read(_BLOCK_BYTES):
+            end = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1  # a CR at the end may be half of a CRLF
+            if end:
+                yield _with_lf(rest[:end])
+            elif len(rest) > _LONGEST_TEXT:
+                raise FormatError(f"{path.name} is not a file of JSON lines: one has no end.")
+            rest = rest[end:] + chunk
+        yield _with_lf(rest)
+
+
+def _with_lf(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in content else content

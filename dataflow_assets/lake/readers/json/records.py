@@ -1,0 +1,165 @@
+"""Records of JSON, each the text of one object, to typed rows and rejects.
+
+Here: finding the columns of an object by their paths, and telling what is wrong with a text that is none. Not here:
+where in a file a record begins and ends (see `json_files`, `json_lines`), and what a row must hold (see `validation`).
+"""
+
+import json
+from itertools import islice
+
+import duckdb
+import polars as pl
+
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets.lake.readers.base import MOST_NAMES, Batch, Reject, quoted
+from dataflow_assets.lake.validation.validate import POSITION, validate
+from dataflow_assets.sources.base import Json, Source
+
+FAULT = "fault"
+RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
+
+INVALID, ENCODING, TOO_LONG = "json.invalid", "json.invalid_encoding", "json.line_size_over_maximum"
+_TWICE, _NO_TEXT = "json.duplicate_key", ".dtype"
+_SENTENCES = {
+    INVALID: "the text is not one valid JSON object.",
+    ENCODING: "the text is not UTF-8.",
+    TOO_LONG: "the line is longer than any that is read.",
+    _TWICE: "an object has a key twice.",
+}
+
+# The document with its numbers in quotes. Each text gets two marks behind it, which go again, each number one on either
+# side: a mark is what no JSON text holds.
+_AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
+    '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
+_KEPT_OUT = "kept out"
+_UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
+
+
+def columns_at_paths(source: Source, reader: Json, fault: str = "NULL") -> str:
+    """What to select, in SQL, from objects named `json`: each column's text, what is wrong, the keys that nobody reads.
+
+    The fault is what is known to be wrong already.
+    """
+    types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
+    paths = [f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()]
+    texts = [column for column in reader.paths if isinstance(types.get(column), pl.String)]
+    faults = [fault, *(_is_no_text(column, reader.paths[column]) for column in texts), "NULL::VARCHAR"]
+    unread = "[]::VARCHAR[]" if reader.keys is None else _UNREAD
+    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quoted(_KEPT_OUT)}"])
+
+
+def parameters(reader: Json) -> dict[str, object]:
+    """The values that `columns_at_paths` speaks of."""
+    return {} if reader.keys is None else {"keys": sorted(reader.keys)}
+
+
+def read_records(
+    connection: duckdb.DuckDBPyConnection,
+    records: pl.DataFrame,
+    source: Source,
+    reader: Json,
+    kept_out: set[str],
+    bounds: Window | None,
+) -> Batch:
+    """The rows and rejects of some records.
+
+    Args:
+        connection: which parses them.
+        records: the columns RECORDS; the fault is the code of what is known to be wrong.
+        source: whose rows they are.
+        reader: where their columns are.
+        kept_out: to which the keys that no path reads are added.
+        bounds: when events may begin.
+    """
+    connection.register("records", records.to_arrow())
+    known = f"{FAULT}, CASE WHEN json_type(json) = 'OBJECT' THEN NULL ELSE '{INVALID}' END"
+    statement = f"""
+        SELECT {POSITION}, line, raw, {columns_at_paths(source, reader, known)}
+        FROM (SELECT *, CASE WHEN {FAULT} IS NULL THEN try_cast(raw AS JSON) END AS json FROM records)"""  # noqa: S608
+    text = pl.from_arrow(connection.execute(statement, parameters(reader)).to_arrow_table())
+    assert isinstance(text, pl.DataFrame)
+    return batch_of_texts(text, source, reader, kept_out, bounds)
+
+
+def batch_of_texts(
+    text: pl.DataFrame, source: Source, reader: Json, kept_out: set[str], bounds: Window | None
+) -> Batch:
+    """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
+    records = text.select(POSITION, "line", "raw", pl.Series(FAULT, map(_fault, text["raw"], text[FAULT]), pl.String))
+    faulty = records.drop_nulls(FAULT)
+    if faulty.height:
+        text = text.filter(records[FAULT].is_null())
+    _note(text[_KEPT_OUT], kept_out)
+    derived = text.with_columns(**reader.derived)
+    found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
+    column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
+    message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
+    broken = faulty.select(POSITION, code=FAULT, message=message)
+    return Batch(found.accepted, _rejects(records, pl.concat([found.rejected, broken])), mended=found.mended)
+
+
+def _text_at(path: str, dtype: pl.DataType | None) -> str:
+    """What a value is read as: of a list or struct its JSON text, which tells a list from a text that looks like one.
+
+    The parser makes a double of each number with a point or an exponent, and shows that. Where more digits count, the
+    number is looked up as a text among the document's numbers as they were written.
+    """
+    shown = f"json->>'{path}'"
+    match dtype:
+        case pl.List() | pl.Struct():
+            return f"nullif(to_json(json->'{path}')::VARCHAR, 'null')"
+        case pl.String() | pl.Decimal():
+            is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
+            return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
+    return shown
+
+
+def _is_no_text(column: str, path: str) -> str:
+    """The code of a column where an object or an array stands for its text; the parser shows them as texts too."""
+    is_like_one = f"regexp_matches(json->>'{path}', '^[\\[{{]')"
+    code = (column + _NO_TEXT).replace("'", "''")
+    return f"CASE WHEN {is_like_one} AND json_type(json, '{path}') IN ('OBJECT', 'ARRAY') THEN '{code}' END"
+
+
+class _TwiceError(Exception):
+    """An object has a key twice."""
+
+
+def _require_different_keys(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise _TwiceError
+
+
+# DuckDB takes a key twice without a word, at any depth; Python shows each object, and need not make its numbers.
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_require_different_keys, parse_int=len, parse_float=len, parse_constant=len
+)
+
+
+def _fault(raw: str, known: str | None) -> str | None:
+    """The code of what is wrong with an object that DuckDB could read, or had to say something against already."""
+    if known:
+        return known
+    try:
+        _decoder.raw_decode(raw, raw.index("{"))
+    except _TwiceError:
+        return _TWICE
+    except (ValueError, RecursionError):
+        return INVALID
+    return None
+
+
+def _note(found: pl.Series, kept_out: set[str]) -> None:
+    """Add the names in lists of names to those known, as long as there are not too many."""
+    names = found.explode().drop_nulls().unique(maintain_order=True)
+    kept_out.update(islice((name for name in names if name not in kept_out), MOST_NAMES - len(kept_out)))
+
+
+def _rejects(records: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
+    if rejected.is_empty():
+        return []
+    found = rejected.join(records, on=POSITION, how="left").sort(POSITION)
+    return [
+        Reject(line=row["line"], code=row["code"], message=row["message"], raw=row["raw"])
+        for row in found.iter_rows(named=True)
+    ]

@@ -1,0 +1,171 @@
+"""Parquet files to batches of typed rows and rejects.
+
+Here: which types in a file agree with the declared ones, and its values as texts, so that the rules of all formats hold
+for them too. Not here: what a row must hold (see `validation`).
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataflow_assets.core.time_windows import Window
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers.base import BATCH_ROWS, MOST_NAMES, Batch, Content, Reject, no_rows
+from dataflow_assets.lake.validation.validate import POSITION, validate
+from dataflow_assets.sources.base import Source
+
+_ALIKE = (
+    (pl.String, pl.Categorical, pl.Enum),
+    (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+    (pl.Decimal,),
+    (pl.Datetime,),
+)
+_TIME_FORMATS = ("%+", "%Y-%m-%dT%H:%M:%S%.f")
+_DIGITS = {"ms": 3, "us": 6, "ns": 9}
+_DAYS = (-719_162, 2_932_897)  # since 1970, of the years 1 to 9999, half-open; Polars can show no other texts safely
+
+
+def read_parquet(path: Path, source: Source, bounds: Window | None) -> Content:
+    """Read a Parquet file.
+
+    Raises:
+        FormatError: the file is not sound, or its columns are not those declared.
+    """
+    found, declared = check_columns(path, source), source.schema.column_names()
+    return Content(
+        _batches(path, source, [name for name in declared if name in found], bounds),
+        kept_out=set(islice((name for name in found if name not in declared), MOST_NAMES)),
+        lacking=set(declared).difference(found),
+    )
+
+
+def check_columns(path: Path, source: Source) -> list[str]:
+    """The column names of a Parquet file.
+
+    Raises:
+        FormatError: it is none, lacks a column that is not nullable, names one twice, or has one of another type.
+    """
+    with _faults_of(path):
+        schema = pq.read_schema(path)
+        names, columns = schema.names, source.schema.columns()
+        if missing := [name for name, column in columns.items() if name not in names and not column.nullable]:
+            raise FormatError(
+                f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
+            )
+        if len(set(names)) < len(names):
+            raise FormatError(f"{path.name} names a column twice.")
+        for name in (name for name in columns if name in names):
+            if not _agrees(schema.field(name), columns[name].dtype):
+                raise FormatError(
+                    f"{path.name} is not a Parquet file of {source.name}: its column {name} is of the type "
+                    f"{schema.field(name).type}, which is not {columns[name].dtype}, the declared one."
+                )
+    return list(names)
+
+
+def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
+    """Whether values of a type of Arrow can be values of the declared one: a number too large is its row's fault."""
+    if pa.types.is_null(found.type):
+        return True
+    if pa.types.is_decimal256(found.type):  # which Polars cannot hold
+        return False
+    frame = pl.from_arrow(pa.schema([found]).empty_table())
+    assert isinstance(frame, pl.DataFrame)
+    [dtype] = frame.dtypes
+    return dtype == declared or any(isinstance(dtype, kind) and isinstance(declared, kind) for kind in _ALIKE)
+
+
+def _batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+    """The rows in order; the first batch tells how many there are, by the file's footer."""
+    position = 0
+    with _faults_of(path), pq.ParquetFile(path) as file:
+        yield Batch(no_rows(source), delivered=file.metadata.num_rows)
+        for batch in file.iter_batches(BATCH_ROWS):
+            batch.validate(full=True)  # Polars takes any bytes for UTF-8
+            frame = pl.from_arrow(batch.select(names))
+            assert isinstance(frame, pl.DataFrame)
+            texts = [_text(name, frame.schema.get(name)) for name in source.schema.column_names()]
+            positions = pl.int_range(position, position + pl.len()).alias(POSITION)
+            checked = validate(frame.select(positions, *texts), _as_written_here(source), bounds)
+            rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
+            yield Batch(checked.accepted, rejects, mended=checked.mended)
+            position += batch.num_rows
+
+
+@cache
+def _as_written_here(source: Source) -> Source:
+    """A source with the forms that times have as texts here."""
+    return replace(source, time_formats=_TIME_FORMATS)
+
+
+def _text(name: str, dtype: pl.DataType | None) -> pl.Expr:
+    """The values of a column as texts that say them fully; null where there is no such column."""
+    column = pl.col(name)
+    match dtype:
+        case None:
+            return pl.lit(None, pl.String).alias(name)
+        case pl.List() | pl.Struct():
+            return column.map_batches(_json_texts, return_dtype=pl.String)
+        case pl.Datetime(time_unit=unit, time_zone=zone):
+            utc = column.dt.convert_time_zone("UTC") if zone else column
+            time_format = f"%Y-%m-%dT%H:%M:%S%.{_DIGITS[unit]}f{'Z' if zone else ''}"
+            return _time_text(utc, time_format, 86_400 * 10 ** _DIGITS[unit])
+        case pl.Date():
+            return _time_text(column, "%Y-%m-%d", 1)
+    return column.cast(pl.String)
+
+
+def _time_text(times: pl.Expr, time_format: str, per_day: int) -> pl.Expr:
+    """Times as texts, and as bare numbers, which are no times, outside the years that can be shown."""
+    number = times.to_physical()
+    is_shown = number.is_between(_DAYS[0] * per_day, _DAYS[1] * per_day, closed="left")
+    return pl.coalesce(pl.when(is_shown).then(times).dt.to_string(time_format), number.cast(pl.String))
+
+
+def _json_texts(values: pl.Series) -> pl.Series:
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values.to_list()]
+    return pl.Series(values.name, texts, pl.String)
+
+
+def _reject(batch: pa.RecordBatch, row: int, code: str, message: str) -> Reject:
+    """A reject with its row as JSON text, all columns of the file among them."""
+    values = {name: _plain(column[row]) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    return Reject(line=None, code=code, message=message, raw=json.dumps(values, ensure_ascii=False, default=str))
+
+
+def _plain(value: pa.Scalar) -> Any:
+    """A value for Python, or what it is stored as where Python has none of its size or precision."""
+    try:
+        return value.as_py()
+    except OverflowError:
+        return getattr(value, "value", f"a value of {value.type}")
+    except ValueError:
+        pass
+    try:
+        return value.cast(pa.string()).as_py()
+    except pa.ArrowNotImplementedError:
+        return f"a value of {value.type}"
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """What Arrow says against the file is a FormatError, and a lack of memory or what the system says is not.
+
+    Of names that are not UTF-8 Python says so, or Polars panics.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError, pl.exceptions.PanicException) as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise FormatError(f"{path.name} cannot be parsed: {reason}.") from None

@@ -1,0 +1,1 @@
+"""Texts to typed values, and rows to good ones and rejects."""

@@ -1,0 +1,87 @@
+"""Texts to values: how the text of a column is read where a cast of Polars cannot read it, or reads it wrongly.
+
+Here: expressions over the texts of a batch. Not here: times (see `instants`), the types that a cast reads well (whole
+numbers, floats), and what becomes of a row whose text is not readable (see `validation`).
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import polars as pl
+
+from dataflow_assets.core.json_columns import decoded_or_null
+from dataflow_assets.lake.validation.timestamps import with_instants
+from dataflow_assets.sources.base import Source
+
+_BOOLS = {**dict.fromkeys(("true", "t", "yes", "y", "1"), True), **dict.fromkeys(("false", "f", "no", "n", "0"), False)}
+_KINDS = {
+    pl.Datetime: "time",
+    pl.Date: "date",
+    pl.Boolean: "bool",
+    pl.Decimal: "decimal",
+    pl.List: "json",
+    pl.Struct: "json",
+}
+
+
+def read_texts(text: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Add the values that the texts of each column of such a type say, as `column|value`: null where they say none."""
+    instants = {name: _beside(name) for name, dtype, _ in _read(source) if isinstance(dtype, pl.Datetime)}
+    values = [_value(name, dtype).alias(_beside(name)) for name, dtype, _ in _read(source) if name not in instants]
+    return with_instants(text, instants, source).with_columns(values)
+
+
+def unreadable(source: Source) -> list[pl.Expr]:
+    """Flags, named like rules, of the texts that say no value of the declared type."""
+    return [
+        (pl.col(name).is_not_null() & pl.col(_beside(name)).is_null()).alias(f"{name}|{kind}")
+        for name, _, kind in _read(source)
+    ]
+
+
+def values_for_texts(source: Source) -> dict[str, pl.Expr]:
+    """The values that were read, by the column whose texts they replace."""
+    return {name: pl.col(_beside(name)) for name, *_ in _read(source)}
+
+
+def _read(source: Source) -> Iterator[tuple[str, pl.DataType, str]]:
+    """The columns whose texts are read here, with their type and the name of its rule."""
+    for name, column in source.schema.columns().items():
+        if kind := _KINDS.get(type(column.dtype)):
+            yield name, column.dtype, kind
+
+
+def _beside(column: str) -> str:
+    return f"{column}|value"
+
+
+def _value(column: str, dtype: pl.DataType) -> pl.Expr:
+    text = pl.col(column)
+    match dtype:
+        case pl.Date():
+            return _date(text)
+        case pl.Boolean():
+            return text.str.to_lowercase().replace_strict(_BOOLS, default=None, return_dtype=pl.Boolean)
+        case pl.Decimal():
+            return _decimal(text, dtype)
+        case _:
+            return text.map_batches(lambda texts: decoded_or_null(texts, dtype), return_dtype=dtype)
+
+
+def _date(text: pl.Expr) -> pl.Expr:
+    """A day of the years 1 to 9999, written as ISO 8601 does; Polars also takes signs, spaces and single digits."""
+    is_iso = text.str.contains("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") & (text > "0001")
+    return pl.when(is_iso).then(text.str.to_date("%Y-%m-%d", strict=False))
+
+
+def _decimal(text: pl.Expr, dtype: pl.Decimal) -> pl.Expr:
+    """A number with no more digits than the type has, zeros at the end aside: Polars rounds those it lacks."""
+    has_exponent = text.str.contains(r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]{1,3}$")
+    written_out = pl.when(has_exponent).then(text).map_batches(_without_exponent, return_dtype=pl.String)
+    plain = pl.coalesce(written_out, text)
+    is_exact = plain.str.contains(rf"^[+-]?[0-9]*(?:\.[0-9]{{0,{dtype.scale}}}0*)?$")
+    return pl.when(is_exact).then(plain.cast(dtype, strict=False))
+
+
+def _without_exponent(numbers: pl.Series) -> pl.Series:
+    return pl.Series(numbers.name, [number and f"{Decimal(number):f}" for number in numbers], pl.String)

@@ -1,0 +1,1 @@
+"""The platform's own record: what landed, what became of it, and which rows were rejected."""

@@ -1,0 +1,105 @@
+"""What of landing the record of deliveries does not know yet.
+
+Here: telling new and changed deliveries, and strays (objects that nobody takes in), from what is known. Not here: which
+folders are looked at (see `landing.sweep`), and what follows from it (see the landing sensor).
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import chain
+from typing import Any
+
+from dataflow_assets.core.iteration import batched
+from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_delivery, parse_object_key, small_key
+from dataflow_assets.landing.listing import PREFIX, Listed, list_objects
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.ledger.deliveries import unknown_versions
+from dataflow_assets.postgres.connection import Connection, connect, execute
+
+_PAGE = 1000
+
+
+def find_arrivals(connection: Connection, objects: Iterable[Listed], expected: Expected) -> Iterator[Delivery | Stray]:
+    """The deliveries among some objects whose present version is not known, and the strays; lazily."""
+    for some in batched(objects, _PAGE):
+        keys = [_key(listed, expected) for listed in some]
+        versions = {key: (one.etag, one.size) for key, one in zip(keys, some, strict=True) if key is not None}
+        unknown = unknown_versions(connection, versions)
+        for key, listed in zip(keys, some, strict=True):
+            if key is None:
+                yield from _strays(listed, expected)
+            elif key in unknown and (delivery := as_delivery(listed)):
+                yield delivery
+
+
+def _key(listed: Listed, expected: Expected) -> int | None:
+    """The small key of a delivery; None of a stray. Most objects are known, and made into nothing else."""
+    parts = listed.key.split("/", 3)
+    is_expected = len(parts) == 4 and parts[1] in expected.sources and parts[2] in expected.days and parts[3]
+    return small_key(parts[1], parts[2], listed.key) if is_expected and listed.last_modified else None
+
+
+def _strays(listed: Listed, expected: Expected) -> Iterator[Stray]:
+    reason = expected.why_not(listed)
+    # A folder that was made in the console of S3 is an empty object of that name.
+    if reason and (listed.size or parse_object_key(listed.key) or listed.last_modified is None):
+        yield Stray(listed, reason)
+
+
+def report(connection: Connection, strays: Iterable[Stray]) -> list[Stray]:
+    """Those among some strays that were not reported as they are now. From now on they were."""
+    by_key = {small_key(stray.listed.key): stray for stray in strays}
+    rows = [
+        {
+            "stray": key,
+            "object": stray.listed.key,
+            "etag": stray.listed.etag,
+            "size": stray.listed.size,
+            "reason": stray.reason,
+        }
+        for key, stray in by_key.items()
+    ]
+    new = execute(
+        connection,
+        "INSERT INTO warehouse.strays SELECT found.* FROM json_populate_recordset(NULL::warehouse.strays, $1::json) "
+        "AS found NATURAL LEFT JOIN (SELECT *, true AS is_known FROM warehouse.strays) AS known WHERE is_known IS NULL "
+        "ON CONFLICT (stray) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, reason = EXCLUDED.reason "
+        "RETURNING stray",
+        json.dumps(rows),
+    )
+    return [stray for key, stray in by_key.items() if (key,) in new]
+
+
+def read_arrivals(
+    url: str, storage: Storage, expected: Expected, source: str | None, day: date | None
+) -> list[dict[str, Any]]:
+    """What has landed and is not recorded, of one source or day or of all, by the names of the record's columns."""
+    folder = f"{PREFIX}/{source}/" if source else f"{PREFIX}/"
+    with connect(url) as connection:
+        rows = [_row(found) for found in find_arrivals(connection, list_objects(storage, folder), expected)]
+    return [row for row in rows if day is None or row["day"] == day.isoformat()]
+
+
+def days_with_arrivals(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
+    """The expected days of a source on which something has landed that is not recorded."""
+    folders = [f"{PREFIX}/{source}/{day}/" for day in sorted(expected.days)]
+    with connect(url) as connection:
+        listed = chain.from_iterable(list_objects(storage, folder) for folder in folders)
+        return {found.day for found in find_arrivals(connection, listed, expected) if isinstance(found, Delivery)}
+
+
+def _row(found: Delivery | Stray) -> dict[str, Any]:
+    if isinstance(found, Delivery):
+        return {"state": "landed", **_place(found.object), **_version(found)}
+    return {"state": "stray", **_place(found.listed.key), **_version(found.listed), "reason": found.reason}
+
+
+def _place(key: str) -> dict[str, Any]:
+    source, day, _ = parse_object_key(key) or (None, None, None)
+    return {"source": source, "day": day and day.isoformat(), "object": key}
+
+
+def _version(found: Delivery | Listed) -> dict[str, Any]:
+    modified = found.last_modified
+    return {"etag": found.etag, "size": found.size, "last_modified": modified and modified.isoformat()}

@@ -1,0 +1,1 @@
+"""Alerts of failed runs and checks, and the channels that carry them."""

@@ -1,0 +1,94 @@
+"""The alert sensors: one for each channel, each with a place of its own in the event log.
+
+Here: which alerts a channel has not sent yet. Not here: what an alert says (see `alerts`), and sending (see
+`channels`).
+
+A channel that fails is tried again at the next tick, from where it stood; the others go on. An alert is sent twice only
+where a tick is killed between sending it and saying so. A channel that is new is told of what comes from then on.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import dagster as dg
+
+from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run
+from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, configured
+from dataflow_assets.orchestration.event_cursor import Place, read_places, write_places
+from dataflow_assets.settings import Settings
+
+_SECONDS = 10
+_MOST = 5_000  # events of a kind that a tick looks at
+_MOST_SENT = 20  # the rest is left for the next one
+
+_Records = list[dg.EventLogRecord]
+
+
+def build_alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """A sensor for each channel that the settings name."""
+    return [_alert_sensor(settings.ui_url, channel) for channel in configured(settings)]
+
+
+def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"alerts_by_{channel.name}",
+        minimum_interval_seconds=_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells of failed runs and of checks that did not pass.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if context.cursor is None:
+            reason = f"Alerts go to the {channel.name} from now on."
+            return dg.SensorResult(skip_reason=reason, cursor=write_places(_ends(context.instance)))
+        places, sent = read_places(context.cursor), 0
+        for kind, (read, alert_of) in _kinds(context.instance, ui).items():
+            place: Place = places[kind]
+            taken: _Records = []
+            try:
+                for record in read(place.settled):
+                    alert = alert_of(record) if place.new([record]) else None
+                    if alert and sent == _MOST_SENT:
+                        break
+                    if alert:
+                        channel.send(alert)
+                        sent += 1
+                    taken.append(record)
+            except NotSentError as error:
+                if not sent:
+                    raise
+                context.log.error(str(error))
+            places[kind] = place.after(taken)
+        reason = f"Sent {sent}." if sent else "Nothing to tell."
+        return dg.SensorResult(skip_reason=reason, cursor=write_places(places))
+
+    return alerts
+
+
+def _kinds(
+    instance: dg.DagsterInstance, ui: str
+) -> dict[str, tuple[Callable[[int], _Records], Callable[[dg.EventLogRecord], Alert | None]]]:
+    """Of each kind of event how it is read after a number, oldest first, and what it tells."""
+    return {
+        "runs": (partial(_failures, instance), lambda record: failed_run(instance, record, ui)),
+        "checks": (partial(_evaluations, instance), lambda record: failed_check(record, ui)),
+    }
+
+
+def _failures(instance: dg.DagsterInstance, after: int) -> _Records:
+    wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=after)
+    return list(instance.fetch_run_status_changes(wanted, limit=_MOST, ascending=True).records)
+
+
+def _evaluations(instance: dg.DagsterInstance, after: int) -> _Records:
+    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=after)
+    return list(instance.get_event_records(wanted, limit=_MOST, ascending=True))
+
+
+def _ends(instance: dg.DagsterInstance) -> dict[str, Place]:
+    """The place after every event that there is."""
+    failures = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
+    evaluations = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION), limit=1)
+    return {
+        kind: Place(records[0].storage_id if records else 0)
+        for kind, records in (("runs", failures), ("checks", evaluations))
+    }

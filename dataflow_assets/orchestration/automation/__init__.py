@@ -1,0 +1,1 @@
+"""What asks for runs: jobs, sensors, and the nightly reconciliation."""

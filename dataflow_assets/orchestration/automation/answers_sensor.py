@@ -1,0 +1,114 @@
+"""The answers sensor: what was loaded into the warehouse to the answers that may say something else now.
+
+Here: what changed in the warehouse since the last tick, and asking for runs. Not here: which answers follow from it
+(see `reach`), and what a run does.
+
+The published file says what an answer's table held when it was read, and nothing keeps one that was read earlier from
+being published later. So nothing is asked for while answers are being made: the tick after that covers all that changed
+meanwhile.
+
+A tick that was cut short is repeated, under the same run keys. A run that failed is not asked for again before
+something that it reads changes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from dataflow_assets.analytics import all_answers
+from dataflow_assets.orchestration.assets import ANALYTICS, WAREHOUSE
+from dataflow_assets.orchestration.automation.jobs import ANSWERS
+from dataflow_assets.orchestration.automation.landing_sensor import SENSOR_SECONDS, UNFINISHED
+from dataflow_assets.orchestration.automation.materialization_feed import News, Told, cursor_after
+from dataflow_assets.orchestration.partitions import range_tags, stretches
+from dataflow_assets.orchestration.planning.downstream import reached_by
+from dataflow_assets.orchestration.run_log import IN_PROCESS
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.warehouse.answers import are_answers_being_made
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.events import loaded_days
+
+
+def build_answers_sensor(
+    sources: Sequence[Source], partitions: dg.PartitionsDefinition[str], jobs: Sequence[Any]
+) -> dg.SensorDefinition:
+    """A sensor that asks for the partitions of answers that follow from what was loaded into some partitions."""
+
+    @dg.sensor(
+        name="answers_sensor",
+        jobs=jobs,
+        minimum_interval_seconds=SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Makes the answers of the days and months that changed in the warehouse, and publishes them.",
+    )
+    def answers_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        cursor = context.cursor or _first_cursor(context.instance, sources)
+        news = News(context.instance, partitions, cursor)
+        changes = {source.name: _changes(news, source) for source in sources}
+        if not any(changes.values()):
+            return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=news.cursor)
+        if _are_under_way(context.instance):
+            return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
+        return dg.SensorResult(run_requests=list(_requests(changes)), cursor=news.cursor)
+
+    return answers_sensor
+
+
+def _first_cursor(instance: dg.DagsterInstance, sources: Sequence[Source]) -> str:
+    """Whoever made the answers before there was a cursor had them follow what they read."""
+    return cursor_after({dg.AssetKey([WAREHOUSE, source.name]): _answered(instance, source) for source in sources})
+
+
+def _answered(instance: dg.DagsterInstance, source: Source) -> int:
+    """The last event that was before the newest partition of each answer that reads the source."""
+    answers = [dg.AssetKey([ANALYTICS, answer.name]) for answer in all_answers() if source.name in answer.reads]
+    newest = [instance.fetch_materializations(answer, limit=1).records for answer in answers]
+    return min((records[0].storage_id if records else 0 for records in newest), default=0)
+
+
+def _changes(news: News, source: Source) -> list[Told]:
+    """The new loads that wrote to their table, or found it written by one that ended before it could say so."""
+
+    def is_change(load: Told) -> bool:
+        if load.figures.get("is_changed", 1):
+            return True
+        last = news.figures_before(load, of_its_day=isinstance(source, Events))
+        return last.get("lake_version", -1) < load.figures.get("lake_version_before", 0)
+
+    return [load for load in news.of(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
+
+
+def _are_under_way(instance: dg.DagsterInstance) -> bool:
+    """Whether answers are being made: by a run that was launched, or by a process that makes them itself."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    # A process that was killed leaves its runs unfinished for ever, but not its lock.
+    is_launched = any(IN_PROCESS not in run.tags and _makes_answers(run) for run in runs)
+    return is_launched or are_answers_being_made(open_warehouse(load_settings()))
+
+
+def _makes_answers(run: dg.DagsterRun) -> bool:
+    if run.asset_selection is None:
+        return run.job_name in ANSWERS.values()
+    return any(asset.path[0] == ANALYTICS for asset in run.asset_selection)
+
+
+def _requests(changes: Mapping[str, Sequence[Told]]) -> Iterator[dg.RunRequest]:
+    """One run per stretch of the partitions that several answers have in common."""
+    settings = load_settings()
+    changed = {source: {load.day for load in loads} for source, loads in changes.items() if loads}
+    newest = max(load.number for loads in changes.values() for load in loads)
+    with connect(open_warehouse(settings)) as connection:
+        reached = reached_by(changed, partial(loaded_days, connection), settings.timezone)
+    for together in reached:
+        names = "-".join(answer.name for answer in together.answers)
+        for first, last in stretches(together.partitions(settings), together.days):
+            yield dg.RunRequest(
+                run_key=f"{names}-{first}-{last}-{newest}",
+                job_name=ANSWERS[together.answers[0].grain],
+                asset_selection=together.assets,
+                tags=range_tags(first, last),
+            )

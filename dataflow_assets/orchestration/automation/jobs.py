@@ -1,0 +1,48 @@
+"""One job per layer, and of the answers one per partition grain.
+
+Here: which assets run together, and how a job of the night is scheduled. Not here: for which partitions.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from dataflow_assets.analytics import Answer
+from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.lake_io_manager import LAKE
+from dataflow_assets.sources.base import Source
+
+ANSWERS = {"day": "answers_daily", "month": "answers_monthly"}  # by grain
+
+
+def build_source_jobs(sources: Sequence[Source]) -> list[Any]:
+    """The jobs of lake and warehouse."""
+    return [_job(layer, [[layer, source.name] for source in sources]) for layer in (LAKE, WAREHOUSE)]
+
+
+def build_answer_jobs(answers: Sequence[Answer]) -> list[Any]:
+    """The jobs that make answers and publish them."""
+    return [
+        _job(
+            name,
+            [[layer, answer.name] for layer in (ANALYTICS, PUBLISHED) for answer in answers if answer.grain == grain],
+        )
+        for grain, name in ANSWERS.items()
+    ]
+
+
+def every_night(job: dg.JobDefinition, cron: str, timezone: str) -> dg.ScheduleDefinition:
+    """The schedule of a job that runs once a night, at a time of the time zone."""
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_nightly",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def _job(name: str, keys: Sequence[Sequence[str]]) -> Any:
+    listed = ", ".join("/".join(key) for key in keys)
+    return dg.define_asset_job(name, dg.AssetSelection.assets(*keys), description=f"Materializes {listed}.")

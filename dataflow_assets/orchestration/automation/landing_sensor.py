@@ -1,0 +1,148 @@
+"""The landing sensor: new objects to lake partitions.
+
+Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.sweep`), what is new (see
+`warehouse.arrivals`), and what a run does.
+
+The cursor only says where to look on: the record of deliveries decides what is new. Where a run failed, the same
+objects are asked for again after a pause, which doubles with each time.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+import dagster as dg
+from obstore.store import LocalStore
+
+from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
+from dataflow_assets.landing.discovery import Sweep
+from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.ledger.discovery import find_arrivals, report
+from dataflow_assets.orchestration.assets import taking
+from dataflow_assets.orchestration.lake_io_manager import LAKE
+from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START, range_tags, stretches
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources.base import Source
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
+_SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
+_FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
+VERSIONS = "dataflow/versions"  # the tag of a run that says which versions of which objects it takes
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDefinition[str]) -> dg.SensorDefinition:
+    """A sensor that asks for the lake partitions of every object whose present version the lake does not hold."""
+    names = frozenset(source.name for source in sources)
+
+    @dg.sensor(
+        name="landing_sensor",
+        job_name=LAKE,
+        minimum_interval_seconds=2 * SENSOR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Finds new and changed objects in landing and takes them into the lake.",
+    )
+    def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        storage, sweep = open_storage(load_settings()), Sweep.parse(context.cursor)
+        expected = Expected(names, frozenset(partitions.get_partition_keys()))
+        under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
+        fresh = _arrivals(context, storage, sweep, expected)
+        ready = [found for found in fresh if _is_settled(storage, found) and not _is_in(under_way, found)]
+        wanted = list(_requests(context.instance, ready, partitions))
+        asked_for = {found for _, versions in wanted for found in versions}
+        sweep.wait_for(found for found in fresh if found not in asked_for)
+        return dg.SensorResult(
+            run_requests=[request for request, _ in wanted],
+            skip_reason=None if wanted else _why_nothing(fresh, ready),
+            cursor=str(sweep),
+        )
+
+    return landing_sensor
+
+
+def _arrivals(
+    context: dg.SensorEvaluationContext, storage: Storage, sweep: Sweep, expected: Expected
+) -> list[Delivery]:
+    """The new deliveries that this tick finds; the strays are reported."""
+    settings = load_settings()
+    with connect(open_warehouse(settings)) as connection:
+        listed = sweep.look(storage, expected, 60 * settings.sweep_minutes)
+        found = dict.fromkeys(find_arrivals(connection, listed, expected))
+        for stray in report(connection, [one for one in found if isinstance(one, Stray)]):
+            context.log.warning(f"{stray.listed.key} {stray.reason}")
+    return [one for one in found if isinstance(one, Delivery)]
+
+
+def _is_settled(storage: Storage, delivery: Delivery) -> bool:
+    """Whether nobody is writing the object still: on S3 it is there when it is whole, a file may have a wrong clock."""
+    age = time.time() - delivery.last_modified.timestamp()
+    return not isinstance(storage.store, LocalStore) or abs(age) > _SETTLING_SECONDS
+
+
+def _why_nothing(fresh: Sequence[Delivery], ready: Sequence[Delivery]) -> str:
+    if ready:
+        return "What landed failed and waits."
+    return "What landed is being written, or a run takes it." if fresh else "Nothing new in landing."
+
+
+def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    return list(instance.get_runs(dg.RunsFilter(job_name=LAKE, statuses=UNFINISHED)))
+
+
+def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
+    """Whether one of the runs takes the delivery's day of its source."""
+    key, day = dg.AssetKey([LAKE, delivery.source]), delivery.day.isoformat()
+    return any(
+        key in (run.asset_selection or ()) and run.tags.get(RANGE_START, "") <= day <= run.tags.get(RANGE_END, "")
+        for run in runs
+    )
+
+
+def _requests(
+    instance: dg.DagsterInstance, ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]
+) -> Iterator[tuple[dg.RunRequest, list[Delivery]]]:
+    """One run per source and stretch of days, and what it takes.
+
+    Its key follows from the objects' versions, and when they failed last: how often is forgotten with old runs.
+    """
+    by_source: dict[str, list[Delivery]] = {}
+    for delivery in ready:
+        by_source.setdefault(delivery.source, []).append(delivery)
+    for source, found in sorted(by_source.items()):
+        for first, last in stretches(partitions, {delivery.day for delivery in found}):
+            versions = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
+            name = f"{source}-{first}-{last}-{_digest(versions)}"
+            failures = _failures(instance, name)
+            # A failure of the future is old: the clock was set back since.
+            if failures and abs(time.time() - max(failures)) < _pause_after(len(failures)):
+                continue
+            request = dg.RunRequest(
+                run_key=f"{name}-{max(failures, default=0)}",
+                asset_selection=[dg.AssetKey([LAKE, source])],
+                run_config=taking(versions),
+                tags={**range_tags(first, last), VERSIONS: name},
+            )
+            yield request, versions
+
+
+def _failures(instance: dg.DagsterInstance, versions: str) -> list[float]:
+    """When the runs failed that were to take these versions, in seconds since 1970."""
+    failed = dg.RunsFilter(tags={VERSIONS: versions}, statuses=[dg.DagsterRunStatus.FAILURE])
+    return [record.end_time or record.update_timestamp.timestamp() for record in instance.get_run_records(failed)]
+
+
+def _pause_after(failures: int) -> float:
+    doubled = min(failures - 1, 16)  # a float has an end
+    return min(_FIRST_PAUSE * 2.0**doubled, _LONGEST_PAUSE)
+
+
+def _digest(deliveries: Iterable[Delivery]) -> str:
+    versions = sorted((delivery.object, delivery.etag, delivery.size) for delivery in deliveries)
+    return hashlib.blake2b(repr(versions).encode(), digest_size=8).hexdigest()

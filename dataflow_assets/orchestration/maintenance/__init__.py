@@ -1,0 +1,1 @@
+"""Jobs that keep lake, database and event log small and fast."""

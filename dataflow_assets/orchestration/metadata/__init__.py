@@ -1,0 +1,1 @@
+"""What assets and their partitions say of themselves: metrics, links, column lineage."""

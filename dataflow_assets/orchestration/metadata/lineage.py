@@ -1,0 +1,56 @@
+"""From which columns the columns of an asset are made.
+
+Here: from declarations to Dagster's column lineage. Not here: which columns an answer's query reads (see
+`analytics.lineage`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+import dagster as dg
+import dataframely as dy
+
+from dataflow_assets.analytics import Answer
+from dataflow_assets.analytics.lineage import columns_read
+from dataflow_assets.sources.base import Json, Source
+
+Key = Sequence[str]
+
+
+def same_columns(schema: type[dy.Schema], key: Key) -> dg.TableColumnLineage:
+    """Each column is that of another asset."""
+    return _lineage({name: [(key, name)] for name in schema.column_names()})
+
+
+def columns_of_files(source: Source, key: Key) -> dg.TableColumnLineage:
+    """Each column is read from the files, in JSON from one path or several."""
+    return _lineage({name: [(key, field) for field in _fields(source, name)] for name in source.schema.column_names()})
+
+
+def _fields(source: Source, column: str) -> list[str]:
+    if not isinstance(source.reader, Json):
+        return [column]
+    derived = source.reader.derived.get(column)
+    names = [column] if derived is None else derived.meta.root_names()
+    return [path for name, path in source.reader.paths.items() if name in names]  # an element of a list has no name
+
+
+def columns_of_answer(answer: Answer, layer: str) -> dg.TableColumnLineage:
+    """Each column is made from those that the answer's query reads of its sources' assets in a layer."""
+    read = columns_read(answer)
+    return _lineage({name: [([layer, source], column) for source, column in sorted(read[name])] for name in read})
+
+
+def _lineage(made_from: Mapping[str, Iterable[tuple[Key, str]]]) -> dg.TableColumnLineage:
+    deps = {
+        name: [dg.TableColumnDep(dg.AssetKey(key), column) for key, column in columns]
+        for name, columns in made_from.items()
+    }
+    return dg.TableColumnLineage(deps)
+
+
+def made_from(lineage: dg.TableColumnLineage, column: str) -> str:
+    """What a column is made from, as a sentence: the columns of each asset."""
+    deps = groupby(lineage.deps_by_column[column], key=lambda dep: dep.asset_key)
+    told = (f"{key.to_user_string()} ({', '.join(dep.column_name for dep in of_key)})" for key, of_key in deps)
+    return f"From {', '.join(told)}"

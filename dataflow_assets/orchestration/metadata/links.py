@@ -1,0 +1,47 @@
+"""Where to look next: what an asset, or a partition of it, says of its deliveries and its rejects.
+
+Here: commands, statements and links, as metadata. Not here: figures (see `slices`).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import dagster as dg
+
+from dataflow_assets.sources.base import Events, Source
+
+_MOST_OBJECTS = 10
+
+
+def deliveries(source: Source) -> dict[str, dg.MetadataValue]:
+    """What became of each file of a source."""
+    return {"deliveries": dg.MetadataValue.md(f"`dataflow deliveries --source {source.name}`")}
+
+
+def rejects(source: Source, ui: str) -> dict[str, dg.MetadataValue]:
+    """Which rows of a source were rejected, and why; how many there are by day is said by another asset."""
+    return {"rejects": dg.MetadataValue.md(f"`dataflow rejects --source {source.name}`, [by day]({_page(ui)})")}
+
+
+def delivered_by(source: Source) -> dict[str, dg.MetadataValue]:
+    """Which files a day of a table was made from."""
+    of_day = "DATE '2021-12-31' = ANY (event_days)" if isinstance(source, Events) else "day = '2021-12-31'"
+    where = f"source = '{source.name}' AND {of_day}"
+    told = f'`dataflow query -c "SELECT * FROM warehouse.deliveries WHERE {where}"`'  # noqa: S608
+    return {"deliveries": dg.MetadataValue.md(told)}
+
+
+def taken_in(source: Source, day: date, objects: Sequence[str], rejected: int, ui: str) -> dict[str, dg.MetadataValue]:
+    """Which objects a partition of the lake was made from, and where the rows are that it does not have."""
+    more = len(objects) - _MOST_OBJECTS
+    listed = [f"- `{key}`" for key in objects[:_MOST_OBJECTS]] + ([f"- and {more:,} more"] if more > 0 else [])
+    found: dict[str, dg.MetadataValue] = {"landed": dg.MetadataValue.md("\n".join(listed))} if listed else {}
+    if not rejected:
+        return found
+    page = f"{_page(ui)}?view=partitions&partition={day}"
+    told = f"[{rejected:,} on {day}]({page}): `dataflow rejects --source {source.name}`"
+    return found | {"rejects": dg.MetadataValue.md(told)}
+
+
+def _page(ui: str) -> str:
+    return f"{ui.rstrip('/')}/assets/lake/rejects"

@@ -1,0 +1,1 @@
+"""Which partitions to make: what is stale, and what follows from a change."""

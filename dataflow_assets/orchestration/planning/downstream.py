@@ -1,0 +1,65 @@
+"""How far a change in the warehouse reaches: which partitions of which answers follow from it.
+
+Here: that alone, from the days that changed. Not here: finding out what changed, and running anything (see `runs`
+and `answers_sensor`).
+"""
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+
+from dataflow_assets.analytics import Answer, all_answers
+from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, answer_partitions, days_before
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.base import Events
+
+Changed = Mapping[str, Set[date]]  # by source: the event days that changed; of a snapshot it does not matter which
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Answers of one grain that are to be made for the same partitions, each of which is named by its first day."""
+
+    answers: tuple[Answer, ...]
+    days: frozenset[date]
+
+    @property
+    def assets(self) -> list[dg.AssetKey]:
+        """The answers' tables, and their copies in the published file."""
+        return [dg.AssetKey([layer, answer.name]) for answer in self.answers for layer in (ANALYTICS, PUBLISHED)]
+
+    def partitions(self, settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+        """The partitions among which the days are."""
+        return answer_partitions(settings, self.answers[0])
+
+
+def reached_by(changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> list[Reached]:
+    """The partitions of answers that may say something else now, those of the same days together.
+
+    Args:
+        changed: what changed in the warehouse.
+        loaded: the days that the table of a source holds.
+        timezone: the business time zone.
+    """
+    together: dict[tuple[str, frozenset[date]], list[Answer]] = {}
+    for answer in all_answers():
+        if days := _days(answer, changed, loaded, timezone):
+            together.setdefault((answer.grain, days), []).append(answer)
+    return [Reached(tuple(answers), days) for (_, days), answers in together.items()]
+
+
+def _days(answer: Answer, changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> frozenset[date]:
+    sources = [find_source(name) for name in answer.reads]
+    # A changed snapshot may change the answer of every day that there is.
+    is_all = any(source.name in changed and not isinstance(source, Events) for source in sources)
+    days: set[date] = set()
+    for source in sources:
+        if isinstance(source, Events):
+            days |= changed.get(source.name, set()) | (loaded(source) if is_all else set())
+    if answer.grain == "month":
+        return frozenset(day.replace(day=1) for day in days)
+    reach = days_before(answer, timezone)
+    return frozenset(day + timedelta(days=after) for day in days for after in range(reach + 1))

@@ -1,0 +1,87 @@
+"""What may pass: failures after which the same work may succeed a moment later.
+
+Here: telling them from those that stay, and asking Dagster to try a step again. Not here: what a second try finds done
+already (see the IO managers), runs whose process was killed (`run_retries` in dagster.yaml), and the retries of single
+requests and locks, which come first (the object store's client, and `with_lock_retries`).
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import polars as pl
+from deltalake.exceptions import DeltaError
+from obstore.exceptions import GenericError
+
+from dataflow_assets.core.formatting import without_colours
+from dataflow_assets.errors import DataFlowError, LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
+from dataflow_assets.postgres.connection import AdbcError
+
+# After about 4, 12, 28 and 60 seconds: a server that is restarted is back before the last.
+TRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+# An object that keeps changing has been read again and again, and is left to the landing sensor.
+_PASSING = (LockTimeoutError, WarehouseUnavailableError)
+# Connections that end (08, and 57P01 to 57P03: the server stops or starts), one too many of them, transactions that met
+# others, locks, and a server that has just become a copy of another.
+_SQLSTATES = re.compile(r"08...|57P0[123]|53300|40001|40P01|55P03|25006")
+# Who hands on the failure of another library keeps its words alone.
+_WORDED = (AdbcError, GenericError, DeltaError, OSError, pl.exceptions.PolarsError)
+_PASSING_WORDS = re.compile(
+    # The object store's answer, or none
+    r"status code\W*(?:408|429|5\d\d)|error sending request|error decoding response body"
+    r"|request or response body error|incomplete message|broken pipe|timed out|(?<!_)timeout"
+    r"|connection (?:was |is )?(?:closed|reset|refused|aborted|lost)"
+    # PostgreSQL's end of the connection
+    r"|terminating connection|closed the connection|no connection to the server|connection to server .* failed"
+    r"|could not (?:receive|send) data|the database system is (?:starting up|shutting down|in recovery mode|not yet)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what failed may succeed when it is tried again, with nothing else changed."""
+    if isinstance(error, dg.Failure):
+        return error.allow_retries
+    if isinstance(error, DataFlowError):
+        return isinstance(error, _PASSING) and not isinstance(error, WarehouseRefusedError)
+    if isinstance(error, AdbcError) and error.sqlstate:
+        return bool(_SQLSTATES.fullmatch(error.sqlstate))
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    return isinstance(error, _WORDED) and bool(_PASSING_WORDS.search(without_colours(str(error))))
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether a server does not do its work for now, so that what comes next would most likely fail as well."""
+    return may_pass(error) and not isinstance(error, LockTimeoutError)
+
+
+@contextmanager
+def tried_again(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> Iterator[None]:
+    """Ask for the step to be tried again, after a pause, where the block fails in a way that may pass.
+
+    After the last try the failure is the step's, and so it is where there is no step, as in a notebook.
+    """
+    try:
+        yield
+    except Exception as error:
+        tries = _tries_before(context)
+        if tries is None or tries >= TRIES.max_retries or not may_pass(error):
+            raise
+        pause = TRIES.calculate_delay(tries + 1)
+        context.log.warning(f"This may pass, and is tried again in {pause:.0f} seconds: {error}")
+        time.sleep(pause)  # here, where who stops the run need not wait: between two tries Dagster would let them
+        raise dg.RetryRequested(TRIES.max_retries) from error
+
+
+def _tries_before(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> int | None:
+    if isinstance(context, dg.AssetExecutionContext):
+        return int(context.retry_number)
+    try:
+        tries: int = context.step_context.previous_attempt_count
+    except dg.DagsterInvariantViolationError:
+        return None
+    return tries

@@ -1,0 +1,1 @@
+"""Runs in this process, backfills, and why a run failed."""

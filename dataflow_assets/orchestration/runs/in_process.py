@@ -1,0 +1,158 @@
+"""From landed objects to answers, in this process, as runs of the Dagster instance.
+
+Here: running what follows from a delivery, in order. Not here: what a run does, which answers follow (see
+`reach`), and runs that the daemon starts.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from dataflow_assets.errors import RunFailedError
+from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration.assets import WAREHOUSE, taking
+from dataflow_assets.orchestration.checks.references import REFERENCES, notes
+from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
+from dataflow_assets.orchestration.partitions import MAX_RUNTIME, daily_partitions, range_tags, stretches
+from dataflow_assets.orchestration.planning.downstream import reached_by
+from dataflow_assets.orchestration.run_log import IN_PROCESS
+from dataflow_assets.orchestration.runs.failures import first_failure
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.warehouse.answers import making_answers
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.events import loaded_days
+
+_SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
+_MOST_NOTES = 3  # of one check
+_ALL: Mapping[str, Any] = {}
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Materializer:
+    """Runs assets of one code location in this process; `report` hears what is about to run.
+
+    `warnings` are what the checks of the last deliveries warned of.
+    """
+
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    report: Callable[[str], None]
+    warnings: list[str] = field(default_factory=list, init=False)
+    _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
+    _failures: list[str] = field(default_factory=list, init=False)
+    _warned: list[dg.AssetCheckEvaluation] = field(default_factory=list, init=False)
+
+    def materialize(self, deliveries: Sequence[Delivery], *, release: bool = False) -> None:
+        """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
+
+        Where a run fails the others still run, on what there is. To `release` them is to load also what would be held
+        back.
+
+        Raises:
+            RunFailedError: naming every run that failed, and why.
+        """
+        self._touched, self._failures, self._warned = {}, [], []
+        sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
+        days = {delivery.day for delivery in deliveries}
+        lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
+        snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
+        by_day = daily_partitions(self.settings)
+        self._run([*lake, *snapshots], by_day, days, taking(deliveries, release=release))
+        for source in sources:
+            if isinstance(source, Events):
+                self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
+        self._run_answers(sources)
+        self.warnings = _told(self._warned)
+        if self._failures:
+            raise RunFailedError("\n".join(self._failures))
+
+    def _run_answers(self, sources: Sequence[Source]) -> None:
+        """Run the answers that read a source, those with the same partitions together."""
+        changed = {source.name: self._touched.get(source.name, set()) for source in sources}
+        url = open_warehouse(self.settings)
+        with connect(url) as connection:
+            reached = reached_by(changed, partial(loaded_days, connection), self.settings.timezone)
+        with making_answers(url):
+            for together in reached:
+                self._run(together.assets, together.partitions(self.settings), together.days)
+
+    def _run(
+        self,
+        assets: Iterable[dg.AssetKey],
+        partitions: dg.PartitionsDefinition[str],
+        days: Iterable[date],
+        config: Mapping[str, Any] = _ALL,
+    ) -> None:
+        """Run assets of these partitions for some days, a run for each stretch without a gap."""
+        selection = list(assets)
+        for first, last in stretches(partitions, days):
+            self.report(", ".join(key.to_user_string() for key in selection))
+            result = run_range(self.definitions, self.instance, selection, range_tags(first, last), config)
+            self._note_touched(result)
+            self._note_warnings(result)
+            if not result.success:
+                self._failures.append(reason(result))
+
+    def _note_touched(self, result: dg.ExecuteInProcessResult) -> None:
+        # Of a step that failed, the result itself knows no events.
+        logged = self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        for entry in logged:
+            event = entry.get_dagster_event()
+            layer, name = event.asset_key.path if event.asset_key else ("", "")
+            if layer == LAKE and name.endswith(DAYS_SUFFIX) and event.partition:
+                self._touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(event.partition))
+
+    def _note_warnings(self, result: dg.ExecuteInProcessResult) -> None:
+        for entry in self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+            event = entry.get_dagster_event()
+            assert isinstance(event.event_specific_data, dg.AssetCheckEvaluation)
+            self._warned += [event.event_specific_data] if event.event_specific_data.description else []
+
+
+def _told(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
+    """What checks warned of: each of its first partitions, but what was not known only once for each source."""
+    of_references = [evaluation for evaluation in warned if evaluation.check_name == REFERENCES]
+    others: dict[dg.AssetCheckKey, list[str]] = {}
+    for evaluation in warned:
+        if evaluation.check_name != REFERENCES:
+            others.setdefault(evaluation.asset_check_key, []).append(str(evaluation.description))
+    return [*(note for check, said in others.items() for note in _first_few(check, said)), *notes(of_references)]
+
+
+def _first_few(check: dg.AssetCheckKey, said: Sequence[str]) -> list[str]:
+    """What a check said of some partitions, and where the rest of it stands."""
+    more = len(said) - _MOST_NOTES
+    rest = f"The check {check.name} of {check.asset_key.to_user_string()} warns of {more:,} partitions more."
+    return [*said[:_MOST_NOTES], *([rest] if more > 0 else [])]
+
+
+def run_range(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    assets: Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] = _ALL,
+) -> dg.ExecuteInProcessResult:
+    """Run assets in this process, for the partitions that the tags name; it may fail."""
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=assets,
+        tags={**tags, IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE)},
+        run_config={**_QUIET, **config},
+        raise_on_error=False,
+    )
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed, in a sentence."""
+    why = first_failure(result.all_events) or "see the run's log in the Dagster UI"
+    return f"The run {result.run_id} failed: {why}"

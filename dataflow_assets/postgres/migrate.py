@@ -1,0 +1,188 @@
+"""Bringing a database to the present tables, by Alembic.
+
+Here: running the migrations and making the views that follow from the tables. Not here: the migrations
+themselves (see `migrations/versions`), and the description of the tables (see `tables`).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from dataflow_assets.errors import WarehouseMismatchError
+from dataflow_assets.postgres.connection import (
+    SESSION,
+    connect,
+    execute,
+    has_table,
+    held_by,
+    identifier,
+    literal,
+    shown,
+    unavailable,
+)
+from dataflow_assets.postgres.schema import ANALYTICS, CURRENT, WAREHOUSE
+
+VERSION_TABLE = "migrations"
+_DEPENDENT_OBJECTS, _NO_VALUE, _LOCKED = "2BP01", "23502", "55P03"
+_LOCK_SECONDS = 60.0  # in which the tables must be free for a moment
+_PAUSE = 0.2  # seconds between two tries, for those who wait behind
+# Shorter than the second after which the server ends one of two sessions that wait for each other, maybe a load.
+_LOCK_TIMEOUT = sa.text("SET LOCAL lock_timeout = '800ms'")
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))")
+
+
+def upgrade(url: str) -> bool:
+    """Run the migrations that the database lacks, all in one transaction; whether there were any.
+
+    It begins between two loads, which wait for its end, and keeps nobody waiting for more than a moment before.
+
+    Raises:
+        WarehouseUnavailableError: the database does not answer.
+        LockTimeoutError: the tables were never free; it names who holds them.
+        WarehouseMismatchError: the database was made by a newer version of this program, somebody's own view reads
+            a view that must be made again, or rows have no value of a column that is required now.
+    """
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
+    try:
+        return _between_loads(engine)
+    except sa.exc.OperationalError as error:
+        raise unavailable(url, error.orig or error) from None
+    except sa.exc.IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) != _NO_VALUE:
+            raise
+        raise WarehouseMismatchError(
+            f"The tables of the database at {shown(url)} have rows without a value of a column that is required now "
+            f"({str(error.orig).strip()}). Nothing was changed: declare it as nullable and generate the migration "
+            "again; require it once every file with a value of it has been loaded."
+        ) from None
+    except sa.exc.InternalError as error:
+        if getattr(error.orig, "pgcode", None) != _DEPENDENT_OBJECTS:
+            raise
+        raise WarehouseMismatchError(
+            f"The tables of the database at {shown(url)} cannot be changed while others depend on them "
+            f"({' '.join(str(error.orig).splitlines()[:2])}); drop those, upgrade, and make them again."
+        ) from None
+
+
+def _between_loads(engine: sa.Engine) -> bool:
+    """Try until nobody holds a lock on a table, as loads and readers do."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            with engine.begin() as connection:
+                return _upgrade(connection)
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "pgcode", None) != _LOCKED:
+                raise
+        if time.monotonic() > deadline:
+            raise held_by("A table that is to be changed", _holders(engine))
+        time.sleep(_PAUSE)
+
+
+def _holders(engine: sa.Engine) -> list[str]:
+    """The sessions that hold locks on tables."""
+    with engine.connect() as connection:
+        tables = ", ".join(f"{literal(table)}::regclass" for table in _tables(connection))
+        found = connection.exec_driver_sql(
+            f"SELECT {SESSION.replace('%', '%%')} FROM pg_stat_activity "  # noqa: S608
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            f"AND pid IN (SELECT pid FROM pg_locks WHERE relation IN ({tables}) AND granted) ORDER BY xact_start, pid"
+        )
+        return list(found.scalars())
+
+
+def require_current(url: str) -> None:
+    """Check that a database has the tables of this version of the program, changing nothing.
+
+    Raises:
+        WarehouseUnavailableError: the database does not answer.
+        WarehouseMismatchError: it has other tables, or none.
+    """
+    head = ScriptDirectory.from_config(configuration()).get_current_head()
+    with connect(url) as connection:
+        table = identifier(WAREHOUSE, VERSION_TABLE)
+        now = execute(connection, f"SELECT version_num FROM {table}") if has_table(connection, table) else []  # noqa: S608
+    if now != [(head,)]:
+        raise WarehouseMismatchError(
+            f"The database at {shown(url)} does not have the present tables; run `dataflow init-db` first."
+        )
+
+
+def configuration(connection: sa.Connection | None = None) -> Config:
+    """Alembic's configuration for our migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: sa.Connection) -> bool:
+    config = configuration(connection)
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
+    connection.execute(_LOCK)
+    now = MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE, "version_table_schema": WAREHOUSE}
+    ).get_current_revision()
+    if now == head:
+        return False
+    if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
+        raise WarehouseMismatchError(
+            f"The database is at revision {now}, which this version of the program does not know; update the program."
+        )
+    _lock_tables(connection)
+    command.upgrade(config, "head")
+    return True
+
+
+def _lock_tables(connection: sa.Connection) -> None:
+    """Take the locks of all tables before anything is done, and wait for none of them for long."""
+    connection.execute(_LOCK_TIMEOUT)
+    # A load holds the table that it belongs to, so that those of the days, which are many, need no lock.
+    if tables := _tables(connection):
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(f'ONLY {table}' for table in tables)}")
+
+
+def _tables(connection: sa.Connection) -> list[str]:
+    """The quoted names of the tables that the database has."""
+    names_in = sa.inspect(connection).get_table_names
+    return [identifier(schema, table) for schema in (WAREHOUSE, ANALYTICS) for table in names_in(schema)]
+
+
+@contextmanager
+def views_aside(connection: sa.Connection) -> Iterator[None]:
+    """Drop the views of the snapshot tables, and make them again of what the block leaves.
+
+    A column that a view reads cannot be changed.
+    """
+    for source in _snapshot_tables(connection):
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {identifier(WAREHOUSE, source)}")
+    yield
+    for source, columns in _snapshot_tables(connection).items():
+        connection.exec_driver_sql(_view(source, columns))
+
+
+def _snapshot_tables(connection: sa.Connection) -> dict[str, list[str]]:
+    """The snapshot sources that the database has tables of, by name, and the columns of the table behind the view."""
+    inspector = sa.inspect(connection)
+    tables = [table for table in inspector.get_table_names(WAREHOUSE) if table.endswith(CURRENT)]
+    return {
+        table.removesuffix(CURRENT): [column["name"] for column in inspector.get_columns(table, WAREHOUSE)]
+        for table in tables
+    }
+
+
+def _view(source: str, columns: list[str]) -> str:
+    """The table of a snapshot source as people query it: present keys were last seen on the newest day."""
+    newest = f"SELECT newest_day FROM {identifier(WAREHOUSE, 'snapshots')} WHERE source = {literal(source)}"  # noqa: S608
+    shown_as = {"last_seen": f"coalesce(last_seen, ({newest})) AS last_seen"}
+    selected = ", ".join(shown_as.get(column, identifier(column)) for column in columns)
+    view, table = identifier(WAREHOUSE, source), identifier(WAREHOUSE, source + CURRENT)
+    return f"CREATE VIEW {view} AS SELECT {selected} FROM {table}"  # noqa: S608

@@ -1,0 +1,28 @@
+"""One of Dagster's own processes, which logs as the platform does:
+`python -m dataflow_assets.runtime.dagster_process dagster-daemon run …`.
+
+Here: the options that say so, and keeping secrets out of it. Not here: which processes there are (see `platform`).
+"""
+
+import sys
+from importlib.metadata import entry_points
+
+from dataflow_assets.core.logging import is_terminal, mask_records
+from dataflow_assets.settings import load_settings
+
+_LEVELS = {"dagster-webserver": "--dagster-log-level"}  # the name of the option, where it is another
+
+
+def _main() -> None:
+    name, *arguments = sys.argv[1:]
+    settings = load_settings()
+    mask_records(settings)
+    form = "colored" if is_terminal() else "json"
+    level = _LEVELS.get(name, "--log-level")
+    sys.argv = [name, *arguments, "--log-format", form, level, settings.log_level.lower()]
+    (script,) = entry_points(group="console_scripts", name=name)
+    sys.exit(script.load()())
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,119 @@
+"""Dagster's instance, which keeps its runs and events in the same PostgreSQL as the warehouse.
+
+Here: where the instance is stored, and opening it. Not here: the processes that work for it (`platform`).
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster_postgres import DagsterPostgresStorage
+
+from dataflow_assets.errors import NotFoundError
+from dataflow_assets.runtime.process_group import is_listening
+from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.warehouse.bootstrap import database_url
+
+_CONFIG = Path(__file__).parents[2] / "dagster.yaml"
+_UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+_TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
+_SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
+
+
+class WarehouseStorage(DagsterPostgresStorage):
+    """Runs, events and schedules in the database of the settings: dagster.yaml names no server."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """It takes no configuration: `DATABASE_URL` and `DATAFLOW_HOME` say everything."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
+        """Open the storage; the embedded server is started if it is the one to use."""
+        return cls(postgres_url=database_url(load_settings()), inst_data=inst_data)
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make DAGSTER_HOME with the current dagster.yaml in it."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    target = settings.dagster_home / _CONFIG.name
+    if not _CONFIG.exists():
+        raise NotFoundError(
+            f"{_CONFIG} does not exist: install DataFlow Assets from a checkout (`uv sync`), or restore it"
+        )
+    if target.exists() and target.read_bytes() == _CONFIG.read_bytes():
+        return
+    draft = target.with_suffix(f".{os.getpid()}")
+    shutil.copyfile(_CONFIG, draft)
+    draft.replace(target)
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """The instance of these settings, for work in this process; what it starts finds the same one."""
+    prepare_home(settings)
+    with _environment(environment(settings)), DagsterInstance.get() as instance:
+        # Hold connections open, as the webserver does: by default each event opens one of its own.
+        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=4)
+        yield instance
+
+
+def fail_stranded_runs(instance: DagsterInstance) -> None:
+    """Mark the runs as failed whose code server is gone: killed with it, they cannot say so and would block others."""
+    for record in runs_under_way(instance):
+        if is_stranded(record.dagster_run):
+            message = "The platform was stopped while this run was under way."
+            instance.report_run_failed(record.dagster_run, message)
+
+
+def forget_future_ticks(instance: DagsterInstance) -> None:
+    """Let the sensors look again at once where the clock was set back: else they wait until their last tick is past."""
+    for state in instance.all_instigator_state():
+        data: Any = state.instigator_data
+        last = [getattr(data, name, None) or 0.0 for name in _TICKS]
+        if max(last) > time.time():
+            instance.update_instigator_state(state.with_data(data._replace(**dict.fromkeys(_TICKS))))
+
+
+def runs_under_way(instance: DagsterInstance) -> Sequence[RunRecord]:
+    """The runs that have started and not ended, as far as they could say so."""
+    return instance.get_run_records(RunsFilter(statuses=list(_UNDER_WAY)))
+
+
+def is_stranded(run: DagsterRun) -> bool:
+    """Whether the code server on this machine that was to make a run is gone."""
+    server = json.loads(run.tags.get(_SERVER_TAG, "{}"))
+    return server.get("host") == "127.0.0.1" and not is_listening(int(server["port"]))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What other processes need to find the same instance and the same home, wherever they start."""
+    named = {} if settings.database_url is None else {"DATABASE_URL": settings.database_url.get_secret_value()}
+    return named | {
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "DATAFLOW_HOME": str(settings.home),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        # The materializations of a range are stored together: 400 of them one by one take ten seconds.
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
+    }
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,156 @@
+"""Keeps a group of processes alive together, and ends all of them together.
+
+A process of its own, `python -m dataflow_assets.runtime.process_group`, that leads the group. Its standard input
+names the parts in one line of JSON and then stays open as long as they are wanted: the kernel closes it however
+the process at the other end dies. It ends the group when that happens, on a signal, or when a part ends, and
+says on standard output which part that was. The last thing it does is to kill its group, itself included.
+
+Here: starting, watching and ending. Not here: what the parts are (`platform`). Standard library only.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ASKED_SECONDS = 10.0
+_ABANDONED_SECONDS = 2.5
+_LOOK_SECONDS = 0.05
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process. If it has a port, the next part starts when it listens there."""
+
+    name: str
+    command: Sequence[str]
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """Why everything ends, and how long the parts may take for it."""
+
+    reason: str
+    seconds: float
+
+
+def start(parts: Sequence[Part], environment: dict[str, str], inherited: int) -> subprocess.Popen[bytes]:
+    """Start a keeper for these parts, which inherits one descriptor. They live until its standard input is closed."""
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        pass_fds=(inherited,),
+        start_new_session=True,
+    )
+    assert keeper.stdin
+    keeper.stdin.write(json.dumps([asdict(part) for part in parts]).encode() + b"\n")
+    keeper.stdin.flush()
+    return keeper
+
+
+@contextlib.contextmanager
+def caught(*numbers: signal.Signals) -> Iterator[int]:
+    """A descriptor that receives one byte, its number, for each of these signals, which do nothing else."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    before = signal.set_wakeup_fd(writer)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def is_listening(port: int) -> bool:
+    """Whether something accepts connections on this port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _keep(parts: Sequence[Part], lifeline: int) -> End:
+    waiting, running = list(parts), dict[str, subprocess.Popen[bytes]]()
+    port: int | None = None
+    with caught(signal.SIGCHLD, *STOP_SIGNALS) as signals:
+        while True:
+            if waiting and (port is None or is_listening(port)):
+                part = waiting.pop(0)
+                running[part.name] = subprocess.Popen(part.command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+                port = part.port
+                continue
+            ready, _, _ = select.select([lifeline, signals], [], [], _LOOK_SECONDS if waiting else None)
+            if lifeline in ready:
+                return End("", _ABANDONED_SECONDS)
+            if signals in ready and (end := _end_for(os.read(signals, 4096), running)):
+                return end
+
+
+def _end_for(signals: bytes, running: dict[str, subprocess.Popen[bytes]]) -> End | None:
+    if set(signals) & {*STOP_SIGNALS}:
+        return End("", _ASKED_SECONDS)
+    for name, process in running.items():
+        if process.poll() is not None:
+            return End(f"the {name} ended with code {process.returncode}", _ASKED_SECONDS)
+    return None
+
+
+def _end_group(seconds: float) -> None:
+    """Ask every process of the group to end, wait, and kill what is left, this process included."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    _adopt_orphans()
+    os.killpg(0, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _has_children():
+        time.sleep(_LOOK_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of the processes whose parent ends before them, so that they can be waited for."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _has_children() -> bool:
+    """Whether a child in this group lives; the dead are buried."""
+    try:
+        while os.waitpid(0, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _main() -> None:
+    end = End("the process that keeps them failed", _ABANDONED_SECONDS)
+    try:
+        parts = [Part(**part) for part in json.loads(sys.stdin.buffer.readline() or b"[]")]
+        end = _keep(parts, sys.stdin.fileno())
+    finally:
+        _tell(end)
+        _end_group(end.seconds)
+
+
+def _tell(end: End) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        os.write(sys.stdout.fileno(), f"{end.reason}\n".encode())
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,214 @@
+"""`dataflow up`: the whole platform on this machine, as one thing to start and one thing to stop.
+
+Here: which processes it consists of, and waiting for them. Not here: how they live and die together
+(`keeper`), and what they run (`definitions`).
+"""
+
+import contextlib
+import http
+import http.client
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import sqlalchemy as sa
+from dagster import DagsterInstance
+
+from dataflow_assets.core.logging import said as log_line
+from dataflow_assets.errors import DataFlowError
+from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.connection import shown, unavailable
+from dataflow_assets.postgres.embedded import locks
+from dataflow_assets.runtime import dagster_process, process_group
+from dataflow_assets.runtime.instance import environment, fail_stranded_runs, forget_future_ticks, open_instance
+from dataflow_assets.settings import Settings
+from dataflow_assets.warehouse.bootstrap import database_url
+
+_HOST = "127.0.0.1"
+_LOCATION = "dataflow_assets"
+_READY_SECONDS = 180.0
+_LOOK_SECONDS = 0.1
+_EARLIER_SECONDS = 6.0
+_UP_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('up', 0))")  # as long as the connection lasts
+_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+_CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
+
+
+def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definitions") -> int:
+    """Run the code server, the UI on this port and the daemon until a signal comes or one of them ends.
+
+    Returns:
+        The exit code: 0 after a signal, 1 if a part ended by itself.
+
+    Raises:
+        DataFlowError: the port is in use, or the UI does not answer.
+    """
+    _check_free(port)
+    alone = _lock(settings.home)
+    try:
+        # One process makes the tables, before several use them.
+        with (
+            _only_one(settings),
+            open_instance(settings) as instance,
+            process_group.caught(*process_group.STOP_SIGNALS) as signals,
+        ):
+            fail_stranded_runs(instance)
+            forget_future_ticks(instance)
+            known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | environment(settings)
+            process = process_group.start(_parts(settings, port, module), known, alone)
+            return _run(process, port, signals, instance)
+    finally:
+        embedded.release(settings.home)
+        os.close(alone)
+
+
+def _lock(home: Path) -> int:
+    """Be the only one for this home; the processes of one that was killed get the time to end."""
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        return locks.lock(home / "up.lock", time.monotonic() + _EARLIER_SECONDS)
+    except TimeoutError:
+        raise DataFlowError(
+            f"`dataflow up` already runs for {home}: use that one, stop it, or set another DATAFLOW_HOME"
+        ) from None
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Be the only one for this database: from another home or machine two daemons would ask for each run twice."""
+    if settings.database_url is None:  # it belongs to the home
+        yield
+        return
+    url, deadline = database_url(settings), time.monotonic() + _EARLIER_SECONDS
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg2"),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"application_name": "dataflow up", "options": _KEEPALIVES},
+    )
+    try:
+        connection = engine.connect()
+    except sa.exc.OperationalError as error:
+        raise unavailable(url, error.orig or error) from None
+    with connection:
+        while not connection.execute(_UP_LOCK).scalar():
+            if time.monotonic() > deadline:
+                raise DataFlowError(
+                    f"`dataflow up` already runs for the database at {shown(url)}, from another home or on another "
+                    "machine: use that one, stop it, or set another DATABASE_URL"
+                )
+            time.sleep(_LOOK_SECONDS)
+        yield
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise DataFlowError(
+                f"port {port} on {_HOST} cannot be used ({error.strerror}): "
+                "stop what uses it, or choose another with --port"
+            ) from None
+
+
+def _parts(settings: Settings, port: int, module: str) -> list[process_group.Part]:
+    code_port = _free_port()
+    workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
+    start = (sys.executable, "-m", dagster_process.__name__)
+    code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    return [
+        process_group.Part("code server", (*code, "--location-name", _LOCATION), code_port),
+        process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
+        process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_workspace(path: Path, code_port: int) -> Path:
+    server = {"grpc_server": {"host": _HOST, "port": code_port, "location_name": _LOCATION}}
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML
+    draft.replace(path)
+    return path
+
+
+def _run(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
+    try:
+        return _watch(process, port, signals, instance)
+    finally:
+        _end(process)
+
+
+def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
+    """Tell when the UI answers; return when a signal came or the keeper ends. The clock may be set back meanwhile."""
+    assert process.stdout
+    said = process.stdout.fileno()
+    answers, deadline, ahead = False, time.monotonic() + _READY_SECONDS, _seconds_ahead()
+    while True:
+        ready, _, _ = select.select([said, signals], [], [], _CLOCK_SECONDS if answers else _LOOK_SECONDS)
+        before, ahead = ahead, _seconds_ahead()
+        if ahead < before - _SET_BACK_SECONDS:
+            sentence = "dataflow up: the clock was set back; the sensors go on as if it had not been"
+            _say(log_line(sentence, logging.WARNING), sys.stderr)
+            with contextlib.suppress(Exception):  # the next start does it
+                forget_future_ticks(instance)
+        if signals in ready:
+            process.send_signal(signal.SIGTERM)
+            return 0
+        if said in ready:
+            reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
+            sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands above"
+            _say(log_line(sentence, logging.ERROR), sys.stderr)
+            return 1
+        if not answers and (answers := _answers(port)):
+            _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)
+        elif not answers and time.monotonic() > deadline:
+            raise DataFlowError(f"the UI did not answer on port {port} within {_READY_SECONDS:.0f} seconds")
+
+
+def _seconds_ahead() -> float:
+    """How far the clock is ahead of the time that nobody sets."""
+    return time.time() - time.monotonic()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let go of the keeper, wait for it, and make sure that nothing of its group is left if it was killed."""
+    assert process.stdin
+    assert process.stdout
+    process.stdin.close()
+    process.wait()
+    process.stdout.close()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _say(sentence: str, stream: TextIO) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(sentence, file=stream, flush=True)

@@ -1,0 +1,245 @@
+"""What a source declaration may say.
+
+Here: the value objects that a file in this package fills in. Not here: any source, and anything that
+reads bytes, talks to a database or knows Dagster.
+"""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal, get_args
+
+import dataframely as dy
+import polars as pl
+
+from dataflow_assets.sources.column_types import refused
+
+_TAKEN = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
+    *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
+    *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
+}
+_TABLES = ("rejects",)  # of the lake, beside the sources'
+_Encoding = Literal["utf-8", "utf-16", "latin-1"]
+_FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Csv:
+    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
+
+    Without a `header` line the columns are those of the schema, in its order. With `strip` the blanks around names and
+    values do not belong to them, whether in quotes or not.
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    header: bool = True
+    encoding: _Encoding = "utf-8"
+    strip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.encoding not in (known := get_args(_Encoding)):
+            raise ValueError(f"CSV cannot be read in the encoding {self.encoding!r}; use one of {', '.join(known)}")
+
+    @property
+    def suffix(self) -> str:
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".tsv" if self.delimiter == "\t" else ".csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Json:
+    """One JSON array of objects, each a row; or, as `lines`, a line for each object.
+
+    `paths` maps a column to the JSON path of its value, read as text (a path with `[*]` gives a list of
+    texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
+    columns of `paths`, for what a path cannot say.
+    """
+
+    paths: Mapping[str, str]
+    derived: Mapping[str, pl.Expr] = field(default_factory=dict)
+    lines: bool = False
+
+    @property
+    def keys(self) -> set[str] | None:
+        """The keys of an object that the paths begin with; None where one may read any key."""
+        found = [_FIRST_KEY.match(path) for path in self.paths.values()]
+        return {key[1] or key[2] for key in found if key} if all(found) else None
+
+    @property
+    def suffix(self) -> str:
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".jsonl" if self.lines else ".json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parquet:
+    """A Parquet file; columns are matched by name, and have the declared types."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending that a landed object of this format has, that of a packing aside."""
+        return ".parquet"
+
+
+Reader = Csv | Json | Parquet
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values another source's column should have, in any upper and lower case.
+
+    A row that names what is unknown there is kept; a check counts it and warns.
+    """
+
+    column: str
+    source: str
+    to_column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectLimit:
+    """How much of a delivery may be rejected before all of it is held back, until someone releases it.
+
+    It is held where more than `count` of its rows are rejected and these are more than `share` of all. By a share alone
+    two broken rows would hold a file of five, which anyone can look through; by a count alone a file of millions
+    would be held for its usual few.
+    """
+
+    share: float = 0.2
+    count: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1 or self.count < 0:
+            raise ValueError(f"a reject limit has a share from 0 to 1 and a count from 0, not {self}")
+
+    def is_exceeded(self, *, rejected: int, delivered: int) -> bool:
+        """Whether a delivery with so many rejected rows is held."""
+        return rejected > self.count and rejected > self.share * delivered
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """What arrives under one name: its typed columns, how it is read and what identifies a row.
+
+    `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
+    its `reject_limit` is held back.
+    """
+
+    name: str
+    singular: str
+    description: str
+    owner: str
+    schema: type[dy.Schema]
+    reader: Reader
+    key: tuple[str, ...]
+    time_formats: tuple[str, ...] = ("%+",)
+    time_zone: str = "UTC"
+    references: tuple[Reference, ...] = ()
+    reject_limit: RejectLimit = RejectLimit()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
+            raise ValueError(f"a source cannot be named {self.name!r}: use small letters, and not {_TABLES[0]!r}")
+        for problem in (*self._wrong_columns(), *self._wrong_key()):
+            raise ValueError(f"source {self.name}: {problem}")
+
+    def _wrong_columns(self) -> Iterator[str]:
+        columns = self.schema.columns()
+        if taken := sorted(name for name in columns if name.lower() in _TAKEN):
+            yield f"the platform has columns of the names {taken} itself"
+        if len({name.lower() for name in columns}) < len(columns):
+            yield "two columns differ by upper and lower case alone"
+        yield from refused(columns)
+        if isinstance(self.reader, Json) and (
+            unread := set(columns).difference(self.reader.paths, self.reader.derived)
+        ):
+            yield f"the reader says nothing of the columns {sorted(unread)}"
+
+    def _wrong_key(self) -> Iterator[str]:
+        columns = self.schema.columns()
+        for part in self.key:
+            column = columns.get(part)
+            if column is None:
+                yield f"key column {part!r} is not in the schema"
+            elif column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64 | dy.List | dy.Struct):
+                yield f"key column {part!r} may be neither nullable nor a float, a list or a struct"
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of what the warehouse's rows depend on: columns, types and key."""
+        columns = {name: str(column.dtype) for name, column in self.schema.columns().items()}
+        return hashlib.blake2b(repr((columns, self.key)).encode(), digest_size=8).hexdigest()
+
+    @property
+    def reading(self) -> str:
+        """A short hash of what the lake's rows depend on: format, columns and every rule.
+
+        Where a rule is a function in Python, nobody can tell whether it is the same: another text each time.
+        """
+        derived = self.reader.derived if isinstance(self.reader, Json) else {}
+        form = (sorted(self.reader.paths.items()), self.reader.lines) if isinstance(self.reader, Json) else self.reader
+        rules = {name: rule.expr for name, rule in self.schema._validation_rules(with_cast=True).items()}
+        try:
+            said = [(name, expression.meta.serialize()) for name, expression in {**derived, **rules}.items()]
+        except pl.exceptions.ComputeError:
+            return uuid.uuid4().hex
+        facts = (self.fingerprint, form, self.time_formats, self.time_zone, self._limits(), said)
+        return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
+
+    def _limits(self) -> tuple[object, ...]:
+        """What a kind of source says beyond its columns of the rows that it accepts."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot(Source):
+    """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped.
+
+    A dump with fewer rows than `smallest_share` of those of the one before is held back: it may be cut short.
+    """
+
+    smallest_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.smallest_share <= 1:
+            raise ValueError(f"source {self.name}: the smallest share is {self.smallest_share}, not from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Events(Source):
+    """Rows that happened once, at `event_time`; one file may hold many days.
+
+    The event time is part of the key: a corrected time is a new event. An event ends at `end_time` and
+    lasts at most `longest`; a longer one is rejected.
+    """
+
+    event_time: str
+    end_time: str
+    longest: timedelta
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.event_time not in self.key:
+            raise ValueError(f"source {self.name}: the key must contain the event time {self.event_time!r}")
+        for name in (self.event_time, self.end_time):
+            column = self.schema.columns().get(name)
+            if not isinstance(column, dy.Datetime) or column.nullable:
+                raise ValueError(f"source {self.name}: {name!r} must be a Datetime column that is not nullable")
+
+    def _limits(self) -> tuple[object, ...]:
+        return (self.event_time, self.end_time, self.longest)
+
+
+def wrong_references(sources: Collection[Source]) -> Iterator[str]:
+    """A sentence for each reference from or to what none of these sources has."""
+    known = {source.name: source.schema.column_names() for source in sources}
+    for source in sources:
+        for reference in source.references:
+            for name, column in ((source.name, reference.column), (reference.source, reference.to_column)):
+                if column not in known.get(name, ()):
+                    yield f"source {source.name}: {reference} names what is not declared: {name}.{column}"

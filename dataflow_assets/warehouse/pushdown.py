@@ -1,0 +1,62 @@
+"""What a filter of a frame says of the days that have to be read for it.
+
+Here: from a Polars expression to a range of days. Not here: SQL, and reading.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date, datetime
+from itertools import permutations
+
+import polars as pl
+
+from dataflow_assets.core.time_windows import day_of
+from dataflow_assets.sources.base import Events
+
+_FROM = (operator.gt, operator.ge, operator.eq)
+_UNTIL = (operator.lt, operator.le, operator.eq)
+
+
+def day_bounds(predicate: pl.Expr, source: Events, timezone: str) -> tuple[date, date]:
+    """The first and the last day that can hold an event of which the predicate is true.
+
+    Comparisons of the event's times with an instant bound them where `&` joins them to the rest, which may say
+    what it will. An event that ends late did not start much earlier: it lasts at most `source.longest`.
+
+    Args:
+        predicate: true of the rows that are wanted.
+        source: names the times and the longest duration.
+        timezone: cuts the days.
+    """
+    starts, ends = pl.col(source.event_time), pl.col(source.end_time)
+    first, last = date.min, date.max
+    with suppress(OverflowError):  # an instant at the end of the calendar bounds nothing
+        earliest = [
+            *_instants(predicate, starts, _FROM),
+            *(end - source.longest for end in _instants(predicate, ends, _FROM)),
+        ]
+        first = max((day_of(instant, timezone) for instant in earliest), default=first)
+        last = min((day_of(instant, timezone) for instant in _instants(predicate, starts, _UNTIL)), default=last)
+    return first, last
+
+
+def _instants(
+    predicate: pl.Expr, column: pl.Expr, comparisons: tuple[Callable[..., pl.Expr], ...]
+) -> Iterator[datetime]:
+    """The instants that the column is compared with, in one of these ways, wherever the predicate is true."""
+    for part in _joined(predicate):
+        for left, right in permutations(part.meta.pop(), 2):
+            is_one = left.meta.eq(column) and any(part.meta.eq(compare(left, right)) for compare in comparisons)
+            if is_one and right.meta.is_literal() and isinstance(value := pl.select(right).item(), datetime):
+                yield value
+
+
+def _joined(predicate: pl.Expr) -> Iterator[pl.Expr]:
+    """The parts of a predicate that are all true where it is."""
+    for left, right in permutations(predicate.meta.pop(), 2):
+        if predicate.meta.eq(left & right):
+            yield from _joined(left)
+            yield from _joined(right)
+            return
+    yield predicate

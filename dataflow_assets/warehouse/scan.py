@@ -1,0 +1,137 @@
+"""Rows of the warehouse as frames.
+
+Here: what the platform's own readers ask for. Not here: statements that a user wrote (see `query`).
+
+A table is scanned: its LazyFrame reads nothing until it is collected, then asks for the columns that are used and,
+of an event table, for the days that the filters on its times leave, and hands them on in batches.
+
+Each collect reads anew what is there then. So does each place of a query where the frame stands: one that needs
+the same rows twice collects them first. As any reader does, a scan keeps its days from being swapped until its
+last batch is taken. Polars' streaming engine closes one that it needs no more (a join with nothing, a `head` after
+a filter) only at the next call of Polars.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from itertools import groupby
+
+import dataframely as dy
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from dataflow_assets.postgres.arrow import as_declared
+from dataflow_assets.postgres.connection import Connections, column_list, identifier, literal, read_batches
+from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.warehouse.events import day_versions, loaded_days
+from dataflow_assets.warehouse.pushdown import day_bounds
+from dataflow_assets.warehouse.snapshots import changed_version
+
+_EVERY_DAY = ((date.min, date.max),)
+_Where = Callable[[pl.Expr | None], str]
+
+
+def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | None = None) -> pl.LazyFrame:
+    """The rows of a source's table; the schema's columns.
+
+    Args:
+        url: of the database.
+        source: of events, or of snapshots: of these the latest values of every key ever seen.
+        timezone: cuts the days, as it does in the warehouse.
+        days: of events, those to read; all of them if None.
+    """
+    return _scan_source(Connections(url), source, timezone, days)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of a source, to be read again and again by the same connections.
+
+    `scan` gives the rows of some days, as `scan_source` does. `version` is a number that has grown when what some
+    days hold has changed since: as it was when the table was opened, so before anything is read. Of snapshots the
+    days do not matter. `loaded` are the days that hold an event; None of snapshots.
+    """
+
+    scan: Callable[[Iterable[date]], pl.LazyFrame]
+    version: Callable[[Iterable[date]], int]
+    loaded: frozenset[date] | None
+
+
+def open_table(url: str, source: Source, timezone: str) -> Table:
+    """The table of a source; the arguments are those of `scan_source`."""
+    connections, loaded = Connections(url), None
+    with connections.take() as connection:
+        if isinstance(source, Events):
+            versions = day_versions(connection, source)  # first: what is loaded meanwhile is of a later version
+            loaded = frozenset(loaded_days(connection, source))
+        else:
+            changed = changed_version(connection, source)
+
+    def version(days: Iterable[date]) -> int:
+        # Each day's number only grows, and so does their sum; a day that was never made counts nothing.
+        return sum(versions.get(day, -1) + 1 for day in days) if isinstance(source, Events) else changed + 1
+
+    return Table(partial(_scan_source, connections, source, timezone), version, loaded)
+
+
+def _scan_source(connections: Connections, source: Source, timezone: str, days: Iterable[date] | None) -> pl.LazyFrame:
+    stretches = _EVERY_DAY if days is None else tuple(_stretches(days))
+
+    def where(predicate: pl.Expr | None) -> str:
+        if not isinstance(source, Events):
+            return "true"
+        first, last = (date.min, date.max) if predicate is None else day_bounds(predicate, source, timezone)
+        return _within("event_day", [(max(first, start), min(last, end)) for start, end in stretches])
+
+    return _scan(connections, identifier(WAREHOUSE, source.name), source.schema, where)
+
+
+def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date]) -> pl.LazyFrame:
+    """The rows of some partitions of an answer (of a month: its first day), by key; the answer's columns."""
+    partition, *_ = schema.column_names()
+    where = _within(partition, list(_stretches(days)))
+    return _scan(Connections(url), identifier(ANALYTICS, name), schema, lambda _: where).sort(schema.primary_key())
+
+
+def read_tables(url: str, sources: Iterable[Source], timezone: str) -> dict[str, pl.DataFrame]:
+    """Every table of these sources, whole, by the source's name."""
+    return {source.name: scan_source(url, source, timezone).collect() for source in sources}
+
+
+def _scan(connections: Connections, table: str, schema: type[dy.Schema], where: _Where) -> pl.LazyFrame:
+    types = schema.create_empty().schema
+
+    def batches(
+        used: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        columns = used or types.names()
+        statement = f"SELECT {column_list(columns)} FROM {table} WHERE {where(predicate)}"  # noqa: S608
+        if limit is not None:
+            statement += f" LIMIT {limit}"
+        with connections.take() as connection:
+            for batch in read_batches(connection, statement):
+                rows = as_declared(batch, pl.Schema({name: types[name] for name in columns}))
+                yield rows if predicate is None else rows.filter(predicate)
+
+    return register_io_source(batches, schema=types)
+
+
+def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """The first and the last of each run of days without a gap."""
+    numbered = enumerate(sorted(set(days)))
+    for _, run in groupby(numbered, key=lambda item: item[1].toordinal() - item[0]):
+        together = [day for _, day in run]
+        yield together[0], together[-1]
+
+
+def _within(column: str, stretches: Iterable[tuple[date, date]]) -> str:
+    """A condition that holds on the days of some stretches; one that ends before it begins has none."""
+    # As ranges: PostgreSQL plans a list of days in a time that grows with their square.
+    ranges = [
+        f"{identifier(column)} BETWEEN {literal(first.isoformat())} AND {literal(last.isoformat())}"
+        for first, last in stretches
+        if first <= last
+    ]
+    return " OR ".join(ranges) or "false"

@@ -1,0 +1,124 @@
+"""The usual case of a snapshot: one dump, newer than all before, changes few rows.
+
+Here: what a newest dump changes, as a pure function of it and the present table, and writing just that. Not
+here: any other dump, for which both tables are derived again (see `snapshots`).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from dataflow_assets.postgres.arrow import as_declared, in_batches
+from dataflow_assets.postgres.connection import (
+    Connection,
+    change,
+    column_list,
+    copy_in,
+    execute,
+    identifier,
+    literal,
+    read,
+)
+from dataflow_assets.postgres.row_ids import ID
+from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
+from dataflow_assets.sources.base import Snapshot
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a newest dump changes.
+
+    `values`: rows that are new or have other values (`id` Binary, the schema's columns, `delivery`); `returned`:
+    keys that were missing and are there again; `gone`: keys that were there and are missing (`id` each).
+    """
+
+    values: pl.DataFrame
+    returned: pl.DataFrame
+    gone: pl.DataFrame
+
+
+def changes(dumped: pl.DataFrame, known: pl.DataFrame, source: Snapshot) -> Changes:
+    """Compare a newest dump with the present table.
+
+    Args:
+        dumped: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
+        known: one row per key ever seen: `id` (Binary), the schema's columns and `missing_since`.
+        source: names the columns.
+    """
+    columns = source.schema.column_names()
+    older = known.select(ID, *(pl.col(name).alias(f"{name}|known") for name in columns), is_known=pl.lit(value=True))
+    compared = dumped.join(older, on=ID, how="left")
+    differs = (pl.col(name).ne_missing(pl.col(f"{name}|known")) for name in columns)
+    is_changed = pl.any_horizontal(pl.col("is_known").is_null(), *differs)
+    was_missing = pl.col("missing_since").is_not_null()
+    return Changes(
+        values=compared.filter(is_changed).select(dumped.columns),
+        returned=known.filter(was_missing).join(dumped, on=ID, how="semi").select(ID),
+        gone=known.filter(~was_missing).join(dumped, on=ID, how="anti").select(ID),
+    )
+
+
+def add_newest(
+    connection: Connection, source: Snapshot, dumped: pl.DataFrame, *, day: date, newest_before: date
+) -> int:
+    """Bring both tables of a source from one newest dump to the next; how many rows were written.
+
+    Args:
+        connection: where, inside a transaction that holds the source's lock.
+        source: what is loaded.
+        dumped: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
+        day: the dump's delivery day.
+        newest_before: the newest delivery day of the tables as they are.
+    """
+    current, columns = identifier(WAREHOUSE, current_table(source)), column_list(source.schema.column_names())
+    known = read(connection, f"SELECT id, {columns}, missing_since FROM {current}")  # noqa: S608
+    found = changes(dumped, as_declared(known, source.schema.create_empty().schema), source)
+    day_literal, before_literal = literal(day.isoformat()), literal(newest_before.isoformat())
+    written = _write_values(connection, source, found.values, day_literal)
+    _draft(connection, "draft_returned", current, found.returned)
+    _draft(connection, "draft_gone", current, found.gone)
+    written += change(
+        connection,
+        f"UPDATE {current} AS old SET last_seen = NULL, missing_since = NULL "  # noqa: S608
+        "FROM draft_returned AS new WHERE old.id = new.id",
+    )
+    written += change(
+        connection,
+        f"UPDATE {current} AS old SET last_seen = {before_literal}, missing_since = {day_literal} "  # noqa: S608
+        "FROM draft_gone AS new WHERE old.id = new.id",
+    )
+    return written
+
+
+def _write_values(connection: Connection, source: Snapshot, values: pl.DataFrame, day: str) -> int:
+    """Close the open runs of changed keys, open new ones, and bring the latest values up to date."""
+    current = identifier(WAREHOUSE, current_table(source))
+    history = identifier(WAREHOUSE, history_table(source))
+    names = [*source.schema.column_names(), "delivery"]
+    columns = column_list(names)
+    new = ", ".join(f"new.{identifier(name)}" for name in names)
+    _draft(connection, "draft_values", current, values)
+    written = change(
+        connection,
+        f"UPDATE {history} AS old SET valid_to = {day} FROM draft_values AS new "  # noqa: S608
+        "WHERE old.id = new.id AND old.valid_to IS NULL",
+    )
+    written += change(
+        connection,
+        f"INSERT INTO {history} (id, valid_from, {columns}) SELECT id, {day}, {columns} FROM draft_values",  # noqa: S608
+    )
+    return written + change(
+        connection,
+        f"MERGE INTO {current} AS old USING draft_values AS new ON old.id = new.id "  # noqa: S608
+        f"WHEN MATCHED THEN UPDATE SET ({columns}) = ({new}) "
+        f"WHEN NOT MATCHED THEN INSERT (id, {columns}, first_seen) VALUES (new.id, {new}, {day})",
+    )
+
+
+def _draft(connection: Connection, name: str, table: str, rows: pl.DataFrame) -> None:
+    """A table of this transaction's own that holds rows with columns of another table."""
+    like = f"SELECT {column_list(rows.columns)} FROM {table} WITH NO DATA"  # noqa: S608
+    execute(connection, f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {like}")
+    copy_in(connection, None, name, in_batches(rows))
+    execute(connection, f"ANALYZE {name}")

@@ -1,0 +1,82 @@
+"""What the platform says on standard error: as JSON, and without secrets."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from dataflow_assets.core.logging import mask_records, said
+from dataflow_assets.settings import load_settings
+
+SECRETS = {
+    "DATABASE_URL": "postgresql://loader:p%40ss-word@db.example/warehouse",
+    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG",
+    "AWS_SESSION_TOKEN": "session-token-1",
+    "SENTRY_DSN": "https://0123456789abcdef@sentry.example/42",
+    "SMTP_URL": "smtp://mailer:letter-box@mail.example:587",
+    "DATAFLOW_ALERT_WEBHOOK": "https://hooks.example/services/T000/B000/secret",
+    "REDIS_URL": "redis://:red-is-it@redis.example:6379/0",
+    "SECRET_KEY": "signs-tokens",
+}
+HIDDEN = (
+    *("p%40ss-word", "p@ss-word", "wJalrXUtnFEMI/K7MDENG", "session-token-1", "0123456789abcdef", "letter-box"),
+    *("/services/T000/B000/secret", "red-is-it", "signs-tokens"),
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(clean_environment: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        clean_environment.setenv(name, value)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What a logger of somebody else writes in a process whose records are masked."""
+    before, stream = logging.getLogRecordFactory(), io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("somebody.else")
+    logger.addHandler(handler)
+    mask_records(load_settings())
+    yield stream
+    logging.setLogRecordFactory(before)
+    logger.removeHandler(handler)
+
+
+def test_no_secret_is_said() -> None:
+    line = said(f"failed with {' '.join(SECRETS.values())} and {' '.join(HIDDEN)}", logging.ERROR)
+    assert [hidden for hidden in HIDDEN if hidden in line] == []
+    assert "AKIAEXAMPLE" in line
+
+
+def test_what_is_no_secret_is_said_as_it_is() -> None:
+    sentence = "loader cannot reach db.example/warehouse"
+    assert json.loads(said(sentence))["event"] == sentence
+
+
+def test_a_sentence_is_a_line_of_json() -> None:
+    line = json.loads(said('two\n"lines"', logging.WARNING))
+    assert line.pop("timestamp").endswith("+00:00")
+    assert line == {"level": "warning", "logger": "dataflow", "event": 'two\n"lines"'}
+
+
+def test_no_logger_writes_a_secret(log: io.StringIO) -> None:
+    logger = logging.getLogger("somebody.else")
+    logger.warning("connecting to %s as %s", SECRETS["DATABASE_URL"], "loader")
+    try:
+        raise OSError(f"Max retries exceeded with url: {HIDDEN[6]}")
+    except OSError:
+        logger.exception("the webhook")
+    written = log.getvalue()
+    assert "connecting to ******** as loader" in written
+    assert "the webhook\nTraceback" in written
+    assert "OSError: Max retries exceeded with url: ********" in written
+    assert [hidden for hidden in HIDDEN if hidden in written] == []
+
+
+def test_settings_that_cannot_be_used_are_told_all_the_same(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("DATAFLOW_TIMEZONE", "Nowhere")
+    assert json.loads(said("it is so"))["event"] == "it is so"

@@ -1,0 +1,199 @@
+"""Merging and deleting files of the lake changes nothing that anyone reads, and nothing that the log says."""
+
+import os
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import obstore
+import polars as pl
+import pytest
+
+from dataflow_assets.core.cleanup import Freed
+from dataflow_assets.lake.delta import maintenance
+from dataflow_assets.lake.delta.maintenance import delete_unused_files, merge_small_files
+from dataflow_assets.lake.delta.table import (
+    LakeConflictError,
+    LakeTable,
+    files_of,
+    rejects_table,
+    rows_table,
+    staged_rows,
+)
+from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.staging import Staging
+from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources import find_source
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land
+
+STREAMS, USERS = find_source("streams"), find_source("users")
+NOW, DAY = timedelta(0), timedelta(days=1)
+
+
+def _deliver(storage: Storage, name: str, hours: int, *, day: int = 1) -> Delivery:
+    lines = [
+        f"A,{name}@x,1,2021-12-{day:02}T{hour:02}:00:00Z,2021-12-{day:02}T{hour:02}:30:00Z" for hour in range(hours)
+    ]
+    content = "\n".join(["movie_title,user_email,size_mb,start_at,end_at", *lines, "broken"]) + "\n"
+    delivery = land(storage, STREAMS, f"{name}.csv", content)
+    assert take_in(storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
+    return delivery
+
+
+@pytest.fixture
+def table(storage: Storage) -> LakeTable:
+    return rows_table(storage, STREAMS)
+
+
+def _split(table: LakeTable, delivery: Delivery) -> None:
+    """Write a file for each row of a delivery."""
+    base = table.open()
+    rows = table.scan().filter(pl.col("delivery") == delivery.id).collect()
+    files = files_of(base, delivery)
+    table.exchange(base, delivery.id, files, [action for row in rows.iter_slices(1) for action in table.stage(row)])
+
+
+def _rows(table: LakeTable, version: int | None = None) -> list[tuple[object, ...]]:
+    return table.scan(version).sort("object", "position").collect().rows()
+
+
+def _objects(table: LakeTable) -> int:
+    pages = obstore.list(table.storage.store, f"lake/{table.name}/")
+    return sum(meta["path"].endswith(".parquet") for page in pages for meta in page if "_delta_log" not in meta["path"])
+
+
+def _age(path: Path) -> None:
+    os.utime(path, (time.time() - 3 * 86_400,) * 2)
+
+
+# merging
+
+
+def test_small_files_of_a_delivery_become_one_with_the_same_rows(storage: Storage, table: LakeTable) -> None:
+    first, second = _deliver(storage, "a", 5), _deliver(storage, "b", 3)
+    _split(table, first)
+    before, intakes = _rows(table), list(table.all_intakes())
+    freed = merge_small_files(table)
+    assert (freed.count, freed.size > 0) == (5, True)
+    assert _rows(table) == before
+    assert [files_of(table.open(), each)["num_records"].to_list() for each in (first, second)] == [[5], [3]]
+    assert list(table.all_intakes()) == intakes
+    assert [table.last_intake(table.open(), each)[0] for each in (first, second)] == [1, 2]
+    version = table.open().version()
+    assert merge_small_files(table).count == 0
+    assert table.open().version() == version, "nothing to do is no commit"
+
+
+def test_a_merged_file_has_no_more_rows_than_one_is_written_with(
+    local_storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "_MOST_ROWS", 3)
+    table = rows_table(local_storage, STREAMS)
+    delivery = _deliver(local_storage, "a", 7)
+    _split(table, delivery)
+    merge_small_files(table)
+    assert sorted(files_of(table.open())["num_records"]) == [1, 3, 3]
+    assert merge_small_files(table).count == 0
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(local_storage: Storage) -> None:
+    table = rows_table(local_storage, STREAMS)
+    _split(table, _deliver(local_storage, "a", 5))
+    version = table.open().version()
+    found = merge_small_files(table, dry_run=True), delete_unused_files(table, NOW, dry_run=True)
+    assert (table.open().version(), _objects(table)) == (version, 6)
+    assert found == (merge_small_files(table), Freed("replaced or left files, lake/streams", 1, found[1].size))
+
+
+def test_what_is_replaced_while_it_is_merged_stays_replaced(local_storage: Storage) -> None:
+    """Whichever commits first, the other gives way: two files with the same rows would both be read."""
+    table = rows_table(local_storage, STREAMS)
+    _split(table, _deliver(local_storage, "a", 5))
+    [(delivery, files)] = maintenance._small_files(base := table.open())
+    merged = table.stage_merged(files)
+    _deliver(local_storage, "a", 2)
+    with pytest.raises(LakeConflictError):
+        table.exchange(base, delivery, files, [merged])
+    assert len(_rows(table)) == 2
+    assert not maintenance._merge(table, delivery, files), "these files are gone"
+
+
+def test_what_is_merged_while_it_is_replaced_is_replaced(local_storage: Storage) -> None:
+    table = rows_table(local_storage, STREAMS)
+    first, other = _deliver(local_storage, "a", 5), _deliver(local_storage, "b", 3)
+    _split(table, first)
+    late = table.open()
+    assert merge_small_files(table).count == 5
+    staged = list(table.stage(table.scan().head(2).collect()))
+    with pytest.raises(LakeConflictError):
+        table.commit(late, first, staged, {})
+    assert len(_rows(table)) == 8
+    table.commit(late, other, [], {})
+    assert len(_rows(table)) == 5, "another object does not mind"
+
+
+def test_a_delivery_that_comes_during_a_merge_is_taken_in(
+    local_storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intake whose commit conflicts with the merge reads the object again."""
+    table = rows_table(local_storage, STREAMS)
+    _split(table, _deliver(local_storage, "a", 5))
+    read, merges = Staging.read, []
+
+    def reading(self: Staging, path: Path) -> None:
+        merges.append(merge_small_files(table).count)
+        read(self, path)
+
+    monkeypatch.setattr(Staging, "read", reading)
+    _deliver(local_storage, "a", 2)
+    assert merges == [5, 0]
+    assert len(_rows(table)) == 2
+
+
+def test_files_without_rows_keep_their_meaning(local_storage: Storage) -> None:
+    key = land(local_storage, USERS, "a.csv", "email,first_name,last_name\n").object
+    take_in(local_storage, USERS, key, "UTC", first_day=FIRST_DAY, release=True)
+    table = rows_table(local_storage, USERS)
+    told = table.dumps(table.open().version())
+    assert told.released == {date(2021, 12, 1)}
+    assert merge_small_files(table).count == 0
+    delete_unused_files(table, NOW)
+    assert table.dumps(table.open().version()) == told
+
+
+# deleting
+
+
+def test_replaced_files_go_after_their_time_and_a_reader_within_it_reads_on(storage: Storage, table: LakeTable) -> None:
+    _deliver(storage, "a", 5)
+    version, before = table.open().version(), _rows(table)
+    reader = table.scan()
+    _deliver(storage, "a", 2)
+    rejects, told = rejects_table(storage), list(table.all_intakes())
+    assert [delete_unused_files(each, DAY).count for each in (table, rejects)] == [0, 0]
+    assert reader.sort("object", "position").collect().rows() == _rows(table, version) == before
+    assert [delete_unused_files(each, NOW).count for each in (table, rejects)] == [1, 1]
+    assert [delete_unused_files(each, NOW).count for each in (table, rejects)] == [0, 0]
+    assert (len(_rows(table)), _objects(table), rejects.scan().collect().height) == (2, 1, 1)
+    assert list(table.all_intakes()) == told
+    assert table.open().version() == 2, "nobody needs a commit that says so"
+
+
+def test_what_a_killed_writer_left_goes_after_its_time(local_storage: Storage) -> None:
+    table = rows_table(local_storage, STREAMS)
+    delivery = _deliver(local_storage, "a", 3)
+    staged = list(table.stage(table.scan().collect()))
+    folder = Path(table.uri)
+    left = [folder / action.path for action in staged]
+    left += [folder / "x.parquet#1", folder / "_delta_log" / "_commit_0f.json.tmp"]
+    for path in left[1:]:
+        path.write_text("half")
+    assert delete_unused_files(table, DAY).count == 0, "somebody may be writing still"
+    for path in left:
+        _age(path)
+    freed = delete_unused_files(table, DAY)
+    assert (freed.count, freed.size) == (3, 8 + sum(path.size for path in staged))
+    assert not any(path.exists() for path in left)
+    assert staged_rows(staged) == len(_rows(table)) == 3
+    assert table.last_intake(table.open(), delivery)[0] == 1

@@ -1,0 +1,144 @@
+"""Files in every packing and encoding: the same rows as the plain file has, and nothing left behind."""
+
+import gzip
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers import Content, Reject, archives, check_format, read_file
+from dataflow_assets.sources.base import Csv, Source
+from dataflow_assets_tests.lake.readers.packing import COLUMNS, FORMATS, PACKED, ROWS, USERS, delimited, users, zipped
+
+Row = tuple[str | None, ...]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def _read(content: Content) -> tuple[list[tuple[int, Row]], list[Reject], int]:
+    """Rows with their positions, rejects and how many were delivered."""
+    batches = list(content.batches)
+    rows = [(row[0], row[1:]) for batch in batches for row in batch.rows.select("position", *COLUMNS).rows()]
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    return rows, rejects, sum(batch.delivered for batch in batches)
+
+
+def _landed(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / "landed" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("packing", PACKED)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_packed_file_gives_what_the_plain_one_does(tmp_path: Path, form: str, packing: str) -> None:
+    reader, ending, content = FORMATS[form]
+    packed_ending, pack = PACKED[packing]
+    path = _landed(tmp_path, f"u{ending}{packed_ending}", pack(f"u{ending}", content))
+    check_format(path, users(reader))
+    rows, rejects, delivered = _read(read_file(path, users(reader)))
+    assert rows == [(position, row) for position, row in enumerate(ROWS) if position != 2]
+    has_lines = ending in (".csv", ".tsv", ".jsonl", ".ndjson")
+    expected_line = {".csv": 4, ".tsv": 4}.get(ending, 3) if has_lines else None
+    assert [(reject.code, reject.line) for reject in rejects] == [("email.regex", expected_line)]
+    assert "Bb" in rejects[0].raw
+    assert delivered == 4
+    assert [found.name for found in tmp_path.iterdir()] == ["landed"]
+
+
+def test_latin_1_is_read_where_it_is_declared(tmp_path: Path) -> None:
+    rows: list[Row] = [("a@x", "Zoë", "ÿ\x85"), ("no", "é", None)]
+    path = _landed(tmp_path, "u.csv", delimited(encoding="latin-1", rows=rows))
+    found, rejects, _ = _read(read_file(path, users(Csv(encoding="latin-1"))))
+    assert found == [(0, rows[0])]
+    assert [reject.raw for reject in rejects] == ["no,é,"]
+
+
+def test_a_text_longer_than_a_chunk_is_decoded_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_CHUNK_BYTES", 5)
+    path = _landed(tmp_path, "u.csv.gz", gzip.compress(delimited(encoding="utf-16")))
+    assert len(_read(read_file(path, users(Csv(encoding="utf-16"))))[0]) == 3
+
+
+@pytest.mark.parametrize("name", ["u", "u.txt", "U.CSV", "u.2021.csv", ".csv", "u.csv.part"])
+def test_a_name_that_names_no_other_format_says_nothing(tmp_path: Path, name: str) -> None:
+    path = _landed(tmp_path, name, delimited())
+    check_format(path, USERS)
+    assert len(_read(read_file(path, USERS))[0]) == 3
+
+
+def test_a_plain_file_is_read_where_it_lies(tmp_path: Path) -> None:
+    path = _landed(tmp_path, "u.csv", delimited())
+    assert [file.path for file in archives.plain_files(path, Csv())] == [path]
+
+
+def test_members_follow_each_other_by_name(tmp_path: Path) -> None:
+    """Positions go on from member to member, lines do not."""
+    members = {
+        "b.csv": delimited(rows=[("4@x", "D", "Dd"), ("no", "E", "Ee")]),
+        "a/2.csv": b"email,more\n3@x,1\n",
+        "a/1.csv": delimited(rows=[("0@x", "A", "Aa"), ("no", "B", "Bb"), ("2@x", "C", "Cc")]),
+        "a/3.csv": b"",
+        "c.csv": delimited(rows=[])[: len(",".join(COLUMNS))],
+    }
+    content = read_file(_landed(tmp_path, "u.zip", zipped(members)), USERS)
+    rows, rejects, delivered = _read(content)
+    assert [(position, row[0]) for position, row in rows] == [(0, "0@x"), (2, "2@x"), (3, "3@x"), (4, "4@x")]
+    assert [(reject.line, reject.message) for reject in rejects] == [
+        (3, "a/1.csv: email does not have the declared form."),
+        (3, "b.csv: email does not have the declared form."),
+    ]
+    assert delivered == 6
+    assert (content.kept_out, content.lacking) == ({"more"}, {"first_name", "last_name"})
+
+
+EMPTY = {
+    "gzip": ("u.csv.gz", gzip.compress(b""), USERS),
+    "zip": ("u.zip", zipped({}), USERS),
+    "zip of a folder": ("u.zip", zipped({"a folder/": b""}), USERS),
+    "zip of an empty file": ("u.csv.zip", zipped({"u.csv": b""}), USERS),
+    "UTF-16": ("u.csv", b"", users(Csv(encoding="utf-16"))),
+    "UTF-16 with BOM alone": ("u.csv", b"\xff\xfe", users(Csv(encoding="utf-16"))),
+    "JSON lines": ("u.jsonl", b"", users(FORMATS["JSON lines"][0])),
+    "blank JSON lines": ("u.jsonl", b"\n \r\n", users(FORMATS["JSON lines"][0])),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_a_file_that_holds_nothing_is_an_empty_delivery(tmp_path: Path, case: str) -> None:
+    name, content, source = EMPTY[case]
+    path = _landed(tmp_path, name, content)
+    check_format(path, source)
+    assert _read(read_file(path, source)) == ([], [], 0)
+
+
+def test_a_file_that_is_given_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = _landed(tmp_path, "u.csv.gz", gzip.compress(b"email\n" + b"a@x\n" * 2_000_000))
+    batches = iter(read_file(path, USERS).batches)
+    next(batches)
+    assert len(list(tmp_path.iterdir())) == 2
+    del batches
+    assert [found.name for found in tmp_path.iterdir()] == ["landed"]
+
+
+def _cut(source: Source, path: Path, content: bytes, length: int) -> str | None:
+    path.write_bytes(content[:length])
+    try:
+        _read(read_file(path, source))
+    except FormatError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zstd", "zip", "zip with a folder"])
+def test_a_packed_file_cut_anywhere_is_refused(tmp_path: Path, packing: str) -> None:
+    ending, pack = PACKED[packing]
+    content = pack("u.csv", delimited())
+    path = _landed(tmp_path, f"u.csv{ending}", content)
+    assert all(_cut(USERS, path, content, length) for length in range(len(content)))
+    assert _cut(USERS, path, content, len(content)) is None

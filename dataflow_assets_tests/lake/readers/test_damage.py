@@ -1,0 +1,122 @@
+"""Valid files that are damaged at random bytes: the sums hold, and no good row is lost."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dataflow_assets.lake.delta.table import read_rejects, rows_table
+from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.readers import csv, read_file
+from dataflow_assets.lake.readers.base import Reject
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources import find_source
+from dataflow_assets_tests.landing.stores import FIRST_DAY, land
+
+USERS, BOOKS = find_source("users"), find_source("books")
+HEAD = "email,first_name,last_name\n"
+PLAIN = [f"{number}@x,First {number},Last {number}\n" for number in range(20)]
+QUOTED = [
+    f'{number}@x,"First, {number}","Last\n""{number}"""\n' if number % 3 else PLAIN[number] for number in range(20)
+]
+OBJECTS = [f'{{"name": "Book {number}", "pages": {number + 1}, "author": "A \\"B\\""}}' for number in range(20)]
+
+Row = tuple[str, str, str]
+
+FILES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+TAKEN_IN = settings(FILES, max_examples=25)
+PLACE = st.integers(0, 1_000)
+REMOVED = st.integers(0, 6)
+PUT = st.one_of(st.binary(max_size=6), st.text('",\n\r\0 ax{}[]:', max_size=4).map(str.encode))
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is read some lines at a time."""
+    monkeypatch.setattr(csv, "_LARGEST_PART", 400)
+    monkeypatch.setattr(csv, "_SMALLEST_PART", 100)
+    return tmp_path / "users.csv"
+
+
+def _damaged(whole: bytes, place: int, removed: int, put: bytes) -> tuple[bytes, range]:
+    """A file with some bytes taken away and others put there, and the places, before, of what has changed."""
+    place = min(place, len(whole))
+    return whole[:place] + put + whole[place + removed :], range(place, min(place + removed, len(whole)))
+
+
+def _untouched(lines: list[str], damage: range) -> list[str]:
+    """The lines that the damage did not reach: neither their bytes, nor the line breaks before and behind them."""
+    kept, start = [], len(HEAD)
+    for line in lines:
+        end = start + len(line.encode())
+        if end < damage.start or damage.stop < start:
+            kept.append(line)
+        start = end
+    return kept
+
+
+def _read(file: Path) -> tuple[list[Row], list[Reject]]:
+    """The accepted rows and the rejects; the sum holds."""
+    batches = list(read_file(file, USERS).batches)
+    rows = [row[:3] for batch in batches for row in batch.rows.rows()]
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    assert sum(batch.delivered for batch in batches) == len(rows) + len(rejects)
+    return rows, rejects
+
+
+def _row(line: str) -> Row:
+    number = line.partition("@")[0]
+    if '"' in line:
+        return f"{number}@x", f"First, {number}", f'Last\n"{number}"'
+    return f"{number}@x", f"First {number}", f"Last {number}"
+
+
+@FILES
+@given(PLACE, REMOVED, PUT.filter(lambda put: b'"' not in put))
+@example(100, 0, b"\r")
+@example(100, 1, b"\xff")
+@example(0, 0, b"\x28\xb5\x2f\xfd")
+def test_without_quotes_every_row_that_was_not_touched_is_in(file: Path, place: int, removed: int, put: bytes) -> None:
+    content, damage = _damaged((HEAD + "".join(PLAIN)).encode(), len(HEAD) + place, removed, put)
+    file.write_bytes(content)
+    rows, _ = _read(file)
+    assert [line for line in _untouched(PLAIN, damage) if _row(line) not in rows] == []
+
+
+@FILES
+@given(PLACE, REMOVED, PUT)
+@example(100, 0, b'"')
+@example(100, 0, b',"')
+@example(44, 1, b"\r")
+def test_with_quotes_each_is_in_or_whole_in_a_reject_that_swallowed_it(
+    file: Path, place: int, removed: int, put: bytes
+) -> None:
+    """A quote that was opened, or lost its end, goes on to the next one: what lies between is one record."""
+    content, damage = _damaged((HEAD + "".join(QUOTED)).encode(), len(HEAD) + place, removed, put)
+    file.write_bytes(content)
+    rows, rejects = _read(file)
+    for line in _untouched(QUOTED, damage):
+        text = line.rstrip("\n")
+        holding = [reject.raw for reject in rejects if text in reject.raw]
+        assert _row(line) in rows or [len(raw) > len(text) for raw in holding] == [True], line
+
+
+@TAKEN_IN
+@given(PLACE, REMOVED, PUT, st.sampled_from(["csv", "json"]))
+@example(0, 0, b"\x80", "json")
+def test_whatever_was_damaged_the_lake_holds_what_the_sums_say(
+    local_storage: Storage, place: int, removed: int, put: bytes, form: str
+) -> None:
+    """The header among it: the file may be refused, which is one reject."""
+    source = USERS if form == "csv" else BOOKS
+    whole = HEAD + "".join(QUOTED) if form == "csv" else "[" + ",\n".join(OBJECTS) + "]"
+    content, _ = _damaged(whole.encode(), place, removed, put)
+    delivery = land(local_storage, source, f"a.{form}", content)
+    taken = take_in(local_storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+    assert taken is not None
+    held = rows_table(local_storage, source).scan().collect().height
+    rejects = read_rejects(local_storage, source.name)
+    assert taken.delivered == taken.accepted + taken.rejected
+    assert (taken.accepted, taken.rejected) == (held, len(rejects))
+    assert (taken.refusal is None) or (held, len(rejects)) == (0, 1)

@@ -1,0 +1,418 @@
+"""Files of JSON, whole and damaged: exactly which rows, rejects and refusals they give."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers import Reject, check_format, read_file
+from dataflow_assets.lake.readers import json as json_reader
+from dataflow_assets.lake.readers.base import MOST_NAMES
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.base import Json, Snapshot, Source
+from dataflow_assets_tests.lake.conftest import Reference
+
+BOOKS = find_source("books")
+Row = tuple[Any, ...]
+A = b'{"name":"A","pages":1,"author":"x","publisher":"y"}'
+A_ROW: Row = ("A", 1, "x", "y")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "books.json"
+
+
+def _read(path: Path, source: Source = BOOKS) -> tuple[list[Row], list[Reject], int]:
+    """Rows, rejects and how many were delivered."""
+    batches = list(read_file(path, source).batches)
+    columns = source.schema.column_names()
+    rows = [row for batch in batches for row in batch.rows.select(columns).rows()]
+    return rows, [reject for batch in batches for reject in batch.rejects], sum(batch.delivered for batch in batches)
+
+
+READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
+    "plain": (b"[" + A + b"," + A + b"]", [A_ROW, A_ROW], []),
+    "empty": (b"", [], []),
+    "an empty array": (b" [ ]\n", [], []),
+    "spaces": (b" \r\n[\n\t" + A + b"\n ,\n" + A + b"\n]\n\n", [A_ROW, A_ROW], []),
+    "a BOM": (b"\xef\xbb\xbf[" + A + b"]", [A_ROW], []),
+    "other keys": (b'[{"x":[{"y":"]"}],"pages":2,"name":"B"}]', [("B", 2, None, None)], []),
+    "keys in another case": (b'[{"Name":"B"}]', [], [("title.nullability", '{"Name":"B"}')]),
+    "an empty object": (b"[{}," + A + b"]", [A_ROW], [("title.nullability", "{}")]),
+    "nulls": (
+        b'[{"name":null},{"name":"B","pages":null}]',
+        [("B", None, None, None)],
+        [("title.nullability", '{"name":null}')],
+    ),
+    "empty text": (b'[{"name":""}]', [], [("title.min_length", '{"name":""}')]),
+    "numbers as text and text as numbers": (b'[{"name":1,"pages":"2"}]', [("1", 2, None, None)], []),
+    "objects and arrays for a text": (
+        b'[{"name":{"a":1}},{"name":"B","author":["x"]},{"name":"{}","author":"[","publisher":null}]',
+        [("{}", None, "[", None)],
+        [("title.dtype", '{"name":{"a":1}}'), ("author.dtype", '{"name":"B","author":["x"]}')],
+    ),
+    "wrong numbers": (
+        b'[{"name":"B","pages":1.5},{"name":"B","pages":true},{"name":"B","pages":[1]},{"name":"B","pages":"x"},'
+        b'{"name":"B","pages":99999999999999999999},{"name":"B","pages":0},{"name":"B","pages":NaN}]',
+        [],
+        [
+            ("pages.dtype", '{"name":"B","pages":1.5}'),
+            ("pages.dtype", '{"name":"B","pages":true}'),
+            ("pages.dtype", '{"name":"B","pages":[1]}'),
+            ("pages.dtype", '{"name":"B","pages":"x"}'),
+            ("pages.dtype", '{"name":"B","pages":99999999999999999999}'),
+            ("pages.min", '{"name":"B","pages":0}'),
+            ("pages.dtype", '{"name":"B","pages":NaN}'),
+        ],
+    ),
+    "an escaped NUL": (
+        b'[{"name":"A\\u0000B"},{"name":"C"}]',
+        [("C", None, None, None)],
+        [("title.nul", '{"name":"A\\u0000B"}')],
+    ),
+    "an escaped NUL that nobody asked for": (b'[{"name":"C","z":"\\u0000"}]', [("C", None, None, None)], []),
+    "escapes": (
+        b'[{"name":"a\\"b{[\\\\","publisher":"\\ud83c\\udfac\\n\\u00e9"}]',
+        [('a"b{[\\', None, None, "🎬\né")],
+        [],
+    ),
+    "text as it was written": (
+        b'[{ "pages" : 0,\n"name":"\xc3\xa9" }]',
+        [],
+        [("pages.min", '{ "pages" : 0,\n"name":"é" }')],
+    ),
+    "deep nesting": (b'[{"name":"B","z":' + b"[" * 500 + b"]" * 500 + b"}]", [("B", None, None, None)], []),
+    "a long object": (b'[{"name":"B","z":"' + b"z" * 20_000_000 + b'"}]', [("B", None, None, None)], []),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
+    content, expected, rejected = READ[case]
+    file.write_bytes(content)
+    rows, rejects, delivered = _read(file)
+    assert rows == expected
+    assert [(reject.code, reject.raw) for reject in rejects] == rejected
+    assert delivered == len(rows) + len(rejects)
+    assert {reject.line for reject in rejects} <= {None}
+
+
+@pytest.mark.parametrize(
+    ("content", "kept_out"),
+    [
+        (b"[" + A + b"]", set()),
+        (b'[{"z":1,"name":"B","author":null},{"name":"B","y":{"name":2}},{"name":"B","y":3}]', {"y", "z"}),
+        (b'[{"Name":"B","":1,"\xc3\xa9\\"":2,"a\\u0000b":3}]', {"Name", "", 'é"', "a\0b"}),
+        (b"[]", set()),
+    ],
+)
+def test_a_file_tells_which_keys_nobody_reads(file: Path, content: bytes, kept_out: set[str]) -> None:
+    file.write_bytes(content)
+    found = read_file(file, BOOKS)
+    list(found.batches)
+    assert (found.kept_out, found.lacking) == (kept_out, set())
+
+
+def test_a_key_that_a_path_goes_through_is_read(file: Path) -> None:
+    author = {"metadata": {"name": "A", "age": 1}, "nationalities": [], "metadata.name": 2}
+    file.write_text(json.dumps([author]), encoding="utf-8")
+    found = read_file(file, find_source("authors"))
+    list(found.batches)
+    assert found.kept_out == {"metadata.name"}
+
+
+def test_of_keys_without_end_only_some_are_named(file: Path) -> None:
+    file.write_text(json.dumps([{"name": "B", f"key {number}": 1} for number in range(1_000)]), encoding="utf-8")
+    found = read_file(file, BOOKS)
+    list(found.batches)
+    assert len(found.kept_out) == MOST_NAMES
+
+
+NOT_WHOLE = {
+    "cut after a comma": b"[" + A + b",",
+    "cut after an object": b"[" + A,
+    "cut in an object": b"[" + A + b',{"name":"B"',
+    "cut in a text": b"[" + A + b',{"name":"B',
+    "cut in a text full of escapes": b"[" + A + b',{"name":"' + b'\\"' * 100_000,
+    "cut at once": b"[",
+    "a comma at the end": b"[" + A + b" , ]",
+    "two arrays": b"[" + A + b"][" + A + b"]",
+    "two arrays on two lines": b"[" + A + b"]\n[" + A + b"]\n",
+    "an object": A,
+    "objects on lines": A + b"\n" + A + b"\n",
+    "text after the array": b"[" + A + b"] sorry",
+    "a bracket too many": b"[" + A + b"]]",
+    "a brace too many": b"[" + A + b"}]",
+    "spaces alone": b" \n ",
+    "an error page": b"<!DOCTYPE html>\n<html><body>[503]</body></html>\n",
+    "plain text": b"sorry",
+    "UTF-16": '[{"name":"A"}]'.encode("utf-16"),
+    "text before the array": b"sorry [" + A + b"]",
+    "a missing comma": b"[" + A + b" " + A + b"]",
+    "two commas": b"[" + A + b",," + A + b"]",
+    "a comma at the beginning": b"[," + A + b"]",
+    "a comma far from the end": b"[" + A + b"," + b" " * 2_000 + b"]",
+    "a comment": b"[/* {} */" + A + b"]",
+    "a NUL between": b"[" + A + b"\0," + A + b"]",
+    "numbers": b"[1,2]",
+    "a number behind an object": b"[" + A + b",1]",
+    "a null": b"[null," + A + b"]",
+    "texts": b'["{","}"]',
+    "an array in an array": b"[[" + A + b"]]",
+    "an array behind an object": b"[" + A + b",[]]",
+    "very many texts, the last one open": b"[" + b'"a",' * 300_000 + b'"',
+}
+
+
+@pytest.mark.parametrize("case", NOT_WHOLE)
+def test_what_is_not_one_whole_array_is_refused_before_and_at_reading(file: Path, case: str) -> None:
+    file.write_bytes(NOT_WHOLE[case])
+    for use in (check_format, lambda path, source: list(read_file(path, source).batches)):
+        with pytest.raises(FormatError, match=r"books\.json is not a JSON file that holds one whole array of objects"):
+            use(file, BOOKS)
+
+
+DAMAGED = {
+    "brackets that do not match": (b'{"name":["B"}]', "json.invalid"),
+    "an unknown word": (b'{"name":tru}', "json.invalid"),
+    "single quotes": (b"{'name':'B'}", "json.invalid"),
+    "a comma too many": (b'{"name":"B",}', "json.invalid"),
+    "a comment": (b'{"name":/* {} */"B"}', "json.invalid"),
+    "a NUL in a text": (b'{"name":"B\0"}', "json.invalid"),
+    "a newline in a text": (b'{"name":"B\n"}', "json.invalid"),
+    "invalid UTF-8": (b'{"name":"\xc3\xa9\xff"}', "json.invalid_encoding"),
+    "a lone surrogate": (b'{"name":"\\ud800"}', "json.invalid"),
+    "a lone surrogate that nobody asked for": (b'{"name":"B","z":"\\udc00\\ud800"}', "json.invalid"),
+    "a surrogate in UTF-8": (b'{"name":"\xed\xa0\x80"}', "json.invalid_encoding"),
+    "a key twice": (b'{"name":"B","pages":1,"name":"B"}', "json.duplicate_key"),
+    "a key twice that nobody asked for": (b'{"name":"B","z":1,"z":2}', "json.duplicate_key"),
+    "a key twice, once escaped": (b'{"name":"B","\\u006eame":"C"}', "json.duplicate_key"),
+    "a key twice in an object inside": (b'{"name":"B","z":[{"y":{"x":1,"x":1}}]}', "json.duplicate_key"),
+    "no end to its nesting": (b'{"name":"B","z":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "json.invalid"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_object_is_one_reject_and_leaves_the_others(file: Path, case: str) -> None:
+    damaged, code = DAMAGED[case]
+    file.write_bytes(b"[" + b",\n".join([A, b'{"name":""}', damaged, A, damaged, b'{"name":""}', A]) + b"]")
+    rows, rejects, delivered = _read(file)
+    text = damaged.decode(errors="replace")
+    assert rows == [A_ROW] * 3
+    assert [(reject.code, reject.raw) for reject in rejects] == [
+        ("title.min_length", '{"name":""}'),
+        (code, text),
+        (code, text),
+        ("title.min_length", '{"name":""}'),
+    ]
+    assert delivered == 7
+
+
+def test_damaged_objects_are_read_some_at_a_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_reader, "_BLOCK_BYTES", 100)
+    file.write_bytes(b"[" + b",".join([A, b'{"name":tru}'] * 20) + b"]")
+    rows, rejects, delivered = _read(file)
+    assert (rows, len(rejects), delivered) == ([A_ROW] * 20, 20, 40)
+
+
+def test_equal_keys_of_different_objects_are_none_twice(file: Path) -> None:
+    file.write_bytes(b'[{"name":"B","z":[{"y":1,"Y":{"y":1}},{"y":2}],"y":"\\"y\\":1"}]')
+    assert _read(file) == ([("B", None, None, None)], [], 1)
+
+
+def test_an_object_damaged_far_behind_the_first_batch_is_one_reject(file: Path) -> None:
+    file.write_bytes(b"[" + b'{"name":"B"},\n' * 250_000 + b'{"name":tru},{"name":"","name":1},{"name":"C"}]')
+    batches = list(read_file(file, BOOKS).batches)
+    rows = pl.concat(batch.rows for batch in batches)
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    assert sum(batch.delivered for batch in batches) == 250_003
+    assert (rows.height, rows["title"][-1]) == (250_001, "C")
+    assert rows["position"].to_list() == [*range(250_000), 250_002]
+    assert [(reject.code, reject.raw) for reject in rejects] == [
+        ("json.invalid", '{"name":tru}'),
+        ("json.duplicate_key", '{"name":"","name":1}'),
+    ]
+
+
+def test_a_file_name_is_no_pattern(tmp_path: Path) -> None:
+    (tmp_path / "books1.json").write_bytes(b'[{"name":"wrong"}]')
+    file = tmp_path / "books[1].json"
+    file.write_bytes(b"[" + A + b"]")
+    assert _read(file) == ([A_ROW], [], 1)
+
+
+# other types
+
+
+class Offer(dy.Schema):
+    name = dy.String(nullable=True)
+    price = dy.Decimal(38, 10, nullable=True)
+    count = dy.Int64(nullable=True)
+    weight = dy.Float64(nullable=True)
+    is_new = dy.Bool(nullable=True)
+    tags = dy.List(dy.String(nullable=True), nullable=True)
+    size = dy.Struct({"x": dy.Int64(nullable=True), "y": dy.Float64(nullable=True)}, nullable=True)
+    firsts = dy.List(dy.Int64(nullable=True), nullable=True)
+
+
+OFFERS = Snapshot(
+    name="offers",
+    singular="offer",
+    description="Made up.",
+    owner="team:tests",
+    schema=Offer,
+    reader=Json(paths={**{name: f"$.{name}" for name in Offer.column_names()}, "firsts": "$.parts[*].first"}),
+    key=(),
+)
+
+OFFER_READ: list[tuple[str, str, object]] = [
+    ("price", "12345678901234567890.12", Decimal("12345678901234567890.12")),
+    ("price", "-0.1", Decimal("-0.1")),
+    ("price", "9999999999999999999999999999", Decimal(9999999999999999999999999999)),
+    ("price", '"12345678901234567890.12"', Decimal("12345678901234567890.12")),
+    ("price", "1.5E+3", Decimal(1500)),
+    ("price", "1e-07", Decimal("0.0000001")),
+    ("price", "null", None),
+    ("price", "0.12345678901", "price.decimal"),
+    ("price", "1e400", "price.decimal"),
+    ("price", "true", "price.decimal"),
+    ("price", "[1.50]", "price.decimal"),
+    ("price", "NaN", "price.decimal"),
+    ("name", "1.10", "1.10"),
+    ("name", "12345678901234567890.12", "12345678901234567890.12"),
+    ("name", "12345678901234567890123", "12345678901234567890123"),
+    ("name", '"1.10 \\" 2.20"', '1.10 " 2.20'),
+    ("name", "null", None),
+    ("count", "-9223372036854775808", -(2**63)),
+    ("count", "9223372036854775808", "count.dtype"),
+    ("count", "1.0", "count.dtype"),
+    ("weight", "0.1", 0.1),
+    ("weight", "5e-324", 5e-324),
+    ("weight", "1e400", "weight.inf"),
+    ("is_new", "true", True),
+    ("is_new", "false", False),
+    ("is_new", '"Yes"', True),
+    ("is_new", "0", False),
+    ("is_new", "null", None),
+    ("is_new", "2", "is_new.bool"),
+    ("tags", '["a", "", null, "\\ud83c\\udfac"]', ["a", "", None, "🎬"]),
+    ("tags", "[]", []),
+    ("tags", "null", None),
+    ("tags", '"[]"', "tags.json"),
+    ("tags", '["a\\u0000"]', "tags.json"),
+    ("tags", "[1]", "tags.json"),
+    ("size", '{"x": 9007199254740993, "y": 1}', {"x": 2**53 + 1, "y": 1.0}),
+    ("size", '{"x": 9223372036854775808}', "size.json"),
+    ("size", '{"x": 1.0}', "size.json"),
+    ("size", '{"y": 1e400}', "size.json"),
+    ("size", '"{}"', "size.json"),
+    ("parts", '[{"first": 1}, {}, {"first": null}]', [1, None]),
+    ("parts", "[]", []),
+]
+
+
+def test_a_value_of_each_type_is_read_as_it_was_written(file: Path) -> None:
+    file.write_text("[" + ",".join(f'{{"{column}": {value}}}' for column, value, _ in OFFER_READ) + "]", "utf-8")
+    _, batch = read_file(file, OFFERS).batches
+    rejected = {reject.raw: reject.code for reject in batch.rejects}
+    rows = {row["position"]: row for row in batch.rows.to_dicts()}
+    for position, (column, value, expected) in enumerate(OFFER_READ):
+        known = "firsts" if column == "parts" else column
+        found = rows[position][known] if position in rows else rejected[f'{{"{column}": {value}}}']
+        assert (column, value, found) == (column, value, expected)
+
+
+# what the vendors send
+
+
+def test_an_author_has_the_last_nationality_that_is_not_empty(file: Path) -> None:
+    slugs: list[list[str | None]] = [["finns", "omanis"], ["finns", None, ""], [None], []]
+    authors: list[object] = [
+        {"metadata": {"name": f"N{number}"}, "nationalities": [{"slug": slug} for slug in found]}
+        for number, found in enumerate(slugs)
+    ]
+    file.write_text(json.dumps([*authors, {"metadata": {"name": "N4"}}]), encoding="utf-8")
+    rows, *_ = _read(file, find_source("authors"))
+    assert [(row[0], row[3]) for row in rows] == [
+        ("N0", "omanis"),
+        ("N1", "finns"),
+        ("N2", None),
+        ("N3", None),
+        ("N4", None),
+    ]
+
+
+def test_a_review_is_of_the_last_movie_and_the_first_book(file: Path) -> None:
+    review = {
+        "content": {"text": "Slow."},
+        "rating": {"rate": 3, "label": "THREE"},
+        "movies": [{"title": "HEAT"}, {"title": "ALIEN"}, {"title": "end"}, {"title": ""}, {"title": None}],
+        "books": [{"metadata": {"title": "DUNE"}}, {"metadata": {"title": "IT"}}],
+        "created": "2021-12-01T00:00:00.000+0100",
+    }
+    file.write_text(json.dumps([review, {**review, "movies": [{"title": "end"}]}]), encoding="utf-8")
+    rows, rejects, _ = _read(file, find_source("reviews"))
+    assert [row[:5] for row in rows] == [("Slow.", 3, "THREE", "ALIEN", "DUNE")]
+    assert [reject.code for reject in rejects] == ["movie_title.nullability"]
+
+
+# for all inputs
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+QUICK = settings(
+    max_examples=40,
+    deadline=timedelta(seconds=5),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@QUICK
+@given(st.lists(st.tuples(TEXT.filter(bool), st.integers(1, 2**63 - 1), TEXT, TEXT), max_size=8), st.booleans())
+def test_any_text_comes_back_unchanged(file: Path, rows: list[Row], ascii_only: bool) -> None:
+    keys = ("name", "pages", "author", "publisher")
+    records = [dict(zip(keys, row, strict=True)) for row in rows]
+    file.write_text(json.dumps(records, ensure_ascii=ascii_only), encoding="utf-8", newline="")
+    assert _read(file) == (rows, [], len(rows))
+
+
+def _whole() -> bytes:
+    return json.dumps([{"name": f"B{number}", "pages": 1 + number, "x": [{"y": "]"}]} for number in range(15)]).encode()
+
+
+@QUICK
+@given(st.integers(0, 700), st.one_of(st.binary(max_size=4), st.text('{}[]",:\\ ', max_size=4).map(str.encode)))
+@example(0, b" ")
+@example(1, b"[")
+def test_damage_refuses_the_file_or_leaves_what_precedes_it(file: Path, place: int, damage: bytes) -> None:
+    whole = _whole()
+    file.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
+    try:
+        rows, rejects, delivered = _read(file)
+    except FormatError:
+        return
+    undamaged = whole[:place].count(b"]}]}")
+    if delivered == len(rows) + len(rejects):  # otherwise it is refused
+        assert rows[:undamaged] == [(f"B{number}", 1 + number, None, None) for number in range(undamaged)]
+
+
+def test_the_reference_data_is_read_whole(reference: Reference) -> None:
+    source, file, accepted, rejected = reference
+    rows, rejects, delivered = _read(file, source)
+    assert (len(rows), len(rejects), delivered) == (accepted, rejected, accepted + rejected)
+    assert (
+        pl.DataFrame(rows, schema=source.schema.column_names(), orient="row")
+        .select(source.key)
+        .null_count()
+        .sum_horizontal()
+        .item()
+        == 0
+    )

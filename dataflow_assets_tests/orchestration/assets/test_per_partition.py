@@ -1,0 +1,145 @@
+"""Writing each partition of a run on its own, with any way of writing one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dataflow_assets.errors import ConflictError, LockTimeoutError
+from dataflow_assets.orchestration.assets import per_partition
+from dataflow_assets.orchestration.assets.per_partition import write_each
+from dataflow_assets.orchestration.partitions import range_tags
+
+Write = Callable[[date], Mapping[str, float]]
+
+
+class Store(dg.IOManager):
+    """Calls the function that it is asked to store, once for each day."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Write) -> None:
+        write_each(context, obj)
+
+    def load_input(self, context: dg.InputContext) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    succeeded: bool
+    figures: dict[str, dict[str, Any]]
+    said: list[str]
+
+
+def run(write: Write, last: int = 3) -> Outcome:
+    """Store some days, in one run that Dagster may try again; the figures are those that the instance keeps."""
+
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01"),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=dg.RetryPolicy(max_retries=1),
+    )
+    def table() -> object:
+        return write
+
+    job = dg.Definitions(assets=[table], resources={"io_manager": Store()}).resolve_implicit_global_asset_job_def()
+    tags = range_tags("2021-12-01", f"2021-12-{last:02}")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        records = instance.fetch_materializations(table.key, limit=10).records
+        messages = [entry.user_message for entry in instance.all_logs(result.run_id) if not entry.dagster_event]
+    logged = [record.asset_materialization for record in records if record.asset_materialization]
+    figures = {str(event.partition): {name: value.value for name, value in event.metadata.items()} for event in logged}
+    return Outcome(result.success, figures, messages)
+
+
+def test_each_partition_has_its_own_figures() -> None:
+    found = run(lambda day: {"rows": day.day, "rejected": 0, "seconds": 10.0}).figures
+    assert [figures.pop("seconds") for figures in found.values()] == pytest.approx([10.0] * 3, abs=1.0)
+    rates = [figures.pop("rows_per_second") for figures in found.values()]
+    assert rates == pytest.approx([0.3, 0.2, 0.1], abs=0.03)  # the newest first
+    assert found == {
+        f"2021-12-0{day}": {"rows": day, "rejected": 0, "dagster/partition_row_count": day} for day in (1, 2, 3)
+    }
+
+
+def test_the_log_has_a_line_for_each_partition_in_few_messages() -> None:
+    [said] = run(lambda day: {"rows": day.day}).said
+    assert [line.partition(",")[0] for line in said.splitlines()] == [
+        "table 2021-12-01: 1 row kept",
+        "table 2021-12-02: 2 rows kept",
+        "table 2021-12-03: 3 rows kept",
+    ]
+
+
+def test_a_slow_partition_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(per_partition, "_PAUSE", 0.0)
+    assert len(run(lambda day: {"rows": day.day}).said) == 3
+
+
+class FailsOnce:
+    """Fails on 2 December at the first try."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.tried: list[int] = []
+
+    def __call__(self, day: date) -> Mapping[str, int]:
+        self.tried.append(day.day)
+        if day.day == 2 and self.tried.count(2) == 1:
+            raise self.error
+        return {"rows": 1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LockTimeoutError("held"),
+        OSError("Generic S3 error: HTTP error: error sending request"),
+    ],
+)
+def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    write = FailsOnce(error)
+    assert run(write).succeeded
+    assert write.tried == [1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize("error", [ConflictError("changing"), ValueError("a bug"), PermissionError("not yours")])
+def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
+    write = FailsOnce(error)
+    outcome = run(write)
+    assert not outcome.succeeded
+    assert write.tried == [1, 2, 3]
+    assert sorted(outcome.figures) == ["2021-12-01", "2021-12-03"]
+    assert [said.partition(",")[0] for said in outcome.said] == [
+        f"table 2021-12-02: {error}",
+        "table 2021-12-01: 1 row kept",
+    ]
+
+
+class IsDown:
+    """Fails from 2 December on, in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.tried: list[int] = []
+
+    def __call__(self, day: date) -> Mapping[str, int]:
+        self.tried.append(day.day)
+        if day.day > 1:
+            raise self.error
+        return {"rows": 1}
+
+
+def test_where_a_server_is_down_not_every_day_waits_for_it() -> None:
+    write = IsDown(ConnectionResetError("by peer"))
+    assert not run(write, last=9).succeeded
+    assert write.tried == [1, 2, 3, 4] * 2
+
+
+def test_days_that_somebody_holds_keep_no_other_from_its_turn() -> None:
+    write = IsDown(LockTimeoutError("held"))
+    assert not run(write, last=9).succeeded
+    assert write.tried == [*range(1, 10)] * 2

@@ -1,0 +1,71 @@
+"""New materializations are given once each, those too that appear after others with higher numbers."""
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from dataflow_assets.orchestration import event_cursor
+from dataflow_assets.orchestration.automation import materialization_feed
+from dataflow_assets.orchestration.automation.materialization_feed import News, cursor_after
+from dataflow_assets_tests.orchestration.builders import key
+
+ASSET = key("lake/streams_days")
+DAYS = dg.DailyPartitionsDefinition("2021-12-01", end_date="2021-12-09")
+
+
+def report(instance: dg.DagsterInstance, *days: int) -> None:
+    for day in days:
+        event = dg.AssetMaterialization(ASSET, partition=f"2021-12-0{day}", metadata={"lake_version": day})
+        instance.report_runless_asset_event(event)
+
+
+def given(instance: dg.DagsterInstance, cursor: str | None) -> tuple[list[int], str]:
+    news = News(instance, DAYS, cursor)
+    return [told.figures["lake_version"] for told in news.of(ASSET)], news.cursor
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_each_is_given_once(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_cursor, "_SETTLING_SECONDS", seconds)
+    with dg.DagsterInstance.ephemeral() as instance:
+        report(instance, 1, 2)
+        for partition in (None, "no day", "2021-11-30"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=partition))
+        first, cursor = given(instance, None)
+        report(instance, 3)
+        then, cursor = given(instance, cursor)
+        last, _ = given(instance, cursor)
+        assert (first, then, last) == ([1, 2], [3], [])
+
+
+def test_one_that_appears_late_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        report(instance, 1, 2, 3)
+        numbers = [told.number for told in News(instance, DAYS, None).of(ASSET)]
+        unseen = cursor_after({ASSET: 0}).replace("[]", f"[{numbers[0]}, {numbers[2]}]")
+        found, cursor = given(instance, unseen)
+        assert (found, given(instance, cursor)[0]) == ([2], [])
+        # Once they are old, only the last number is kept.
+        monkeypatch.setattr(event_cursor, "_SETTLING_SECONDS", 0)
+        assert given(instance, cursor) == ([], cursor_after({ASSET: numbers[2]}))
+
+
+def test_a_tick_takes_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_cursor, "_SETTLING_SECONDS", 0)
+    monkeypatch.setattr(materialization_feed, "_LIMIT", 2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        report(instance, 1, 2, 3)
+        first, cursor = given(instance, None)
+        assert (first, given(instance, cursor)[0]) == ([1, 2], [3])
+
+
+def test_what_was_told_before_is_of_the_same_day_or_of_any() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        report(instance, 1, 2, 3, 2)
+        news = News(instance, DAYS, None)
+        first, *_, last = news.of(ASSET)
+        assert (last.asset, last.day) == (ASSET, date(2021, 12, 2))
+        assert news.figures_before(last, of_its_day=True) == {"lake_version": 2}
+        assert news.figures_before(last, of_its_day=False) == {"lake_version": 3}
+        assert news.figures_before(first, of_its_day=False) == {}

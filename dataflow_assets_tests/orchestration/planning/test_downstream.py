@@ -1,0 +1,66 @@
+"""Which partitions of which answers follow from a change, by the days alone."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from dataflow_assets.orchestration.planning.downstream import Changed, Reached, reached_by
+from dataflow_assets.sources.base import Events
+
+FIFTH, NINTH = date(2021, 12, 5), date(2021, 12, 9)
+MONTHLY = "movies_by_author_nationality"
+OF_A_DAY = "average_session book_based_share median_session_size"
+
+
+def days(first: date, count: int) -> set[date]:
+    return {first + timedelta(days=number) for number in range(count)}
+
+
+def reached(changed: Changed, *, timezone: str = "UTC", loaded: frozenset[date] = frozenset()) -> list[Reached]:
+    def loaded_days(source: Events) -> frozenset[date]:
+        assert source.name == "streams"
+        return loaded
+
+    return reached_by(changed, loaded_days, timezone)
+
+
+def by_name(found: list[Reached]) -> dict[str, set[date]]:
+    return {" ".join(answer.name for answer in together.answers): set(together.days) for together in found}
+
+
+@pytest.mark.parametrize(("timezone", "longest"), [("UTC", 2), ("Europe/Paris", 3)])
+def test_days_of_events_reach_what_reads_them(timezone: str, longest: int) -> None:
+    # A session lasts two days at most; where clocks change, that may reach over one more.
+    assert by_name(reached({"streams": {FIFTH}}, timezone=timezone)) == {
+        OF_A_DAY: {FIFTH},
+        "sessions_in_progress": days(FIFTH, 1 + longest),
+        "engaged_users": days(FIFTH, 7 + longest),
+        MONTHLY: {date(2021, 12, 1)},
+    }
+
+
+def test_days_between_are_not_reached() -> None:
+    found = by_name(reached({"streams": {FIFTH, NINTH}}))
+    assert found[OF_A_DAY] == {FIFTH, NINTH}
+    assert found["sessions_in_progress"] == days(FIFTH, 3) | days(NINTH, 3)
+    assert found[MONTHLY] == {date(2021, 12, 1)}
+
+
+def test_the_first_of_a_month_is_a_day_and_a_month_apart() -> None:
+    found = reached({"streams": {date(2021, 12, 1)}})
+    assert [together.answers[0].grain for together in found if together.days == {date(2021, 12, 1)}] == ["day", "month"]
+
+
+def test_a_snapshot_reaches_every_loaded_day_of_what_reads_it() -> None:
+    found = by_name(reached({"movies": set()}, loaded=frozenset({FIFTH})))
+    assert found == {"engaged_users": days(FIFTH, 9)}
+    assert by_name(reached({"users": set()}, loaded=frozenset({FIFTH}))) == {}
+    both = by_name(reached({"movies": set(), "streams": {NINTH}}, loaded=frozenset({FIFTH, NINTH})))
+    assert both["engaged_users"] == days(FIFTH, 13)
+    assert both["sessions_in_progress"] == days(NINTH, 3)
+
+
+def test_nothing_is_reached_by_nothing() -> None:
+    assert reached({}) == []
+    assert reached({"streams": set()}) == []
+    assert reached({"movies": set()}) == []

@@ -1,0 +1,221 @@
+"""From landed objects to answers: which partitions follow from a delivery, and the numbers that are published."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflow_assets.errors import RunFailedError
+from dataflow_assets.landing.deliveries import Delivery, Landing
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.orchestration.runs.in_process import Materializer
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources import all_sources
+from dataflow_assets_tests.orchestration import builders
+from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, postgres, session, streams_csv
+
+LAYERS = ("analytics", "published")
+
+
+def days(first: int, last: int) -> list[str]:
+    """Days of December 2021."""
+    return [f"2021-12-{day:02}" for day in range(first, last + 1)]
+
+
+def a_session_on(first: int, last: int) -> str:
+    return streams_csv(*(session(f"{day}T10:00") for day in days(first, last)))
+
+
+def made_by(platform: Platform, *deliveries: Delivery) -> dict[str, list[str]]:
+    """The partitions of each asset that materializing deliveries makes, for the assets that it makes at all."""
+    before = {run.run_id for run in platform.instance.get_runs()}
+    platform.materialize(*deliveries)
+    runs = [run for run in platform.instance.get_runs() if run.run_id not in before]
+    assets = [spec.key.to_user_string() for spec in platform.definitions.resolve_all_asset_specs()]
+    found = {asset: platform.partitions(asset, runs) for asset in assets}
+    return {asset: partitions for asset, partitions in found.items() if partitions}
+
+
+@pytest.fixture
+def december(platform: Platform) -> Platform:
+    """A platform with movies, and a session on each of the days 4, 5 and 6 December."""
+    movies = platform.land("movies", "2021-12-31", movies_csv("Rust"))
+    platform.materialize(movies, platform.land("streams", "2021-12-31", a_session_on(4, 6)))
+    return platform
+
+
+def test_a_late_delivery_makes_its_day_and_what_reaches_it_and_no_others(december: Platform) -> None:
+    late = december.land("streams", "2021-12-31", streams_csv(session("2021-12-05T23:00")), "late.csv")
+    found = made_by(december, late)
+    both = {f"{layer}/{answer}": partitions for layer in LAYERS for answer, partitions in _REACHED.items()}
+    assert found == {
+        "lake/streams": ["2021-12-31"],
+        "lake/rejects": ["2021-12-31"],
+        "lake/streams_days": ["2021-12-05"],
+        "warehouse/streams": ["2021-12-05"],
+        **both,
+    }
+    assert december.query("SELECT sessions FROM analytics.average_session WHERE day = '2021-12-05'") == [(2,)]
+
+
+_REACHED = {
+    "average_session": ["2021-12-05"],
+    "median_session_size": ["2021-12-05"],
+    "book_based_share": ["2021-12-05"],
+    "sessions_in_progress": days(5, 7),
+    "engaged_users": days(5, 13),
+    "movies_by_author_nationality": ["2021-12-01"],
+}
+
+
+def test_a_late_delivery_of_the_first_day_of_a_month(december: Platform) -> None:
+    late = december.land("streams", "2021-12-31", streams_csv(session("2021-12-01T23:00")), "late.csv")
+    found = made_by(december, late)
+    assert found["analytics/average_session"] == ["2021-12-01"]
+    assert found["analytics/movies_by_author_nationality"] == ["2021-12-01"]
+    assert found["published/sessions_in_progress"] == days(1, 3)
+
+
+def test_deliveries_of_two_firsts_of_months_make_no_days_between(platform: Platform) -> None:
+    sessions = streams_csv(session("2021-12-01T10:00"), session("2022-01-01T10:00"))
+    found = made_by(platform, platform.land("streams", "2022-01-31", sessions))
+    firsts = ["2021-12-01", "2022-01-01"]
+    assert found["analytics/average_session"] == found["analytics/movies_by_author_nationality"] == firsts
+    monthly = {key(f"{layer}/movies_by_author_nationality") for layer in LAYERS}
+    selections = [run.asset_selection or frozenset() for run in platform.instance.get_runs()]
+    assert [selection for selection in selections if selection & monthly not in (set(), selection)] == []
+
+
+def test_what_was_made_before_is_not_made_again(platform: Platform) -> None:
+    materializer = Materializer(platform.settings, platform.definitions, platform.instance, lambda _: None)
+    materializer.materialize([platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T10:00")))])
+    later = platform.land("streams", "2021-12-31", streams_csv(session("2021-12-09T10:00")), "later.csv")
+    materializer.materialize([later])
+    assert platform.partitions("warehouse/streams") == ["2021-12-05", "2021-12-09"]
+
+
+def test_an_object_that_changes_withdraws_what_it_gave(december: Platform) -> None:
+    found = made_by(december, december.land("streams", "2021-12-31", a_session_on(4, 5)))
+    assert found["warehouse/streams"] == days(4, 6)
+    for table in ("warehouse.streams", "analytics.average_session", "analytics.sessions_in_progress"):
+        day = "event_day" if table == "warehouse.streams" else "day"
+        assert december.query(f"SELECT max({day}), count(*) FROM {table}") == [(date(2021, 12, 5), 2)], table
+    assert december.published("SELECT max(day), count(*) FROM published.average_session") == [(date(2021, 12, 5), 2)]
+    assert december.query("SELECT users FROM analytics.engaged_users WHERE day = '2021-12-12'") == [(0,)]
+
+
+def test_a_changed_snapshot_makes_the_answers_that_read_it(december: Platform) -> None:
+    found = made_by(december, december.land("movies", "2021-12-31", movies_csv("Rust", "Heat")))
+    assert found == {
+        "lake/movies": ["2021-12-31"],
+        "lake/rejects": ["2021-12-31"],
+        "warehouse/movies": ["2021-12-31"],
+        "analytics/engaged_users": days(4, 14),
+        "published/engaged_users": days(4, 14),
+    }
+
+
+def test_deliveries_of_many_days_take_a_run_for_each_stretch(platform: Platform) -> None:
+    delivered = ("2021-12-01", "2021-12-02", "2021-12-03", "2021-12-08", "2021-12-09")
+    platform.materialize(*(platform.land("users", day, _USERS) for day in delivered))
+    assert len(platform.instance.get_runs()) == 2
+    assert platform.partitions("warehouse/users") == list(delivered)
+
+
+_USERS = "first_name,last_name,email\nAda,Berg,a@b.example\n"
+
+
+def test_an_object_that_keeps_changing_keeps_no_other_day_from_its_answers(platform: Platform) -> None:
+    restless = platform.land("streams", "2021-12-30", a_session_on(1, 1))
+    calm = platform.land("streams", "2021-12-31", a_session_on(2, 2))
+    with kept_changing(platform.settings.home / restless.object), pytest.raises(RunFailedError, match="kept changing"):
+        platform.materialize(restless, calm)
+    assert platform.query("SELECT day FROM analytics.average_session") == [(date(2021, 12, 2),)]
+    platform.materialize(restless)
+    assert len(platform.query("SELECT day FROM analytics.average_session")) == 2
+
+
+@contextmanager
+def kept_changing(path: Path) -> Iterator[None]:
+    """Replace a file by an equal one, again and again."""
+    is_over = threading.Event()
+
+    def replace() -> None:
+        draft = path.with_suffix(".draft")
+        while not is_over.is_set():
+            shutil.copyfile(path, draft)
+            draft.replace(path)
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        writer.join()
+
+
+def test_one_bad_day_does_not_keep_the_others_from_their_answers(platform: Platform) -> None:
+    with postgres(platform.settings) as cursor:
+        cursor.execute("CREATE TABLE warehouse_days.streams_20211202 (x int)")
+    delivery = platform.land("streams", "2021-12-31", a_session_on(1, 3))
+    with pytest.raises(RunFailedError, match=r"1 of 3 partitions failed.* 2021-12-02: "):
+        platform.materialize(delivery)
+    answered = "SELECT day FROM analytics.average_session ORDER BY day"
+    assert platform.query(answered) == [(date(2021, 12, 1),), (date(2021, 12, 3),)]
+    with postgres(platform.settings) as cursor:
+        cursor.execute("DROP TABLE warehouse_days.streams_20211202")
+    platform.materialize(delivery)
+    assert len(platform.query(answered)) == 3
+
+
+@pytest.fixture
+def reference(
+    request: pytest.FixtureRequest, settings: object, clean_environment: pytest.MonkeyPatch, reference_data: Path
+) -> Any:
+    """A platform in a time zone, with the reference data delivered on the last day of the year."""
+    clean_environment.setenv("DATAFLOW_TIMEZONE", request.param)
+    with builders.platform(load_settings()) as platform:
+        landing = Landing(open_storage(platform.settings))
+        files = {source.name: next(reference_data.glob(f"*/{source.name}.*")) for source in all_sources()}
+        platform.materialize(*(landing.put(name, date(2021, 12, 31), path) for name, path in files.items()))
+        yield platform
+
+
+UTC, PARIS = "UTC", "Europe/Paris"
+PER_DAY = """
+    SELECT a.day, a.sessions, round(average_session_seconds::numeric, 2)::float8,
+           round(median_session_gigabytes::numeric, 6)::float8, based_on_books, streamed
+    FROM {0}.average_session AS a JOIN {0}.median_session_size USING (day) JOIN {0}.book_based_share USING (day)
+    WHERE day IN ('2021-11-30', '2021-12-01', '2021-12-15', '2021-12-30') ORDER BY day"""
+PUBLISHED_PER_DAY = PER_DAY.format("published").replace("::numeric", "").replace("::float8", "")
+FIRST_IN_UTC = (date(2021, 11, 30), 11, 31089.67, 0.862456, 11, 11)
+IN_PARIS = [
+    (date(2021, 12, 1), 308, 43596.04, 0.940378, 83, 89),
+    (date(2021, 12, 15), 334, 44624.96, 0.960856, 79, 85),
+    (date(2021, 12, 30), 303, 44183.49, 1.081615, 83, 89),
+]
+ENGAGED = "SELECT users FROM {}.engaged_users WHERE day = '2021-12-31'"
+NATIONALITY = "SELECT month, movies FROM {}.movies_by_author_nationality WHERE nationality = 'singaporeans'"
+OF_DECEMBER = [(date(2021, 12, 1), 3)]
+
+
+@pytest.mark.parametrize(("reference", "engaged"), [(UTC, 725), (PARIS, 728)], indirect=["reference"])
+def test_the_reference_answers_are_stored_and_published(reference: Platform, engaged: int) -> None:
+    expected = IN_PARIS if reference.settings.timezone == PARIS else [FIRST_IN_UTC]
+    counted = slice(None) if reference.settings.timezone == PARIS else slice(1)
+    assert reference.query(PER_DAY.format("analytics"))[counted] == expected
+    assert reference.published(PUBLISHED_PER_DAY)[counted] == expected
+    assert reference.query(ENGAGED.format("analytics")) == [(engaged,)]
+    assert reference.published(ENGAGED.format("published")) == [(engaged,)]
+    assert OF_DECEMBER[0] in reference.query(NATIONALITY.format("analytics"))
+    assert OF_DECEMBER[0] in reference.published(NATIONALITY.format("published"))
+    assert reference.query("SELECT sum(sessions) FROM analytics.average_session") == [(9652,)]
+    for name in ("sessions_in_progress", "engaged_users", "movies_by_author_nationality"):
+        stored = reference.query(f"SELECT * FROM analytics.{name}")
+        assert sorted(stored) == sorted(reference.published(f"FROM published.{name}")), name

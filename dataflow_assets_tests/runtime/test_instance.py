@@ -1,0 +1,94 @@
+"""The Dagster instance is kept in the warehouse's PostgreSQL and is the same one for every process."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dataflow_assets.postgres import embedded
+from dataflow_assets.runtime.instance import open_instance, prepare_home
+from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets_tests.processes import kill_all, wait_until_gone
+from dataflow_assets_tests.runtime.tiny_definitions import defs
+
+_COUNT_RUNS = """
+from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.settings import load_settings
+with open_instance(load_settings()) as instance:
+    print(instance.get_runs_count())
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATAFLOW_HOME", str(tmp_path / "home"))
+    with embedded.acquire(tmp_path / "home", durable=False):
+        yield load_settings()
+        embedded.release(tmp_path / "home")
+    kill_all(tmp_path)
+    assert wait_until_gone(tmp_path, 10) == {}
+
+
+def count_elsewhere() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _COUNT_RUNS], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+
+
+def test_a_run_in_this_process_is_seen_by_another(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        assert defs.resolve_job_def("quick_job").execute_in_process(instance=instance).success
+        ref = instance.get_ref()
+    with dg.DagsterInstance.from_ref(ref) as passed_on:
+        assert passed_on.get_runs_count() == 1
+        assert passed_on.get_latest_materialization_event(dg.AssetKey("quick"))
+    seen, _ = count_elsewhere().communicate(timeout=60)
+    assert seen.strip() == "1"
+
+
+def test_processes_that_open_a_new_instance_at_once(settings: Settings) -> None:
+    counters = [count_elsewhere() for _ in range(3)]
+    assert [counter.communicate(timeout=60)[0].strip() for counter in counters] == ["0", "0", "0"]
+
+
+def test_the_instance_is_configured(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        assert instance.run_monitoring_enabled
+        assert instance.run_retries_enabled
+        assert not instance.run_retries_retry_on_asset_or_op_failure  # a bad file is no better when it is read again
+        assert Path(instance.root_directory) == settings.dagster_home
+
+
+def test_a_run_in_this_process_takes_no_slot(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        instance.event_log_storage.set_concurrency_slots("few", 1)
+
+        @dg.asset(pool="few")
+        def taken() -> int:
+            return len(instance.event_log_storage.get_concurrency_info("few").claimed_slots)
+
+        job = dg.Definitions(assets=[taken]).resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(instance=instance).output_for_node("taken") == 0
+
+
+def test_a_named_database_is_used(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", embedded.url(settings.home).replace("postgresql://", "postgres://"))
+    with open_instance(load_settings()) as instance:
+        assert instance.get_runs_count() == 0
+
+
+def test_the_home_is_prepared_once(settings: Settings) -> None:
+    prepare_home(settings)
+    written = (settings.dagster_home / "dagster.yaml").stat().st_mtime_ns
+    prepare_home(settings)
+    assert (settings.dagster_home / "dagster.yaml").stat().st_mtime_ns == written
+    (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: true}")
+    prepare_home(settings)
+    assert "WarehouseStorage" in (settings.dagster_home / "dagster.yaml").read_text()
+    assert [path.name for path in settings.dagster_home.iterdir()] == ["dagster.yaml"]
