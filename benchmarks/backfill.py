@@ -30,7 +30,7 @@ from benchmarks.tables import load, snapshots
 from dataflow_assets.analytics import Answer, all_answers, compute_partition
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.assets import days_read
@@ -124,7 +124,7 @@ def _fill_lake(url: str, days: Sequence[date], rows: int, *, files: int) -> None
         path = settings.home / f"{number:05}.csv"
         _write_sessions(path, days[number::files], rows)
         key = landing.put("streams", days[-1], path).object
-        assert take_in(open_storage(settings), source, key, settings.timezone, first_day=settings.first_day)
+        assert ingest(open_storage(settings), source, key, settings.timezone, first_day=settings.first_day)
 
 
 def _write_sessions(path: Path, days: Iterable[date], rows: int) -> None:

@@ -62,7 +62,7 @@ def psql(url: str, command: str) -> None:
 
 def empty_warehouse(url: str) -> None:
     """Give a database the warehouse's tables, without rows."""
-    sql(url, "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics CASCADE")
+    sql(url, "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics, ledger CASCADE")
     upgrade(url)
 
 

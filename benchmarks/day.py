@@ -38,7 +38,7 @@ def main() -> None:
             took, detail = load_ours(home, url, paths)
             ours.append(took)
             details.append(detail)
-            common.sql(url, "DROP SCHEMA warehouse, warehouse_days CASCADE")
+            common.sql(url, "DROP SCHEMA warehouse, warehouse_days, ledger CASCADE")
             common.fair_start(url)
             rival.append(copy(url, paths))
             common.sql(url, "DROP SCHEMA rival CASCADE")

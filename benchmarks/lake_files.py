@@ -21,7 +21,7 @@ from benchmarks import common
 from benchmarks.backfill import _write_sessions
 from dataflow_assets.lake.delta.maintenance import merge_small_files
 from dataflow_assets.lake.delta.table import LakeTable, files_of, rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import load_settings
@@ -42,7 +42,7 @@ def main() -> None:
         storage, path = open_storage(settings), Path(folder) / "year.csv"
         _write_sessions(path, _DAYS, rows // len(_DAYS))
         key = Landing(storage).put("streams", _DAYS[-1], path).object
-        assert take_in(storage, source, key, "UTC", first_day=settings.first_day)
+        assert ingest(storage, source, key, "UTC", first_day=settings.first_day)
         table = rows_table(storage, source)
         before, memory = _reading(table), _peak()
         seconds = common.timed(lambda: merge_small_files(table))

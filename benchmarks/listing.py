@@ -74,8 +74,8 @@ def _know(url: str) -> None:
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         names = ", ".join(rows[0])
         cursor.execute(
-            f"INSERT INTO warehouse.deliveries ({names}) "
-            f"SELECT {names} FROM json_populate_recordset(NULL::warehouse.deliveries, %s)",
+            f"INSERT INTO ledger.deliveries ({names}) "
+            f"SELECT {names} FROM json_populate_recordset(NULL::ledger.deliveries, %s)",
             (json.dumps(rows),),
         )
     connection.close()

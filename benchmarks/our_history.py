@@ -10,7 +10,7 @@ from functools import partial
 
 from benchmarks.memory import peak_rss_mib
 from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import load_settings
@@ -30,7 +30,7 @@ def main() -> None:
     dumps = []
     for key in parser.parse_args().keys.split(","):
         start = time.perf_counter()
-        intake = take_in(storage, source, key, settings.timezone, first_day=settings.first_day)
+        intake = ingest(storage, source, key, settings.timezone, first_day=settings.first_day)
         assert intake is not None
         in_lake = time.perf_counter()
         with connect(url) as connection:

@@ -12,7 +12,7 @@ from datetime import date
 
 from benchmarks.memory import peak_rss_mib
 from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres.connection import connect
@@ -66,7 +66,7 @@ def _take_in(storage: Storage, source: Events, keys: list[str], settings: Settin
     """The lake's version after the objects, and the days that they touch."""
     version, days = 0, set[date]()
     for key in keys:
-        intake = take_in(storage, source, key, settings.timezone, first_day=settings.first_day)
+        intake = ingest(storage, source, key, settings.timezone, first_day=settings.first_day)
         assert intake is not None
         version, days = max(version, intake.version), days | intake.event_days
     return version, days

@@ -154,7 +154,7 @@ def timezone(settings: Settings) -> Finding:
     """Whether the warehouse was made in the time zone of the settings; a new one is not told of any."""
     url = database_url(settings)
     with connect(url) as connection:
-        is_new = not execute(connection, "SELECT 1 FROM warehouse.identity")
+        is_new = not execute(connection, "SELECT 1 FROM ledger.identity")
     if not is_new:
         require_timezone(url, settings.timezone)
     said = "The warehouse is new." if is_new else f"The days were cut in {settings.timezone}."
@@ -185,7 +185,7 @@ def deliveries(settings: Settings) -> Finding:
         "deliveries",
         "warning",
         f"{said}.",
-        "`dataflow deliveries` and `dataflow rejects` say why; land a mended file, or release what is held.",
+        "`dataflow deliveries` and `dataflow rejects` say why; land a repaired file, or release what is held.",
     )
 
 

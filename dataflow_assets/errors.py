@@ -32,10 +32,10 @@ class FormatError(DataFlowError):
     code = "format"
 
 
-class HeldBackError(DataFlowError):
-    """A delivery is held back until someone releases it; nothing of it is loaded."""
+class QuarantinedError(DataFlowError):
+    """A delivery is quarantined until someone releases it; nothing of it is loaded."""
 
-    code = "held_back"
+    code = "quarantined_dumps"
 
 
 class SchemaMismatchError(DataFlowError):

@@ -20,7 +20,7 @@ from typing import Any
 import psycopg2
 
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
-from dataflow_assets.lake.ingest import Intake, take_in
+from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import record_delivery, recorded_versions
@@ -40,12 +40,12 @@ _CONTEXT.set_forkserver_preload([__name__])
 # What of each table follows from the landed objects alone, and not from the order of runs.
 _COMPARED = {
     "warehouse.streams": "*",
-    "warehouse.event_days": "source, event_day, declaration, accepted, rows, superseded",
+    "ledger.event_days": "source, event_day, declaration, accepted, rows, superseded",
     "warehouse.users": "*",
     "warehouse.users_current": "*",
     "warehouse.users_history": "*",
-    "warehouse.snapshots": "source, newest_day",
-    "warehouse.deliveries WHERE state <> 'superseded'": (
+    "ledger.snapshots": "source, newest_day",
+    "ledger.deliveries WHERE state <> 'superseded'": (
         "delivery, source, day, object, size, state, refusal, delivered, accepted, rejected, event_days"
     ),
 }
@@ -155,7 +155,7 @@ def take_and_load(report: Report, settings: Settings, name: str, key: str) -> In
     delivery = Landing(storage).current(key)
     assert delivery
     told = recorded_versions(url, source).get(delivery.id, 0)
-    intake = take_in(storage, source, key, settings.timezone, told, first_day=settings.first_day)
+    intake = ingest(storage, source, key, settings.timezone, told, first_day=settings.first_day)
     assert intake
     report(f"warehouse {name}")
     load(settings, source, intake.version, intake.event_days)
@@ -201,7 +201,7 @@ def uneven_days(settings: Settings) -> list[tuple[Any, ...]]:
     """The event days of which the records do not say what the table holds, or accepted = rows + superseded fails."""
     return ask(
         settings,
-        "SELECT event_day, accepted, rows, superseded, held FROM warehouse.event_days LEFT JOIN "
+        "SELECT event_day, accepted, rows, superseded, held FROM ledger.event_days LEFT JOIN "
         "(SELECT event_day, count(*) AS held FROM warehouse.streams GROUP BY 1) AS streams USING (event_day) "
         "WHERE rows <> coalesce(held, 0) OR accepted <> rows + superseded",
     )

@@ -41,7 +41,7 @@ _CHANGES: dict[str, Callable[[Row], Row]] = {
     "reviews": lambda row: row | {"books": []},
 }
 # What may be wrong with an object, as often as all the others; of the rest nothing is.
-_FAULTS = ("missing", "doubled", "twin", "changed", "broken", "mended", "cut", "completed", "rejected")
+_FAULTS = ("missing", "doubled", "twin", "changed", "broken", "repaired", "cut", "completed", "rejected")
 
 
 def month(days: int = _DAYS, seed: int = 0) -> list[Object]:
@@ -50,9 +50,9 @@ def month(days: int = _DAYS, seed: int = 0) -> list[Object]:
     - `missing`: it never comes;
     - `doubled`: the same bytes come again; `twin`: also under another name;
     - `changed`: first it has other rows, of events on other days too, some of which no other object has;
-    - `broken`: it cannot be read; `mended`: then it can;
-    - `cut`: most of its rows are missing, so that of a snapshot it is held back; `completed`: then they are there;
-    - `rejected`: too many of its rows are rejected, so that it is held back, and then they are not.
+    - `broken`: it cannot be read; `repaired`: then it can;
+    - `cut`: most of its rows are missing, so that of a snapshot it is quarantined; `completed`: then they are there;
+    - `rejected`: too many of its rows are rejected, so that it is quarantined, and then they are not.
     """
     rng = random.Random(f"{days}.{seed}")
     sources = sorted(source.name for source in all_sources())
@@ -139,7 +139,7 @@ def _objects(name: str, number: int, by_day: list[list[Row]], fault: str, rng: r
         "doubled": [whole, whole],
         "changed": [_text(name, _others(name, by_day, rng)), whole],
         "broken": [broken],
-        "mended": [broken, whole],
+        "repaired": [broken, whole],
         "cut": [cut],
         "completed": [cut, whole],
         "rejected": [_text(name, [*rows[:20], *[["?"] if isinstance(rows[0], list) else {}] * _REJECTED]), whole],
@@ -175,13 +175,13 @@ _HEADERS = {
 
 # What of the records follows from the landed objects alone, and not from the order of runs.
 _RECORDS = {
-    "warehouse.event_days WHERE rows > 0": "source, event_day, declaration, accepted, rows, superseded",
-    "warehouse.snapshots": "source, newest_day",
-    "warehouse.deliveries WHERE state <> 'superseded'": (
+    "ledger.event_days WHERE rows > 0": "source, event_day, declaration, accepted, rows, superseded",
+    "ledger.snapshots": "source, newest_day",
+    "ledger.deliveries WHERE state <> 'superseded'": (
         "source, day, object, delivery, size, state, refusal, delivered, accepted, rejected, event_days::text, "
-        "mended::text, kept_out, lacking, held"
+        "repaired::text, undeclared_columns, missing_columns, quarantine_reason"
     ),
-    "warehouse.rejects": "source, day, object, delivery, line, code, message, raw",
+    "ledger.rejects": "source, day, object, delivery, line, code, message, raw",
 }
 
 

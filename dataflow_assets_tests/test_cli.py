@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from dataflow_assets import cli
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
@@ -356,7 +356,7 @@ def test_doctor_tells_a_line_for_each_thing_and_fails_where_there_is_a_problem(
 
 
 def test_query_changes_nothing(run: Run, settings: Settings) -> None:
-    code, _, err = run("query", "-c", "DELETE FROM warehouse.deliveries")
+    code, _, err = run("query", "-c", "DELETE FROM ledger.deliveries")
     assert code == 1
     assert "cannot execute DELETE in a read-only transaction" in err
 
@@ -385,7 +385,7 @@ def delivered(settings: Settings) -> Settings:
     for name, content in [("a.csv", first), ("a.csv", second), ("b.csv", "sorry"), ("c.csv", empty)]:
         delivery = land(storage, source, name, content, date(2021, 12, 5))
         if name != "c.csv":
-            taken = take_in(storage, source, delivery.object, settings.timezone, first_day=settings.first_day)
+            taken = ingest(storage, source, delivery.object, settings.timezone, first_day=settings.first_day)
             assert taken
             record_delivery(url, taken)
     land(storage, "payments", "a.csv", "amount\n", date(2021, 12, 6))
@@ -421,7 +421,7 @@ def test_deliveries_tells_what_became_of_each(run: Run, delivered: Settings, mon
 def test_deliveries_makes_the_record_again(run: Run, delivered: Settings) -> None:
     before = run("deliveries", "--json")[1]
     with postgres(delivered) as cursor:
-        cursor.execute("DELETE FROM warehouse.deliveries")
+        cursor.execute("DELETE FROM ledger.deliveries")
     assert json.loads(run("deliveries", "--json")[1]) != json.loads(before)
     code, after, said = run("deliveries", "--rebuild", "--json")
     assert (code, json.loads(after)) == (0, json.loads(before))
@@ -443,12 +443,12 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
     assert load_movies("whole.csv", ["A", "B", "C"], "2021-12-01")[0] == 0
     code, err = load_movies("cut.csv", ["A"], "2021-12-02")
     assert code == 1
-    assert "Note: movies of 2021-12-02 is held back: its 1 rows are less than 50% of the 3 of 2021-12-01." in err
-    assert "Error: landing/movies/2021-12-02/cut.csv is held back, and nothing of it is loaded.\n" in err
+    assert "Note: movies of 2021-12-02 is quarantined: its 1 rows are less than 50% of the 3 of 2021-12-01." in err
+    assert "Error: landing/movies/2021-12-02/cut.csv is quarantined, and nothing of it is loaded.\n" in err
     assert "less than 50%" not in load_movies("whole.csv", ["A", "B", "D"], "2021-12-01")[1]
     load_movies("part.csv", [""], "2021-12-02")
     code, _, err = run("release", "landing/movies/2021-12-02/cut.csv")
-    assert (code, "cut.csv is held back, and nothing" in err) == (1, True), (
+    assert (code, "cut.csv is quarantined, and nothing" in err) == (1, True), (
         "the other object of the day is not released"
     )
     code, _, err = run("release", "--source", "movie", "--day", "2021-12-02")
@@ -458,7 +458,7 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
 
     code, err = load_movies("bad.csv", ["E", *[""] * 101], "2021-12-03")
     assert code == 1
-    assert "Note: landing/movies/2021-12-03/bad.csv is held back: 101 of its 102 rows are rejected" in err
+    assert "Note: landing/movies/2021-12-03/bad.csv is quarantined: 101 of its 102 rows are rejected" in err
     assert titles() == {"A"}
     code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
     assert code == 0, err
@@ -482,8 +482,8 @@ def test_replay_reads_again_what_another_declaration_rejected_once(
     nothing = "Nothing to read again: what was rejected was rejected by the present declarations.\n"
     assert run("replay")[2] == nothing
     # As if its file had been edited: frozen against accidents only.
-    mended = (*find_source("streams").time_formats, "%d.%m.%Y %H:%M")
-    monkeypatch.setitem(vars(find_source("streams")), "time_formats", mended)
+    repaired = (*find_source("streams").time_formats, "%d.%m.%Y %H:%M")
+    monkeypatch.setitem(vars(find_source("streams")), "time_formats", repaired)
     code, _, err = run("replay", "--source", "stream")
     assert (code, err.splitlines()) == (
         0,

@@ -166,7 +166,7 @@ def test_a_database_without_the_tables(clean_environment: pytest.MonkeyPatch, em
 
 def test_another_time_zone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("time zone").sentence == "The warehouse is new."
-    assert ask(database_url(settings), "SELECT * FROM warehouse.identity") == [], "the doctor decided on a time zone"
+    assert ask(database_url(settings), "SELECT * FROM ledger.identity") == [], "the doctor decided on a time zone"
     open_warehouse(settings)
     monkeypatch.setenv("DATAFLOW_TIMEZONE", "Europe/Paris")
     finding = found("time zone")

@@ -40,7 +40,7 @@ class State(StrEnum):
     LANDED = "landed"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-    HELD = "held"
+    QUARANTINED = "quarantined"
     SUPERSEDED = "superseded"
     STRAY = "stray"
 
@@ -170,8 +170,8 @@ def deliveries(
     for row in rows:
         if "reason" in row:
             say(f"{row['object']} {row['reason']}.")
-        elif row["state"] == "held":
-            say(f"{row['object']} is held back: {row['held']}")
+        elif row["state"] == "quarantined":
+            say(f"{row['object']} is quarantined: {row['quarantine_reason']}")
 
 
 def _expected(settings: Settings) -> "Expected":
@@ -222,14 +222,14 @@ def explain(
     from dataflow_assets.lake.delta.table import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import Snapshot, find_source
-    from dataflow_assets.warehouse.snapshots.quarantine import held_back
+    from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
 
     wanted = find_source(source)
     texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
     table = rows_table(storage, wanted)
     version = table.open().version()
-    held = held_back(table.dumps(version), wanted.smallest_share) if isinstance(wanted, Snapshot) else {}
-    found = explaining.explain(table.scan(version), wanted, texts, held.keys())
+    quarantined = quarantined_dumps(table.dumps(version), wanted.smallest_share) if isinstance(wanted, Snapshot) else {}
+    found = explaining.explain(table.scan(version), wanted, texts, quarantined.keys())
     rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:
         origins = [vars(origin) for origin in found.origins]

@@ -15,7 +15,7 @@ import typer
 from dataflow_assets.cli.arguments import Delivered, Json, day_of, delivery_day
 from dataflow_assets.cli.inspect import print_answers
 from dataflow_assets.cli.output import print_table, progress, say
-from dataflow_assets.errors import FormatError, HeldBackError, NotFoundError, RunFailedError
+from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, RunFailedError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def backfill(
 
 
 def release(
-    objects: Annotated[list[str] | None, typer.Argument(help="Keys of landed objects that are held back.")] = None,
+    objects: Annotated[list[str] | None, typer.Argument(help="Keys of landed objects that are quarantined.")] = None,
     source: Annotated[str | None, typer.Option(help="All objects of this source that landed on the day.")] = None,
     day: Annotated[str | None, typer.Option(help="Their delivery day, YYYY-MM-DD.")] = None,
 ) -> None:
-    """Load what was held back, as it is; this lasts for these versions of the objects."""
+    """Load what was quarantined, as it is; this lasts for these versions of the objects."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import find_source
@@ -198,12 +198,12 @@ def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release:
 
 
 def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
-    from dataflow_assets.ledger.deliveries import held_back, refused
+    from dataflow_assets.ledger.deliveries import quarantined_objects, refused
 
     if names := refused(url, deliveries):
         raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
-    if names := held_back(url, deliveries):
-        raise HeldBackError(f"{', '.join(names)} is held back, and nothing of it is loaded.")
+    if names := quarantined_objects(url, deliveries):
+        raise QuarantinedError(f"{', '.join(names)} is quarantined, and nothing of it is loaded.")
 
 
 def _sample_file(folder: Path, source: "Source") -> Path:

@@ -1,4 +1,4 @@
-"""Taking a landed object into the lake: read, check that nothing is lost, commit or hold back.
+"""IngestConfig a landed object into the lake: read, check that nothing is lost, commit or quarantine.
 
 Here: the order in which things are looked at and written, so that a crash or a concurrent run at any
 point ends in the same tables. Not here: reading the object (see `staging`) and Delta Lake (see `tables`).
@@ -23,9 +23,9 @@ _TRIES = 10
 _Commit = tuple[int, Mapping[str, Any]]  # the version of the lake table that it became, and what it says of itself
 _NOTHING = {
     **dict.fromkeys(("delivered", "accepted", "rejected"), 0),
-    **dict.fromkeys(("event_ends", "kept_out", "lacking"), "[]"),
+    **dict.fromkeys(("event_ends", "undeclared_columns", "missing_columns"), "[]"),
     "refusal": "",
-    "mended": "{}",
+    "repaired": "{}",
 }
 
 
@@ -36,13 +36,14 @@ class Intake:
     delivered = accepted + rejected: rows of the file's bytes, of the lake's table and of its rejects. `own_days` are
     the days, in the business time zone, that this version of the object touches, `event_days` those that the one
     before it touches too; empty for a snapshot. `refusal` says why the file as a whole was refused. `version` is the
-    lake table's version that holds it. `kept_out` names the columns of the file that are not declared, `lacking` the
-    declared ones that it does not have. `mended` counts, by its kind, what was changed so that rows could be accepted
-    (see `Batch`). Of an object that the lake held already nothing was read (`is_known`). `unheard` are the intakes of
-    the object that came before this one, newest first, and may not be recorded: a crash may have kept them from it.
+    lake table's version that holds it. `undeclared_columns` names the columns of the file that are not declared,
+    `missing_columns` the declared ones that it does not have. `repaired` counts, by its kind, what was changed so that
+    rows could be accepted (see `Batch`). Of an object that the lake held already nothing was read (`is_known`).
+    `unrecorded` are the intakes of the object that came before this one, newest first, and may not be recorded: a crash
+    may have kept them from it.
 
-    Where this version is `held` back, that says why; nothing of it is loaded, and all figures are those of the older
-    version, which stays in force, or 0.
+    Where this version is quarantined, `quarantine_reason` says why; nothing of it is loaded, and all figures are those
+    of the older version, which stays in force, or 0.
     """
 
     delivery: Delivery
@@ -53,20 +54,20 @@ class Intake:
     own_days: frozenset[date] = frozenset()
     event_days: frozenset[date] = frozenset()
     refusal: str | None = None
-    kept_out: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()
-    mended: Mapping[str, int] = field(default_factory=dict)
-    held: str | None = None
+    undeclared_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    repaired: Mapping[str, int] = field(default_factory=dict)
+    quarantine_reason: str | None = None
     is_known: bool = False
-    unheard: tuple["Intake", ...] = ()
+    unrecorded: tuple["Intake", ...] = ()
 
 
-def take_in(
+def ingest(
     storage: Storage,
     source: Source,
     key: str,
     timezone: str,
-    told: int = 0,
+    recorded_version: int = 0,
     *,
     first_day: date,
     run: str | None = None,
@@ -75,19 +76,19 @@ def take_in(
     """Put the present version of a landed object into the lake, in place of any older one.
 
     An object whose bytes the lake already holds, read by the same declaration, is not read again. One with more rejects
-    than its source allows is held back, unless these bytes were released.
+    than its source allows is quarantined, unless these bytes were released.
 
     Args:
         storage: holds landing and lake.
         source: how the object is read.
         key: the object's key.
         timezone: cuts the event days that are reported and `first_day`; nothing else in the lake depends on it.
-        told: the version of the last intake of the object whose event days are known to have been heard: those of
-            all that it gave since are reported again, for a crash may have kept them from it.
+        recorded_version: the version of the last intake of the object whose event days are known to have been heard:
+            those of all that it gave since are reported again, for a crash may have kept them from it.
         first_day: the first day of which the platform keeps events; an earlier one is rejected, and so is one later
             than the day after its delivery.
         run: who takes it in; its rejects say so.
-        release: whether this version of the object is not to be held back, now or when it comes again.
+        release: whether this version of the object is not to be quarantined, now or when it comes again.
 
     Returns:
         What was done; None where the object is gone from landing, which changes nothing.
@@ -105,7 +106,7 @@ def take_in(
             if delivery is None:
                 return None
             bounds = event_bounds(source, delivery.day, timezone, first_day)
-            older = list(_since(table.intakes(base, delivery), told))
+            older = list(_since(table.intakes(base, delivery), recorded_version))
             about = older[0][1] if older else {}
             is_asked_for = release and about.get("released") != about.get("digest")
             is_known = not is_asked_for and _is_known(landing, about, delivery, reading_of(source, bounds))
@@ -115,7 +116,7 @@ def take_in(
                 staging = Staging(table, rejects, source, delivery, bounds, run)
                 with staged(landing, staging):
                     facts = _facts(about, staging, release=release)
-                    if "held" in facts:
+                    if "quarantine_reason" in facts:
                         staging.discard()
                         version = table.note(base, delivery, facts)
                     else:
@@ -123,7 +124,7 @@ def take_in(
                         version = table.commit(base, delivery, staging.staged, facts)
         except (ObjectChangedError, LakeConflictError):
             continue
-        intake = _after(_intake(delivery, version, facts, timezone), older, told, timezone)
+        intake = _after(_intake(delivery, version, facts, timezone), older, recorded_version, timezone)
         accepted, rejected = rows_of(base, delivery), rows_of(rejects_base, delivery)
         return replace(intake, accepted=accepted, rejected=rejected, is_known=is_known)
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
@@ -132,13 +133,13 @@ def take_in(
 def _facts(about: Mapping[str, Any], staging: Staging, *, release: bool) -> dict[str, object]:
     """What the commit of a version that was read says.
 
-    Of one that is held back: which it is and why, and what the last commit said of the one that stays in force.
+    Of one that is quarantined: which it is and why, and what the last commit said of the one that stays in force.
     """
     released = staging.digest if release else str(about.get("released", ""))
     is_released = released == staging.digest
     if (reason := staging.reason_to_hold) and not is_released:
         in_force = {name: about.get(name, nothing) for name, nothing in _NOTHING.items()}
-        return {**in_force, **staging.reading, "held": reason, "released": released}
+        return {**in_force, **staging.reading, "quarantine_reason": reason, "released": released}
     staging.mark(is_released=is_released)
     return {**staging.facts, "released": released}
 
@@ -189,21 +190,25 @@ def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterato
         yield _older_intake(version, about, timezone)
 
 
-def _since(intakes: Iterator[_Commit], told: int) -> Iterator[_Commit]:
+def _since(intakes: Iterator[_Commit], recorded_version: int) -> Iterator[_Commit]:
     """The newest intakes of an object, up to the one that is known to have been heard of."""
     for version, about in intakes:
         yield version, about
-        if version <= told:
+        if version <= recorded_version:
             return
 
 
-def _after(intake: Intake, older: list[_Commit], told: int, timezone: str) -> Intake:
+def _after(intake: Intake, older: list[_Commit], recorded_version: int, timezone: str) -> Intake:
     """An intake, with what the older ones of its object gave, newest first."""
     before = [_older_intake(version, about, timezone) for version, about in older]
-    unheard = tuple(one for one in before if one.version > told)
-    # What is held back changes no day, but nobody may have heard of what came before it.
-    days = intake.own_days.union(*(one.own_days for one in before)) if unheard or not intake.held else frozenset()
-    return replace(intake, event_days=days, unheard=unheard)
+    unrecorded = tuple(one for one in before if one.version > recorded_version)
+    # What is quarantined changes no day, but nobody may have heard of what came before it.
+    days = (
+        intake.own_days.union(*(one.own_days for one in before))
+        if unrecorded or not intake.quarantine_reason
+        else frozenset()
+    )
+    return replace(intake, event_days=days, unrecorded=unrecorded)
 
 
 def _older_intake(version: int, about: Mapping[str, Any], timezone: str) -> Intake:
@@ -235,8 +240,8 @@ def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], timezone
         own_days=days,
         event_days=days,
         refusal=about["refusal"] or None,
-        kept_out=tuple(json.loads(about["kept_out"])),
-        lacking=tuple(json.loads(about["lacking"])),
-        mended=json.loads(about["mended"]),
-        held=about.get("held") or None,
+        undeclared_columns=tuple(json.loads(about["undeclared_columns"])),
+        missing_columns=tuple(json.loads(about["missing_columns"])),
+        repaired=json.loads(about["repaired"]),
+        quarantine_reason=about.get("quarantine_reason") or None,
     )

@@ -24,8 +24,8 @@ class Preview:
     """What would become of a file's rows. delivered = accepted + rejected.
 
     `rows` are the first accepted ones, `rejects` the first rejected; `codes` counts all rejects by code. `event_days`
-    are the days that it touches, `kept_out` its columns that are not declared, `lacking` the declared ones it lacks,
-    `mended` what is changed so that rows can be accepted.
+    are the days that it touches, `undeclared_columns` its columns that are not declared, `missing_columns` the declared
+    ones it lacks, `repaired` what is changed so that rows can be accepted.
     """
 
     rows: pl.DataFrame
@@ -35,25 +35,25 @@ class Preview:
     rejected: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     event_days: list[date] = field(default_factory=list)
-    kept_out: list[str] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
-    mended: Counter[str] = field(default_factory=Counter)
+    undeclared_columns: list[str] = field(default_factory=list)
+    missing_columns: list[str] = field(default_factory=list)
+    repaired: Counter[str] = field(default_factory=Counter)
 
     def sentences(self) -> Iterator[str]:
         """What would become of the whole file."""
         yield f"{self.delivered:,} rows: {self.accepted:,} would be accepted, {self.rejected:,} rejected."
         if self.codes:
             yield "Rejected: " + ", ".join(f"{count:,} for {code}" for code, count in self.codes.most_common()) + "."
-        if self.mended:
+        if self.repaired:
             yield (
                 "Mended: "
-                + ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in self.mended.items())
+                + ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in self.repaired.items())
                 + "."
             )
-        if self.kept_out:
-            yield f"Not declared and kept out: {', '.join(self.kept_out)}."
-        if self.lacking:
-            yield f"Absent and read as null: {', '.join(self.lacking)}."
+        if self.undeclared_columns:
+            yield f"Not declared and kept out: {', '.join(self.undeclared_columns)}."
+        if self.missing_columns:
+            yield f"Absent and read as null: {', '.join(self.missing_columns)}."
         if self.event_days:
             yield f"{len(self.event_days)} event days, from {self.event_days[0]} to {self.event_days[-1]}."
 
@@ -78,7 +78,7 @@ def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window
         found.delivered += batch.delivered
         found.accepted += batch.rows.height
         found.rejected += len(batch.rejects)
-        found.mended.update(batch.mended)
+        found.repaired.update(batch.repaired)
         found.codes.update(reject.code for reject in batch.rejects)
         found.rows = pl.concat([found.rows, batch.rows.head(most - found.rows.height).select(found.rows.columns)])
         found.rejects += batch.rejects[: most - len(found.rejects)]
@@ -87,5 +87,8 @@ def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window
             times.append(spans(dated, source).collect())
     require_sum(path.name, delivered=found.delivered, accepted=found.accepted, rejected=found.rejected)
     found.event_days = sorted(touched_days(ends(times), timezone))
-    found.kept_out, found.lacking = sorted(content.kept_out), sorted(content.lacking)
+    found.undeclared_columns, found.missing_columns = (
+        sorted(content.undeclared_columns),
+        sorted(content.missing_columns),
+    )
     return found

@@ -66,14 +66,16 @@ def key_texts(source: Source, parts: Sequence[str]) -> dict[str, str]:
     return named | dict(zip(unnamed, others, strict=False))
 
 
-def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], held: Set[date] = frozenset()) -> Explanation:
+def explain(
+    lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], quarantined: Set[date] = frozenset()
+) -> Explanation:
     """Find out where the rows of a key came from; where parts of it are left out, which keys there are.
 
     Args:
         lake: all rows of the source's lake table.
         source: names key and columns.
         texts: some parts of the key, as texts of a file or as our commands print them.
-        held: delivery days of a snapshot whose dumps are held back.
+        quarantined: delivery days of a snapshot whose dumps are quarantined.
 
     Raises:
         NotFoundError: a text is no value of its column's type.
@@ -85,18 +87,18 @@ def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], held: 
     rows = matching.collect(engine="streaming").sort(_ORDER).to_dicts()
     if isinstance(source, Events):
         return Explanation(keys=keys, origins=tuple(_events(rows, source)))
-    believed = [row for row in rows if row["delivery_day"] not in held]
-    unbelieved = [_origin(row, source, "held back") for row in rows if row["delivery_day"] in held]
-    if not believed:
-        return Explanation(keys=keys, origins=tuple(unbelieved))
-    last_seen = believed[-1]["delivery_day"]
-    is_later = (pl.col("delivery_day") > last_seen) & ~pl.col("delivery_day").is_in(list(held))
+    complete = [row for row in rows if row["delivery_day"] not in quarantined]
+    incomplete = [_origin(row, source, "quarantined") for row in rows if row["delivery_day"] in quarantined]
+    if not complete:
+        return Explanation(keys=keys, origins=tuple(incomplete))
+    last_seen = complete[-1]["delivery_day"]
+    is_later = (pl.col("delivery_day") > last_seen) & ~pl.col("delivery_day").is_in(list(quarantined))
     later = lake.filter(is_later).select(pl.min("delivery_day"))
-    origins = sorted([*_snapshots(believed, source), *unbelieved], key=lambda origin: origin.delivery_day)
+    origins = sorted([*_snapshots(complete, source), *incomplete], key=lambda origin: origin.delivery_day)
     return Explanation(
         keys=keys,
         origins=tuple(origins),
-        first_seen=believed[0]["delivery_day"],
+        first_seen=complete[0]["delivery_day"],
         last_seen=last_seen,
         missing_since=later.collect(engine="streaming").item(),
     )

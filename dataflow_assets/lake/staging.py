@@ -47,9 +47,9 @@ class Staging:
     delivered: int = 0
     spans: list[pl.DataFrame] = field(default_factory=list)
     refusal: str | None = None
-    kept_out: list[str] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
-    mended: Counter[str] = field(default_factory=Counter)
+    undeclared_columns: list[str] = field(default_factory=list)
+    missing_columns: list[str] = field(default_factory=list)
+    repaired: Counter[str] = field(default_factory=Counter)
     digest: str = ""
 
     def read(self, path: Path) -> None:
@@ -59,12 +59,15 @@ class Staging:
             try:
                 content = read_file(path, self.source, self.bounds)
                 self._stage_all(content.batches)
-                self.kept_out, self.lacking = _names(content.kept_out), _names(content.lacking)
+                self.undeclared_columns, self.missing_columns = (
+                    _names(content.undeclared_columns),
+                    _names(content.missing_columns),
+                )
             except FormatError as error:
                 self.discard()
                 self._stage_rejects([Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))])
                 self.delivered, self.spans, self.refusal = 1, [], str(error)
-                self.mended.clear()
+                self.repaired.clear()
             self.digest = hashing.result()
         require_sum(self.delivery.object, delivered=self.delivered, accepted=self.accepted, rejected=self.rejected)
 
@@ -93,9 +96,9 @@ class Staging:
             **self.reading,
             "refusal": self.refusal or "",
             "event_ends": json.dumps(ends(self.spans)),
-            "kept_out": json.dumps(self.kept_out),
-            "lacking": json.dumps(self.lacking),
-            "mended": json.dumps(self.mended, sort_keys=True),
+            "undeclared_columns": json.dumps(self.undeclared_columns),
+            "missing_columns": json.dumps(self.missing_columns),
+            "repaired": json.dumps(self.repaired, sort_keys=True),
         }
 
     @property
@@ -133,7 +136,7 @@ class Staging:
         rejects: list[Reject] = []
         for batch in batches:
             self.delivered += batch.delivered
-            self.mended.update(batch.mended)
+            self.repaired.update(batch.repaired)
             rejects += batch.rejects
             if len(rejects) >= _STAGE_REJECTS:
                 self._stage_rejects(rejects)

@@ -42,8 +42,8 @@ def require_timezone(url: str, timezone: str) -> None:
         WarehouseMismatchError: naming both zones.
     """
     with connect(url) as connection:
-        execute(connection, "INSERT INTO warehouse.identity (timezone) VALUES ($1) ON CONFLICT DO NOTHING", timezone)
-        remembered = execute(connection, "SELECT timezone FROM warehouse.identity")[0][0]
+        execute(connection, "INSERT INTO ledger.identity (timezone) VALUES ($1) ON CONFLICT DO NOTHING", timezone)
+        remembered = execute(connection, "SELECT timezone FROM ledger.identity")[0][0]
     if remembered != timezone:
         raise WarehouseMismatchError(
             f"The warehouse at {shown(url)} was made with DATAFLOW_TIMEZONE={remembered}, not {timezone}; "
@@ -56,11 +56,11 @@ def record_delivery(url: str, intake: Intake, rejects: pl.LazyFrame | None = Non
 
     `rejects` are the lake's; without them the table of rejects is left alone.
     """
-    newest = "SELECT max(lake_version) FROM warehouse.deliveries WHERE delivery = $1"
+    newest = "SELECT max(lake_version) FROM ledger.deliveries WHERE delivery = $1"
     with connect(url) as connection:
         advisory_lock(connection, "deliveries", str(intake.delivery.id))
         [(before,)] = execute(connection, newest, intake.delivery.id)
-        _write(connection, [intake, *intake.unheard])
+        _write(connection, [intake, *intake.unrecorded])
         _supersede(connection, [intake])
         if rejects is not None and (before is None or before < intake.version):
             replace_rejects(connection, intake.delivery, rejects)
@@ -73,9 +73,9 @@ def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], ti
     """
     versions = 0
     with connect(url) as connection:
-        execute(connection, "LOCK TABLE warehouse.deliveries IN EXCLUSIVE MODE")
+        execute(connection, "LOCK TABLE ledger.deliveries IN EXCLUSIVE MODE")
         for source in sources:
-            execute(connection, "DELETE FROM warehouse.deliveries WHERE source = $1", source.name)
+            execute(connection, "DELETE FROM ledger.deliveries WHERE source = $1", source.name)
             for intakes in batched(recorded_intakes(storage, source, timezone), _ROWS):
                 _write(connection, intakes)
                 _supersede(connection, intakes)
@@ -90,8 +90,8 @@ def _write(connection: Connection, intakes: Iterable[Intake]) -> None:
     replaced = ", ".join(f"{column} = EXCLUDED.{column}" for column in map(identifier, rows[0]))
     execute(
         connection,
-        f"INSERT INTO warehouse.deliveries ({columns}) "  # noqa: S608
-        f"SELECT {columns} FROM json_populate_recordset(NULL::warehouse.deliveries, $1::json) "
+        f"INSERT INTO ledger.deliveries ({columns}) "  # noqa: S608
+        f"SELECT {columns} FROM json_populate_recordset(NULL::ledger.deliveries, $1::json) "
         f"ON CONFLICT (delivery, lake_version) DO UPDATE SET {replaced}",
         json.dumps(rows),
     )
@@ -110,16 +110,16 @@ def _row(intake: Intake) -> dict[str, Any]:
         "version": delivery.version,
         "size": delivery.size,
         "last_modified": delivery.last_modified.isoformat(),
-        "state": "held" if intake.held else "rejected" if refusal else "accepted",
+        "state": "quarantined" if intake.quarantine_reason else "rejected" if refusal else "accepted",
         "refusal": refusal and refusal.replace("\0", "\ufffd"),
         "delivered": intake.delivered,
         "accepted": intake.accepted,
         "rejected": intake.rejected,
         "event_days": sorted(day.isoformat() for day in intake.own_days),
-        "mended": dict(intake.mended),
-        "kept_out": intake.kept_out,
-        "lacking": intake.lacking,
-        "held": intake.held,
+        "repaired": dict(intake.repaired),
+        "undeclared_columns": intake.undeclared_columns,
+        "missing_columns": intake.missing_columns,
+        "quarantine_reason": intake.quarantine_reason,
     }
 
 
@@ -127,9 +127,9 @@ def _supersede(connection: Connection, intakes: Iterable[Intake]) -> None:
     """Say of every version but the newest of each object that it is not the present one."""
     execute(
         connection,
-        "UPDATE warehouse.deliveries AS older SET state = 'superseded' "
+        "UPDATE ledger.deliveries AS older SET state = 'superseded' "
         "WHERE delivery IN (SELECT value::bigint FROM json_array_elements_text($1::json)) AND state <> 'superseded' "
-        "AND lake_version < (SELECT max(lake_version) FROM warehouse.deliveries WHERE delivery = older.delivery)",
+        "AND lake_version < (SELECT max(lake_version) FROM ledger.deliveries WHERE delivery = older.delivery)",
         json.dumps([intake.delivery.id for intake in intakes]),
     )
 
@@ -137,32 +137,33 @@ def _supersede(connection: Connection, intakes: Iterable[Intake]) -> None:
 def read_deliveries(url: str, source: str | None, day: date | None) -> list[dict[str, Any]]:
     """What is recorded of one source or day, or of all, by the names of the record's columns, as in JSON.
 
-    What is part of a dump that is held back is held, too.
+    What is part of a dump that is quarantined is held, too.
     """
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT (to_jsonb(deliveries) || CASE WHEN state = 'accepted' AND dumps.held IS NOT NULL "
-            "THEN jsonb_build_object('state', 'held', 'held', dumps.held) ELSE '{}' END)::text "
-            "FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "
+            "SELECT (to_jsonb(deliveries) || CASE WHEN state = 'accepted' AND dumps.quarantine_reason IS NOT NULL "
+            "THEN jsonb_build_object('state', 'quarantined', 'quarantine_reason', dumps.quarantine_reason) "
+            "ELSE '{}' END)::text "
+            "FROM ledger.deliveries LEFT JOIN ledger.dumps USING (source, day) "
             "WHERE ($1 = '' OR source = $1) AND ($2 = '' OR day::text = $2)",
             *(source or "", day.isoformat() if day else ""),
         )
     return [json.loads(row) for (row,) in found]
 
 
-def held_deliveries(url: str, source: Source, first: date, last: date) -> dict[date, list[str]]:
-    """Why deliveries of a source are held back, from one day to another: a sentence for each, by object."""
+def quarantined_deliveries(url: str, source: Source, first: date, last: date) -> dict[date, list[str]]:
+    """Why deliveries of a source are quarantined, from one day to another: a sentence for each, by object."""
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT day, object, held FROM warehouse.deliveries "
-            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state = 'held' ORDER BY object",
+            "SELECT day, object, quarantine_reason FROM ledger.deliveries "
+            "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state = 'quarantined' ORDER BY object",
             *(source.name, first.isoformat(), last.isoformat()),
         )
     reasons: dict[date, list[str]] = {}
     for day, key, reason in found:
-        reasons.setdefault(day, []).append(f"{key} is held back: {reason}")
+        reasons.setdefault(day, []).append(f"{key} is quarantined: {reason}")
     return reasons
 
 
@@ -171,16 +172,18 @@ def refused(url: str, deliveries: Iterable[Delivery]) -> list[str]:
     return _objects_where(url, deliveries, "state = 'rejected'")
 
 
-def held_back(url: str, deliveries: Iterable[Delivery]) -> list[str]:
-    """The objects among these deliveries that are held back, or whose dumps are."""
-    return _objects_where(url, deliveries, "state = 'held' OR (state <> 'superseded' AND dumps.held IS NOT NULL)")
+def quarantined_objects(url: str, deliveries: Iterable[Delivery]) -> list[str]:
+    """The objects among these deliveries that are quarantined, or whose dumps are."""
+    return _objects_where(
+        url, deliveries, "state = 'quarantined' OR (state <> 'superseded' AND dumps.quarantine_reason IS NOT NULL)"
+    )
 
 
 def _objects_where(url: str, deliveries: Iterable[Delivery], condition: str) -> list[str]:
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT object FROM warehouse.deliveries LEFT JOIN warehouse.dumps USING (source, day) "  # noqa: S608
+            "SELECT object FROM ledger.deliveries LEFT JOIN ledger.dumps USING (source, day) "  # noqa: S608
             f"WHERE delivery IN (SELECT value::bigint FROM json_array_elements_text($1::json)) AND ({condition}) "
             "ORDER BY object",
             json.dumps([delivery.id for delivery in deliveries]),
@@ -190,17 +193,17 @@ def _objects_where(url: str, deliveries: Iterable[Delivery], condition: str) -> 
 
 def deliveries_by_state(url: str) -> dict[str, int]:
     """How many objects are in each state by their present version, by the state's name."""
-    statement = "SELECT state, count(*) FROM warehouse.deliveries WHERE state <> 'superseded' GROUP BY 1 ORDER BY 1"
+    statement = "SELECT state, count(*) FROM ledger.deliveries WHERE state <> 'superseded' GROUP BY 1 ORDER BY 1"
     with connect(url) as connection:
         return dict(execute(connection, statement))
 
 
 def not_accepted_whole(url: str, source: Source) -> list[Delivery]:
-    """The deliveries of a source with rejected rows, and those that were refused or are held back; by object."""
+    """The deliveries of a source with rejected rows, and those that were refused or are quarantined; by object."""
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT day, object, etag, size, last_modified FROM warehouse.deliveries "
+            "SELECT day, object, etag, size, last_modified FROM ledger.deliveries "
             "WHERE source = $1 AND state <> 'superseded' AND (rejected > 0 OR state <> 'accepted') ORDER BY object",
             source.name,
         )
@@ -216,8 +219,8 @@ class OtherColumns:
 
     day: date
     object: str
-    kept_out: tuple[str, ...]
-    lacking: tuple[str, ...]
+    undeclared_columns: tuple[str, ...]
+    missing_columns: tuple[str, ...]
 
 
 def other_columns(url: str, source: Source, first: date, last: date) -> list[OtherColumns]:
@@ -225,9 +228,10 @@ def other_columns(url: str, source: Source, first: date, last: date) -> list[Oth
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT day, object, to_json(kept_out)::text, to_json(lacking)::text FROM warehouse.deliveries "
+            "SELECT day, object, to_json(undeclared_columns)::text, to_json(missing_columns)::text "
+            "FROM ledger.deliveries "
             "WHERE source = $1 AND day BETWEEN $2::date AND $3::date AND state <> 'superseded' "
-            "AND (kept_out <> '{}' OR lacking <> '{}') "
+            "AND (undeclared_columns <> '{}' OR missing_columns <> '{}') "
             "ORDER BY object",
             *(source.name, first.isoformat(), last.isoformat()),
         )
@@ -236,7 +240,7 @@ def other_columns(url: str, source: Source, first: date, last: date) -> list[Oth
 
 def recorded_versions(url: str, source: Source) -> dict[int, int]:
     """The lake's version that holds the present one of each delivery of a source, by the delivery's small key."""
-    statement = "SELECT delivery, lake_version FROM warehouse.deliveries WHERE source = $1 AND state <> 'superseded'"
+    statement = "SELECT delivery, lake_version FROM ledger.deliveries WHERE source = $1 AND state <> 'superseded'"
     with connect(url) as connection:
         return dict(execute(connection, statement, source.name))
 
@@ -247,7 +251,7 @@ def unknown_versions(connection: Connection, versions: Mapping[int, tuple[str, i
     found = execute(
         connection,
         "SELECT key FROM json_to_recordset($1::json) AS wanted (key bigint, etag text, size bigint) "
-        "WHERE NOT EXISTS (SELECT FROM warehouse.deliveries WHERE delivery = wanted.key "
+        "WHERE NOT EXISTS (SELECT FROM ledger.deliveries WHERE delivery = wanted.key "
         "AND etag = wanted.etag AND size = wanted.size AND state <> 'superseded')",
         json.dumps(rows),
     )

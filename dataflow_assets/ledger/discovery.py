@@ -62,8 +62,8 @@ def report(connection: Connection, strays: Iterable[Stray]) -> list[Stray]:
     ]
     new = execute(
         connection,
-        "INSERT INTO warehouse.strays SELECT found.* FROM json_populate_recordset(NULL::warehouse.strays, $1::json) "
-        "AS found NATURAL LEFT JOIN (SELECT *, true AS is_known FROM warehouse.strays) AS known WHERE is_known IS NULL "
+        "INSERT INTO ledger.strays SELECT found.* FROM json_populate_recordset(NULL::ledger.strays, $1::json) "
+        "AS found NATURAL LEFT JOIN (SELECT *, true AS is_known FROM ledger.strays) AS known WHERE is_known IS NULL "
         "ON CONFLICT (stray) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, reason = EXCLUDED.reason "
         "RETURNING stray",
         json.dumps(rows),

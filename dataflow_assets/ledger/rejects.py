@@ -10,7 +10,7 @@ import polars.selectors as cs
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
 from dataflow_assets.postgres.connection import Connection, copy_in, execute, identifier
-from dataflow_assets.postgres.schema import WAREHOUSE
+from dataflow_assets.postgres.schema import LEDGER
 from dataflow_assets.sources.base import Source
 
 _TABLE = "rejects"
@@ -27,7 +27,7 @@ def replace_rejects(connection: Connection, of: Delivery | Source, rejects: pl.L
         rejects: rows of the lake's table of rejects.
     """
     column, value = ("delivery", of.id) if isinstance(of, Delivery) else ("source", of.name)
-    execute(connection, f"DELETE FROM warehouse.rejects WHERE {identifier(column)} = $1", value)  # noqa: S608
+    execute(connection, f"DELETE FROM ledger.rejects WHERE {identifier(column)} = $1", value)  # noqa: S608
     wanted = rejects.filter(pl.col(column) == value).select(_COLUMNS).rename({"delivery_day": "day"})
     storable = wanted.with_columns(cs.string().str.replace_all("\0", _SHOWN_NUL, literal=True))
-    copy_in(connection, WAREHOUSE, _TABLE, map(to_arrow, storable.collect_batches(chunk_size=BATCH_ROWS)))
+    copy_in(connection, LEDGER, _TABLE, map(to_arrow, storable.collect_batches(chunk_size=BATCH_ROWS)))

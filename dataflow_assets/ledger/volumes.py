@@ -41,7 +41,7 @@ def rows_by_day(url: str, source: Source, first: date, last: date) -> dict[date,
     with connect(url) as connection:
         found = execute(
             connection,
-            "SELECT day, sum(accepted)::bigint FROM warehouse.deliveries WHERE source = $1 "
+            "SELECT day, sum(accepted)::bigint FROM ledger.deliveries WHERE source = $1 "
             "AND day BETWEEN $2::date AND $3::date AND state <> 'superseded' AND accepted > 0 GROUP BY day",
             *(source.name, (first - timedelta(days=TRAILING_DAYS)).isoformat(), last.isoformat()),
         )

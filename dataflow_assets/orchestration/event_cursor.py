@@ -18,7 +18,7 @@ _SETTLING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Place:
+class EventCursor:
     """All events up to the number `settled` were taken, and the `later` ones after it."""
 
     settled: int = 0
@@ -29,21 +29,21 @@ class Place:
         known = set(self.later)
         return [record for record in records if record.storage_id not in known]
 
-    def after(self, taken: Sequence[dg.EventLogRecord]) -> "Place":
+    def after(self, taken: Sequence[dg.EventLogRecord]) -> "EventCursor":
         """The place once the first records after `settled`, in order, are taken as well."""
         now, settled = time.time(), self.settled
         # One of the future is old too: the clock was set back since.
         for record in takewhile(lambda record: abs(now - record.timestamp) > _SETTLING_SECONDS, taken):
             settled = record.storage_id
         numbers = {*self.later, *(record.storage_id for record in taken)}
-        return Place(settled, tuple(sorted(number for number in numbers if number > settled)))
+        return EventCursor(settled, tuple(sorted(number for number in numbers if number > settled)))
 
 
-def read_places(cursor: str) -> dict[str, Place]:
+def read_cursors(cursor: str) -> dict[str, EventCursor]:
     """The places that a sensor's cursor holds, by name."""
-    return {name: Place(settled, tuple(later)) for name, (settled, later) in json.loads(cursor).items()}
+    return {name: EventCursor(settled, tuple(later)) for name, (settled, later) in json.loads(cursor).items()}
 
 
-def write_places(places: Mapping[str, Place]) -> str:
+def write_cursors(places: Mapping[str, EventCursor]) -> str:
     """Some places as a sensor's cursor."""
     return json.dumps({name: (place.settled, place.later) for name, place in places.items()})

@@ -15,25 +15,25 @@ import polars as pl
 
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.table import Dumps, rejects_table, rows_table
-from dataflow_assets.lake.ingest import Intake, take_in
+from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.deliveries import record_delivery, recorded_versions
-from dataflow_assets.orchestration.assets.per_partition import Figures, partition_metadata, write_each
+from dataflow_assets.orchestration.assets.per_partition import Metrics, partition_metadata, write_each
 from dataflow_assets.orchestration.checks import (
     COLUMNS,
-    HELD,
     LAKE_SUMS,
+    QUARANTINED,
     VOLUME,
     check_columns,
-    check_held,
+    check_quarantined,
     check_volume,
     log_evaluations,
-    log_there,
+    log_fresh,
 )
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.retries import tried_again
+from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Source
@@ -55,7 +55,7 @@ class LakeRows:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Deliveries that are to be taken in, and whether what would be held back of them is to be loaded all the same."""
+    """Deliveries to take in, and whether what would be quarantined of them is loaded all the same."""
 
     deliveries: list[Delivery]
     is_release: bool
@@ -68,7 +68,7 @@ class LandingIOManager(dg.ConfigurableIOManager):
         """The objects landed on the partition's days, by key."""
         source = context.asset_key.path[-1]
         days = partition_days(context.asset_partition_keys)
-        with tried_again(context):
+        with retry_transient(context):
             landing = Landing(open_storage(load_settings()))
             found = (delivery for day in days for delivery in landing.deliveries(source, day))
             return sorted(found, key=lambda delivery: delivery.object)
@@ -84,7 +84,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> LakeRows:
         """The whole table, read when it is collected: who asks cuts the days that it wants."""
         source = find_source(context.asset_key.path[-1].removesuffix(DAYS_SUFFIX))
-        with tried_again(context):
+        with retry_transient(context):
             table = rows_table(open_storage(load_settings()), source)
             version = table.open().version()
             changed_days = partial(table.changed_days, version=version)
@@ -92,7 +92,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Wanted) -> None:
         """Take in the deliveries, day by day."""
-        with tried_again(context):
+        with retry_transient(context):
             _take_in_each(context, obj)
 
 
@@ -106,7 +106,7 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
     lost: dict[date, str] = {}
     there: list[date] = []
 
-    def write(day: date) -> Figures:
+    def write(day: date) -> Metrics:
         of_day = Wanted([delivery for delivery in wanted.deliveries if delivery.day == day], wanted.is_release)
         losses: list[str] = []
         intakes = list(_take_in(context, storage, source, of_day, losses))
@@ -117,22 +117,22 @@ def _take_in_each(context: dg.OutputContext, wanted: Wanted) -> None:
         # What was deleted from landing stays in the lake.
         taken = {(day, intake.delivery.id) for intake in intakes}
         kept = sum(rows for key, rows in before.items() if key[0] == day and key not in taken)
-        figures = _figures(intakes, kept)
-        if figures["rows"]:
+        metrics = _figures(intakes, kept)
+        if metrics["rows"]:
             there.append(day)
         objects = [intake.delivery.object for intake in intakes]
-        return {**figures, **links.taken_in(source, day, objects, sums[day]["rejected"], settings.ui_url)}
+        return {**metrics, **links.taken_in(source, day, objects, sums[day]["rejected"], settings.ui_url)}
 
     try:
         write_each(context, write)
     finally:
         _log_rejects(context, storage, {delivery.day for delivery in wanted.deliveries})
         url = open_warehouse(settings)
-        log_evaluations(context, LAKE_SUMS, sums, lost, figures=sums)
-        log_evaluations(context, HELD, days, check_held(url, source, days))
+        log_evaluations(context, LAKE_SUMS, sums, lost, metrics=sums)
+        log_evaluations(context, QUARANTINED, days, check_quarantined(url, source, days))
         log_evaluations(context, COLUMNS, days, check_columns(url, source, days))
         log_evaluations(context, VOLUME, days, check_volume(url, source, days, settings.today))
-        log_there(context, there)
+        log_fresh(context, there)
 
 
 def _take_in(
@@ -143,11 +143,11 @@ def _take_in(
     What would lose rows is not taken in, and keeps no other object from it; the sentences that say so go to `losses`.
     """
     settings = load_settings()
-    told = recorded_versions(open_warehouse(settings), source)
+    recorded = recorded_versions(open_warehouse(settings), source)
     for delivery in wanted.deliveries:
         try:
-            intake = take_in(
-                *(storage, source, delivery.object, settings.timezone, told.get(delivery.id, 0)),
+            intake = ingest(
+                *(storage, source, delivery.object, settings.timezone, recorded.get(delivery.id, 0)),
                 first_day=settings.first_day,
                 run=context.run_id,
                 release=wanted.is_release,
@@ -170,13 +170,13 @@ def _take_in(
 
 def _log_intake(context: dg.OutputContext, intake: Intake) -> None:
     """Say what of an object was not taken as it is."""
-    if intake.held:
-        context.log.warning(f"{intake.delivery.object} is held back: {intake.held}")
+    if intake.quarantine_reason:
+        context.log.warning(f"{intake.delivery.object} is quarantined: {intake.quarantine_reason}")
     elif intake.refusal:
         context.log.error(f"{intake.delivery.object} is refused: {intake.refusal}")
-    if intake.mended:
-        counts = (f"{kind.replace('_', ' ')} {count:,}" for kind, count in sorted(intake.mended.items()))
-        context.log.info(f"{intake.delivery.object} was mended: {', '.join(counts)}")
+    if intake.repaired:
+        counts = (f"{kind.replace('_', ' ')} {count:,}" for kind, count in sorted(intake.repaired.items()))
+        context.log.info(f"{intake.delivery.object} was repaired: {', '.join(counts)}")
 
 
 def _rejects_of(storage: Storage, intake: Intake) -> pl.LazyFrame:
@@ -192,23 +192,23 @@ def _sums(intakes: list[Intake]) -> dict[str, int]:
     }
 
 
-def _figures(intakes: list[Intake], kept: int) -> Figures:
-    mended = sum((Counter(intake.mended) for intake in intakes), Counter[str]())
+def _figures(intakes: list[Intake], kept: int) -> Metrics:
+    repaired = sum((Counter(intake.repaired) for intake in intakes), Counter[str]())
     sums = _sums(intakes)
-    kept_out = sorted({name for intake in intakes for name in intake.kept_out})
-    lacking = sorted({name for intake in intakes for name in intake.lacking})
+    undeclared_columns = sorted({name for intake in intakes for name in intake.undeclared_columns})
+    missing_columns = sorted({name for intake in intakes for name in intake.missing_columns})
     return {
         "objects": len(intakes),
         "bytes": sum(intake.delivery.size for intake in intakes if not intake.is_known),
         **sums,
-        "held": sum(intake.held is not None for intake in intakes),
+        "quarantined": sum(intake.quarantine_reason is not None for intake in intakes),
         "days_touched": len(set().union(*(intake.event_days for intake in intakes))),
         "rows": sums["accepted"] + kept,
-        "columns_kept_out": len(kept_out),
-        "names_kept_out": kept_out,
-        "columns_lacking": len(lacking),
-        "names_lacking": lacking,
-        **{f"mended_{kind}": count for kind, count in sorted(mended.items())},
+        "undeclared_columns": len(undeclared_columns),
+        "undeclared_column_names": undeclared_columns,
+        "missing_columns": len(missing_columns),
+        "missing_column_names": missing_columns,
+        **{f"mended_{kind}": count for kind, count in sorted(repaired.items())},
         "lake_version": max((intake.version for intake in intakes), default=0),
     }
 

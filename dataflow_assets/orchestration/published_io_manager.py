@@ -19,7 +19,7 @@ import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
 from dataflow_assets.core.files import told_of_full_disk
-from dataflow_assets.orchestration.assets.per_partition import Figures, previewed, write_each
+from dataflow_assets.orchestration.assets.per_partition import Metrics, previewed, write_each
 from dataflow_assets.orchestration.partitions import partition_days
 
 _DRAFT = "draft-"
@@ -71,11 +71,11 @@ class _OnPrivateCopy(dg.IOManager):
 
 
 def _tell(context: dg.OutputContext, rows: pl.DataFrame, seconds: float) -> None:
-    """Give each partition its figures; they were written at once, and share the time."""
+    """Give each partition its metrics; they were written at once, and share the time."""
     days = partition_days(context.asset_partition_keys)
     partition = rows.get_column((context.definition_metadata or {})["partition_expr"])
 
-    def told(day: date) -> Figures:
+    def told(day: date) -> Metrics:
         of_day = rows.filter(partition == day)
         preview = previewed(of_day, is_newest=day == max(days))
         return {"rows": of_day.height, "seconds": seconds / len(days), **preview}

@@ -20,7 +20,7 @@ from dataflow_assets.errors import DataFlowError, LockTimeoutError, WarehouseRef
 from dataflow_assets.postgres.connection import AdbcError
 
 # After about 4, 12, 28 and 60 seconds: a server that is restarted is back before the last.
-TRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+RETRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 # An object that keeps changing has been read again and again, and is left to the landing sensor.
 _PASSING = (LockTimeoutError, WarehouseUnavailableError)
@@ -41,7 +41,7 @@ _PASSING_WORDS = re.compile(
 )
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether what failed may succeed when it is tried again, with nothing else changed."""
     if isinstance(error, dg.Failure):
         return error.allow_retries
@@ -56,11 +56,11 @@ def may_pass(error: BaseException) -> bool:
 
 def is_down(error: BaseException) -> bool:
     """Whether a server does not do its work for now, so that what comes next would most likely fail as well."""
-    return may_pass(error) and not isinstance(error, LockTimeoutError)
+    return is_transient(error) and not isinstance(error, LockTimeoutError)
 
 
 @contextmanager
-def tried_again(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> Iterator[None]:
+def retry_transient(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Ask for the step to be tried again, after a pause, where the block fails in a way that may pass.
 
     After the last try the failure is the step's, and so it is where there is no step, as in a notebook.
@@ -69,12 +69,12 @@ def tried_again(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionC
         yield
     except Exception as error:
         tries = _tries_before(context)
-        if tries is None or tries >= TRIES.max_retries or not may_pass(error):
+        if tries is None or tries >= RETRIES.max_retries or not is_transient(error):
             raise
-        pause = TRIES.calculate_delay(tries + 1)
+        pause = RETRIES.calculate_delay(tries + 1)
         context.log.warning(f"This may pass, and is tried again in {pause:.0f} seconds: {error}")
         time.sleep(pause)  # here, where who stops the run need not wait: between two tries Dagster would let them
-        raise dg.RetryRequested(TRIES.max_retries) from error
+        raise dg.RetryRequested(RETRIES.max_retries) from error
 
 
 def _tries_before(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> int | None:

@@ -14,20 +14,20 @@ import polars as pl
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import LostRowsError, NotFoundError
-from dataflow_assets.orchestration.assets.per_partition import Figures, log_written, previewed, write_each
+from dataflow_assets.orchestration.assets.per_partition import Metrics, log_written, previewed, write_each
 from dataflow_assets.orchestration.checks import (
-    BELIEVED,
+    COMPLETE,
     DUPLICATES,
     TABLE_SUMS,
-    check_believed,
+    check_complete,
     check_duplicates,
     log_evaluations,
-    log_there,
+    log_fresh,
 )
 from dataflow_assets.orchestration.checks.references import log_references
 from dataflow_assets.orchestration.lake_io_manager import LakeRows
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.retries import tried_again
+from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
@@ -67,7 +67,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             NotFoundError: `columns` names one that the table does not have.
         """
         settings, kind = load_settings(), context.dagster_type.typing_type
-        with tried_again(context):
+        with retry_transient(context):
             url = open_warehouse(settings)
             if kind is Table:
                 return open_table(url, find_source(context.asset_key.path[-1]), settings.timezone)
@@ -76,7 +76,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: LakeRows | Answered) -> None:
         """Put the run's partitions in place of those in the table."""
-        with tried_again(context):
+        with retry_transient(context):
             if isinstance(obj, Answered):
                 _store_answer(context, context.asset_key.path[-1], obj)
             else:
@@ -111,7 +111,7 @@ def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> N
     newest = max(partition_days(context.asset_partition_keys))
     connections = Connections(open_warehouse(load_settings()))
 
-    def write(day: date) -> Figures:
+    def write(day: date) -> Metrics:
         rows = answered.rows.filter(pl.col(partition) == day)
         with connections.take() as connection:
             load = load_answer(connection, name, partition, day, rows, answered.made_from[day])
@@ -120,7 +120,7 @@ def _store_answer(context: dg.OutputContext, name: str, answered: Answered) -> N
         return {"rows": load.rows, "seconds": answered.seconds[day], **previewed(rows, is_newest=day == newest)}
 
     write_each(context, write)
-    log_there(context, answered.made_from)
+    log_fresh(context, answered.made_from)
 
 
 def _store_source(context: dg.OutputContext, source: Source, lake: LakeRows) -> None:
@@ -160,10 +160,10 @@ def _store_events(
         write_each(context, write)
     finally:
         days = sums.keys() | lost.keys()
-        log_evaluations(context, TABLE_SUMS, days, lost, figures=sums)
-        counted = {day: (figures["accepted"], figures["superseded"]) for day, figures in sums.items()}
+        log_evaluations(context, TABLE_SUMS, days, lost, metrics=sums)
+        counted = {day: (metrics["accepted"], metrics["superseded"]) for day, metrics in sums.items()}
         log_evaluations(context, DUPLICATES, counted, check_duplicates(source, counted))
-        log_there(context, sums)
+        log_fresh(context, sums)
 
 
 def _store_snapshot(context: dg.OutputContext, connection: Connection, source: Snapshot, lake: LakeRows) -> None:
@@ -175,23 +175,28 @@ def _store_snapshot(context: dg.OutputContext, connection: Connection, source: S
     if merged.is_stale:
         context.log.warning(f"{source.name} was already made from a newer version of the lake")
     days = sorted({*asked, *_days_brought(context, lake, version)})
-    warnings = check_believed(source, merged.held)
+    warnings = check_complete(source, merged.quarantined)
     judged = {*days, *merged.judged}
     for day in sorted(judged & warnings.keys()):
         context.log.warning(warnings[day])
-    log_evaluations(context, BELIEVED, judged, warnings)
-    log_there(context, [day for day in days if day not in warnings])
+    log_evaluations(context, COMPLETE, judged, warnings)
+    log_fresh(context, [day for day in days if day not in warnings])
     dumped = _dumped(source, lake.frame, days)
     log_evaluations(context, DUPLICATES, days, check_duplicates(source, dumped))
     table = {"table_rows": merged.keys, "history_rows": merged.runs, "rows_changed": merged.changed}
     table |= _made_from(lake, version, is_changed=merged.changed > 0)
     share = (time.monotonic() - start) / len(days)  # they are merged at once
 
-    def figures(day: date) -> Figures:
-        return {"rows": dumped[day][0] - dumped[day][1], "is_held": int(day in warnings), "seconds": share, **table}
+    def metrics(day: date) -> Metrics:
+        return {
+            "rows": dumped[day][0] - dumped[day][1],
+            "is_quarantined": int(day in warnings),
+            "seconds": share,
+            **table,
+        }
 
-    log_written(context, {day: figures(day) for day in days if day not in asked})
-    write_each(context, figures)
+    log_written(context, {day: metrics(day) for day in days if day not in asked})
+    write_each(context, metrics)
 
 
 def _days_brought(context: dg.OutputContext, lake: LakeRows, version: int) -> set[date]:

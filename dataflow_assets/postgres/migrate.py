@@ -27,7 +27,7 @@ from dataflow_assets.postgres.connection import (
     shown,
     unavailable,
 )
-from dataflow_assets.postgres.schema import ANALYTICS, CURRENT, WAREHOUSE
+from dataflow_assets.postgres.schema import ANALYTICS, CURRENT, LEDGER, WAREHOUSE
 
 VERSION_TABLE = "migrations"
 _DEPENDENT_OBJECTS, _NO_VALUE, _LOCKED = "2BP01", "23502", "55P03"
@@ -107,7 +107,7 @@ def require_current(url: str) -> None:
     """
     head = ScriptDirectory.from_config(configuration()).get_current_head()
     with connect(url) as connection:
-        table = identifier(WAREHOUSE, VERSION_TABLE)
+        table = identifier(LEDGER, VERSION_TABLE)
         now = execute(connection, f"SELECT version_num FROM {table}") if has_table(connection, table) else []  # noqa: S608
     if now != [(head,)]:
         raise WarehouseMismatchError(
@@ -129,10 +129,15 @@ def _upgrade(connection: sa.Connection) -> bool:
     head = scripts.get_current_head()
     connection.execute(_LOCK)
     now = MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE, "version_table_schema": WAREHOUSE}
+        connection, opts={"version_table": VERSION_TABLE, "version_table_schema": LEDGER}
     ).get_current_revision()
     if now == head:
         return False
+    if now is None and sa.inspect(connection).has_table(VERSION_TABLE, WAREHOUSE):
+        raise WarehouseMismatchError(
+            "The database was made before the platform kept its records in a schema `ledger`, and cannot be upgraded: "
+            "use a new database and a new folder of the lake, and land the files again."
+        )
     if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
         raise WarehouseMismatchError(
             f"The database is at revision {now}, which this version of the program does not know; update the program."
@@ -153,7 +158,7 @@ def _lock_tables(connection: sa.Connection) -> None:
 def _tables(connection: sa.Connection) -> list[str]:
     """The quoted names of the tables that the database has."""
     names_in = sa.inspect(connection).get_table_names
-    return [identifier(schema, table) for schema in (WAREHOUSE, ANALYTICS) for table in names_in(schema)]
+    return [identifier(schema, table) for schema in (WAREHOUSE, ANALYTICS, LEDGER) for table in names_in(schema)]
 
 
 @contextmanager
@@ -181,7 +186,7 @@ def _snapshot_tables(connection: sa.Connection) -> dict[str, list[str]]:
 
 def _view(source: str, columns: list[str]) -> str:
     """The table of a snapshot source as people query it: present keys were last seen on the newest day."""
-    newest = f"SELECT newest_day FROM {identifier(WAREHOUSE, 'snapshots')} WHERE source = {literal(source)}"  # noqa: S608
+    newest = f"SELECT newest_day FROM {identifier(LEDGER, 'snapshots')} WHERE source = {literal(source)}"  # noqa: S608
     shown_as = {"last_seen": f"coalesce(last_seen, ({newest})) AS last_seen"}
     selected = ", ".join(shown_as.get(column, identifier(column)) for column in columns)
     view, table = identifier(WAREHOUSE, source), identifier(WAREHOUSE, source + CURRENT)

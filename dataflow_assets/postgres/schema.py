@@ -3,8 +3,8 @@
 Here: SQLAlchemy metadata, and nothing that connects. Not here: the tables that hold one day of events
 (the loader makes those, see `event_days`) and Dagster's own tables.
 
-Schemas: `warehouse` holds what people query and the loader's records, `warehouse_days` the days of event
-tables, `analytics` the answers.
+Schemas: `warehouse` holds what people query, `warehouse_days` the days of event tables, `analytics` the answers, and
+`ledger` the platform's own records.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,8 @@ from dataflow_assets.sources.base import Events, Snapshot, Source
 WAREHOUSE = "warehouse"
 DAYS = "warehouse_days"
 ANALYTICS = "analytics"
-SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS)
+LEDGER = "ledger"
+SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS, LEDGER)
 
 
 def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Schema]]) -> sa.MetaData:
@@ -147,7 +148,7 @@ def _identity_table(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("only", sa.Boolean(), primary_key=True, server_default=sa.true()),
         sa.Column("timezone", sa.Text(), nullable=False, comment="the business time zone that cut the days"),
-        schema=WAREHOUSE,
+        schema=LEDGER,
     )
 
 
@@ -178,12 +179,16 @@ def _delivery_tables(metadata: sa.MetaData) -> None:
             comment="the days, in the business time zone, that this version touches",
         ),
         sa.Column(
-            "mended", postgresql.JSONB(), nullable=False, server_default="{}", comment="counts of mended rows, by name"
+            "repaired",
+            postgresql.JSONB(),
+            nullable=False,
+            server_default="{}",
+            comment="counts of repaired rows, by name",
         ),
-        _names("kept_out", "columns of the file that are not declared"),
-        _names("lacking", "declared columns that the file does not have"),
-        sa.Column("held", sa.Text(), comment="why its present version is held back"),
-        schema=WAREHOUSE,
+        _names("undeclared_columns", "columns of the file that are not declared"),
+        _names("missing_columns", "declared columns that the file does not have"),
+        sa.Column("quarantine_reason", sa.Text(), comment="why its present version is quarantined"),
+        schema=LEDGER,
     )
     sa.Table(
         "rejects",
@@ -198,7 +203,7 @@ def _delivery_tables(metadata: sa.MetaData) -> None:
         sa.Column("raw", sa.Text(), nullable=False, comment="the row as delivered; a NUL is shown as ␀"),
         sa.Column("run", sa.Text(), comment="the run that took the delivery in"),
         sa.Index("rejects_by_delivery", "delivery"),
-        schema=WAREHOUSE,
+        schema=LEDGER,
     )
     sa.Table(
         "dumps",
@@ -207,8 +212,8 @@ def _delivery_tables(metadata: sa.MetaData) -> None:
         sa.Column("day", sa.Date(), primary_key=True),
         sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
         sa.Column("is_released", sa.Boolean(), nullable=False, comment="whether somebody released it"),
-        sa.Column("held", sa.Text(), comment="why it is held back; null where it is believed"),
-        schema=WAREHOUSE,
+        sa.Column("quarantine_reason", sa.Text(), comment="why it is quarantined; null where it is complete"),
+        schema=LEDGER,
     )
     sa.Table(
         "strays",
@@ -218,7 +223,7 @@ def _delivery_tables(metadata: sa.MetaData) -> None:
         sa.Column("etag", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        schema=WAREHOUSE,
+        schema=LEDGER,
     )
 
 
@@ -234,14 +239,14 @@ def _loaded_tables(metadata: sa.MetaData) -> None:
         sa.Column("accepted", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
         sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows in the table"),
         sa.Column("superseded", sa.BigInteger(), nullable=False, comment="rows whose key another row has, later"),
-        schema=WAREHOUSE,
+        schema=LEDGER,
     )
     sa.Table(
         "snapshots",
         metadata,
         sa.Column("source", sa.Text(), primary_key=True),
         sa.Column("lake_version", sa.BigInteger(), nullable=False),
-        sa.Column("newest_day", sa.Date(), comment="newest delivery day that is believed"),
+        sa.Column("newest_day", sa.Date(), comment="newest delivery day that is complete"),
         sa.Column(
             "declaration", sa.Text(), nullable=False, server_default="", comment="hash of the source's declaration"
         ),
@@ -252,7 +257,7 @@ def _loaded_tables(metadata: sa.MetaData) -> None:
             server_default="-1",
             comment="the lake_version by which a row was last written",
         ),
-        schema=WAREHOUSE,
+        schema=LEDGER,
     )
     sa.Table(
         "answers",
@@ -260,5 +265,5 @@ def _loaded_tables(metadata: sa.MetaData) -> None:
         sa.Column("answer", sa.Text(), primary_key=True),
         sa.Column("partition", sa.Date(), primary_key=True, comment="the day, or the first day of the month"),
         sa.Column("made_from", postgresql.JSONB(), nullable=False, comment="by source, the version that was read"),
-        schema=WAREHOUSE,
+        schema=LEDGER,
     )

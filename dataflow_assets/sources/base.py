@@ -102,7 +102,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class RejectLimit:
-    """How much of a delivery may be rejected before all of it is held back, until someone releases it.
+    """How much of a delivery may be rejected before all of it is quarantined, until someone releases it.
 
     It is held where more than `count` of its rows are rejected and these are more than `share` of all. By a share alone
     two broken rows would hold a file of five, which anyone can look through; by a count alone a file of millions
@@ -126,7 +126,7 @@ class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
 
     `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
-    its `reject_limit` is held back.
+    its `reject_limit` is quarantined.
     """
 
     name: str
@@ -199,7 +199,7 @@ class Source:
 class Snapshot(Source):
     """Each delivery day is the whole data set as its owner saw it; rows may change and be dropped.
 
-    A dump with fewer rows than `smallest_share` of those of the one before is held back: it may be cut short.
+    A dump with fewer rows than `smallest_share` of those of the one before is quarantined: it may be cut short.
     """
 
     smallest_share: float = 0.5

@@ -61,7 +61,7 @@ def load_answer(
         copy_in(connection, ANALYTICS, name, in_batches(rows))
         execute(
             connection,
-            "INSERT INTO warehouse.answers VALUES ($1, $2::date, $3::jsonb) "
+            "INSERT INTO ledger.answers VALUES ($1, $2::date, $3::jsonb) "
             "ON CONFLICT (answer, partition) DO UPDATE SET made_from = EXCLUDED.made_from",
             *(name, day.isoformat(), json.dumps(made_from)),
         )
@@ -72,7 +72,7 @@ def answers_made(connection: Connection, name: str, first: date, last: date) -> 
     """What the partitions of an answer, from one to another, were made from."""
     found = execute(
         connection,
-        "SELECT partition, made_from::text FROM warehouse.answers "
+        "SELECT partition, made_from::text FROM ledger.answers "
         "WHERE answer = $1 AND partition BETWEEN $2::date AND $3::date",
         *(name, first.isoformat(), last.isoformat()),
     )

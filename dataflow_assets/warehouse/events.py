@@ -121,7 +121,7 @@ def _recorded(connection: Connection, source: Events, day: date) -> tuple[tuple[
     """The lake's version and the declaration that the day was last made from, and what that gave."""
     found = execute(
         connection,
-        "SELECT lake_version, declaration, accepted, rows, superseded FROM warehouse.event_days "
+        "SELECT lake_version, declaration, accepted, rows, superseded FROM ledger.event_days "
         "WHERE source = $1 AND event_day = $2::date",
         *(source.name, day.isoformat()),
     )
@@ -198,7 +198,7 @@ def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, l
     with_lock_retries(connection, f"{source.name} of {day}", _attaching(connection, source, load.day, leaf))
     execute(
         connection,
-        "INSERT INTO warehouse.event_days VALUES ($1, $2::date, $3, $4, $5, $6, $7) "
+        "INSERT INTO ledger.event_days VALUES ($1, $2::date, $3, $4, $5, $6, $7) "
         "ON CONFLICT (source, event_day) DO UPDATE SET lake_version = EXCLUDED.lake_version, "
         "declaration = EXCLUDED.declaration, accepted = EXCLUDED.accepted, rows = EXCLUDED.rows, "
         "superseded = EXCLUDED.superseded",
@@ -229,12 +229,12 @@ def _day_table(source: Events, day: date) -> str:
 
 def day_versions(connection: Connection, source: Events) -> dict[date, int]:
     """The lake's version that each day was last made from."""
-    statement = "SELECT event_day, lake_version FROM warehouse.event_days WHERE source = $1"
+    statement = "SELECT event_day, lake_version FROM ledger.event_days WHERE source = $1"
     return dict(execute(connection, statement, source.name))
 
 
 def loaded_days(connection: Connection, source: Events) -> set[date]:
     """The days that have been loaded and hold at least one row."""
-    statement = "SELECT event_day FROM warehouse.event_days WHERE source = $1 AND rows > 0"
+    statement = "SELECT event_day FROM ledger.event_days WHERE source = $1 AND rows > 0"
     found = execute(connection, statement, source.name)
     return {day for (day,) in found}

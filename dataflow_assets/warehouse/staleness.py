@@ -12,14 +12,14 @@ from dataflow_assets.sources.base import Events, Source
 _EVENT_DAYS = """
     WITH versions AS (
         SELECT event_days, lake_version, lead(lake_version) OVER (PARTITION BY delivery ORDER BY lake_version) AS next
-        FROM warehouse.deliveries WHERE source = $1),
+        FROM ledger.deliveries WHERE source = $1),
     touched AS (
         SELECT day, max(greatest(lake_version, next)) AS lake_version
         FROM versions, unnest(event_days) AS day GROUP BY day)
-    SELECT day FROM touched LEFT JOIN warehouse.event_days AS made ON source = $1 AND event_day = day
+    SELECT day FROM touched LEFT JOIN ledger.event_days AS made ON source = $1 AND event_day = day
     WHERE made.lake_version IS NULL OR made.lake_version < touched.lake_version OR declaration <> $2"""
 _SNAPSHOT_DAYS = """
-    SELECT DISTINCT day FROM warehouse.deliveries LEFT JOIN warehouse.snapshots AS made USING (source)
+    SELECT DISTINCT day FROM ledger.deliveries LEFT JOIN ledger.snapshots AS made USING (source)
     WHERE source = $1
       AND (made.lake_version IS NULL OR made.lake_version < deliveries.lake_version OR declaration <> $2)"""
 

@@ -148,7 +148,7 @@ def _answer(schema: type[dy.Schema], trailing_days: int = 1) -> Answer:
 def test_answers_know_no_orchestrator() -> None:
     script = """if True:
         import sys
-        from dataflow_assets.analytics import all_answers, answers
-        assert all_answers() and answers
+        from dataflow_assets.analytics import all_answers, questions
+        assert all_answers() and questions
         assert "dagster" not in sys.modules"""
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

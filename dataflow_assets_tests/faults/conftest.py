@@ -14,7 +14,7 @@ __all__ = ["s3_storage", "s3_url"]
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "TRIES", dg.RetryPolicy(max_retries=retries.TRIES.max_retries, delay=0.1))
+    monkeypatch.setattr(retries, "RETRIES", dg.RetryPolicy(max_retries=retries.RETRIES.max_retries, delay=0.1))
 
 
 def tries_again(result: dg.ExecuteInProcessResult) -> int:

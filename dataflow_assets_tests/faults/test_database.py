@@ -128,7 +128,7 @@ def test_what_is_loaded_and_answered_is_as_if_nothing_had_happened(disturbed: Di
     assert (tries_again(load), tries_again(answer)) == (1, 1)
     assert re.search(r"warehouse/streams 2021-12-06: .*connection", logged(platform, load))
     assert platform.tables() == disturbed.undisturbed
-    sums = "SELECT sum(accepted), sum(rows + superseded) FROM warehouse.event_days"
+    sums = "SELECT sum(accepted), sum(rows + superseded) FROM ledger.event_days"
     assert platform.query(sums) == [(ROWS + 1, ROWS + 1)]
     assert orphan_tables(platform.settings) == []
 
@@ -147,7 +147,7 @@ def test_a_server_that_stays_away_fails_the_run_in_the_end(disturbed: Disturbed)
     result = _load(platform)
     disturbed.line.arm(0, times=0)
     assert not result.success
-    assert tries_again(result) == retries.TRIES.max_retries
+    assert tries_again(result) == retries.RETRIES.max_retries
     assert _load(platform).success
 
 

@@ -91,7 +91,7 @@ def test_with_all_kinds_of_failures_the_tables_are_as_if_there_were_none(
     assert disturbed.platform.tables() == undisturbed
     assert disturbed.lake_rows() == 2 * GOOD
     assert len(read_rejects(disturbed.storage, "streams")) == 2 * BAD
-    sums = "SELECT sum(delivered), sum(accepted), sum(rejected) FROM warehouse.deliveries WHERE state = 'accepted'"
+    sums = "SELECT sum(delivered), sum(accepted), sum(rejected) FROM ledger.deliveries WHERE state = 'accepted'"
     assert disturbed.platform.query(sums) == [(2 * (GOOD + BAD), 2 * GOOD, 2 * BAD)]
 
 

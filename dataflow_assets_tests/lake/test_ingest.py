@@ -1,4 +1,4 @@
-"""Taking objects into the lake: replaced whole, nothing lost, whatever happens in between."""
+"""IngestConfig objects into the lake: replaced whole, nothing lost, whatever happens in between."""
 
 import io
 import os
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
 from dataflow_assets.lake import staging
 from dataflow_assets.lake.delta.table import LakeTable, read_rejects, rows_table
-from dataflow_assets.lake.ingest import Intake, recorded_intakes, take_in
+from dataflow_assets.lake.ingest import Intake, ingest, recorded_intakes
 from dataflow_assets.lake.readers import csv
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
@@ -39,9 +39,11 @@ LATER = date(2021, 12, 31)  # than all events here
 
 
 def _take_in(
-    storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", told: int = 0, **how: Any
+    storage: Storage, source: Source, delivery: Delivery, timezone: str = "UTC", recorded_version: int = 0, **how: Any
 ) -> Intake:
-    taken = take_in(storage, source, delivery.object, timezone, told, first_day=FIRST_DAY, run="of a test", **how)
+    taken = ingest(
+        storage, source, delivery.object, timezone, recorded_version, first_day=FIRST_DAY, run="of a test", **how
+    )
     assert taken is not None
     assert taken.delivered == taken.accepted + taken.rejected
     return taken
@@ -56,8 +58,12 @@ def _streams(*starts: str) -> str:
     return "movie_title,user_email,size_mb,start_at,end_at\n" + rows
 
 
-def _take_streams(storage: Storage, name: str, *starts: str, timezone: str = "UTC", told: int = 0) -> set[str]:
-    taken = _take_in(storage, STREAMS, land(storage, STREAMS, name, _streams(*starts), LATER), timezone, told)
+def _take_streams(
+    storage: Storage, name: str, *starts: str, timezone: str = "UTC", recorded_version: int = 0
+) -> set[str]:
+    taken = _take_in(
+        storage, STREAMS, land(storage, STREAMS, name, _streams(*starts), LATER), timezone, recorded_version
+    )
     return {day.isoformat() for day in taken.event_days}
 
 
@@ -118,7 +124,7 @@ def test_rejects_of_one_source_can_be_asked_for(local_storage: Storage) -> None:
 
 def test_an_intake_says_what_it_did(local_storage: Storage) -> None:
     delivery = land(local_storage, USERS, "a.csv", HEAD + "a@x,A,Aa\nno,B,Bb\n")
-    taken = take_in(local_storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
+    taken = ingest(local_storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken == Intake(delivery=delivery, version=1, delivered=2, accepted=1, rejected=1)
 
 
@@ -227,7 +233,7 @@ def test_a_file_that_breaks_late_leaves_no_rows(local_storage: Storage, monkeypa
 def test_deleting_an_object_changes_nothing(storage: Storage) -> None:
     delivery = _users(storage, "a.csv", "a@x,A,Aa\nno,B,Bb\n").delivery
     obstore.delete(storage.store, delivery.object)
-    assert take_in(storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY) is None
+    assert ingest(storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY) is None
     assert (_emails(storage), _codes(storage)) == (["a@x"], [("a.csv", "email.regex")])
 
 
@@ -264,7 +270,11 @@ def test_the_days_of_both_versions_are_touched(storage: Storage) -> None:
     assert _take_streams(storage, "a.csv", "2021-12-02T11", "2020-01-01T00") == {
         *("2020-01-01", "2021-12-01", "2021-12-02"),
     }
-    assert _take_streams(storage, "a.csv", "2021-12-05T00", told=2) == {"2020-01-01", "2021-12-02", "2021-12-05"}
+    assert _take_streams(storage, "a.csv", "2021-12-05T00", recorded_version=2) == {
+        "2020-01-01",
+        "2021-12-02",
+        "2021-12-05",
+    }
 
 
 def test_days_of_other_objects_are_not_touched(local_storage: Storage) -> None:
@@ -300,29 +310,33 @@ def test_what_a_crash_kept_from_being_told_is_told_when_it_is_done_again(storage
     untold = _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams("2021-12-02T10"), LATER))
     _take_streams(storage, "b.csv", "2021-12-03T10")
     for _ in range(2):
-        again = _take_in(storage, STREAMS, untold.delivery, told=1)
+        again = _take_in(storage, STREAMS, untold.delivery, recorded_version=1)
         assert again.event_days == {date(2021, 12, 1), date(2021, 12, 2)}
     # Nor where a newer version comes first.
-    assert _take_streams(storage, "a.csv", "2021-12-04T10", told=1) == {"2021-12-01", "2021-12-02", "2021-12-04"}
-    assert _take_streams(storage, "a.csv", "2021-12-05T10", told=6) == {"2021-12-04", "2021-12-05"}
+    assert _take_streams(storage, "a.csv", "2021-12-04T10", recorded_version=1) == {
+        "2021-12-01",
+        "2021-12-02",
+        "2021-12-04",
+    }
+    assert _take_streams(storage, "a.csv", "2021-12-05T10", recorded_version=6) == {"2021-12-04", "2021-12-05"}
 
 
 def test_an_intake_tells_its_own_days_and_those_before_it_that_nobody_heard_of(storage: Storage) -> None:
     days = [date(2021, 12, day) for day in (1, 2, 3, 4)]
     taken = [
-        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10"), LATER), told=told)
+        _take_in(storage, STREAMS, land(storage, STREAMS, "a.csv", _streams(f"{day}T10"), LATER), recorded_version=told)
         for day, told in zip(days, (0, 1, 1, 3), strict=True)
     ]
     assert [one.own_days for one in taken] == [{day} for day in days]
-    assert [one.unheard for one in taken] == [(), (), (replace(taken[1], event_days=taken[1].own_days),), ()]
+    assert [one.unrecorded for one in taken] == [(), (), (replace(taken[1], event_days=taken[1].own_days),), ()]
     again = _take_in(storage, STREAMS, taken[3].delivery)
-    assert [one.version for one in again.unheard] == [3, 2, 1]
+    assert [one.version for one in again.unrecorded] == [3, 2, 1]
     assert (again.own_days, again.event_days) == (frozenset(days[3:]), frozenset(days))
 
 
 def test_the_lake_tells_every_intake_again(storage: Storage) -> None:
     taken = [
-        _take_in(storage, STREAMS, land(storage, STREAMS, name, content), "Asia/Tokyo", told=9)
+        _take_in(storage, STREAMS, land(storage, STREAMS, name, content), "Asia/Tokyo", recorded_version=9)
         for name, content in [
             *(("a.csv", _streams("2021-12-01T23")), ("b.csv", "sorry"), ("a.csv", _streams("2021-12-03T10") + "x\n")),
             ("Zoë.csv", _streams("1969-12-31T10", "2021-12-03T10")),
@@ -407,7 +421,7 @@ def test_files_staged_before_the_storage_failed_are_removed(local_storage: Stora
     blocked.touch()
     delivery = land(local_storage, STREAMS, "a.csv", _streams("2021-12-01T10", "2021-12-02T10"), LATER)
     with pytest.raises(Exception, match="event_date=2021-12-02"):
-        take_in(local_storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
+        ingest(local_storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
     assert _files(local_storage, "streams") == []
 
 
@@ -458,7 +472,7 @@ def test_an_object_removed_during_the_reading_is_gone(local_storage: Storage) ->
     landed: list[Delivery] = []
     source = _watched(lambda: obstore.delete(local_storage.store, landed[0].object))
     landed.append(land(local_storage, source, "a.csv", "email\nold@x\n"))
-    assert take_in(local_storage, source, landed[0].object, "UTC", first_day=FIRST_DAY) is None
+    assert ingest(local_storage, source, landed[0].object, "UTC", first_day=FIRST_DAY) is None
     assert (_emails(local_storage, source), _files(local_storage, "watched")) == ([], [])
 
 
@@ -467,7 +481,7 @@ def test_an_object_that_never_rests_is_left_for_later(local_storage: Storage) ->
     source = _watched(lambda: void(land(local_storage, "watched", "a.csv", f"email\n{next(numbers)}@x\n")))
     delivery = land(local_storage, source, "a.csv", "email\nold@x\n")
     with pytest.raises(ConflictError, match=f"{delivery.object} kept changing while it was read"):
-        take_in(local_storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+        ingest(local_storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert (_emails(local_storage, source), _files(local_storage, "watched")) == ([], [])
 
 
@@ -507,7 +521,7 @@ def test_taking_in_one_object_twice_at_once_leaves_one_copy(storage: Storage, na
     lines = "".join(f"{number}@x,A,Aa\n" for number in range(20)) + "no,B,Bb\n"
     for content in (lines, lines + "last@x,A,Aa\n"):
         key = land(storage, USERS, name, HEAD + content).object
-        taken = _at_once(*[lambda key=key: take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY)] * 2)
+        taken = _at_once(*[lambda key=key: ingest(storage, USERS, key, "UTC", first_day=FIRST_DAY)] * 2)
         assert taken[0].version == taken[1].version
         assert _emails(storage) == sorted(line.split(",")[0] for line in content.splitlines() if "@" in line)
         assert _codes(storage) == [(name, "email.regex")]
@@ -537,19 +551,19 @@ def test_an_object_of_the_same_etag_is_not_even_opened(local_storage: Storage, t
 def test_an_intake_tells_which_columns_are_not_those_declared_and_tells_it_again(storage: Storage) -> None:
     content = "note\0,last_name,email,Age\n1,Aa,a@x,2\n"
     first = _take_in(storage, USERS, land(storage, USERS, "a.csv", content))
-    assert (first.kept_out, first.lacking) == (("Age", "note\ufffd"), ("first_name",))
+    assert (first.undeclared_columns, first.missing_columns) == (("Age", "note\ufffd"), ("first_name",))
     again = _take_in(storage, USERS, land(storage, USERS, "a.csv", content))
     assert again == replace(first, delivery=again.delivery, is_known=True)
     assert rows_table(storage, USERS).open().version() == 1
-    mended = _users(storage, "a.csv", "a@x,A,Aa\n")
-    assert (mended.kept_out, mended.lacking) == ((), ())
+    repaired = _users(storage, "a.csv", "a@x,A,Aa\n")
+    assert (repaired.undeclared_columns, repaired.missing_columns) == ((), ())
 
 
 def test_a_refused_file_tells_no_columns(local_storage: Storage) -> None:
     content = '[{"name":"A","z":1},null]'
     taken = _take_in(local_storage, BOOKS, land(local_storage, BOOKS, "a.json", content))
     assert taken.refusal is not None
-    assert taken.kept_out == ()
+    assert taken.undeclared_columns == ()
 
 
 def test_an_object_is_not_read_while_the_lake_holds_a_column_in_another_type(storage: Storage) -> None:
@@ -560,7 +574,7 @@ def test_an_object_is_not_read_while_the_lake_holds_a_column_in_another_type(sto
 
     numbered, files = replace(USERS, schema=Numbered), _files(storage, "users")
     with pytest.raises(SchemaMismatchError, match=r"users holds the column first_name as string.* says long"):
-        take_in(storage, numbered, delivery.object, "UTC", first_day=FIRST_DAY)
+        ingest(storage, numbered, delivery.object, "UTC", first_day=FIRST_DAY)
     with pytest.raises(SchemaMismatchError, match="first_name"):
         rows_table(storage, numbered).scan()
     assert (rows_table(storage, USERS).open().version(), _files(storage, "users")) == (1, files)
@@ -581,7 +595,7 @@ def test_under_another_declaration_the_same_bytes_are_read_again(storage: Storag
 
 def test_different_objects_at_once_all_come_in(storage: Storage) -> None:
     keys = [land(storage, USERS, f"{name}.csv", f"{HEAD}{name}@x,A,Aa\nno,B,Bb\n").object for name in "abcdef"]
-    taken = _at_once(*(lambda key=key: take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY) for key in keys))
+    taken = _at_once(*(lambda key=key: ingest(storage, USERS, key, "UTC", first_day=FIRST_DAY) for key in keys))
     assert len(taken) == 6
     assert _emails(storage) == [f"{name}@x" for name in "abcdef"]
     assert len(_codes(storage)) == 6
@@ -595,8 +609,8 @@ def test_both_versions_of_an_object_at_once_end_as_the_newer(storage: Storage) -
 
     def replace_and_take_in() -> Intake | None:
         land(storage, STREAMS, "a.csv", newer, LATER)
-        return take_in(storage, STREAMS, key, "UTC", first_day=FIRST_DAY)
+        return ingest(storage, STREAMS, key, "UTC", first_day=FIRST_DAY)
 
-    _at_once(lambda: take_in(storage, STREAMS, key, "UTC", first_day=FIRST_DAY), replace_and_take_in)
+    _at_once(lambda: ingest(storage, STREAMS, key, "UTC", first_day=FIRST_DAY), replace_and_take_in)
     rows = rows_table(storage, STREAMS).scan().collect()
     assert sorted(f"{start:%Y-%m-%dT%H}" for start in rows["start_at"]) == ["2021-12-02T11", "2021-12-03T10"]

@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.delta.table import read_rejects
-from dataflow_assets.lake.ingest import event_bounds, take_in
+from dataflow_assets.lake.ingest import event_bounds, ingest
 from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sample_data import write_sample
@@ -25,7 +25,7 @@ def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path
         said = preview(
             path, source, "Europe/Paris", 5, event_bounds(source, date(2021, 12, 31), "Europe/Paris", FIRST_DAY)
         )
-        intake = take_in(
+        intake = ingest(
             local_storage,
             source,
             land(local_storage, source, path.name, path.read_bytes(), date(2021, 12, 31)).object,
@@ -35,7 +35,10 @@ def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path
         assert intake
         assert (said.delivered, said.accepted, said.rejected) == (intake.delivered, intake.accepted, intake.rejected)
         assert set(said.event_days) == intake.event_days
-        assert (said.kept_out, said.lacking) == (list(intake.kept_out), list(intake.lacking))
+        assert (said.undeclared_columns, said.missing_columns) == (
+            list(intake.undeclared_columns),
+            list(intake.missing_columns),
+        )
         assert said.rows.height == 5
         rejects = read_rejects(local_storage, source.name)
         assert sum(said.codes.values()) == said.rejected == len(rejects)

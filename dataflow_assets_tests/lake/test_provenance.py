@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.provenance import MOST_KEYS, Explanation, explain, key_texts, rejects_with
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
@@ -37,7 +37,7 @@ def row(size: float, movie: str = "Heat", user: str = "a@b") -> str:
 
 def deliver(storage: Storage, source: str, day: int, name: str, content: str) -> str:
     key = land(storage, source, name, content, date(2021, 12, day)).object
-    assert take_in(storage, find_source(source), key, "UTC", first_day=FIRST_DAY)
+    assert ingest(storage, find_source(source), key, "UTC", first_day=FIRST_DAY)
     return key
 
 
@@ -209,7 +209,7 @@ def test_a_dump_that_is_held_back_gives_no_values() -> None:
     found = explain(lake.lazy(), SHOPS, {"name": "a"}, {days[1]})
     assert [(origin.delivery_day, origin.fate) for origin in found.origins] == [
         (days[0], "the latest values"),
-        (days[1], "held back"),
+        (days[1], "quarantined"),
     ]
     assert (found.first_seen, found.last_seen, found.missing_since) == (days[0], days[0], days[2])
     assert explain(lake.lazy(), SHOPS, {"name": "b"}, {days[2]}).first_seen is None

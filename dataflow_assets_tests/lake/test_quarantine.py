@@ -1,4 +1,4 @@
-"""Deliveries that are held back: what the lake holds before, meanwhile and after their release."""
+"""Deliveries that are quarantined: what the lake holds before, meanwhile and after their release."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake import staging
 from dataflow_assets.lake.delta.table import Dumps, read_rejects, rejects_table, rows_table
-from dataflow_assets.lake.ingest import Intake, take_in
+from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.lake.readers import Batch, Content, csv, read_file
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
@@ -33,7 +33,7 @@ OVER = (
 
 
 def taken(storage: Storage, content: str, source: Source = USERS, name: str = "a.csv", **how: Any) -> Intake:
-    done = take_in(storage, source, land(storage, source, name, content).object, "UTC", first_day=FIRST_DAY, **how)
+    done = ingest(storage, source, land(storage, source, name, content).object, "UTC", first_day=FIRST_DAY, **how)
     assert done
     return done
 
@@ -73,7 +73,7 @@ def test_a_smallest_share_that_cannot_be_is_refused(share: float) -> None:
 
 def test_nothing_of_a_delivery_over_its_limit_is_loaded(storage: Storage) -> None:
     held = users(storage, BAD)
-    assert (held.delivered, held.accepted, held.rejected, held.held) == (0, 0, 0, OVER)
+    assert (held.delivered, held.accepted, held.rejected, held.quarantine_reason) == (0, 0, 0, OVER)
     assert (emails(storage), rejected(storage)) == ([], [])
     again = users(storage, BAD)
     assert again == replace(held, delivery=again.delivery, is_known=True), "it is not read again"
@@ -82,11 +82,11 @@ def test_nothing_of_a_delivery_over_its_limit_is_loaded(storage: Storage) -> Non
 def test_an_older_version_stays_in_force(storage: Storage) -> None:
     first = users(storage, GOOD)
     held = users(storage, BAD)
-    assert (held.delivered, held.accepted, held.rejected, held.held) == (2, 1, 1, OVER)
+    assert (held.delivered, held.accepted, held.rejected, held.quarantine_reason) == (2, 1, 1, OVER)
     assert held.version > first.version
     assert (emails(storage), rejected(storage)) == (["a@x"], ["no,B,Bb"])
-    mended = users(storage, "c@x,C,Cc\n")
-    assert (mended.accepted, mended.held) == (1, None)
+    repaired = users(storage, "c@x,C,Cc\n")
+    assert (repaired.accepted, repaired.quarantine_reason) == (1, None)
     assert (emails(storage), rejected(storage)) == (["c@x"], [])
 
 
@@ -99,29 +99,29 @@ def test_a_released_version_is_loaded_and_its_release_lasts(storage: Storage) ->
     users(storage, GOOD)
     users(storage, BAD)
     released = users(storage, BAD, release=True)
-    assert (released.delivered, released.accepted, released.rejected, released.held) == (4, 1, 3, None)
+    assert (released.delivered, released.accepted, released.rejected, released.quarantine_reason) == (4, 1, 3, None)
     assert (emails(storage), len(rejected(storage))) == (["b@x"], 3)
     assert users(storage, BAD, release=True).version == released.version, "to release it again does nothing"
     wider = replace(USERS, time_formats=("%d.%m.%Y",))
     again = taken(storage, HEAD + BAD, wider)
     assert again.version > released.version, "another declaration reads it again"
-    assert again.held is None
+    assert again.quarantine_reason is None
 
 
 def test_a_release_is_of_one_version(storage: Storage) -> None:
     users(storage, BAD, release=True)
     worse = users(storage, BAD + "no,D,Dd\n")
-    assert worse.held
+    assert worse.quarantine_reason
     assert (worse.delivered, worse.accepted, worse.rejected) == (4, 1, 3)
     assert emails(storage) == ["b@x"]
-    assert users(storage, BAD).held is None, "the released bytes came back"
+    assert users(storage, BAD).quarantine_reason is None, "the released bytes came back"
 
 
 def test_a_refused_file_is_not_held(local_storage: Storage) -> None:
     source = replace(USERS, reject_limit=RejectLimit(share=0, count=0))
     users(local_storage, GOOD)
     refused = taken(local_storage, "sorry", source)
-    assert (refused.held, emails(local_storage)) == (None, [])
+    assert (refused.quarantine_reason, emails(local_storage)) == (None, [])
     assert refused.refusal
 
 
@@ -130,8 +130,8 @@ def test_a_held_event_touches_no_day_but_tells_what_is_untold(local_storage: Sto
     good = head + "Heat,a@x,1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
     first = taken(local_storage, good, STREAMS)
     bad = head + "x\n" * 3
-    assert taken(local_storage, bad, STREAMS, told=first.version).event_days == frozenset()
-    again = taken(local_storage, bad, STREAMS, told=0)
+    assert taken(local_storage, bad, STREAMS, recorded_version=first.version).event_days == frozenset()
+    again = taken(local_storage, bad, STREAMS, recorded_version=0)
     assert again.event_days == {date(2021, 12, 1)}, "nobody heard of the first version"
 
 
@@ -175,8 +175,18 @@ def test_rows_that_are_gone_from_the_lake_are_not_counted(local_storage: Storage
     first = users(local_storage, GOOD)
     table = rows_table(local_storage, USERS)
     _, told = table.last_intake(table.open(), first.delivery)
-    names = ("delivered", "accepted", "rejected", "reading", "digest", "refusal", "event_ends", "kept_out", "lacking")
-    table.commit(table.open(), first.delivery, [], {name: told[name] for name in (*names, "mended")})
+    names = (
+        "delivered",
+        "accepted",
+        "rejected",
+        "reading",
+        "digest",
+        "refusal",
+        "event_ends",
+        "undeclared_columns",
+        "missing_columns",
+    )
+    table.commit(table.open(), first.delivery, [], {name: told[name] for name in (*names, "repaired")})
     again = users(local_storage, GOOD)
     assert (again.delivered, again.accepted, again.rejected) == (2, 0, 1)
 
@@ -187,7 +197,7 @@ def test_rows_that_are_gone_from_the_lake_are_not_counted(local_storage: Storage
 def test_the_dumps_of_a_lake_are_counted_and_those_released_are_known(storage: Storage) -> None:
     def dump(day: int, content: str, name: str = "a.csv", **how: Any) -> int:
         key = land(storage, USERS, name, HEAD + content, date(2021, 12, day)).object
-        done = take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY, **how)
+        done = ingest(storage, USERS, key, "UTC", first_day=FIRST_DAY, **how)
         assert done
         return done.version
 
@@ -216,7 +226,7 @@ def test_a_dump_that_came_under_two_names_is_no_larger(local_storage: Storage) -
         ("c.csv", "c@x,C,\n"),
     ):
         key = land(local_storage, USERS, name, HEAD + content).object
-        assert take_in(local_storage, USERS, key, "UTC", first_day=FIRST_DAY)
+        assert ingest(local_storage, USERS, key, "UTC", first_day=FIRST_DAY)
     table = rows_table(local_storage, USERS)
     assert table.dumps(table.open().version()) == Dumps({DAY: 3}, frozenset())
 

@@ -5,7 +5,7 @@ import pytest
 
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings
@@ -93,7 +93,7 @@ def test_credentials_of_a_profile_sign_every_request(
     put_any(s3_storage, "landing/users/2021-12-01/tab\t.csv")
     unsigned = len(gate.requests)
     assert list(Landing(storage).deliveries()) == [delivery]
-    assert take_in(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+    assert ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert rows_table(storage, source).scan().collect().height == 1
     signed = [signature for _, _, signature in gate.requests[unsigned:]]
     assert len(signed) > 10

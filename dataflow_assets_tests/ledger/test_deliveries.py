@@ -48,7 +48,7 @@ def unknown(url: str, *deliveries: Delivery) -> set[int]:
 def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
     made = delivery()
     days = frozenset([DAY + timedelta(days=1), DAY])
-    record_delivery(database_url, intake(made, 7, own_days=days, event_days=days, mended={"bom": 1}))
+    record_delivery(database_url, intake(made, 7, own_days=days, event_days=days, repaired={"bom": 1}))
     assert recorded(database_url) == [
         {
             "delivery": made.id,
@@ -66,10 +66,10 @@ def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
             "accepted": 3,
             "rejected": 2,
             "event_days": ["2021-11-05", "2021-11-06"],
-            "mended": {"bom": 1},
-            "kept_out": [],
-            "lacking": [],
-            "held": None,
+            "repaired": {"bom": 1},
+            "undeclared_columns": [],
+            "missing_columns": [],
+            "quarantine_reason": None,
         }
     ]
 
@@ -78,7 +78,7 @@ def test_a_refusal_and_a_version_of_the_store_are_recorded(database_url: str) ->
     made = replace(delivery(), version="Xyz")
     refusal = 'a\0b.csv is "no" file'
     record_delivery(database_url, intake(made, delivered=1, accepted=0, rejected=1, refusal=refusal))
-    asked = "SELECT state, refusal, version FROM warehouse.deliveries"
+    asked = "SELECT state, refusal, version FROM ledger.deliveries"
     assert ask(database_url, asked) == [("rejected", 'a\ufffdb.csv is "no" file', "Xyz")]
 
 
@@ -104,7 +104,7 @@ def test_versions_recorded_at_once_leave_one_present(database_url: str) -> None:
 
 def test_versions_that_nobody_recorded_are_recorded_with_the_next(database_url: str) -> None:
     older = [intake(delivery(etag=str(number)), number) for number in (3, 2)]
-    record_delivery(database_url, intake(delivery(), 5, unheard=tuple(older)))
+    record_delivery(database_url, intake(delivery(), 5, unrecorded=tuple(older)))
     assert [(row["lake_version"], row["state"]) for row in recorded(database_url)] == [
         *((2, "superseded"), (3, "superseded"), (5, "accepted")),
     ]
@@ -112,8 +112,8 @@ def test_versions_that_nobody_recorded_are_recorded_with_the_next(database_url: 
 
 def test_deliveries_with_other_columns_than_declared_are_known(database_url: str) -> None:
     one, two, three = delivery("one.csv"), delivery("two.csv"), delivery("three.csv")
-    record_delivery(database_url, intake(one, kept_out=('a "b", c', ""), lacking=("size_mb",)))
-    record_delivery(database_url, intake(two, kept_out=("note",)))
+    record_delivery(database_url, intake(one, undeclared_columns=('a "b", c', ""), missing_columns=("size_mb",)))
+    record_delivery(database_url, intake(two, undeclared_columns=("note",)))
     record_delivery(database_url, intake(three))
     first = OtherColumns(DAY, one.object, ('a "b", c', ""), ("size_mb",))
     assert other_columns(database_url, STREAMS, DAY, DAY) == [first, OtherColumns(DAY, two.object, ("note",), ())]
@@ -165,7 +165,7 @@ def test_a_warehouse_keeps_its_first_time_zone(database_url: str) -> None:
     require_timezone(database_url, "Europe/Paris")
     with pytest.raises(WarehouseMismatchError, match="DATAFLOW_TIMEZONE=Europe/Paris, not UTC"):
         require_timezone(database_url, "UTC")
-    assert ask(database_url, "SELECT timezone FROM warehouse.identity") == [("Europe/Paris",)]
+    assert ask(database_url, "SELECT timezone FROM ledger.identity") == [("Europe/Paris",)]
 
 
 def test_of_several_first_time_zones_one_wins(database_url: str) -> None:
@@ -178,5 +178,5 @@ def test_of_several_first_time_zones_one_wins(database_url: str) -> None:
 
     zones = [future.result() for future in together(lambda: require("UTC"), lambda: require("Asia/Tokyo"))]
     assert [zone for zone in zones if zone] == [
-        zone for (zone,) in ask(database_url, "SELECT timezone FROM warehouse.identity")
+        zone for (zone,) in ask(database_url, "SELECT timezone FROM ledger.identity")
     ]

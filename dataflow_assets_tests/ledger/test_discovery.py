@@ -97,4 +97,4 @@ def test_a_stray_is_new_until_it_was_reported(database_url: str) -> None:
     ):
         assert reported(changed, two) == [changed]
         assert reported(changed, two) == []
-    assert ask(database_url, "SELECT count(*) FROM warehouse.strays") == [(2,)]
+    assert ask(database_url, "SELECT count(*) FROM ledger.strays") == [(2,)]

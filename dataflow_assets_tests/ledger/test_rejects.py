@@ -6,11 +6,11 @@ import polars as pl
 
 from dataflow_assets.lake.delta.table import REJECTS
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.ledger.deliveries import held_deliveries, record_delivery
+from dataflow_assets.ledger.deliveries import quarantined_deliveries, record_delivery
 from dataflow_assets_tests.ledger.test_deliveries import delivery, intake
 from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, ask
 
-ROWS = "SELECT object, line, code, raw, run FROM warehouse.rejects ORDER BY object, line"
+ROWS = "SELECT object, line, code, raw, run FROM ledger.rejects ORDER BY object, line"
 
 
 def rejects(of: Delivery, *raw: str) -> pl.LazyFrame:
@@ -28,7 +28,7 @@ def record(url: str, of: Delivery, version: int, *raw: str, **facts: Any) -> Non
 def test_rejects_stand_as_delivered_and_a_nul_is_shown(database_url: str) -> None:
     made = delivery()
     record(database_url, made, 1, "a,b", 'é"\0\n')
-    assert ask(database_url, "SELECT * FROM warehouse.rejects ORDER BY line") == [
+    assert ask(database_url, "SELECT * FROM ledger.rejects ORDER BY line") == [
         ("streams", DAY, made.object, made.id, 0, "csv", "No.", "a,b", "r1"),
         ("streams", DAY, made.object, made.id, 1, "csv", "No.", 'é"␀\n', "r1"),
     ]
@@ -47,24 +47,24 @@ def test_the_rejects_of_a_newer_version_take_the_place_of_the_older(database_url
 
 def test_many_rejects_are_copied(database_url: str) -> None:
     record(database_url, delivery(), 1, *["x"] * 120_000)
-    assert ask(database_url, "SELECT count(*) FROM warehouse.rejects") == [(120_000,)]
+    assert ask(database_url, "SELECT count(*) FROM ledger.rejects") == [(120_000,)]
 
 
 def test_a_version_that_is_recorded_is_not_copied_again(database_url: str) -> None:
     made = delivery()
     record(database_url, made, 1, "a")
-    before = ask(database_url, "SELECT xmin::text FROM warehouse.rejects")
+    before = ask(database_url, "SELECT xmin::text FROM ledger.rejects")
     record(database_url, made, 1, "a")
-    assert ask(database_url, "SELECT xmin::text FROM warehouse.rejects") == before
+    assert ask(database_url, "SELECT xmin::text FROM ledger.rejects") == before
 
 
 def test_what_is_held_back_is_recorded_with_its_reason(database_url: str) -> None:
     made = delivery()
-    record(database_url, made, 1, held="too many")
-    assert ask(database_url, "SELECT state, held FROM warehouse.deliveries") == [("held", "too many")]
-    assert held_deliveries(database_url, STREAMS, DAY, DAY) == {DAY: [f"{made.object} is held back: too many"]}
-    assert held_deliveries(database_url, AUTHORS, DAY, DAY) == {}
+    record(database_url, made, 1, quarantine_reason="too many")
+    assert ask(database_url, "SELECT state, quarantine_reason FROM ledger.deliveries") == [("quarantined", "too many")]
+    assert quarantined_deliveries(database_url, STREAMS, DAY, DAY) == {DAY: [f"{made.object} is quarantined: too many"]}
+    assert quarantined_deliveries(database_url, AUTHORS, DAY, DAY) == {}
     record(database_url, made, 2)
-    of_version = "SELECT state, held FROM warehouse.deliveries WHERE lake_version = 2"
+    of_version = "SELECT state, quarantine_reason FROM ledger.deliveries WHERE lake_version = 2"
     assert ask(database_url, of_version) == [("accepted", None)]
-    assert held_deliveries(database_url, STREAMS, DAY, DAY) == {}
+    assert quarantined_deliveries(database_url, STREAMS, DAY, DAY) == {}

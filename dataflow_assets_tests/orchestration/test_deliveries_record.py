@@ -65,10 +65,10 @@ def test_a_history_is_recorded(paris: Platform) -> None:
     ]
     (refusal,) = [row["refusal"] for row in recorded(paris) if row["refusal"]]
     assert "two.csv is not a CSV file of streams" in refusal
-    assert [row["kept_out"] for row in recorded(paris)][-1] == ["age"]
+    assert [row["undeclared_columns"] for row in recorded(paris)][-1] == ["age"]
 
 
-@pytest.mark.parametrize("loss", ["DELETE FROM warehouse.deliveries", "UPDATE warehouse.deliveries SET accepted = 9"])
+@pytest.mark.parametrize("loss", ["DELETE FROM ledger.deliveries", "UPDATE ledger.deliveries SET accepted = 9"])
 def test_the_record_is_made_again_from_the_lake(paris: Platform, loss: str) -> None:
     make_history(paris)
     before = recorded(paris)
@@ -83,8 +83,8 @@ def test_a_record_of_what_the_lake_does_not_hold_goes(platform: Platform) -> Non
     before = recorded(platform)
     with postgres(platform.settings) as cursor:
         cursor.execute("""
-            CREATE TEMPORARY TABLE more AS SELECT * FROM warehouse.deliveries;
-            UPDATE more SET lake_version = 99; INSERT INTO warehouse.deliveries SELECT * FROM more""")
+            CREATE TEMPORARY TABLE more AS SELECT * FROM ledger.deliveries;
+            UPDATE more SET lake_version = 99; INSERT INTO ledger.deliveries SELECT * FROM more""")
     rebuild(platform)
     assert recorded(platform) == before
 

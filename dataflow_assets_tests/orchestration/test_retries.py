@@ -12,7 +12,7 @@ from obstore.exceptions import GenericError, PermissionDeniedError
 
 from dataflow_assets.errors import SchemaMismatchError, WarehouseRefusedError
 from dataflow_assets.orchestration import retries
-from dataflow_assets.orchestration.retries import may_pass
+from dataflow_assets.orchestration.retries import is_transient
 from dataflow_assets.orchestration.runs.failures import was_interrupted
 from dataflow_assets.postgres.connection import connect, execute, unavailable
 
@@ -45,12 +45,12 @@ STAYING = [
 
 @pytest.mark.parametrize("error", PASSING, ids=range(len(PASSING)))
 def test_what_a_server_does_for_a_moment_may_pass(error: Exception) -> None:
-    assert may_pass(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", STAYING, ids=range(len(STAYING)))
 def test_what_another_try_finds_again_does_not(error: Exception) -> None:
-    assert not may_pass(error)
+    assert not is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_codes_of_postgresql(database_url: str, code: str, passes: bool) -> 
         with pytest.raises(Exception, match="made up") as caught:
             execute(connection, f"DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{code}'; END $$")
         connection.rollback()
-    assert may_pass(caught.value) is passes
+    assert is_transient(caught.value) is passes
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,16 @@ def test_the_codes_of_postgresql(database_url: str, code: str, passes: bool) -> 
 )
 def test_a_server_that_lets_nobody_in(said: str, passes: bool) -> None:
     error = unavailable("postgresql://u@h/d", psycopg2.OperationalError(f"connection to server failed: {said}"))
-    assert may_pass(error) is passes
+    assert is_transient(error) is passes
     assert isinstance(error, WarehouseRefusedError) is not passes
 
 
 def test_who_stops_a_run_does_not_wait_for_its_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "TRIES", dg.RetryPolicy(max_retries=1, delay=60))
+    monkeypatch.setattr(retries, "RETRIES", dg.RetryPolicy(max_retries=1, delay=60))
 
     @dg.asset
     def table(context: dg.AssetExecutionContext) -> None:
-        with retries.tried_again(context):
+        with retries.retry_transient(context):
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
             raise ConnectionResetError(104, "Connection reset by peer")
 

@@ -25,12 +25,12 @@ from alembic.runtime.migration import MigrationContext
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.postgres import migrate
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import VERSION_TABLE, configuration, require_current, upgrade
-from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE, build_metadata
+from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, WAREHOUSE, build_metadata
 from dataflow_assets.sources import all_sources, streams, users
 from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.warehouse.answers import load_answer
@@ -48,7 +48,7 @@ from dataflow_assets_tests.warehouse.builders import (
     SHOPS,
     STREAMS,
     ask,
-    believed,
+    complete,
     dump,
     minutes,
     sessions,
@@ -61,7 +61,7 @@ __all__ = ["local_storage"]
 SNAPSHOTS = [source.name for source in all_sources() if isinstance(source, Snapshot)]
 COLUMNS = """
     SELECT table_schema, table_name, column_name, data_type, is_nullable FROM information_schema.columns
-    WHERE table_schema IN ('warehouse', 'analytics') ORDER BY table_schema, table_name, ordinal_position"""
+    WHERE table_schema IN ('warehouse', 'analytics', 'ledger') ORDER BY table_schema, table_name, ordinal_position"""
 
 
 @contextmanager
@@ -76,9 +76,9 @@ def differences(url: str, sources: Sequence[Source]) -> list[Any]:
     with connection_to(url) as connection:
         options = {
             "include_schemas": True,
-            "include_name": lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS),
+            "include_name": lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS, LEDGER),
             "version_table": VERSION_TABLE,
-            "version_table_schema": WAREHOUSE,
+            "version_table_schema": LEDGER,
         }
         context = MigrationContext.configure(connection, opts=options)
         answers = {answer.name: answer.schema for answer in all_answers()}
@@ -121,7 +121,7 @@ def load_something(url: str) -> None:
     with connect(url) as connection:
         load_day(connection, STREAMS, sessions(minutes(DAY, 3)).lazy(), 1, DAY, "UTC")
         rows = dump({"King": "American"})
-        load_snapshot(connection, AUTHORS, rows.lazy(), 1, believed(rows))
+        load_snapshot(connection, AUTHORS, rows.lazy(), 1, complete(rows))
         load_answer(connection, answer.name, answer.grain, DAY, answer.schema.sample(2), {})
 
 
@@ -163,8 +163,8 @@ def test_down_to_nothing_and_up_again_gives_the_same_tables(database_url: str) -
     with connection_to(database_url) as connection:
         command.downgrade(configuration(connection), "base")
     left = ask(database_url, "SELECT DISTINCT table_schema || '.' || table_name FROM information_schema.tables "
-               "WHERE table_schema IN ('warehouse', 'warehouse_days', 'analytics')")  # fmt: skip
-    assert left == [(f"{WAREHOUSE}.{VERSION_TABLE}",)]
+               "WHERE table_schema IN ('warehouse', 'warehouse_days', 'analytics', 'ledger')")  # fmt: skip
+    assert left == [(f"{LEDGER}.{VERSION_TABLE}",)]
     with pytest.raises(WarehouseMismatchError):
         require_current(database_url)
     with connection_to(database_url) as connection:
@@ -203,7 +203,7 @@ def test_a_failed_upgrade_leaves_nothing(empty_database_url: str) -> None:
 
 
 def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
-    ask(database_url, "UPDATE warehouse.migrations SET version_num = '9999'")
+    ask(database_url, "UPDATE ledger.migrations SET version_num = '9999'")
     with pytest.raises(WarehouseMismatchError, match=r"9999.*update the program"):
         upgrade(database_url)
     with pytest.raises(WarehouseMismatchError, match="init-db"):
@@ -232,7 +232,7 @@ def test_people_query_views_of_the_snapshot_tables(database_url: str) -> None:
 
 def test_a_view_of_somebody_else_is_named(database_url: str) -> None:
     ask(database_url, "CREATE VIEW public.mine AS SELECT title FROM warehouse.movies")
-    ask(database_url, "DELETE FROM warehouse.migrations")
+    ask(database_url, "DELETE FROM ledger.migrations")
     with pytest.raises(WarehouseMismatchError, match=r"view mine depends on view warehouse\.movies") as caught:
         upgrade(database_url)
     assert "\n" not in str(caught.value)
@@ -339,7 +339,7 @@ def test_a_new_column_is_declared_migrated_and_loaded(
     first, second = ({name: land(local_storage, name, f"{n}.csv", csv[name]).object for name in csv} for n in "ab")
 
     def take_and_load(source: Source, objects: dict[str, str]) -> None:
-        assert take_in(local_storage, source, objects[source.name], "UTC", first_day=FIRST_DAY)
+        assert ingest(local_storage, source, objects[source.name], "UTC", first_day=FIRST_DAY)
         table = rows_table(local_storage, source)
         version = table.open().version()
         with connect(database_url) as connection:

@@ -15,7 +15,7 @@ from dataflow_assets.sources.base import Csv, Events, Snapshot
 from dataflow_assets.warehouse.events import DayLoad, load_day
 from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
-from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, ask, believed, dump, minutes, sessions
+from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, ask, complete, dump, minutes, sessions
 
 AGE = {"age": dy.Int64(nullable=True)}
 
@@ -36,7 +36,7 @@ def load(url: str, lake: pl.DataFrame, source: Events = STREAMS, version: int = 
 
 def load_dumps(url: str, lake: pl.DataFrame, source: Snapshot = AUTHORS, version: int = 1) -> SnapshotLoad:
     with connect(url) as connection:
-        return load_snapshot(connection, source, lake.lazy(), version, believed(lake), lambda _: set())
+        return load_snapshot(connection, source, lake.lazy(), version, complete(lake), lambda _: set())
 
 
 def make_again(url: str, source: Events | Snapshot) -> None:
@@ -61,7 +61,7 @@ def test_columns_are_copied_by_name(database_url: str) -> None:
     assert before.equals(lake.select(STREAMS.schema.column_names()))
     make_again(database_url, STREAMS)
     for source in (STREAMS, REORDERED):
-        ask(database_url, "TRUNCATE warehouse.event_days")
+        ask(database_url, "TRUNCATE ledger.event_days")
         assert load(database_url, lake, source).rows == 3
         assert scan_source(database_url, STREAMS, "UTC").sort("start_at").collect().equals(before)
 
@@ -71,7 +71,7 @@ def test_columns_of_dumps_are_copied_and_merged_by_name(database_url: str) -> No
     dumped: list[dict[str, str | None]] = [{"x": "one", "y": None}, {"x": "two", "z": "one"}]
     for version, names in enumerate(dumped, start=1):
         with connect(database_url) as connection:
-            load_snapshot(connection, AUTHORS, dump(names).lazy(), version, believed(dump(names)))
+            load_snapshot(connection, AUTHORS, dump(names).lazy(), version, complete(dump(names)))
         found = ask(database_url, "SELECT name, nationality FROM warehouse.authors_history ORDER BY 1")
         assert dict(found) == names
 

@@ -240,7 +240,7 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     messages = [entry.message for entry in platform.instance.all_logs(run.run_id)]
     assert any("Started process for run" in message for message in messages), "no worker of its own made this run"
     wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], clicked, limit=60)
-    recorded = "SELECT delivered, accepted, rejected FROM warehouse.deliveries WHERE source = 'users'"
+    recorded = "SELECT delivered, accepted, rejected FROM ledger.deliveries WHERE source = 'users'"
     assert platform.query(recorded) == [(2, 2, 0)]
 
 

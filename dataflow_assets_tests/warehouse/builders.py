@@ -224,7 +224,7 @@ def dump(
     )
 
 
-def believed(rows: pl.DataFrame) -> Dumps:
+def complete(rows: pl.DataFrame) -> Dumps:
     """The dumps that rows of the lake are from, each of them released."""
     counted = dict(rows.group_by("delivery_day").len().iter_rows())
     return Dumps(counted, frozenset(counted))

@@ -56,8 +56,9 @@ def after(settings: Settings, files: Iterable[Landed]) -> dict[str, Any]:
     """What lake and warehouse hold after these deliveries, one by one."""
     for layer in ("landing", "lake"):
         shutil.rmtree(settings.home / layer, ignore_errors=True)
-    tables = ("streams", "event_days", "users_current", "users_history", "snapshots", "dumps", "deliveries")
-    ask(settings, f"TRUNCATE {', '.join(f'warehouse.{table}' for table in tables)}; SELECT")
+    tables = [f"warehouse.{name}" for name in ("streams", "users_current", "users_history")]
+    records = [f"ledger.{name}" for name in ("event_days", "snapshots", "dumps", "deliveries")]
+    ask(settings, f"TRUNCATE {', '.join([*tables, *records])}; SELECT")
     landing, path = Landing(open_storage(settings)), settings.home / "file"
     for file in files:
         path.write_text(file.text)
@@ -65,9 +66,9 @@ def after(settings: Settings, files: Iterable[Landed]) -> dict[str, Any]:
         take_and_load(lambda _: None, settings, file.source, file.key)
     found: dict[str, Any] = summary(settings)
     # Of a day that has no row any more it is known that it had some once.
-    found["warehouse.event_days"] = ask(
+    found["ledger.event_days"] = ask(
         settings,
-        "SELECT event_day, accepted, rows, superseded FROM warehouse.event_days WHERE accepted > 0 ORDER BY event_day",
+        "SELECT event_day, accepted, rows, superseded FROM ledger.event_days WHERE accepted > 0 ORDER BY event_day",
     )
     return found
 

@@ -25,7 +25,7 @@ def home(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path
 
 def test_a_database_of_ones_own_is_opened(settings: Settings, database_url: str) -> None:
     assert open_warehouse(settings) == database_url
-    assert ask(database_url, "SELECT timezone FROM warehouse.identity") == [("UTC",)]
+    assert ask(database_url, "SELECT timezone FROM ledger.identity") == [("UTC",)]
 
 
 def test_the_short_scheme_becomes_the_long_one(clean_environment: pytest.MonkeyPatch, database_url: str) -> None:
@@ -39,7 +39,7 @@ def test_a_database_without_tables_is_left_as_it_is(
     clean_environment.setenv("DATABASE_URL", empty_database_url)
     with pytest.raises(WarehouseMismatchError, match="dataflow init-db"):
         open_warehouse(load_settings())
-    assert ask(empty_database_url, "SELECT to_regclass('warehouse.identity')") == [(None,)]
+    assert ask(empty_database_url, "SELECT to_regclass('ledger.identity')") == [(None,)]
 
 
 def test_another_time_zone_is_refused(clean_environment: pytest.MonkeyPatch, database_url: str) -> None:
@@ -66,7 +66,7 @@ def test_the_embedded_server_gets_its_tables(home: Path) -> None:
     assert settings.home == home
     url = open_warehouse(settings)
     require_current(url)
-    assert ask(url, "SELECT timezone FROM warehouse.identity") == [("UTC",)]
+    assert ask(url, "SELECT timezone FROM ledger.identity") == [("UTC",)]
     assert open_warehouse(settings) == url
 
 

@@ -84,7 +84,7 @@ def test_of_two_versions_that_are_loaded_at_once_the_newer_stays(settings: Setti
         versions.append(newest_version(settings))
         expected = summary(settings)
     for number in range(20):
-        ask(settings, "UPDATE warehouse.event_days SET lake_version = 0 RETURNING 1")
+        ask(settings, "UPDATE ledger.event_days SET lake_version = 0 RETURNING 1")
         for worker, version in zip(workers, versions[:: 1 if number % 2 else -1], strict=True):
             worker.begin(load_version, settings, version)
         for worker in workers:
@@ -151,7 +151,7 @@ def test_a_slow_run_does_not_replace_what_a_newer_one_wrote_meanwhile(
     slow, fast = workers
     run(fast, settings, STREAMS[0])
     older = newest_version(settings)
-    ask(settings, "UPDATE warehouse.event_days SET lake_version = 0 RETURNING 1")  # as if it had yet to be loaded
+    ask(settings, "UPDATE ledger.event_days SET lake_version = 0 RETURNING 1")  # as if it had yet to be loaded
     with connect(database_url) as gate, gate.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(1)")
         slow.begin(load_slowly, settings, older)
@@ -193,7 +193,7 @@ def _relay(client: socket.socket, server: socket.socket) -> None:
                     return
                 if end is client:
                     asked = (asked + data)[-100_000:]
-                    is_lost = b"INSERT INTO warehouse.event_days" in asked and b"COMMIT" in data
+                    is_lost = b"INSERT INTO ledger.event_days" in asked and b"COMMIT" in data
                 (server if end is client else client).sendall(data)
 
 

@@ -29,7 +29,7 @@ def load(url: str, lake: pl.DataFrame, day: date = DAY, version: int = 1, timezo
 
 
 def recorded(url: str) -> list[tuple[Any, ...]]:
-    return ask(url, "SELECT event_day, lake_version, accepted, rows, superseded FROM warehouse.event_days ORDER BY 1")
+    return ask(url, "SELECT event_day, lake_version, accepted, rows, superseded FROM ledger.event_days ORDER BY 1")
 
 
 def test_a_day_holds_the_lakes_rows(database_url: str) -> None:
@@ -41,7 +41,7 @@ def test_a_day_holds_the_lakes_rows(database_url: str) -> None:
         (DAY, "Heat", "u@x", 1.0, start, start + timedelta(hours=1), delivery) for start in minutes(DAY, 3)
     ]
     assert recorded(database_url) == [(DAY, 1, 3, 3, 0)]
-    assert ask(database_url, "SELECT declaration FROM warehouse.event_days") == [(STREAMS.fingerprint,)]
+    assert ask(database_url, "SELECT declaration FROM ledger.event_days") == [(STREAMS.fingerprint,)]
 
 
 def test_each_day_has_a_key_and_statistics(database_url: str) -> None:
@@ -150,7 +150,7 @@ def test_a_load_that_fails_in_the_middle_leaves_nothing(database_url: str, monke
     broken = sessions(minutes(DAY, 4)).with_columns(movie_title=pl.lit("a\0b"))
     with pytest.raises(AdbcError):
         load(database_url, broken, version=2)
-    ask(database_url, "ALTER TABLE warehouse.event_days ADD CONSTRAINT none CHECK (lake_version < 2)")
+    ask(database_url, "ALTER TABLE ledger.event_days ADD CONSTRAINT none CHECK (lake_version < 2)")
     with pytest.raises(AdbcError, match="violates check constraint"):
         load(database_url, sessions(minutes(DAY, 4)), version=2)
     monkeypatch.setattr(events, "DayLoad", lambda **facts: DayLoad(**{**facts, "superseded": 1}))
@@ -223,7 +223,7 @@ def test_a_day_is_read_from_the_lakes_files_of_its_utc_dates_only() -> None:
 )
 @given(order=st.permutations(range(4)))
 def test_the_order_of_loads_does_not_matter(database_url: str, order: list[int]) -> None:
-    ask(database_url, "UPDATE warehouse.event_days SET lake_version = 0")
+    ask(database_url, "UPDATE ledger.event_days SET lake_version = 0")
     lakes = [sessions(minutes(DAY, 3 * version), megabytes=version) for version in range(1, 5)]
     for version in order:
         load(database_url, lakes[version], version=version + 1)

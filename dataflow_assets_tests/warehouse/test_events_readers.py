@@ -99,7 +99,7 @@ def test_readers_of_other_days_do_not_wait_for_an_open_load(database_url: str, l
     if loaded_before:
         load(database_url, sessions(minutes(NEXT, 3)), NEXT)
     with ThreadPoolExecutor(1) as pool:
-        with held(database_url, "LOCK TABLE warehouse.event_days IN SHARE MODE"):
+        with held(database_url, "LOCK TABLE ledger.event_days IN SHARE MODE"):
             loading = pool.submit(load, database_url, sessions(minutes(NEXT, 5)), NEXT, 2)
             wait_until_blocked(database_url, 1)
             ask(database_url, f"SET statement_timeout = '5s'; {reader_of(DAY)}")
@@ -114,7 +114,7 @@ def test_readers_of_other_days_do_not_wait_for_an_open_load(database_url: str, l
 def test_a_reader_that_waited_for_a_swap_sees_the_whole_new_day(database_url: str, count: Callable[[str], int]) -> None:
     load(database_url, sessions(minutes(DAY, 3)))
     with ThreadPoolExecutor(2) as pool:
-        with held(database_url, "LOCK TABLE warehouse.event_days IN SHARE MODE"):
+        with held(database_url, "LOCK TABLE ledger.event_days IN SHARE MODE"):
             swap = pool.submit(load, database_url, sessions(minutes(DAY, 5)), DAY, 2)
             wait_until_blocked(database_url, 1)
             seen = pool.submit(count, database_url)
@@ -150,7 +150,7 @@ def test_readers_see_only_whole_days_while_swaps_happen(database_url: str, count
 @pytest.mark.usefixtures("impatient")
 def test_a_reader_that_keeps_the_day_makes_the_load_give_up_and_leaves_all_as_it_was(database_url: str) -> None:
     load(database_url, sessions(minutes(DAY, 3)))
-    state = "SELECT * FROM warehouse.event_days", "SELECT id FROM warehouse.streams ORDER BY id"
+    state = "SELECT * FROM ledger.event_days", "SELECT id FROM warehouse.streams ORDER BY id"
     before, tables = [ask(database_url, query) for query in state], tables_of_days(database_url)
     with held(database_url, reader_of(DAY)):
         with pytest.raises(LockTimeoutError, match=f"streams of {DAY}.*try again later"):

@@ -43,7 +43,7 @@ def test_the_query_of_the_readme_names_the_file_of_a_row(loaded: Settings) -> No
 
 
 def test_a_row_of_history_names_the_file_that_first_gave_its_values(loaded: Settings) -> None:
-    join = "JOIN warehouse.deliveries USING (delivery) WHERE state <> 'superseded'"
+    join = "JOIN ledger.deliveries USING (delivery) WHERE state <> 'superseded'"
     columns = "SELECT first_name, substring(object from '.......$') FROM"
     users, history = (
         ask(loaded, f"{columns} warehouse.{table} {join} ORDER BY 1") for table in ("users", "users_history")
@@ -57,7 +57,7 @@ def test_every_row_that_people_query_has_one_delivery(loaded: Settings) -> None:
         tables = [source.name, f"{source.name}_history"] if isinstance(source, Snapshot) else [source.name]
         for table in tables:
             lost = (
-                "SELECT delivery FROM (SELECT delivery, object FROM warehouse.deliveries WHERE state <> 'superseded') "
+                "SELECT delivery FROM (SELECT delivery, object FROM ledger.deliveries WHERE state <> 'superseded') "
                 f"AS told RIGHT JOIN warehouse.{table} USING (delivery) "
                 "GROUP BY delivery, id HAVING count(object) <> 1"
             )

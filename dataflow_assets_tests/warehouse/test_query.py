@@ -14,21 +14,21 @@ from dataflow_assets.errors import QueryError
 from dataflow_assets.warehouse.query import Result, run_query
 from dataflow_assets_tests.warehouse.builders import ask
 
-KEPT = "INSERT INTO warehouse.identity VALUES (true, 'kept')"
-CHANGE = "UPDATE warehouse.identity SET timezone = 'changed'"
+KEPT = "INSERT INTO ledger.identity VALUES (true, 'kept')"
+CHANGE = "UPDATE ledger.identity SET timezone = 'changed'"
 
 CHANGES = [
     CHANGE,
-    "INSERT INTO warehouse.identity VALUES (false, 'new')",
-    "DELETE FROM warehouse.identity",
-    "TRUNCATE warehouse.identity",
-    "DROP TABLE warehouse.identity CASCADE",
+    "INSERT INTO ledger.identity VALUES (false, 'new')",
+    "DELETE FROM ledger.identity",
+    "TRUNCATE ledger.identity",
+    "DROP TABLE ledger.identity CASCADE",
     "CREATE TABLE public.changed ()",
     "CREATE TEMPORARY TABLE changed ()",
-    "SELECT timezone INTO public.changed FROM warehouse.identity",
+    "SELECT timezone INTO public.changed FROM ledger.identity",
     f"WITH gone AS ({CHANGE} RETURNING *) SELECT * FROM gone",
     f"EXPLAIN ANALYZE {CHANGE}",
-    "SELECT * FROM warehouse.identity FOR UPDATE",
+    "SELECT * FROM ledger.identity FOR UPDATE",
     "SELECT set_config('transaction_read_only', 'off', false)",
     "SELECT lo_create(4711)",
     "SET TRANSACTION READ WRITE",
@@ -38,9 +38,9 @@ CHANGES = [
     f"SELECT 1; COMMIT; BEGIN READ WRITE; {CHANGE}; COMMIT",
     f"DO $$ BEGIN COMMIT; SET TRANSACTION READ WRITE; {CHANGE}; COMMIT; END $$",
     f"DO $$ BEGIN SET TRANSACTION READ WRITE; {CHANGE}; END $$",
-    "COPY warehouse.identity FROM STDIN",
-    "COPY warehouse.identity TO STDOUT",
-    "LOCK TABLE warehouse.identity",
+    "COPY ledger.identity FROM STDIN",
+    "COPY ledger.identity TO STDOUT",
+    "LOCK TABLE ledger.identity",
     "VACUUM",
     "COMMIT",
     "CALL nothing()",
@@ -58,7 +58,7 @@ def test_nothing_that_changes_anything_runs(url: str) -> None:
         with pytest.raises(QueryError) as caught:
             run_query(url, statement)
         assert "\n" not in str(caught.value), statement
-    assert ask(url, "SELECT * FROM warehouse.identity") == [(True, "kept")]
+    assert ask(url, "SELECT * FROM ledger.identity") == [(True, "kept")]
     assert ask(url, "SELECT to_regclass('public.changed')") == [(None,)]
 
 
@@ -114,16 +114,16 @@ def test_a_refusal_is_one_sentence(server: str, statement: str, said: str) -> No
 
 def test_every_way_to_read_works(url: str) -> None:
     for statement in (
-        "SELECT timezone FROM warehouse.identity",
-        "  -- the zone\n/* of\nit */ (select timezone FROM warehouse.identity) LIMIT 1;",
-        "WITH zone AS (SELECT timezone FROM warehouse.identity) SELECT * FROM zone",
+        "SELECT timezone FROM ledger.identity",
+        "  -- the zone\n/* of\nit */ (select timezone FROM ledger.identity) LIMIT 1;",
+        "WITH zone AS (SELECT timezone FROM ledger.identity) SELECT * FROM zone",
         "VALUES ('kept')",
     ):
         assert run_query(url, statement).rows == [("kept",)], statement
-    assert run_query(url, "TABLE warehouse.identity").columns == ["only", "timezone"]
+    assert run_query(url, "TABLE ledger.identity").columns == ["only", "timezone"]
     assert run_query(url, "SHOW default_transaction_read_only").rows == [("on",)]
     assert run_query(url, "EXPLAIN SELECT 1").columns == ["QUERY PLAN"]
-    assert len(run_query(url, "EXPLAIN ANALYZE TABLE warehouse.identity").rows) > 1
+    assert len(run_query(url, "EXPLAIN ANALYZE TABLE ledger.identity").rows) > 1
 
 
 def test_a_url_with_options_of_its_own_stays_read_only(url: str) -> None:

@@ -11,7 +11,7 @@ from dataflow_assets.sources.base import Reference
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.references import Unknown, unknown_names, without_rows
 from dataflow_assets.warehouse.snapshots import load_snapshot
-from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, believed, dump, minutes, sessions
+from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, complete, dump, minutes, sessions
 
 NEXT = DAY + timedelta(days=1)
 # As if users had to be authors, of which there is a made-up table.
@@ -24,9 +24,9 @@ def url(database_url: str) -> str:
     """A database with two authors, one of whom is missing, and sessions on two days."""
     with connect(database_url) as connection:
         first = dump({"Élan@x": None, "gone@x": None})
-        load_snapshot(connection, AUTHORS, first.lazy(), 1, believed(first))
+        load_snapshot(connection, AUTHORS, first.lazy(), 1, complete(first))
         both = dump({"Élan@x": None, "gone@x": None}).vstack(dump({"Élan@x": None}, delivered=NEXT))
-        load_snapshot(connection, AUTHORS, both.lazy(), 2, believed(both))
+        load_snapshot(connection, AUTHORS, both.lazy(), 2, complete(both))
         for day, users in ((DAY, ["élan@X", "gone@x", "b@x", "B@x", "a@x"]), (NEXT, ["élan@x", "b@x"])):
             starts = minutes(day, len(users))
             rows = pl.concat(sessions([start], user=user) for start, user in zip(starts, users, strict=True))

@@ -22,7 +22,7 @@ from dataflow_assets_tests.warehouse.builders import (
     STREAMS,
     allow_only,
     ask,
-    believed,
+    complete,
     dump,
     minutes,
     sessions,
@@ -158,6 +158,6 @@ def test_every_table_of_a_new_warehouse_is_empty_and_typed(database_url: str) ->
 
 def test_tables_are_read_by_their_sources_name(url: str) -> None:
     with connect(url) as connection:
-        load_snapshot(connection, AUTHORS, dump({"x": None}).lazy(), 1, believed(dump({"x": None})))
+        load_snapshot(connection, AUTHORS, dump({"x": None}).lazy(), 1, complete(dump({"x": None})))
     frames = read_tables(url, [STREAMS, AUTHORS], "UTC")
     assert {name: frame.height for name, frame in frames.items()} == {"streams": 18, "authors": 1}

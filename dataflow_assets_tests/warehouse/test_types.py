@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import views_aside
@@ -29,7 +29,7 @@ from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.scan import scan_answer, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land, local_storage
-from dataflow_assets_tests.warehouse.builders import DAY, METERS, READINGS, ask, believed
+from dataflow_assets_tests.warehouse.builders import DAY, METERS, READINGS, ask, complete
 
 __all__ = ["local_storage"]
 
@@ -126,7 +126,7 @@ def _file(rows: list[Row], source: Source) -> str:
 def _loaded(storage: Storage, url: str, source: Source, rows: list[Row]) -> pl.DataFrame:
     """The rows as they come back when they were delivered in a file, in place of all before."""
     delivery = land(storage, source, f"a{source.reader.suffix}", _file(rows, source))
-    taken = take_in(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+    taken = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     assert (taken.accepted, taken.rejected, taken.refusal) == (len(rows), 0, None)
     lake = rows_table(storage, source).scan(taken.version)
@@ -134,7 +134,7 @@ def _loaded(storage: Storage, url: str, source: Source, rows: list[Row]) -> pl.D
         if source is READINGS:
             load_day(connection, READINGS, lake, taken.version, DAY, "UTC")
         else:
-            load_snapshot(connection, METERS, lake, taken.version, believed(lake.collect()))
+            load_snapshot(connection, METERS, lake, taken.version, complete(lake.collect()))
     return scan_source(url, source, "UTC").collect().sort("number", "taken_at")
 
 
@@ -150,7 +150,7 @@ def test_every_value_comes_back_as_it_was_delivered(
 def _delivered(storage: Storage, url: str, day: date, *rows: Row) -> SnapshotLoad:
     """Load a dump of these rows, in JSON, as the newest or in place of that of its day."""
     delivery = land(storage, METERS, "a.json", _file([{**SPARSE, **row} for row in rows], METERS), day)
-    taken, table = take_in(storage, METERS, delivery.object, "UTC", first_day=FIRST_DAY), rows_table(storage, METERS)
+    taken, table = ingest(storage, METERS, delivery.object, "UTC", first_day=FIRST_DAY), rows_table(storage, METERS)
     assert taken is not None
     assert taken.accepted == len(rows)
     with connect(url) as connection:

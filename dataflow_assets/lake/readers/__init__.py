@@ -100,8 +100,10 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
                     rows=batch.rows.with_columns(pl.col(POSITION) + first),
                     rejects=[_of_member(reject, file.member) for reject in batch.rejects],
                 )
-        whole.lacking.update(content.lacking)
-        whole.kept_out.update(sorted(content.kept_out - whole.kept_out)[: MOST_NAMES - len(whole.kept_out)])
+        whole.missing_columns.update(content.missing_columns)
+        whole.undeclared_columns.update(
+            sorted(content.undeclared_columns - whole.undeclared_columns)[: MOST_NAMES - len(whole.undeclared_columns)]
+        )
 
 
 def _of_member(reject: Reject, member: str | None) -> Reject:

@@ -38,7 +38,7 @@ class Batch:
     `delivered` is how many rows of the file's bytes were counted, apart from the reading, since the batch before. Over
     all batches of a file it is the sum of accepted and rejected rows.
 
-    `mended` counts what was changed so that rows could be taken in, by its kind. Of the file: `byte_order_mark`,
+    `repaired` counts what was changed so that rows could be taken in, by its kind. Of the file: `byte_order_mark`,
     `header_again` (left out), `line_ends` (other than a line feed) and `last_line_end` (missing). Of accepted rows
     alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
     `zoneless_time`, an `ambiguous_time` (the first of two) or a `fine_time` (cut to microseconds).
@@ -47,7 +47,7 @@ class Batch:
     rows: pl.DataFrame
     rejects: list[Reject] = field(default_factory=list)
     delivered: int = 0
-    mended: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class Content:
     the format itself has nothing against, or all of them: it is the same whenever the file is read. The batches can be
     gone through once, and raise FormatError where the file as a whole turns out not to be what its source declares.
 
-    `kept_out` are the names that the file has and its source does not declare, as far as the batches were gone
-    through and no more than MOST_NAMES; `lacking` the declared columns that a file of CSV or Parquet lacks, read
-    as null.
+    `undeclared_columns` are the names that the file has and its source does not declare, as far as the batches were
+    gone through and no more than MOST_NAMES; `missing_columns` the declared columns that a file of CSV or Parquet
+    lacks, read as null.
     """
 
     batches: Iterator[Batch]
-    kept_out: set[str] = field(default_factory=set)
-    lacking: set[str] = field(default_factory=set)
+    undeclared_columns: set[str] = field(default_factory=set)
+    missing_columns: set[str] = field(default_factory=set)
 
 
 _FAULT_OF_THE_FILE = "Invalid Input Error: "

@@ -43,8 +43,8 @@ def read_parquet(path: Path, source: Source, bounds: Window | None) -> Content:
     found, declared = check_columns(path, source), source.schema.column_names()
     return Content(
         _batches(path, source, [name for name in declared if name in found], bounds),
-        kept_out=set(islice((name for name in found if name not in declared), MOST_NAMES)),
-        lacking=set(declared).difference(found),
+        undeclared_columns=set(islice((name for name in found if name not in declared), MOST_NAMES)),
+        missing_columns=set(declared).difference(found),
     )
 
 
@@ -97,7 +97,7 @@ def _batches(path: Path, source: Source, names: list[str], bounds: Window | None
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)
             checked = validate(frame.select(positions, *texts), _as_written_here(source), bounds)
             rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
-            yield Batch(checked.accepted, rejects, mended=checked.mended)
+            yield Batch(checked.accepted, rejects, repaired=checked.repaired)
             position += batch.num_rows
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from dataflow_assets.sources.base import Source
 
-MENDED = "mended|"  # begins the names of columns that count by row what was mended
+REPAIRED = "repaired|"  # begins the names of columns that count by row what was repaired
 _INSTANT = pl.Datetime("us", "UTC")
 _YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 _ZONED = ("%z", "%:z", "%#z", "%Z", "%+")
@@ -28,7 +28,7 @@ def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source
 
     An instant is null where no format reads the text, or where it lies outside the years 2 to 9998: Python, and so
     PostgreSQL's days in any time zone, end at the years 1 and 9999. Flags tell the texts that do not say an instant in
-    full, or say more; their names begin with MENDED and a kind.
+    full, or say more; their names begin with REPAIRED and a kind.
     """
     found = text.with_columns(_by_first_text(text[name], source).alias(instant) for name, instant in columns.items())
     for number, time_format in enumerate(source.time_formats):
@@ -40,7 +40,7 @@ def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source
             flags = _mended(found, read, unread, time_format, source.time_zone)
             found = found.with_columns(
                 *(found[instant].fill_null(read[instant]) for instant in unread.values()),
-                *(flag.alias(f"{MENDED}{kind}|{instant}|{number}") for kind, instant, flag in flags),
+                *(flag.alias(f"{REPAIRED}{kind}|{instant}|{number}") for kind, instant, flag in flags),
             )
     return found.with_columns(_in_range(instant) for instant in columns.values())
 
@@ -77,7 +77,7 @@ def _read(column: str, instant: str, time_format: str, time_zone: str) -> pl.Exp
 def _mended(
     texts: pl.DataFrame, read: pl.DataFrame, columns: Mapping[str, str], time_format: str, time_zone: str
 ) -> Iterator[tuple[str, str, pl.Series]]:
-    """Of the instants that a format read: a kind of mending, the column of the instants, and which were mended so."""
+    """Of the instants that a format read: a kind of mending, the column of the instants, and which were repaired so."""
     for column, instant in columns.items():
         found = read[instant]
         if found.null_count() == found.len():

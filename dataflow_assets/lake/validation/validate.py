@@ -15,7 +15,7 @@ import polars.selectors as cs
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.validation.casting import read_texts, unreadable, values_for_texts
-from dataflow_assets.lake.validation.timestamps import MENDED
+from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.sources.base import Events, Source
 
 POSITION = "position"
@@ -25,20 +25,20 @@ class Validated(NamedTuple):
     """What became of some rows of text.
 
     `accepted` has the schema's columns, typed, and `position`, in the order given; `rejected` has `position` (Int64),
-    `code` (String, stable: `column.rule` or the rule's name) and `message` (String). `mended` is as in a batch, of the
-    accepted rows alone.
+    `code` (String, stable: `column.rule` or the rule's name) and `message` (String). `repaired` is as in a batch, of
+    the accepted rows alone.
     """
 
     accepted: pl.DataFrame
     rejected: pl.DataFrame
-    mended: dict[str, int]
+    repaired: dict[str, int]
 
 
 def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Validated:
     """Split rows of text into the accepted and the rejected.
 
     Args:
-        text: `position` (Int64), every column of the source's schema (String), and columns that count what was mended
+        text: `position` (Int64), every column of the source's schema (String), and columns that count what was repaired
             (see `instants`).
         source: whose rules apply.
         bounds: when events may begin; None where they may at any time, and for a snapshot.
@@ -84,7 +84,7 @@ def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
 
 def _mended(parsed: pl.DataFrame, accepted: pl.DataFrame) -> dict[str, int]:
     """How often each kind of mending was done in rows that were accepted."""
-    marks = parsed.select(cs.starts_with(MENDED).sum())
+    marks = parsed.select(cs.starts_with(REPAIRED).sum())
     if not marks.select(pl.any_horizontal(pl.lit(value=False), pl.all() > 0)).item():
         return {}
     counted: Counter[str] = Counter()

@@ -11,7 +11,7 @@ import dagster as dg
 
 from dataflow_assets.core.formatting import few
 from dataflow_assets.orchestration.automation.landing_sensor import VERSIONS
-from dataflow_assets.orchestration.checks import BELIEVED, HELD
+from dataflow_assets.orchestration.checks import COMPLETE, QUARANTINED
 from dataflow_assets.orchestration.partitions import partitions_of
 from dataflow_assets.orchestration.runs.failures import first_failure
 
@@ -66,7 +66,7 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
     assert event
     evaluation = event.event_specific_data
     assert isinstance(evaluation, dg.AssetCheckEvaluation)
-    is_waiting = evaluation.check_name in (HELD.name, BELIEVED.name)
+    is_waiting = evaluation.check_name in (QUARANTINED.name, COMPLETE.name)
     if evaluation.passed or not (is_waiting or evaluation.severity is dg.AssetCheckSeverity.ERROR):
         return None
     return Alert(

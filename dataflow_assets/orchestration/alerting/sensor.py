@@ -14,7 +14,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run
 from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, configured
-from dataflow_assets.orchestration.event_cursor import Place, read_places, write_places
+from dataflow_assets.orchestration.event_cursor import EventCursor, read_cursors, write_cursors
 from dataflow_assets.settings import Settings
 
 _SECONDS = 10
@@ -39,10 +39,10 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
             reason = f"Alerts go to the {channel.name} from now on."
-            return dg.SensorResult(skip_reason=reason, cursor=write_places(_ends(context.instance)))
-        places, sent = read_places(context.cursor), 0
+            return dg.SensorResult(skip_reason=reason, cursor=write_cursors(_ends(context.instance)))
+        places, sent = read_cursors(context.cursor), 0
         for kind, (read, alert_of) in _kinds(context.instance, ui).items():
-            place: Place = places[kind]
+            place: EventCursor = places[kind]
             taken: _Records = []
             try:
                 for record in read(place.settled):
@@ -59,7 +59,7 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
                 context.log.error(str(error))
             places[kind] = place.after(taken)
         reason = f"Sent {sent}." if sent else "Nothing to tell."
-        return dg.SensorResult(skip_reason=reason, cursor=write_places(places))
+        return dg.SensorResult(skip_reason=reason, cursor=write_cursors(places))
 
     return alerts
 
@@ -84,11 +84,11 @@ def _evaluations(instance: dg.DagsterInstance, after: int) -> _Records:
     return list(instance.get_event_records(wanted, limit=_MOST, ascending=True))
 
 
-def _ends(instance: dg.DagsterInstance) -> dict[str, Place]:
+def _ends(instance: dg.DagsterInstance) -> dict[str, EventCursor]:
     """The place after every event that there is."""
     failures = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
     evaluations = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION), limit=1)
     return {
-        kind: Place(records[0].storage_id if records else 0)
+        kind: EventCursor(records[0].storage_id if records else 0)
         for kind, records in (("runs", failures), ("checks", evaluations))
     }

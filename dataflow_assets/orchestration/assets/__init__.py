@@ -19,13 +19,13 @@ from pydantic import Field
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.checks import (
-    BELIEVED,
     COLUMNS,
+    COMPLETE,
     DUPLICATES,
-    HELD,
+    FRESH,
     LAKE_SUMS,
+    QUARANTINED,
     TABLE_SUMS,
-    THERE,
     VOLUME,
 )
 from dataflow_assets.orchestration.checks.references import references_check
@@ -38,7 +38,7 @@ from dataflow_assets.orchestration.metadata.lineage import (
     same_columns,
 )
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
-from dataflow_assets.orchestration.retries import tried_again
+from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -83,16 +83,16 @@ def _store_kind(settings: Settings) -> str:
     return "s3" if settings.s3_bucket else "file"
 
 
-class Taking(dg.Config):
+class IngestConfig(dg.Config):
     """What a run of a lake asset takes in."""
 
     objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
-    release: bool = Field(False, description="Whether what would be held back of them is to be loaded all the same.")
+    release: bool = Field(False, description="Whether what would be quarantined of them is to be loaded all the same.")
 
 
 def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     key = [LAKE, source.name]
-    checks = [check.of(key) for check in (LAKE_SUMS, HELD, COLUMNS, VOLUME, THERE)]
+    checks = [check.of(key) for check in (LAKE_SUMS, QUARANTINED, COLUMNS, VOLUME, FRESH)]
 
     @dg.asset(
         name=source.name,
@@ -113,7 +113,7 @@ def _lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         },
         check_specs=checks,
     )
-    def lake_table(config: Taking, deliveries: list[Delivery]) -> Iterator[dg.Output[Any]]:
+    def lake_table(config: IngestConfig, deliveries: list[Delivery]) -> Iterator[dg.Output[Any]]:
         of_run = [delivery for delivery in deliveries if delivery.object in config.objects or not config.objects]
         yield dg.Output(Wanted(of_run, is_release=config.release))
         yield from _evaluated(checks)
@@ -127,7 +127,7 @@ def _evaluated(checks: Iterable[dg.AssetCheckSpec]) -> Iterator[dg.Output[None]]
         yield dg.Output(None, check.get_python_identifier())
 
 
-def taking(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
+def ingest_config(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
     """The configuration of a run that takes in these deliveries, and not what else was landed on their days."""
     objects: dict[str, list[str]] = {}
     for delivery in deliveries:
@@ -169,8 +169,8 @@ def _rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec
 def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
     read = source.name + DAYS_SUFFIX if isinstance(source, Events) else source.name
     key = [WAREHOUSE, source.name]
-    own = TABLE_SUMS if isinstance(source, Events) else BELIEVED
-    checks = [check.of(key) for check in (own, DUPLICATES, THERE)]
+    own = TABLE_SUMS if isinstance(source, Events) else COMPLETE
+    checks = [check.of(key) for check in (own, DUPLICATES, FRESH)]
     if source.references:
         checks.append(references_check(source).of(key))
 
@@ -202,7 +202,7 @@ def _warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
 
 def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
     timezone = settings.timezone
-    checks = [THERE.of([ANALYTICS, answer.name])]
+    checks = [FRESH.of([ANALYTICS, answer.name])]
 
     @dg.asset(
         name=answer.name,
@@ -239,7 +239,7 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
             return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
         made_from = {day: versions_read(tables, read[day]) for day in days}
-        with tried_again(context):
+        with retry_transient(context):
             rows = pl.concat(map(answered, days))
         yield dg.Output(Answered(rows, made_from, seconds))
         yield from _evaluated(checks)

@@ -13,27 +13,27 @@ import polars as pl
 from dataflow_assets.core.files import told_of_full_disk
 from dataflow_assets.orchestration.metadata.metrics import line, preview, speed
 from dataflow_assets.orchestration.partitions import partition_days
-from dataflow_assets.orchestration.retries import is_down, may_pass
+from dataflow_assets.orchestration.retries import is_down, is_transient
 
 # Numbers, which Dagster plots, names of columns, and what is shown as it is.
-Figures = Mapping[str, int | float | Sequence[str] | dg.MetadataValue]
+Metrics = Mapping[str, int | float | Sequence[str] | dg.MetadataValue]
 _PAUSE = 1.0  # seconds: a message to the run's log costs up to 20 ms, as much as a small partition
 _MOST_IN_A_ROW = 3  # partitions that fail because a server is down, before the others are left alone
 
 
-def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> None:
-    """Write every partition of the run, give each materialization its own figures, and say them in the run's log.
+def write_each(context: dg.OutputContext, write: Callable[[date], Metrics]) -> None:
+    """Write every partition of the run, give each materialization its own metrics, and say them in the run's log.
 
     Args:
         context: names the asset and the partitions.
-        write: writes one; `seconds` of its figures are those that it took before.
+        write: writes one; `seconds` of its metrics are those that it took before.
 
     Raises:
         Failure: naming the partitions that failed, and whether another try may help; the others are committed and
             logged, but for those that were left alone because a server is down.
     """
     days = partition_days(context.asset_partition_keys)
-    written: dict[str, Figures] = {}
+    written: dict[str, Metrics] = {}
     failed: dict[str, Exception] = {}
     told = _Told(context)
     in_a_row = 0
@@ -54,17 +54,17 @@ def write_each(context: dg.OutputContext, write: Callable[[date], Figures]) -> N
             break
     told.flush()
     if not failed:
-        for day_key, figures in written.items():
-            context.step_context.add_asset_metadata(partition_metadata(figures), partition_key=day_key)
+        for day_key, metrics in written.items():
+            context.step_context.add_asset_metadata(partition_metadata(metrics), partition_key=day_key)
         return
     _log_events(context, written)
     left = len(days) - len(written) - len(failed)
     raise _failure(written, failed, left) from next(iter(failed.values()))
 
 
-def log_written(context: dg.OutputContext, figures: Mapping[date, Figures]) -> None:
+def log_written(context: dg.OutputContext, metrics: Mapping[date, Metrics]) -> None:
     """Tell of partitions that were written beside those that the run was asked for."""
-    timed = {day: {**of_day, **speed(of_day, _seconds(of_day))} for day, of_day in figures.items()}
+    timed = {day: {**of_day, **speed(of_day, _seconds(of_day))} for day, of_day in metrics.items()}
     told = _Told(context)
     for day, of_day in timed.items():
         told.tell(day, of_day)
@@ -72,29 +72,29 @@ def log_written(context: dg.OutputContext, figures: Mapping[date, Figures]) -> N
     _log_events(context, {day.isoformat(): of_day for day, of_day in timed.items()})
 
 
-def _log_events(context: dg.OutputContext, written: Mapping[str, Figures]) -> None:
-    for day_key, figures in written.items():
+def _log_events(context: dg.OutputContext, written: Mapping[str, Metrics]) -> None:
+    for day_key, metrics in written.items():
         context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=day_key, metadata=partition_metadata(figures))
+            dg.AssetMaterialization(context.asset_key, partition=day_key, metadata=partition_metadata(metrics))
         )
 
 
-def _failure(written: Mapping[str, Figures], failed: Mapping[str, Exception], left: int) -> dg.Failure:
+def _failure(written: Mapping[str, Metrics], failed: Mapping[str, Exception], left: int) -> dg.Failure:
     not_tried = f", {left} were not tried" if left else ""
     reasons = "; ".join(f"{day_key}: {error}" for day_key, error in failed.items())
     return dg.Failure(
         f"{len(failed)} of {len(failed) + len(written) + left} partitions failed{not_tried}, the others are written. "
         f"{reasons}",
-        allow_retries=any(map(may_pass, failed.values())),
+        allow_retries=any(map(is_transient, failed.values())),
     )
 
 
-def _timed(figures: Figures, start: float) -> Figures:
-    return {**figures, **speed(figures, _seconds(figures) + time.monotonic() - start)}
+def _timed(metrics: Metrics, start: float) -> Metrics:
+    return {**metrics, **speed(metrics, _seconds(metrics) + time.monotonic() - start)}
 
 
-def _seconds(figures: Figures) -> float:
-    seconds = figures.get("seconds", 0)
+def _seconds(metrics: Metrics) -> float:
+    seconds = metrics.get("seconds", 0)
     assert isinstance(seconds, int | float)
     return seconds
 
@@ -107,9 +107,9 @@ class _Told:
         self._lines: dict[str, str] = {}
         self._since = time.monotonic()
 
-    def tell(self, day: date, figures: Figures) -> None:
+    def tell(self, day: date, metrics: Metrics) -> None:
         """Say what became of a partition, at once or soon."""
-        self._lines[day.isoformat()] = line(self._context.asset_key.to_user_string(), day, figures)
+        self._lines[day.isoformat()] = line(self._context.asset_key.to_user_string(), day, metrics)
         if time.monotonic() - self._since > _PAUSE:
             self.flush()
 
@@ -120,9 +120,9 @@ class _Told:
         self._lines, self._since = {}, time.monotonic()
 
 
-def as_metadata(figures: Figures) -> dict[str, dg.MetadataValue]:
-    """Figures as Dagster shows them, and plots the numbers."""
-    return {name: _metadata_value(value) for name, value in figures.items()}
+def as_metadata(metrics: Metrics) -> dict[str, dg.MetadataValue]:
+    """Metrics as Dagster shows them, and plots the numbers."""
+    return {name: _metadata_value(value) for name, value in metrics.items()}
 
 
 def _metadata_value(value: int | float | Sequence[str] | dg.MetadataValue) -> dg.MetadataValue:
@@ -136,14 +136,14 @@ def _metadata_value(value: int | float | Sequence[str] | dg.MetadataValue) -> dg
     return dg.MetadataValue.json(list(value))
 
 
-def previewed(rows: pl.DataFrame, is_newest: bool) -> Figures:
+def previewed(rows: pl.DataFrame, is_newest: bool) -> Metrics:
     """A preview of a partition's rows, if it is the newest of its run: the event log keeps each one for ever."""
     return {"preview": dg.MetadataValue.md(preview(rows))} if is_newest else {}
 
 
-def partition_metadata(figures: Figures) -> dict[str, dg.MetadataValue]:
+def partition_metadata(metrics: Metrics) -> dict[str, dg.MetadataValue]:
     """What a materialization says of its partition; `rows` is how many rows the partition has now."""
-    metadata = as_metadata(figures)
-    if "rows" in figures:
+    metadata = as_metadata(metrics)
+    if "rows" in metrics:
         metadata["dagster/partition_row_count"] = metadata["rows"]
     return metadata

@@ -21,9 +21,13 @@ from dataflow_assets.analytics import all_answers
 from dataflow_assets.orchestration.assets import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.automation.jobs import ANSWERS
 from dataflow_assets.orchestration.automation.landing_sensor import SENSOR_SECONDS, UNFINISHED
-from dataflow_assets.orchestration.automation.materialization_feed import News, Told, cursor_after
+from dataflow_assets.orchestration.automation.materialization_feed import (
+    Materialization,
+    MaterializationFeed,
+    cursor_after,
+)
 from dataflow_assets.orchestration.partitions import range_tags, stretches
-from dataflow_assets.orchestration.planning.downstream import reached_by
+from dataflow_assets.orchestration.planning.downstream import affected_partitions
 from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import load_settings
@@ -47,13 +51,13 @@ def build_answers_sensor(
     )
     def answers_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor = context.cursor or _first_cursor(context.instance, sources)
-        news = News(context.instance, partitions, cursor)
-        changes = {source.name: _changes(news, source) for source in sources}
+        feed = MaterializationFeed(context.instance, partitions, cursor)
+        changes = {source.name: _changes(feed, source) for source in sources}
         if not any(changes.values()):
-            return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=news.cursor)
+            return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=feed.cursor)
         if _are_under_way(context.instance):
             return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
-        return dg.SensorResult(run_requests=list(_requests(changes)), cursor=news.cursor)
+        return dg.SensorResult(run_requests=list(_requests(changes)), cursor=feed.cursor)
 
     return answers_sensor
 
@@ -70,16 +74,16 @@ def _answered(instance: dg.DagsterInstance, source: Source) -> int:
     return min((records[0].storage_id if records else 0 for records in newest), default=0)
 
 
-def _changes(news: News, source: Source) -> list[Told]:
+def _changes(feed: MaterializationFeed, source: Source) -> list[Materialization]:
     """The new loads that wrote to their table, or found it written by one that ended before it could say so."""
 
-    def is_change(load: Told) -> bool:
-        if load.figures.get("is_changed", 1):
+    def is_change(load: Materialization) -> bool:
+        if load.metrics.get("is_changed", 1):
             return True
-        last = news.figures_before(load, of_its_day=isinstance(source, Events))
-        return last.get("lake_version", -1) < load.figures.get("lake_version_before", 0)
+        last = feed.metrics_before(load, of_its_day=isinstance(source, Events))
+        return last.get("lake_version", -1) < load.metrics.get("lake_version_before", 0)
 
-    return [load for load in news.of(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
+    return [load for load in feed.of(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
 
 
 def _are_under_way(instance: dg.DagsterInstance) -> bool:
@@ -96,13 +100,13 @@ def _makes_answers(run: dg.DagsterRun) -> bool:
     return any(asset.path[0] == ANALYTICS for asset in run.asset_selection)
 
 
-def _requests(changes: Mapping[str, Sequence[Told]]) -> Iterator[dg.RunRequest]:
+def _requests(changes: Mapping[str, Sequence[Materialization]]) -> Iterator[dg.RunRequest]:
     """One run per stretch of the partitions that several answers have in common."""
     settings = load_settings()
     changed = {source: {load.day for load in loads} for source, loads in changes.items() if loads}
     newest = max(load.number for loads in changes.values() for load in loads)
     with connect(open_warehouse(settings)) as connection:
-        reached = reached_by(changed, partial(loaded_days, connection), settings.timezone)
+        reached = affected_partitions(changed, partial(loaded_days, connection), settings.timezone)
     for together in reached:
         names = "-".join(answer.name for answer in together.answers)
         for first, last in stretches(together.partitions(settings), together.days):

@@ -18,7 +18,7 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
 from dataflow_assets.landing.discovery import Sweep
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.discovery import find_arrivals, report
-from dataflow_assets.orchestration.assets import taking
+from dataflow_assets.orchestration.assets import ingest_config
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START, range_tags, stretches
 from dataflow_assets.postgres.connection import connect
@@ -126,7 +126,7 @@ def _requests(
             request = dg.RunRequest(
                 run_key=f"{name}-{max(failures, default=0)}",
                 asset_selection=[dg.AssetKey([LAKE, source])],
-                run_config=taking(versions),
+                run_config=ingest_config(versions),
                 tags={**range_tags(first, last), VERSIONS: name},
             )
             yield request, versions

@@ -10,22 +10,22 @@ from datetime import date
 
 import dagster as dg
 
-from dataflow_assets.orchestration.event_cursor import Place, read_places, write_places
+from dataflow_assets.orchestration.event_cursor import EventCursor, read_cursors, write_cursors
 
 _LIMIT = 5_000  # the rest is left for the next tick
 
 
 @dataclass(frozen=True)
-class Told:
-    """One materialization of one day: the number of its event, and the figures that it says of the day."""
+class Materialization:
+    """One materialization of one day: the number of its event, and the metrics that it says of the day."""
 
     asset: dg.AssetKey
     day: date
     number: int
-    figures: Mapping[str, int]
+    metrics: Mapping[str, int]
 
 
-class News:
+class MaterializationFeed:
     """The materializations that are new to a cursor, and the cursor after them."""
 
     def __init__(
@@ -33,27 +33,27 @@ class News:
     ) -> None:
         self._instance = instance
         self._partitions = partitions
-        self._places = read_places(cursor) if cursor else {}
+        self._places = read_cursors(cursor) if cursor else {}
 
     @property
     def cursor(self) -> str:
         """The cursor after what was given."""
-        return write_places(self._places)
+        return write_cursors(self._places)
 
-    def of(self, asset: dg.AssetKey) -> list[Told]:
+    def of(self, asset: dg.AssetKey) -> list[Materialization]:
         """What is new of an asset, oldest first; what is said of no partition or of an unknown one is left out."""
-        place = self._places.get(asset.to_user_string(), Place())
+        place = self._places.get(asset.to_user_string(), EventCursor())
         wanted = dg.AssetRecordsFilter(asset, after_storage_id=place.settled)
         found = self._instance.fetch_materializations(wanted, limit=_LIMIT, ascending=True).records
         self._places[asset.to_user_string()] = place.after(found)
         return [
-            Told(asset, date.fromisoformat(day), record.storage_id, _figures(record))
+            Materialization(asset, date.fromisoformat(day), record.storage_id, _figures(record))
             for record in place.new(found)
             if self._partitions.has_partition_key(day := record.partition_key or "")
         ]
 
-    def figures_before(self, told: Told, *, of_its_day: bool) -> Mapping[str, int]:
-        """The figures that were told last of the asset before, of the same day or of any; none if nothing was."""
+    def metrics_before(self, told: Materialization, *, of_its_day: bool) -> Mapping[str, int]:
+        """The metrics that were told last of the asset before, of the same day or of any; none if nothing was."""
         days = [told.day.isoformat()] if of_its_day else None
         earlier = dg.AssetRecordsFilter(told.asset, days, before_storage_id=told.number)
         records = self._instance.fetch_materializations(earlier, limit=1).records
@@ -62,7 +62,7 @@ class News:
 
 def cursor_after(events: Mapping[dg.AssetKey, int]) -> str:
     """The cursor to which the materializations of each asset are new that came after an event's number."""
-    return write_places({asset.to_user_string(): Place(event) for asset, event in events.items()})
+    return write_cursors({asset.to_user_string(): EventCursor(event) for asset, event in events.items()})
 
 
 def _figures(record: dg.EventLogRecord) -> dict[str, int]:

@@ -17,7 +17,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.assets import WAREHOUSE
 from dataflow_assets.orchestration.automation.landing_sensor import SENSOR_SECONDS, UNFINISHED
-from dataflow_assets.orchestration.automation.materialization_feed import News, Told
+from dataflow_assets.orchestration.automation.materialization_feed import Materialization, MaterializationFeed
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import range_tags, stretches
 from dataflow_assets.postgres.connection import connect
@@ -39,13 +39,13 @@ def build_warehouse_sensor(sources: Sequence[Source], partitions: dg.PartitionsD
         description="Brings the days that a delivery touched from the lake to the warehouse.",
     )
     def warehouse_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        news, loading = News(context.instance, partitions, context.cursor), _loading(context.instance)
+        feed, loading = MaterializationFeed(context.instance, partitions, context.cursor), _loading(context.instance)
         requests: list[dg.RunRequest] = []
         for source in sources:
-            if _table(source) not in loading and (told := news.of(_watched(source))):
+            if _table(source) not in loading and (told := feed.of(_watched(source))):
                 requests += _requests(source, _newer(source, told), partitions)
         reason = "Nothing in the lake is newer than the warehouse" + (", or it is being loaded." if loading else ".")
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason, cursor=news.cursor)
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason, cursor=feed.cursor)
 
     return warehouse_sensor
 
@@ -64,10 +64,10 @@ def _loading(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
     return {table for run in runs for table in run.asset_selection or ()}
 
 
-def _newer(source: Source, told: Iterable[Told]) -> dict[date, int]:
+def _newer(source: Source, told: Iterable[Materialization]) -> dict[date, int]:
     """The days that the warehouse has from an older version of the lake, each with the last event that told of it."""
     made = _made_from(source)
-    return {touch.day: touch.number for touch in told if touch.figures.get("lake_version", 0) > made(touch.day)}
+    return {touch.day: touch.number for touch in told if touch.metrics.get("lake_version", 0) > made(touch.day)}
 
 
 def _made_from(source: Source) -> Callable[[date], int]:

@@ -12,9 +12,9 @@ from types import MappingProxyType
 import dagster as dg
 
 from dataflow_assets.core.formatting import few
-from dataflow_assets.ledger.deliveries import OtherColumns, held_deliveries, other_columns
+from dataflow_assets.ledger.deliveries import OtherColumns, other_columns, quarantined_deliveries
 from dataflow_assets.ledger.volumes import rows_by_day, unusual
-from dataflow_assets.orchestration.assets.per_partition import Figures, as_metadata
+from dataflow_assets.orchestration.assets.per_partition import Metrics, as_metadata
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.base import Source
 
@@ -55,12 +55,12 @@ TABLE_SUMS = Check(
     dg.AssetCheckSeverity.ERROR,
     is_blocking=True,
 )
-HELD = Check("nothing_held_back", "No delivery is held back because too many of its rows are rejected.")
-BELIEVED = Check("dumps_believed", "No dump is held back because it has far fewer rows than the one before.")
+QUARANTINED = Check("nothing_quarantined", "No delivery is quarantined because too many of its rows are rejected.")
+COMPLETE = Check("snapshots_complete", "No dump is quarantined because it has far fewer rows than the one before.")
 VOLUME = Check("volume_as_usual", "The day has between half and twice as many rows as the days before it.")
 DUPLICATES = Check("few_duplicates", "At most one row in a hundred has a key that another row of the day has, too.")
-THERE = Check(
-    "there_in_the_morning",
+FRESH = Check(
+    "fresh_by_06",
     "At 06:00 the partition of the day before is there and up to date; one that comes later is judged when it comes.",
     dg.AssetCheckSeverity.ERROR,
 )
@@ -87,15 +87,15 @@ def check_duplicates(source: Source, counted: Mapping[date, tuple[int, int]]) ->
     }
 
 
-def log_there(context: dg.OutputContext, days: Iterable[date]) -> None:
+def log_fresh(context: dg.OutputContext, days: Iterable[date]) -> None:
     """Say that partitions are there now: those of which a morning may have said otherwise lately, or the newest."""
     lately = load_settings().today - _MORNINGS
-    log_evaluations(context, THERE, [day for day in days if day >= lately] or sorted(days)[-1:], {})
+    log_evaluations(context, FRESH, [day for day in days if day >= lately] or sorted(days)[-1:], {})
 
 
-def check_held(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
-    """What to say of each delivery day of which an object is held back."""
-    found = held_deliveries(url, source, min(days), max(days))
+def check_quarantined(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
+    """What to say of each delivery day of which an object is quarantined."""
+    found = quarantined_deliveries(url, source, min(days), max(days))
     return {day: f"{' '.join(found[day])} {_RELEASE}" for day in days if day in found}
 
 
@@ -105,12 +105,12 @@ _RELEASE = (
 )
 
 
-def check_believed(source: Source, held: Mapping[date, str]) -> dict[date, str]:
-    """What to say of each delivery day whose dump is held back."""
+def check_complete(source: Source, quarantined: Mapping[date, str]) -> dict[date, str]:
+    """What to say of each delivery day whose dump is quarantined."""
     return {
-        day: f"{source.name} of {day} is held back: {reason}. Nothing of it is loaded. Have it delivered again, or "
-        f"let it be believed: `dataflow release --source {source.name} --day {day}`."
-        for day, reason in held.items()
+        day: f"{source.name} of {day} is quarantined: {reason}. Nothing of it is loaded. Have it delivered again, or "
+        f"let it be complete: `dataflow release --source {source.name} --day {day}`."
+        for day, reason in quarantined.items()
     }
 
 
@@ -128,19 +128,19 @@ def log_evaluations(
     days: Iterable[date],
     warnings: Mapping[date, str],
     *,
-    figures: Mapping[date, Figures] = MappingProxyType({}),
+    metrics: Mapping[date, Metrics] = MappingProxyType({}),
 ) -> None:
     """Log an evaluation of a check for each partition; those that warn come last, for the last one is shown first.
 
-    `figures` are what was compared.
+    `metrics` are what was compared.
     """
     running = dg.AssetExecutionContext.get()  # an output's own context logs no evaluations
     for day in sorted(days, key=lambda day: (day in warnings, day)):
-        running.log_event(evaluation(check, context.asset_key, day, warnings.get(day), figures.get(day, {})))
+        running.log_event(evaluation(check, context.asset_key, day, warnings.get(day), metrics.get(day, {})))
 
 
 def evaluation(
-    check: Check, asset: dg.AssetKey, day: date, warning: str | None, figures: Figures = MappingProxyType({})
+    check: Check, asset: dg.AssetKey, day: date, warning: str | None, metrics: Metrics = MappingProxyType({})
 ) -> dg.AssetCheckEvaluation:
     """What a check says of one partition: it holds where there is no warning."""
     return dg.AssetCheckEvaluation(
@@ -150,15 +150,15 @@ def evaluation(
         severity=check.severity,
         description=warning,
         partition=day.isoformat(),
-        metadata=as_metadata(figures),
+        metadata=as_metadata(metrics),
     )
 
 
 def _columns_sentence(source: Source, day: date, found: Sequence[OtherColumns]) -> str:
     """One sentence for each set of columns in which files differ, and one that says what to do."""
     sentences = [
-        *_said("not declared and kept out", ((other.kept_out, other.object) for other in found)),
-        *_said("absent and read as null", ((other.lacking, other.object) for other in found)),
+        *_said("not declared and kept out", ((other.undeclared_columns, other.object) for other in found)),
+        *_said("absent and read as null", ((other.missing_columns, other.object) for other in found)),
     ]
     return (
         f"{source.name} of {day}. {' '.join(sentences)} To take new columns in, declare them as nullable, generate the "

@@ -1,7 +1,7 @@
 """Whether yesterday is there: what a check of every asset says at 06:00 of the business time zone.
 
 Here: the job and its schedule, and why a partition is not there. Not here: partitions that come later, which their own
-runs judge (see `checks.log_there`), and making what is missing (see `nightly`).
+runs judge (see `checks.log_fresh`), and making what is missing (see `nightly`).
 
 Dagster's own freshness looks at when an asset was last materialized: a backfill of an old year would make it fresh.
 """
@@ -16,7 +16,7 @@ from dataflow_assets.analytics import Answer
 from dataflow_assets.ledger.deliveries import read_deliveries
 from dataflow_assets.orchestration.assets import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.automation.landing_sensor import UNFINISHED
-from dataflow_assets.orchestration.checks import THERE, VOLUME, check_volume, evaluation
+from dataflow_assets.orchestration.checks import FRESH, VOLUME, check_volume, evaluation
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.orchestration.planning.staleness import undone
 from dataflow_assets.postgres.connection import connect
@@ -85,7 +85,7 @@ def _of_answer(settings: Settings, answer: Answer, day: date, *, are_all_idle: b
 
 def _judged(key: Sequence[str], day: date, why_not: str | None) -> dg.AssetCheckEvaluation:
     said = f"{'/'.join(key)} of {day} is not there as it should be: {why_not}." if why_not else None
-    return evaluation(THERE, dg.AssetKey(key), day, said)
+    return evaluation(FRESH, dg.AssetKey(key), day, said)
 
 
 def _why_not_in_lake(settings: Settings, source: Source, day: date) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from dataflow_assets.orchestration.assets.per_partition import Figures
+from dataflow_assets.orchestration.assets.per_partition import Metrics
 from dataflow_assets.orchestration.checks import Check, log_evaluations
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.postgres.connection import connect
@@ -47,13 +47,13 @@ def log_references(context: dg.OutputContext, source: Source) -> None:
         asked = [one for one in source.references if one not in empty]
         unknown = unknown_names(connection, source, asked, min(days), max(days))
     found = {day: [one for one in unknown if one.day in (day, None)] for day in days}
-    figures = {day: _figures(source, of_day) for day, of_day in found.items()}
+    metrics = {day: _figures(source, of_day) for day, of_day in found.items()}
     warnings = {day: _sentence(source, day, of_day) for day, of_day in found.items() if of_day}
     if empty:
         newest, names = max(days), sorted({one.source for one in empty})
         warnings[newest] = " ".join([*filter(None, [warnings.get(newest)]), _not_loaded(source, names)])
-        figures[newest] = {**figures[newest], _NOT_LOADED: names}
-    log_evaluations(context, references_check(source), days, warnings, figures=figures)
+        metrics[newest] = {**metrics[newest], _NOT_LOADED: names}
+    log_evaluations(context, references_check(source), days, warnings, metrics=metrics)
 
 
 def notes(evaluations: Iterable[dg.AssetCheckEvaluation]) -> Iterator[str]:
@@ -80,14 +80,14 @@ def _value(evaluation: dg.AssetCheckEvaluation, figure: str, default: Any) -> An
     return found.value if found else default
 
 
-def _figures(source: Source, found: Sequence[Unknown]) -> Figures:
+def _figures(source: Source, found: Sequence[Unknown]) -> Metrics:
     by_column = {one.column: one for one in found}
-    figures: dict[str, int | Sequence[str]] = {}
+    metrics: dict[str, int | Sequence[str]] = {}
     for reference in source.references:
         one = by_column.get(reference.column)
-        figures[_rows(reference.column)] = one.rows if one else 0
-        figures[f"{_rows(reference.column)}_names"] = one.first_names if one else ()
-    return figures
+        metrics[_rows(reference.column)] = one.rows if one else 0
+        metrics[f"{_rows(reference.column)}_names"] = one.first_names if one else ()
+    return metrics
 
 
 def _rows(column: str) -> str:

@@ -1,6 +1,6 @@
 """Where to look next: what an asset, or a partition of it, says of its deliveries and its rejects.
 
-Here: commands, statements and links, as metadata. Not here: figures (see `slices`).
+Here: commands, statements and links, as metadata. Not here: metrics (see `slices`).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def delivered_by(source: Source) -> dict[str, dg.MetadataValue]:
     """Which files a day of a table was made from."""
     of_day = "DATE '2021-12-31' = ANY (event_days)" if isinstance(source, Events) else "day = '2021-12-31'"
     where = f"source = '{source.name}' AND {of_day}"
-    told = f'`dataflow query -c "SELECT * FROM warehouse.deliveries WHERE {where}"`'  # noqa: S608
+    told = f'`dataflow query -c "SELECT * FROM ledger.deliveries WHERE {where}"`'  # noqa: S608
     return {"deliveries": dg.MetadataValue.md(told)}
 
 

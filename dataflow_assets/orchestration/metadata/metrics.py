@@ -1,6 +1,6 @@
 """What is told of a partition that was written: how fast it went, one line for the run's log, a preview of its rows.
 
-Here: from figures and rows to numbers and text. Not here: counting, and where it is told (see `slices`).
+Here: from metrics and rows to numbers and text. Not here: counting, and where it is told (see `slices`).
 """
 
 from collections.abc import Mapping
@@ -18,39 +18,39 @@ _COUNTED = {  # by figure: what one of it is called, and several
     "delivered": ("row delivered", "rows delivered"),
     "accepted": ("accepted", "accepted"),
     "rejected": ("rejected", "rejected"),
-    "held": ("object held back", "objects held back"),
+    "quarantined": ("object quarantined", "objects quarantined"),
     "superseded": ("superseded", "superseded"),
     "days_touched": ("day touched", "days touched"),
     "rows": ("row kept", "rows kept"),
 }
-_RARE = {"held", "superseded", "days_touched"}  # not told where there are none
+_RARE = {"quarantined", "superseded", "days_touched"}  # not told where there are none
 
 
-def speed(figures: Mapping[str, object], seconds: float) -> dict[str, int | float]:
+def speed(metrics: Mapping[str, object], seconds: float) -> dict[str, int | float]:
     """The seconds that a partition took, and how much in each: nothing where nothing was read or written.
 
     Args:
-        figures: `delivered` or else `rows` says how many rows it was about, `bytes` what was read, where that is
+        metrics: `delivered` or else `rows` says how many rows it was about, `bytes` what was read, where that is
             known; with `is_changed` 0 or no `bytes` it was left as it was.
         seconds: how long it took.
     """
     spent: dict[str, int | float] = {"seconds": round(seconds, 3)}
-    if not (figures.get("is_changed", 1) and figures.get("bytes", 1) and spent["seconds"]):
+    if not (metrics.get("is_changed", 1) and metrics.get("bytes", 1) and spent["seconds"]):
         return spent
-    rates = {"rows_per_second": figures.get("delivered", figures.get("rows")), "bytes_per_second": figures.get("bytes")}
+    rates = {"rows_per_second": metrics.get("delivered", metrics.get("rows")), "bytes_per_second": metrics.get("bytes")}
     return spent | {name: round(count / seconds, 1) for name, count in rates.items() if isinstance(count, int)}
 
 
-def line(asset: str, day: date, figures: Mapping[str, object]) -> str:
+def line(asset: str, day: date, metrics: Mapping[str, object]) -> str:
     """What became of one partition, in one line: read, kept, rejected, written, and how fast."""
-    counts = ((name, figures.get(name)) for name in _COUNTED)
+    counts = ((name, metrics.get(name)) for name in _COUNTED)
     said = [_counted(name, count) for name, count in counts if isinstance(count, int) and (count or name not in _RARE)]
-    if figures.get("is_changed") == 0:
+    if metrics.get("is_changed") == 0:
         said.append("left as it was")
-    said.append(f"{figures.get('seconds', 0):.2f} s")
-    if isinstance(rate := figures.get("bytes_per_second"), float):
+    said.append(f"{metrics.get('seconds', 0):.2f} s")
+    if isinstance(rate := metrics.get("bytes_per_second"), float):
         said.append(f"{decimal(round(rate))}/s")
-    elif isinstance(rate := figures.get("rows_per_second"), float):
+    elif isinstance(rate := metrics.get("rows_per_second"), float):
         said.append(f"{rate:,.0f} rows/s" if rate >= 10 else f"{rate:.1f} rows/s")
     return f"{asset} {day}: {', '.join(said)}"
 

@@ -20,7 +20,7 @@ Changed = Mapping[str, Set[date]]  # by source: the event days that changed; of 
 
 
 @dataclass(frozen=True)
-class Reached:
+class Affected:
     """Answers of one grain that are to be made for the same partitions, each of which is named by its first day."""
 
     answers: tuple[Answer, ...]
@@ -36,7 +36,7 @@ class Reached:
         return answer_partitions(settings, self.answers[0])
 
 
-def reached_by(changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> list[Reached]:
+def affected_partitions(changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> list[Affected]:
     """The partitions of answers that may say something else now, those of the same days together.
 
     Args:
@@ -48,7 +48,7 @@ def reached_by(changed: Changed, loaded: Callable[[Events], Set[date]], timezone
     for answer in all_answers():
         if days := _days(answer, changed, loaded, timezone):
             together.setdefault((answer.grain, days), []).append(answer)
-    return [Reached(tuple(answers), days) for (_, days), answers in together.items()]
+    return [Affected(tuple(answers), days) for (_, days), answers in together.items()]
 
 
 def _days(answer: Answer, changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> frozenset[date]:

@@ -14,11 +14,11 @@ import dagster as dg
 
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.assets import WAREHOUSE, taking
+from dataflow_assets.orchestration.assets import WAREHOUSE, ingest_config
 from dataflow_assets.orchestration.checks.references import REFERENCES, notes
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
 from dataflow_assets.orchestration.partitions import MAX_RUNTIME, daily_partitions, range_tags, stretches
-from dataflow_assets.orchestration.planning.downstream import reached_by
+from dataflow_assets.orchestration.planning.downstream import affected_partitions
 from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.orchestration.runs.failures import first_failure
 from dataflow_assets.postgres.connection import connect
@@ -66,7 +66,7 @@ class Materializer:
         lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
         snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
         by_day = daily_partitions(self.settings)
-        self._run([*lake, *snapshots], by_day, days, taking(deliveries, release=release))
+        self._run([*lake, *snapshots], by_day, days, ingest_config(deliveries, release=release))
         for source in sources:
             if isinstance(source, Events):
                 self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
@@ -80,7 +80,7 @@ class Materializer:
         changed = {source.name: self._touched.get(source.name, set()) for source in sources}
         url = open_warehouse(self.settings)
         with connect(url) as connection:
-            reached = reached_by(changed, partial(loaded_days, connection), self.settings.timezone)
+            reached = affected_partitions(changed, partial(loaded_days, connection), self.settings.timezone)
         with making_answers(url):
             for together in reached:
                 self._run(together.assets, together.partitions(self.settings), together.days)

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.postgres.migrate import VERSION_TABLE, views_aside
-from dataflow_assets.postgres.schema import ANALYTICS, SCHEMAS, WAREHOUSE, build_metadata
+from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, WAREHOUSE, build_metadata
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
@@ -26,9 +26,9 @@ def _run(connection: sa.Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         include_schemas=True,
-        include_name=lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS),
+        include_name=lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS, LEDGER),
         version_table=VERSION_TABLE,
-        version_table_schema=WAREHOUSE,
+        version_table_schema=LEDGER,
         process_revision_directives=_number,
     )
     with context.begin_transaction(), views_aside(connection) if _changes_tables() else nullcontext():

@@ -1,7 +1,7 @@
 """Snapshot tables: every key ever seen with its latest values, and every value it had.
 
 Here: deriving both tables from the dumps, as a pure function, and writing only what differs. Not here:
-where the dumps come from (a frame of the lake), and which of them are believed (see `belief`).
+where the dumps come from (a frame of the lake), and which of them are complete (see `belief`).
 """
 
 import json
@@ -29,7 +29,7 @@ from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_ta
 from dataflow_assets.postgres.schema_check import require_columns, told_of_missing_values
 from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.warehouse.snapshots.incremental import add_newest
-from dataflow_assets.warehouse.snapshots.quarantine import held_back
+from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
 
 _DAY = "delivery_day"
 _NEVER = (-1, "", None)  # the record of tables that were not made yet
@@ -39,15 +39,15 @@ _NEVER = (-1, "", None)  # the record of tables that were not made yet
 class SnapshotLoad:
     """What loading a snapshot source did: the keys ever seen, the runs of equal values, the rows written.
 
-    `held` are the delivery days whose dumps are held back now, and why; `judged` those of which that was different
-    before.
+    `quarantined` are the delivery days whose dumps are quarantined now, and why; `judged` those of which that was
+    different before.
     """
 
     keys: int
     runs: int
     changed: int
     is_stale: bool = False
-    held: Mapping[date, str] = field(default_factory=dict)
+    quarantined: Mapping[date, str] = field(default_factory=dict)
     judged: Set[date] = frozenset()
 
 
@@ -99,7 +99,7 @@ def load_snapshot(
     delivered: Dumps,
     changed_days: Callable[[int], set[date]] | None = None,
 ) -> SnapshotLoad:
-    """Bring both tables of a source to what the lake's believed dumps say; rows that do not differ are not touched.
+    """Bring both tables of a source to what the lake's complete dumps say; rows that do not differ are not touched.
 
     Args:
         connection: where; both tables are changed in one transaction of its own.
@@ -107,7 +107,7 @@ def load_snapshot(
         lake: all rows of the lake table at `lake_version`.
         lake_version: the version that was read; tables made from a newer one are left alone.
         delivered: the dumps that there are at `lake_version`.
-        changed_days: the delivery days on which the lake differs from an older version. Where of the believed dumps
+        changed_days: the delivery days on which the lake differs from an older version. Where of the complete dumps
             only one newer than all before does, only that one is read; without it, or under another declaration, all
             are.
 
@@ -119,14 +119,14 @@ def load_snapshot(
         require_columns(connection, source)
         advisory_lock(connection, source.name)
         version, declaration, newest = made_from(connection, source)
-        held_before, believed_before = _judged(connection, source)
+        quarantined_before, complete_before = _judged(connection, source)
         if version > lake_version:
-            return _loaded(connection, source, changed=0, is_stale=True, held=held_before)
-        held = held_back(delivered, source.smallest_share)
-        believed = delivered.rows.keys() - held.keys()
+            return _loaded(connection, source, changed=0, is_stale=True, quarantined=quarantined_before)
+        quarantined = quarantined_dumps(delivered, source.smallest_share)
+        complete = delivered.rows.keys() - quarantined.keys()
         differing = None
         if changed_days and newest and declaration == source.fingerprint:
-            differing = changed_days(version) & (believed | believed_before) | (believed ^ believed_before)
+            differing = changed_days(version) & (complete | complete_before) | (complete ^ complete_before)
         changed = 0
         match None if differing is None else sorted(differing):
             case []:
@@ -134,10 +134,16 @@ def load_snapshot(
             case [day] if newest and day > newest:
                 changed, newest = _add_newest(connection, source, lake, newest, day), day
             case _:
-                changed, newest = _derive_all(connection, source, lake, believed)
+                changed, newest = _derive_all(connection, source, lake, complete)
         _record(connection, source, lake_version, newest, is_changed=changed > 0)
-        _record_dumps(connection, source, delivered, held)
-        return _loaded(connection, source, changed=changed, held=held, judged=held.keys() ^ held_before.keys())
+        _record_dumps(connection, source, delivered, quarantined)
+        return _loaded(
+            connection,
+            source,
+            changed=changed,
+            quarantined=quarantined,
+            judged=quarantined.keys() ^ quarantined_before.keys(),
+        )
 
 
 def _add_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, day: date) -> int:
@@ -148,27 +154,27 @@ def _add_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, ne
 
 
 def _derive_all(
-    connection: Connection, source: Snapshot, lake: pl.LazyFrame, believed: Set[date]
+    connection: Connection, source: Snapshot, lake: pl.LazyFrame, complete: Set[date]
 ) -> tuple[int, date | None]:
-    """Make both tables from every believed dump; the rows written and the newest delivery day."""
-    dumped = dumps(lake.filter(pl.col(_DAY).is_in(list(believed))), source)
+    """Make both tables from every complete dump; the rows written and the newest delivery day."""
+    dumped = dumps(lake.filter(pl.col(_DAY).is_in(list(complete))), source)
     runs = history(dumped, source)
-    latest = current(dumped, runs, believed)
+    latest = current(dumped, runs, complete)
     tables = {current_table(source): (latest, [ID]), history_table(source): (runs, [ID, "valid_from"])}
     written = sum(_merge(connection, name, frame, key) for name, (frame, key) in tables.items())
-    return written, max(believed, default=None)
+    return written, max(complete, default=None)
 
 
 def _judged(connection: Connection, source: Snapshot) -> tuple[dict[date, str], set[date]]:
-    """The dumps that were held back when the tables were last made, and why; and those that were believed."""
-    found = execute(connection, "SELECT day, held FROM warehouse.dumps WHERE source = $1", source.name)
-    held = {day: reason for day, reason in found if reason is not None}
-    return held, {day for day, _ in found} - held.keys()
+    """The dumps that were quarantined when the tables were last made, and why; and those that were complete."""
+    found = execute(connection, "SELECT day, quarantine_reason FROM ledger.dumps WHERE source = $1", source.name)
+    quarantined = {day: reason for day, reason in found if reason is not None}
+    return quarantined, {day for day, _ in found} - quarantined.keys()
 
 
 def made_from(connection: Connection, source: Snapshot) -> tuple[int, str, date | None]:
     """The lake's version, the declaration and the newest delivery day that the tables were last made from."""
-    statement = "SELECT lake_version, declaration, newest_day FROM warehouse.snapshots WHERE source = $1"
+    statement = "SELECT lake_version, declaration, newest_day FROM ledger.snapshots WHERE source = $1"
     found = execute(connection, statement, source.name)
     return found[0] if found else _NEVER
 
@@ -183,7 +189,7 @@ def _loaded(connection: Connection, source: Snapshot, **facts: Any) -> SnapshotL
 
 def changed_version(connection: Connection, source: Source) -> int:
     """The lake's version by which a row of the tables was last written; -1 where none was."""
-    statement = "SELECT changed_version FROM warehouse.snapshots WHERE source = $1"
+    statement = "SELECT changed_version FROM ledger.snapshots WHERE source = $1"
     found = execute(connection, statement, source.name)
     return int(found[0][0]) if found else -1
 
@@ -194,24 +200,29 @@ def _record(
     changed = lake_version if is_changed else changed_version(connection, source)
     execute(
         connection,
-        "INSERT INTO warehouse.snapshots VALUES ($1, $2, $3::date, $4, $5) ON CONFLICT (source) DO UPDATE SET "
+        "INSERT INTO ledger.snapshots VALUES ($1, $2, $3::date, $4, $5) ON CONFLICT (source) DO UPDATE SET "
         "lake_version = EXCLUDED.lake_version, newest_day = EXCLUDED.newest_day, declaration = EXCLUDED.declaration, "
         "changed_version = EXCLUDED.changed_version",
         *(source.name, lake_version, newest.isoformat() if newest else None, source.fingerprint, changed),
     )
 
 
-def _record_dumps(connection: Connection, source: Snapshot, delivered: Dumps, held: Mapping[date, str]) -> None:
+def _record_dumps(connection: Connection, source: Snapshot, delivered: Dumps, quarantined: Mapping[date, str]) -> None:
     """Record every dump and how it was judged, in place of what was recorded before."""
-    execute(connection, "DELETE FROM warehouse.dumps WHERE source = $1", source.name)
+    execute(connection, "DELETE FROM ledger.dumps WHERE source = $1", source.name)
     dumped = [
-        {"day": day.isoformat(), "rows": rows, "is_released": day in delivered.released, "held": held.get(day)}
+        {
+            "day": day.isoformat(),
+            "rows": rows,
+            "is_released": day in delivered.released,
+            "quarantine_reason": quarantined.get(day),
+        }
         for day, rows in delivered.rows.items()
     ]
     execute(
         connection,
-        "INSERT INTO warehouse.dumps SELECT $1, dumped.* FROM json_to_recordset($2::json) "
-        "AS dumped (day date, rows bigint, is_released boolean, held text)",
+        "INSERT INTO ledger.dumps SELECT $1, dumped.* FROM json_to_recordset($2::json) "
+        "AS dumped (day date, rows bigint, is_released boolean, quarantine_reason text)",
         *(source.name, json.dumps(dumped)),
     )
 

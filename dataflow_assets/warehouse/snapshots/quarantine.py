@@ -1,4 +1,4 @@
-"""Which dumps of a snapshot are believed, and which are held back because they may be cut short.
+"""Which dumps of a snapshot are complete, and which are quarantined because they may be cut short.
 
 Here: that alone, as a pure function of all dumps that there are, so that it does not matter which came first. Not here:
 where the dumps come from, and what is done with them (see `snapshots`).
@@ -9,25 +9,25 @@ from datetime import date
 from dataflow_assets.lake.delta.table import Dumps
 
 
-def held_back(dumps: Dumps, smallest_share: float) -> dict[date, str]:
-    """The delivery days whose dumps are held back, and why.
+def quarantined_dumps(dumps: Dumps, smallest_share: float) -> dict[date, str]:
+    """The delivery days whose dumps are quarantined, and why.
 
-    A dump is measured by the nearest earlier one that is believed, so that the second of two that were cut short is
-    held too. An empty one is held unless that one is empty. A released one is believed, and measures the next.
+    A dump is measured by the nearest earlier one that is complete, so that the second of two that were cut short is
+    quarantined too. An empty one is held unless that one is empty. A released one is complete, and measures the next.
 
     Args:
         dumps: all of one source.
         smallest_share: how many of the rows of the one before a dump has at least.
     """
-    held: dict[date, str] = {}
+    quarantined: dict[date, str] = {}
     last_day, last_rows = None, 0
     for day, rows in sorted(dumps.rows.items()):
         is_small = rows < smallest_share * last_rows or (rows == 0 and (last_day is None or last_rows > 0))
         if is_small and day not in dumps.released:
-            held[day] = _reason(rows, last_day, last_rows, smallest_share)
+            quarantined[day] = _reason(rows, last_day, last_rows, smallest_share)
         else:
             last_day, last_rows = day, rows
-    return held
+    return quarantined
 
 
 def _reason(rows: int, last_day: date | None, last_rows: int, smallest_share: float) -> str:

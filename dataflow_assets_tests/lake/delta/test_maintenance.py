@@ -20,7 +20,7 @@ from dataflow_assets.lake.delta.table import (
     rows_table,
     staged_rows,
 )
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.staging import Staging
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
@@ -37,7 +37,7 @@ def _deliver(storage: Storage, name: str, hours: int, *, day: int = 1) -> Delive
     ]
     content = "\n".join(["movie_title,user_email,size_mb,start_at,end_at", *lines, "broken"]) + "\n"
     delivery = land(storage, STREAMS, f"{name}.csv", content)
-    assert take_in(storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
+    assert ingest(storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
     return delivery
 
 
@@ -153,7 +153,7 @@ def test_a_delivery_that_comes_during_a_merge_is_taken_in(
 
 def test_files_without_rows_keep_their_meaning(local_storage: Storage) -> None:
     key = land(local_storage, USERS, "a.csv", "email,first_name,last_name\n").object
-    take_in(local_storage, USERS, key, "UTC", first_day=FIRST_DAY, release=True)
+    ingest(local_storage, USERS, key, "UTC", first_day=FIRST_DAY, release=True)
     table = rows_table(local_storage, USERS)
     told = table.dumps(table.open().version())
     assert told.released == {date(2021, 12, 1)}

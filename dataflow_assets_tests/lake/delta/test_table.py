@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources, find_source
@@ -26,7 +26,7 @@ HEAD = "email,first_name,last_name\n"
 
 
 def _take_in(storage: Storage, name: str, content: str) -> int:
-    taken = take_in(storage, USERS, land(storage, USERS, name, HEAD + content).object, "UTC", first_day=FIRST_DAY)
+    taken = ingest(storage, USERS, land(storage, USERS, name, HEAD + content).object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     return taken.version
 
@@ -48,7 +48,7 @@ def test_types_come_back_from_storage(storage: Storage) -> None:
         "movie_title,user_email,size_mb,start_at,end_at\nA,a@x,1,2021-12-01T00:00:00.123456Z,2021-12-01T01:00:00Z\n"
     )
     streams = find_source("streams")
-    take_in(storage, streams, land(storage, streams, "a.csv", content).object, "UTC", first_day=FIRST_DAY)
+    ingest(storage, streams, land(storage, streams, "a.csv", content).object, "UTC", first_day=FIRST_DAY)
     rows = rows_table(storage, streams).scan().collect()
     assert (rows.height, rows.schema) == (1, rows_table(storage, streams).schema)
     assert rows["start_at"].item().microsecond == 123456
@@ -80,7 +80,7 @@ def _told(table: LakeTable, version: int) -> dict[str, object]:
 
 def test_a_commit_says_what_it_holds(storage: Storage) -> None:
     delivery = land(storage, USERS, "a.csv", HEAD + "a@x,A,Aa\nno,B,Bb\nc@x,C,Cc\n")
-    take_in(storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
+    ingest(storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
     about = {
         "object": delivery.object,
         "etag": delivery.etag,
@@ -109,9 +109,9 @@ def test_the_delivery_days_that_changed_between_two_versions_are_known(local_sto
     table = rows_table(local_storage, USERS)
     for day in (1, 2, 3):
         delivery = land(local_storage, USERS, "a.csv", HEAD + "a@x,A,Aa\n", date(2021, 12, day))
-        take_in(local_storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
+        ingest(local_storage, USERS, delivery.object, "UTC", first_day=FIRST_DAY)
     assert table.changed_days(0, 2) == {date(2021, 12, 1), date(2021, 12, 2)}
-    take_in(
+    ingest(
         local_storage,
         USERS,
         land(local_storage, USERS, "a.csv", "", date(2021, 12, 2)).object,
@@ -151,13 +151,13 @@ def test_a_new_column_is_null_in_rows_from_before_and_filled_by_the_next_reading
     content = "age,first_name,last_name,email\n7,A,Aa,a@x\n"
     objects = [land(storage, USERS, name, content).object for name in ("a.csv", "b.csv")]
     for key in objects:
-        take_in(storage, USERS, key, "UTC", first_day=FIRST_DAY)
+        ingest(storage, USERS, key, "UTC", first_day=FIRST_DAY)
     ages = rows_table(storage, WIDER).scan().sort("object")
     assert ages.collect().schema == rows_table(storage, WIDER).schema
     assert ages.collect()["age"].to_list() == [None, None]
-    taken = take_in(storage, WIDER, objects[1], "UTC", first_day=FIRST_DAY)
+    taken = ingest(storage, WIDER, objects[1], "UTC", first_day=FIRST_DAY)
     assert taken
-    assert (taken.kept_out, taken.version) == ((), 4)
+    assert (taken.undeclared_columns, taken.version) == ((), 4)
     table = rows_table(storage, WIDER)
     for version, found in {None: [None, 7], 3: [None, None], 1: [None]}.items():
         assert table.scan(version).sort("object").collect()["age"].to_list() == found
@@ -167,7 +167,7 @@ def test_a_new_column_is_null_in_rows_from_before_and_filled_by_the_next_reading
 
 def test_a_column_that_is_no_longer_declared_is_not_read(storage: Storage) -> None:
     key = land(storage, USERS, "a.csv", "email,first_name,last_name,age\na@x,A,Aa,7\n").object
-    take_in(storage, WIDER, key, "UTC", first_day=FIRST_DAY)
+    ingest(storage, WIDER, key, "UTC", first_day=FIRST_DAY)
     _take_in(storage, "b.csv", "b@x,B,Bb\n")
     assert rows_table(storage, USERS).scan().collect().schema == rows_table(storage, USERS).schema
     assert _emails(storage) == ["a@x", "b@x"]
@@ -178,7 +178,7 @@ def test_columns_in_another_order_are_the_same_table(storage: Storage) -> None:
     _take_in(storage, "a.csv", "a@x,A,Aa\n")
     columns = dict(reversed(USERS.schema.columns().items()))
     other = replace(USERS, schema=type("Other", (dy.Schema,), columns))
-    take_in(storage, other, land(storage, USERS, "b.csv", HEAD + "b@x,B,Bb\n").object, "UTC", first_day=FIRST_DAY)
+    ingest(storage, other, land(storage, USERS, "b.csv", HEAD + "b@x,B,Bb\n").object, "UTC", first_day=FIRST_DAY)
     rows = rows_table(storage, other).scan().sort("email").collect()
     assert rows.columns[:3] == ["last_name", "first_name", "email"]
     assert rows.select(USERS.schema.column_names()).rows() == [("a@x", "A", "Aa"), ("b@x", "B", "Bb")]
@@ -189,7 +189,7 @@ def test_a_new_column_that_many_bring_at_once_comes_in_with_all_their_rows(stora
     _take_in(storage, "z.csv", "z@x,Z,Zz\n")
     keys = [land(storage, USERS, f"{name}.csv", f"email,age\n{name}@x,7\n").object for name in "abcd"]
     with ThreadPoolExecutor(4) as pool:
-        taken = list(pool.map(lambda key: take_in(storage, WIDER, key, "UTC", first_day=FIRST_DAY), keys))
+        taken = list(pool.map(lambda key: ingest(storage, WIDER, key, "UTC", first_day=FIRST_DAY), keys))
     assert all(taken)
     rows = rows_table(storage, WIDER).scan().sort("email").collect()
     assert rows.select("email", "age").rows() == [*((f"{name}@x", 7) for name in "abcd"), ("z@x", None)]

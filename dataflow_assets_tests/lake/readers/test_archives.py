@@ -94,7 +94,7 @@ def test_members_follow_each_other_by_name(tmp_path: Path) -> None:
         (3, "b.csv: email does not have the declared form."),
     ]
     assert delivered == 6
-    assert (content.kept_out, content.lacking) == ({"more"}, {"first_name", "last_name"})
+    assert (content.undeclared_columns, content.missing_columns) == ({"more"}, {"first_name", "last_name"})
 
 
 EMPTY = {

@@ -1,4 +1,4 @@
-"""Bad input, case by case: what of a file is rejected, what is mended, and what comes in all the same.
+"""Bad input, case by case: what of a file is rejected, what is repaired, and what comes in all the same.
 
 Here: every case of rows and values, taken into a lake, with its exact outcome. Not here: files that are refused as a
 whole, and how each reader finds its way (see the readers' own tests).
@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from dataflow_assets.lake.delta.table import read_rejects, rows_table
-from dataflow_assets.lake.ingest import Intake, take_in
+from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.postgres.connection import connect
@@ -63,16 +63,16 @@ FIRST_DAY, DELIVERED, TIMEZONE = date(2021, 3, 1), date(2021, 12, 1), "America/N
 
 @dataclass(frozen=True)
 class Found:
-    """What taking a file in gave: rows by their names, rejects as line, code and text, and what was mended."""
+    """What taking a file in gave: rows by their names, rejects as line, code and text, and what was repaired."""
 
     names: list[str]
     rejects: list[tuple[int | None, str, str]] = field(default_factory=list)
-    mended: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
 
 def _take_in(storage: Storage, source: Source, content: bytes | str) -> Intake:
     delivery = land(storage, source, f"file{source.reader.suffix}", content, DELIVERED)
-    taken = take_in(storage, source, delivery.object, TIMEZONE, first_day=FIRST_DAY)
+    taken = ingest(storage, source, delivery.object, TIMEZONE, first_day=FIRST_DAY)
     assert taken is not None
     return taken
 
@@ -87,7 +87,7 @@ def _found(storage: Storage, source: Source, content: bytes | str) -> Found:
     names = _rows(storage, source)["name"].to_list()
     rejects = [(reject["line"], reject["code"], reject["raw"]) for reject in read_rejects(storage, source.name)]
     assert (taken.delivered, taken.accepted, taken.rejected) == (len(names) + len(rejects), len(names), len(rejects))
-    return Found(names, rejects, taken.mended)
+    return Found(names, rejects, taken.repaired)
 
 
 # lines: what only CSV can have
@@ -130,7 +130,7 @@ REJECTED: dict[str, tuple[bytes | str, Found]] = {
     ),
 }
 
-MENDED: dict[str, tuple[bytes | str, Found]] = {
+REPAIRED: dict[str, tuple[bytes | str, Found]] = {
     "a byte order mark": ("\ufeff" + HEAD + A, Found(["a"], [], {"byte_order_mark": 1})),
     "CRLF": ((HEAD + A + B).replace("\n", "\r\n"), Found(["a", "b"], [], {"line_ends": 3})),
     "lone CR": ((HEAD + A + B).replace("\n", "\r"), Found(["a", "b"], [], {"line_ends": 3})),
@@ -173,9 +173,9 @@ MENDED: dict[str, tuple[bytes | str, Found]] = {
 }
 
 
-@pytest.mark.parametrize("case", [*REJECTED, *MENDED])
+@pytest.mark.parametrize("case", [*REJECTED, *REPAIRED])
 def test_of_a_csv_file_come_these_rows_and_rejects(local_storage: Storage, case: str) -> None:
-    content, expected = {**REJECTED, **MENDED}[case]
+    content, expected = {**REJECTED, **REPAIRED}[case]
     assert _found(local_storage, VISITS, content) == expected
 
 
@@ -313,12 +313,12 @@ FINE: dict[str, tuple[Mapping[str, str], Mapping[str, Any], Mapping[str, int]]] 
 @pytest.mark.parametrize("case", FINE)
 def test_a_value_is_mended_and_counted_where_the_row_comes_in(local_storage: Storage, case: str, form: str) -> None:
     source, write = FORMATS[form]
-    given_values, expected, mended = FINE[case]
+    given_values, expected, repaired = FINE[case]
     rejected = {**VISIT, **given_values, "guests": "many"}
     taken = _take_in(local_storage, source, write([{**VISIT, **given_values}, rejected]))
     [row] = _rows(local_storage, source).to_dicts()
     assert {name: row[name] for name in expected} == expected
-    assert (taken.rejected, taken.mended) == (1, mended)
+    assert (taken.rejected, taken.repaired) == (1, repaired)
 
 
 def test_a_reject_of_bounds_says_what_they_are(local_storage: Storage) -> None:
@@ -337,8 +337,8 @@ def test_under_another_first_day_the_same_bytes_are_read_again(local_storage: St
         {**VISIT, "at": f"2021-{month:02}-01T10:00:00Z", "until": f"2021-{month:02}-01T11:00:00Z"} for month in (2, 3)
     ]
     first = _take_in(local_storage, VISITS, _csv(visits))
-    earlier = take_in(local_storage, VISITS, first.delivery.object, TIMEZONE, first_day=date(2021, 2, 1))
-    later = take_in(local_storage, VISITS, first.delivery.object, TIMEZONE, first_day=date(2022, 1, 1))
+    earlier = ingest(local_storage, VISITS, first.delivery.object, TIMEZONE, first_day=date(2021, 2, 1))
+    later = ingest(local_storage, VISITS, first.delivery.object, TIMEZONE, first_day=date(2022, 1, 1))
     assert [taken and (taken.version, taken.accepted, taken.rejected) for taken in (first, earlier, later)] == [
         *((1, 1, 1), (2, 2, 0), (3, 0, 2)),
     ]
@@ -349,12 +349,12 @@ def test_what_was_mended_is_told_again_where_nothing_is_read(local_storage: Stor
     first = _take_in(local_storage, VISITS, content)
     again = _take_in(local_storage, VISITS, content)
     assert again.version == first.version
-    assert again.mended == first.mended == {"byte_order_mark": 1}
+    assert again.repaired == first.repaired == {"byte_order_mark": 1}
 
 
 def test_of_a_refused_file_nothing_is_mended(local_storage: Storage) -> None:
     taken = _take_in(local_storage, VISITS, "\ufeffsorry\r\n")
-    assert (taken.rejected, taken.mended) == (1, {})
+    assert (taken.rejected, taken.repaired) == (1, {})
     assert taken.refusal
 
 

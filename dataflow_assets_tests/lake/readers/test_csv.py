@@ -183,15 +183,15 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
 def test_a_file_tells_which_columns_are_not_those_declared(file: Path, row: str) -> None:
     file.write_text(f"n,first_name,email,Last_Name\n{row}")
     content = read_file(file, USERS)
-    assert (content.kept_out, content.lacking) == ({"n", "Last_Name"}, {"last_name"})
+    assert (content.undeclared_columns, content.missing_columns) == ({"n", "Last_Name"}, {"last_name"})
     file.write_bytes(b"last_name,email,first_name\n")
     content = read_file(file, USERS)
-    assert (content.kept_out, content.lacking) == (set(), set())
+    assert (content.undeclared_columns, content.missing_columns) == (set(), set())
 
 
 def test_of_very_many_columns_only_some_are_named(file: Path) -> None:
     file.write_text(",".join(["email", *map(str, range(1_000))]) + "\n")
-    assert len(read_file(file, USERS).kept_out) == MOST_NAMES
+    assert len(read_file(file, USERS).undeclared_columns) == MOST_NAMES
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
@@ -416,8 +416,13 @@ def _never_plain(*_: object) -> Part:
 
 
 def _outcome(batches: Iterator[Batch]) -> tuple[list[Row], list[Reject], int, Counter[str]]:
-    """Rows with their positions, rejects, count, and what was mended."""
+    """Rows with their positions, rejects, count, and what was repaired."""
     read = list(batches)
     rows = [row for batch in read for row in batch.rows.rows()]
-    mended = sum((Counter(batch.mended) for batch in read), Counter[str]())
-    return rows, [reject for batch in read for reject in batch.rejects], sum(batch.delivered for batch in read), mended
+    repaired = sum((Counter(batch.repaired) for batch in read), Counter[str]())
+    return (
+        rows,
+        [reject for batch in read for reject in batch.rejects],
+        sum(batch.delivered for batch in read),
+        repaired,
+    )

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.lake.delta.table import read_rejects, rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.readers import csv, read_file
 from dataflow_assets.lake.readers.base import Reject
 from dataflow_assets.landing.storage import Storage
@@ -113,7 +113,7 @@ def test_whatever_was_damaged_the_lake_holds_what_the_sums_say(
     whole = HEAD + "".join(QUOTED) if form == "csv" else "[" + ",\n".join(OBJECTS) + "]"
     content, _ = _damaged(whole.encode(), place, removed, put)
     delivery = land(local_storage, source, f"a.{form}", content)
-    taken = take_in(local_storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+    taken = ingest(local_storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     held = rows_table(local_storage, source).scan().collect().height
     rejects = read_rejects(local_storage, source.name)

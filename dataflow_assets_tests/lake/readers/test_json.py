@@ -107,7 +107,7 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "kept_out"),
+    ("content", "undeclared_columns"),
     [
         (b"[" + A + b"]", set()),
         (b'[{"z":1,"name":"B","author":null},{"name":"B","y":{"name":2}},{"name":"B","y":3}]', {"y", "z"}),
@@ -115,11 +115,11 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
         (b"[]", set()),
     ],
 )
-def test_a_file_tells_which_keys_nobody_reads(file: Path, content: bytes, kept_out: set[str]) -> None:
+def test_a_file_tells_which_keys_nobody_reads(file: Path, content: bytes, undeclared_columns: set[str]) -> None:
     file.write_bytes(content)
     found = read_file(file, BOOKS)
     list(found.batches)
-    assert (found.kept_out, found.lacking) == (kept_out, set())
+    assert (found.undeclared_columns, found.missing_columns) == (undeclared_columns, set())
 
 
 def test_a_key_that_a_path_goes_through_is_read(file: Path) -> None:
@@ -127,14 +127,14 @@ def test_a_key_that_a_path_goes_through_is_read(file: Path) -> None:
     file.write_text(json.dumps([author]), encoding="utf-8")
     found = read_file(file, find_source("authors"))
     list(found.batches)
-    assert found.kept_out == {"metadata.name"}
+    assert found.undeclared_columns == {"metadata.name"}
 
 
 def test_of_keys_without_end_only_some_are_named(file: Path) -> None:
     file.write_text(json.dumps([{"name": "B", f"key {number}": 1} for number in range(1_000)]), encoding="utf-8")
     found = read_file(file, BOOKS)
     list(found.batches)
-    assert len(found.kept_out) == MOST_NAMES
+    assert len(found.undeclared_columns) == MOST_NAMES
 
 
 NOT_WHOLE = {

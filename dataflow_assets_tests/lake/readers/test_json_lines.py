@@ -118,7 +118,7 @@ def test_a_file_tells_which_keys_nobody_reads(file: Path) -> None:
     file.write_bytes(A + b"\n" + B + b'\n{"email":"no","z":1}\n{"y":1,"y":1}')
     found = read_file(file, USERS)
     list(found.batches)
-    assert (found.kept_out, found.lacking) == ({"more", "z"}, set())
+    assert (found.undeclared_columns, found.missing_columns) == ({"more", "z"}, set())
 
 
 def test_a_line_over_the_limit_is_one_reject(file: Path) -> None:

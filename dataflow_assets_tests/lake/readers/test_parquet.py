@@ -149,8 +149,8 @@ def test_an_undeclared_column_may_be_of_any_type(file: Path) -> None:
     content = read_file(file, THINGS)
     [_, batch] = content.batches
     assert batch.rows["name"].to_list() == ["A"]
-    assert content.kept_out == {"x", "y"}
-    assert content.lacking == set(Thing.column_names()) - {"name"}
+    assert content.undeclared_columns == {"x", "y"}
+    assert content.missing_columns == set(Thing.column_names()) - {"name"}
 
 
 def test_a_column_of_nulls_alone_has_any_type(file: Path) -> None:

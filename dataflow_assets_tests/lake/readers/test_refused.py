@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from dataflow_assets.lake.delta.table import read_rejects, rows_table
-from dataflow_assets.lake.ingest import take_in
+from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.readers import archives
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Csv, Json, Parquet, Source
@@ -216,7 +216,7 @@ for name in ("../u.csv", "a/../../u.csv", "..", "/u.csv", "\\u.csv", "a\\..\\u.c
 def _require_refused(storage: Storage, source: Source, name: str, content: bytes, sentence: str) -> None:
     land(storage, source, name, b"email\na@x\n")
     delivery = land(storage, source, name, content)
-    taken = take_in(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+    taken = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     assert (taken.delivered, taken.accepted, taken.rejected) == (1, 0, 1)
     assert rows_table(storage, source).scan().collect().is_empty()
@@ -256,6 +256,6 @@ def test_a_file_may_unpack_to_as_much_as_is_allowed(
     local_storage: Storage, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(archives, limit, len(BOMB))
-    taken = take_in(local_storage, USERS, land(local_storage, USERS, *BOMBS["gzip"]).object, "UTC", first_day=FIRST_DAY)
+    taken = ingest(local_storage, USERS, land(local_storage, USERS, *BOMBS["gzip"]).object, "UTC", first_day=FIRST_DAY)
     assert taken is not None
     assert (taken.accepted, taken.rejected) == (1_000_000, 0)

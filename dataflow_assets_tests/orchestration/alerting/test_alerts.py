@@ -253,7 +253,7 @@ def test_what_is_held_back_is_told_though_it_only_warns(with_channels: Platform,
     with_channels.tick("alerts_by_webhook", start.cursor)
     [text] = http_server.texts
     assert text.startswith(
-        "*Check dumps_believed failed: warehouse/movies 2021-12-05*\nmovies of 2021-12-05 is held back"
+        "*Check snapshots_complete failed: warehouse/movies 2021-12-05*\nmovies of 2021-12-05 is quarantined"
     )
     assert "dataflow release --source movies --day 2021-12-05" in text
 

@@ -72,7 +72,7 @@ def test_the_days_of_an_older_version_are_told_until_that_is_recorded(platform: 
     assert [told_after(day) for day in (1, 2, 3)] == [["1"], ["1", "2"], ["2", "3"]]
     with postgres(platform.settings) as cursor:
         # As if the process had been killed each time after the first, before it told anything.
-        cursor.execute("DELETE FROM warehouse.deliveries WHERE lake_version > 1")
+        cursor.execute("DELETE FROM ledger.deliveries WHERE lake_version > 1")
     assert told_after(4) == ["1", "2", "3", "4"]
     assert told_after(5) == ["4", "5"]
 
@@ -142,7 +142,7 @@ def test_a_refused_file_is_recorded_and_the_run_goes_on(platform: Platform) -> N
     platform.land("movies", "2021-12-01", "no such header\n")
     platform.land("movies", "2021-12-02", movies_csv("Rust"))
     assert platform.run("lake/movies warehouse/movies", "2021-12-01", "2021-12-02").success
-    assert platform.query("SELECT day, state FROM warehouse.deliveries ORDER BY day") == [
+    assert platform.query("SELECT day, state FROM ledger.deliveries ORDER BY day") == [
         (date(2021, 12, 1), "rejected"),
         (date(2021, 12, 2), "accepted"),
     ]
@@ -169,9 +169,9 @@ def test_what_was_mended_is_counted(platform: Platform) -> None:
     assert platform.run("lake/movies", "2021-12-01").success
     said = platform.metadata("lake/movies", "2021-12-01")
     assert {name: said[name] for name in said if name.startswith("mended_")} == {
-        "mended_byte_order_mark": 1,
-        "mended_header_again": 2,
-        "mended_line_ends": 1,
+        "repaired_byte_order_mark": 1,
+        "repaired_header_again": 2,
+        "repaired_line_ends": 1,
     }
 
 
@@ -273,7 +273,7 @@ def test_a_month_before_the_first_day_is_over_can_be_answered(
 def test_a_late_run_does_not_replace_what_a_newer_one_wrote(loaded: Platform) -> None:
     loaded.run("warehouse/streams", "2021-12-01")
     with postgres(loaded.settings) as cursor:
-        cursor.execute("UPDATE warehouse.event_days SET lake_version = lake_version + 1")
+        cursor.execute("UPDATE ledger.event_days SET lake_version = lake_version + 1")
         cursor.execute("TRUNCATE warehouse.streams")
     assert loaded.run("warehouse/streams", "2021-12-01").success
     assert loaded.query("SELECT count(*) FROM warehouse.streams") == [(0,)]
@@ -290,9 +290,9 @@ def test_tables_can_be_made_anew_as_the_readme_says(loaded: Platform) -> None:
         shutil.rmtree(loaded.settings.home / "lake" / name)
     with postgres(loaded.settings) as cursor:
         cursor.execute("""
-            DELETE FROM warehouse.deliveries; DELETE FROM warehouse.snapshots WHERE source = 'movies';
+            DELETE FROM ledger.deliveries; DELETE FROM ledger.snapshots WHERE source = 'movies';
             TRUNCATE warehouse.movies_current, warehouse.movies_history;
-            DELETE FROM warehouse.event_days WHERE source = 'streams'; TRUNCATE warehouse.streams""")
+            DELETE FROM ledger.event_days WHERE source = 'streams'; TRUNCATE warehouse.streams""")
     assert all(loaded.run(asset, "2021-12-31").success for asset in assets)
     assert loaded.partitions("lake/streams_days", loaded.instance.get_runs(limit=1)) == [
         *("2021-12-01", "2021-12-02", "2021-12-03"),

@@ -29,12 +29,12 @@ class Store(dg.IOManager):
 @dataclass(frozen=True)
 class Outcome:
     succeeded: bool
-    figures: dict[str, dict[str, Any]]
+    metrics: dict[str, dict[str, Any]]
     said: list[str]
 
 
 def run(write: Write, last: int = 3) -> Outcome:
-    """Store some days, in one run that Dagster may try again; the figures are those that the instance keeps."""
+    """Store some days, in one run that Dagster may try again; the metrics are those that the instance keeps."""
 
     @dg.asset(
         partitions_def=dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01"),
@@ -51,14 +51,14 @@ def run(write: Write, last: int = 3) -> Outcome:
         records = instance.fetch_materializations(table.key, limit=10).records
         messages = [entry.user_message for entry in instance.all_logs(result.run_id) if not entry.dagster_event]
     logged = [record.asset_materialization for record in records if record.asset_materialization]
-    figures = {str(event.partition): {name: value.value for name, value in event.metadata.items()} for event in logged}
-    return Outcome(result.success, figures, messages)
+    metrics = {str(event.partition): {name: value.value for name, value in event.metadata.items()} for event in logged}
+    return Outcome(result.success, metrics, messages)
 
 
 def test_each_partition_has_its_own_figures() -> None:
-    found = run(lambda day: {"rows": day.day, "rejected": 0, "seconds": 10.0}).figures
-    assert [figures.pop("seconds") for figures in found.values()] == pytest.approx([10.0] * 3, abs=1.0)
-    rates = [figures.pop("rows_per_second") for figures in found.values()]
+    found = run(lambda day: {"rows": day.day, "rejected": 0, "seconds": 10.0}).metrics
+    assert [metrics.pop("seconds") for metrics in found.values()] == pytest.approx([10.0] * 3, abs=1.0)
+    rates = [metrics.pop("rows_per_second") for metrics in found.values()]
     assert rates == pytest.approx([0.3, 0.2, 0.1], abs=0.03)  # the newest first
     assert found == {
         f"2021-12-0{day}": {"rows": day, "rejected": 0, "dagster/partition_row_count": day} for day in (1, 2, 3)
@@ -112,7 +112,7 @@ def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
     outcome = run(write)
     assert not outcome.succeeded
     assert write.tried == [1, 2, 3]
-    assert sorted(outcome.figures) == ["2021-12-01", "2021-12-03"]
+    assert sorted(outcome.metrics) == ["2021-12-01", "2021-12-03"]
     assert [said.partition(",")[0] for said in outcome.said] == [
         f"table 2021-12-02: {error}",
         "table 2021-12-01: 1 row kept",

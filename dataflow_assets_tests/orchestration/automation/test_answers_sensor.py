@@ -42,7 +42,7 @@ def answered(platform: Platform) -> Platform:
     return platform
 
 
-def take_in(platform: Platform, day: str, hour: int = 12) -> None:
+def ingest(platform: Platform, day: str, hour: int = 12) -> None:
     """Land one more session of a day and take it into the lake."""
     platform.land("streams", "2021-12-31", streams_csv(session(f"{day}T{hour}:00")), f"of {day}.csv")
     assert platform.run("lake/streams", "2021-12-31").success
@@ -51,7 +51,7 @@ def take_in(platform: Platform, day: str, hour: int = 12) -> None:
 def load(platform: Platform, *days: str) -> None:
     """Bring one more session of each of some days into the warehouse."""
     for day in days:
-        take_in(platform, day)
+        ingest(platform, day)
         assert platform.run("warehouse/streams", day).success
 
 
@@ -98,7 +98,7 @@ def test_the_same_change_asks_by_the_same_keys_and_once(december: Platform) -> N
     assert keys[0] == keys[1]
     assert len(set(keys[0])) == 4
     assert asked(december, first.cursor) == {}
-    take_in(december, "2021-12-05", hour=13)
+    ingest(december, "2021-12-05", hour=13)
     assert december.run("warehouse/streams", "2021-12-05").success
     later = {request.run_key for request in december.tick("answers_sensor", first.cursor).requests}
     assert len(later - set(keys[0])) == 4
@@ -148,7 +148,7 @@ def test_a_day_whose_rows_were_withdrawn_is_asked_for(december: Platform) -> Non
 
 def test_a_load_that_was_killed_before_it_could_tell_is_told_by_the_next(december: Platform) -> None:
     cursor = december.tick("answers_sensor").cursor
-    take_in(december, "2021-12-05")
+    ingest(december, "2021-12-05")
     streams = find_source("streams")
     assert isinstance(streams, Events)
     table = rows_table(open_storage(december.settings), streams)

@@ -85,7 +85,7 @@ def test_what_was_asked_for_is_loaded_and_not_asked_for_again(platform: Platform
     assert [result.success for result in results] == [True, True]
     assert platform.partitions("lake/movies") == ["2021-12-01"]
     assert platform.partitions("lake/streams_days") == ["2021-12-01"]
-    assert platform.query("SELECT source, accepted FROM warehouse.deliveries ORDER BY source") == [
+    assert platform.query("SELECT source, accepted FROM ledger.deliveries ORDER BY source") == [
         ("movies", 1),
         ("streams", 1),
     ]

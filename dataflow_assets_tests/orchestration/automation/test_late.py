@@ -97,7 +97,7 @@ def test_withdrawn_days_have_no_answers_and_nothing_is_left_to_do_for_them(daemo
     daemon.platform.land("streams", "2021-12-20", streams_csv(), "wrong.csv")
     daemon.settle()
     after = outcome(daemon.platform)
-    assert {name for name in after if after[name] != before[name]} == {"warehouse.deliveries"}, "wrong.csv is known"
+    assert {name for name in after if after[name] != before[name]} == {"ledger.deliveries"}, "wrong.csv is known"
     daemon.platform.land("movies", "2021-12-20", movies_csv("Rust"))
     assert "analytics/engaged_users" in settle(daemon)
     november = [date(2021, 11, day) for day in range(1, 31)]

@@ -6,7 +6,7 @@ import pytest
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, session, streams_csv, wanted
 
 
-def take_in(platform: Platform, *days: int, delivered: str = "2021-12-31") -> None:
+def ingest(platform: Platform, *days: int, delivered: str = "2021-12-31") -> None:
     """Land a session on each of some days of December 2021 and take it into the lake."""
     platform.land("streams", delivered, streams_csv(*(session(f"2021-12-{day:02}T10:00") for day in days)))
     assert platform.run("lake/streams", delivered).success
@@ -21,7 +21,7 @@ def streams(first: int, last: int) -> tuple[str, str, str]:
 
 
 def test_the_touched_days_are_asked_for_in_one_run_per_stretch(platform: Platform) -> None:
-    take_in(platform, 1, 2, 3, 5)
+    ingest(platform, 1, 2, 3, 5)
     first, again = platform.tick("warehouse_sensor"), platform.tick("warehouse_sensor")
     assert [wanted(request) for request in first.requests] == [streams(1, 3), streams(5, 5)]
     keys = [[request.run_key for request in tick.requests] for tick in (first, again)]
@@ -30,11 +30,11 @@ def test_the_touched_days_are_asked_for_in_one_run_per_stretch(platform: Platfor
 
 
 def test_what_was_asked_for_is_not_asked_for_again(platform: Platform) -> None:
-    take_in(platform, 1, 2)
+    ingest(platform, 1, 2)
     first = platform.tick("warehouse_sensor")
     nothing = platform.tick("warehouse_sensor", first.cursor)
     assert (nothing.requests, nothing.reason) == ([], "Nothing in the lake is newer than the warehouse.")
-    take_in(platform, 2, 9, delivered="2022-01-01")
+    ingest(platform, 2, 9, delivered="2022-01-01")
     later = platform.tick("warehouse_sensor", nothing.cursor)
     assert [wanted(request) for request in later.requests] == [streams(2, 2), streams(9, 9)]
     keys = {request.run_key for tick in (first, later) for request in tick.requests}
@@ -45,14 +45,14 @@ def test_what_the_warehouse_holds_is_not_asked_for(platform: Platform) -> None:
     movies = platform.land("movies", "2021-12-31", movies_csv("Rust"))
     platform.materialize(movies, platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T10:00"))))
     assert asked(platform) == []
-    take_in(platform, 5, 6)
+    ingest(platform, 5, 6)
     assert platform.run("warehouse/streams", "2021-12-05").success
     assert asked(platform) == [streams(6, 6)]
 
 
 def test_the_same_object_dropped_again_asks_for_nothing(platform: Platform) -> None:
     for _ in range(2):
-        take_in(platform, 5)
+        ingest(platform, 5)
         platform.land("movies", "2021-12-30", movies_csv("Rust"))
         assert platform.run("lake/movies", "2021-12-30").success
         assert asked(platform) in ([("warehouse/movies", "2021-12-30", "2021-12-30"), streams(5, 5)], [])
@@ -63,9 +63,9 @@ def test_the_same_object_dropped_again_asks_for_nothing(platform: Platform) -> N
 
 
 def test_a_slow_run_of_an_older_lake_does_not_hide_a_newer_one(platform: Platform) -> None:
-    take_in(platform, 5)
+    ingest(platform, 5)
     assert platform.run("warehouse/streams", "2021-12-05").success
-    take_in(platform, 5, delivered="2022-01-01")
+    ingest(platform, 5, delivered="2022-01-01")
     older = dg.AssetMaterialization(key("warehouse/streams"), partition="2021-12-05", metadata={"lake_version": 1})
     platform.instance.report_runless_asset_event(older)
     assert asked(platform) == [streams(5, 5)]
@@ -73,7 +73,7 @@ def test_a_slow_run_of_an_older_lake_does_not_hide_a_newer_one(platform: Platfor
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
 def test_while_a_table_is_loaded_what_is_newer_waits(platform: Platform, status: dg.DagsterRunStatus) -> None:
-    take_in(platform, 5)
+    ingest(platform, 5)
     platform.land("movies", "2021-12-30", movies_csv("Rust"))
     assert platform.run("lake/movies", "2021-12-30").success
     run = platform.instance.create_run_for_job(
@@ -84,7 +84,7 @@ def test_while_a_table_is_loaded_what_is_newer_waits(platform: Platform, status:
     waiting = platform.tick("warehouse_sensor")
     movies = ("warehouse/movies", "2021-12-30", "2021-12-30")
     assert [wanted(request) for request in waiting.requests] == [movies]
-    take_in(platform, 6, delivered="2022-01-01")
+    ingest(platform, 6, delivered="2022-01-01")
     platform.instance.report_run_failed(run)
     assert asked(platform, waiting.cursor) == [streams(5, 6)]
 

@@ -43,9 +43,9 @@ def test_columns_that_were_kept_out_are_told_for_each_day(platform: Platform) ->
         "nullable, generate the migration and load the files again.",
     )
     said = platform.metadata("lake/movies", "2021-12-01")
-    assert (said["columns_kept_out"], said["names_kept_out"]) == (2, ["mood", "year"])
-    assert (said["columns_lacking"], said["names_lacking"]) == (1, ["original_language"])
-    assert platform.metadata("lake/movies", "2021-12-02")["columns_kept_out"] == 0
+    assert (said["undeclared_columns"], said["undeclared_column_names"]) == (2, ["mood", "year"])
+    assert (said["missing_columns"], said["missing_column_names"]) == (1, ["original_language"])
+    assert platform.metadata("lake/movies", "2021-12-02")["undeclared_columns"] == 0
     assert platform.query("SELECT title FROM warehouse.movies ORDER BY 1") == [("Heat",), ("Rust",)]
 
 

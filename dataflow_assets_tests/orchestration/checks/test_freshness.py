@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.orchestration.alerting.alerts import failed_check
-from dataflow_assets.orchestration.checks import DUPLICATES, THERE, VOLUME
+from dataflow_assets.orchestration.checks import DUPLICATES, FRESH, VOLUME
 from dataflow_assets.orchestration.checks.freshness import MORNING
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
 from dataflow_assets_tests.orchestration.checks.test_quarantine import evaluated
@@ -21,7 +21,7 @@ def morning(platform: Platform, day: str = DAY) -> dict[str, str | None]:
         instance=platform.instance, run_config={"ops": {"look_at_day": {"config": {"day": day}}}}
     )
     found = [event.event_specific_data for event in run.all_events]
-    there = [one for one in found if isinstance(one, dg.AssetCheckEvaluation) and one.check_name == THERE.name]
+    there = [one for one in found if isinstance(one, dg.AssetCheckEvaluation) and one.check_name == FRESH.name]
     return {one.asset_key.to_user_string(): one.description for one in there}
 
 
@@ -46,7 +46,7 @@ def test_what_came_is_there_and_what_did_not_is_named(loaded: Platform) -> None:
     assert said["warehouse/users"] == (
         f"warehouse/users of {DAY} is not there as it should be: no dump was loaded yet."
     )
-    evaluation = evaluated(loaded, THERE.name, "lake/users")[DAY]
+    evaluation = evaluated(loaded, FRESH.name, "lake/users")[DAY]
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
 
 
@@ -93,7 +93,7 @@ def test_a_stale_asset_is_told_once_and_judged_again_when_it_comes(platform: Pla
     platform.land("streams", DAY, sessions(DAY))
     for asset in ("lake/streams", "warehouse/streams", "analytics/average_session"):
         platform.run(asset, DAY)
-        assert evaluated(platform, THERE.name, asset)[DAY].passed
+        assert evaluated(platform, FRESH.name, asset)[DAY].passed
 
 
 def test_the_job_runs_at_six_for_yesterday_of_the_time_zone(platform: Platform) -> None:

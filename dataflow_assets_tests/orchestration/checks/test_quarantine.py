@@ -1,4 +1,4 @@
-"""What is held back until someone says go, and the sums of every partition, in real runs."""
+"""What is quarantined until someone says go, and the sums of every partition, in real runs."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +15,7 @@ from dataflow_assets.lake import staging
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.readers import Batch, Content, read_file
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.checks import BELIEVED, HELD, LAKE_SUMS, TABLE_SUMS
+from dataflow_assets.orchestration.checks import COMPLETE, LAKE_SUMS, QUARANTINED, TABLE_SUMS
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Source
@@ -25,7 +25,7 @@ from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, r
 GOOD = [session(f"2021-12-01T{hour:02}:00") for hour in range(10)]
 BAD = ["x,never"] * 150
 TITLES = "SELECT title FROM warehouse.movies WHERE missing_since IS NULL ORDER BY 1"
-PRESENT = "FROM warehouse.deliveries WHERE state <> 'superseded'"
+PRESENT = "FROM ledger.deliveries WHERE state <> 'superseded'"
 SESSIONS = "SELECT count(*) FROM warehouse.streams"
 
 
@@ -47,7 +47,7 @@ def logged(platform: Platform) -> str:
     return "\n".join(entry.user_message for entry in entries if not entry.is_dagster_event)
 
 
-def figures(one: dg.AssetCheckEvaluation) -> dict[str, Any]:
+def metrics(one: dg.AssetCheckEvaluation) -> dict[str, Any]:
     return {name: value.value for name, value in one.metadata.items()}
 
 
@@ -65,30 +65,30 @@ def test_events_over_the_reject_limit_are_held_until_released(platform: Platform
     platform.materialize(over)
     assert platform.query(SESSIONS) == [(3,)], "the older version stays in force"
     reason = "150 of its 160 rows are rejected, over the limit of 20% and 100 rows. The first: line 12: "
-    assert f"{over.object} is held back: {reason}" in logged(platform)
-    held = evaluated(platform, HELD.name, "lake/streams")["2021-12-31"]
+    assert f"{over.object} is quarantined: {reason}" in logged(platform)
+    held = evaluated(platform, QUARANTINED.name, "lake/streams")["2021-12-31"]
     assert (held.passed, held.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert str(held.description).startswith(f"{over.object} is held back: {reason}")
+    assert str(held.description).startswith(f"{over.object} is quarantined: {reason}")
     assert "`dataflow release OBJECT`" in str(held.description)
-    [(state, told, *counts)] = platform.query(f"SELECT state, held, accepted, rejected {PRESENT}")
-    assert (state, counts) == ("held", [3, 0])
+    [(state, told, *counts)] = platform.query(f"SELECT state, quarantine_reason, accepted, rejected {PRESENT}")
+    assert (state, counts) == ("quarantined", [3, 0])
     assert told.startswith(reason)
-    assert platform.metadata("lake/streams", "2021-12-31")["held"] == 1
-    assert platform.query("SELECT count(*) FROM warehouse.rejects") == [(0,)]
+    assert platform.metadata("lake/streams", "2021-12-31")["quarantined"] == 1
+    assert platform.query("SELECT count(*) FROM ledger.rejects") == [(0,)]
     assert platform.tick("landing_sensor").reason == "Nothing new in landing."
 
     for _ in range(2):
         release(platform, over)
         assert platform.query(SESSIONS) == [(10,)]
         assert platform.query("SELECT sessions FROM analytics.average_session") == [(10,)]
-        assert platform.query(f"SELECT state, held {PRESENT}") == [("accepted", None)]
-        assert platform.query("SELECT count(*) FROM warehouse.rejects") == [(150,)]
-        assert evaluated(platform, HELD.name, "lake/streams")["2021-12-31"].passed
+        assert platform.query(f"SELECT state, quarantine_reason {PRESENT}") == [("accepted", None)]
+        assert platform.query("SELECT count(*) FROM ledger.rejects") == [(150,)]
+        assert evaluated(platform, QUARANTINED.name, "lake/streams")["2021-12-31"].passed
     platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD[:9], *BAD)))
     assert platform.query(SESSIONS) == [(10,)], "it is released for that version alone"
     platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD[:2])))
     assert platform.query(SESSIONS) == [(2,)]
-    assert evaluated(platform, HELD.name, "lake/streams")["2021-12-31"].passed
+    assert evaluated(platform, QUARANTINED.name, "lake/streams")["2021-12-31"].passed
 
 
 def test_a_snapshot_over_the_reject_limit_is_held_until_released(platform: Platform) -> None:
@@ -96,8 +96,8 @@ def test_a_snapshot_over_the_reject_limit_is_held_until_released(platform: Platf
     over = platform.land("movies", "2021-12-02", movies_csv("Heat", "Amarcord", *[""] * 150))
     platform.materialize(over)
     assert platform.query(TITLES) == [("Heat",), ("Rust",)]
-    assert not evaluated(platform, HELD.name, "lake/movies")["2021-12-02"].passed
-    assert platform.query("SELECT day FROM warehouse.dumps WHERE rows > 0") == [(date(2021, 12, 1),)]
+    assert not evaluated(platform, QUARANTINED.name, "lake/movies")["2021-12-02"].passed
+    assert platform.query("SELECT day FROM ledger.dumps WHERE rows > 0") == [(date(2021, 12, 1),)]
     release(platform, over)
     assert platform.query(TITLES) == [("Amarcord",), ("Heat",)]
 
@@ -107,7 +107,7 @@ def test_rejects_are_a_table_that_names_the_run(platform: Platform) -> None:
     platform.materialize(made)
     lake = dg.AssetKey(["lake", "movies"])
     [run] = [run for run in platform.instance.get_runs() if lake in (run.asset_selection or ())]
-    rows = platform.query("SELECT source, day, object, line, code, raw, run FROM warehouse.rejects")
+    rows = platform.query("SELECT source, day, object, line, code, raw, run FROM ledger.rejects")
     assert rows == [("movies", made.day, made.object, 3, "title.nullability", ",90,,1", run.run_id)]
 
 
@@ -119,22 +119,22 @@ def test_a_dump_cut_short_is_held_until_released(platform: Platform) -> None:
     cut = platform.land("movies", "2021-12-02", movies_csv("D"))
     platform.materialize(cut)
     assert platform.query(TITLES) == [("A",), ("B",), ("C",)]
-    sentence = "movies of 2021-12-02 is held back: its 1 rows are less than 50% of the 3 of 2021-12-01."
+    sentence = "movies of 2021-12-02 is quarantined: its 1 rows are less than 50% of the 3 of 2021-12-01."
     assert sentence in logged(platform)
-    held = evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-02"]
+    held = evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-02"]
     assert (held.passed, held.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(held.description).startswith(sentence)
     assert "`dataflow release --source movies --day 2021-12-02`" in str(held.description)
-    assert evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-01"].passed
+    assert evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-01"].passed
     assert platform.metadata("warehouse/movies", "2021-12-02")["is_held"] == 1
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("D")))
-    assert platform.query(TITLES) == [("A",), ("B",), ("C",)], "two cut short in a row are not believed"
+    assert platform.query(TITLES) == [("A",), ("B",), ("C",)], "two cut short in a row are not complete"
 
     for _ in range(2):
         release(platform, cut)
         assert platform.query(TITLES) == [("D",)]
-        assert all(one.passed for one in evaluated(platform, BELIEVED.name, "warehouse/movies").values())
-        assert platform.query("SELECT count(*) FROM warehouse.dumps WHERE held IS NULL") == [(3,)]
+        assert all(one.passed for one in evaluated(platform, COMPLETE.name, "warehouse/movies").values())
+        assert platform.query("SELECT count(*) FROM ledger.dumps WHERE quarantine_reason IS NULL") == [(3,)]
 
 
 def test_a_release_is_of_one_version_of_a_dump(platform: Platform) -> None:
@@ -143,16 +143,16 @@ def test_a_release_is_of_one_version_of_a_dump(platform: Platform) -> None:
     assert platform.query(TITLES) == [("A",), ("B",)]
     platform.materialize(platform.land("movies", "2021-12-02", movies_csv("A")))
     assert [row[0] for row in platform.query(TITLES)] == ["A", "B", "C", "D", "E"]
-    assert not evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-02"].passed
+    assert not evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-02"].passed
 
 
 def test_held_dumps_are_judged_again_when_a_day_between_arrives(platform: Platform) -> None:
     platform.materialize(platform.land("movies", "2021-12-01", movies_csv("A", "B", "C", "D")))
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("A")))
-    assert not evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-03"].passed
+    assert not evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-03"].passed
     platform.materialize(platform.land("movies", "2021-12-02", movies_csv("A", "B")))
     assert platform.query(TITLES) == [("A",)]
-    assert evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-03"].passed
+    assert evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-03"].passed
 
 
 @pytest.mark.parametrize("content", ["", movies_csv(), movies_csv("")], ids=["empty", "header only", "all rejected"])
@@ -161,7 +161,7 @@ def test_an_empty_dump_is_held_until_released(platform: Platform, content: str) 
     empty = platform.land("movies", "2021-12-02", content)
     platform.materialize(empty)
     assert platform.query(TITLES) == [("A",)]
-    assert not evaluated(platform, BELIEVED.name, "warehouse/movies")["2021-12-02"].passed
+    assert not evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-02"].passed
     release(platform, empty)
     assert platform.query("SELECT title, missing_since::text FROM warehouse.movies") == [("A", "2021-12-02")]
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("B")))
@@ -172,7 +172,7 @@ def test_an_empty_file_of_events_is_an_empty_delivery(platform: Platform) -> Non
     platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD)))
     platform.materialize(platform.land("streams", "2021-12-31", ""))
     assert platform.query(SESSIONS) == [(0,)]
-    assert evaluated(platform, HELD.name, "lake/streams")["2021-12-31"].passed
+    assert evaluated(platform, QUARANTINED.name, "lake/streams")["2021-12-31"].passed
 
 
 # the sums
@@ -193,7 +193,7 @@ def test_every_lake_partition_adds_up(platform: Platform) -> None:
     platform.land("movies", "2021-12-02", "no such header\n")
     assert platform.run("lake/movies", "2021-12-01", "2021-12-03").success
     found = evaluated(platform, LAKE_SUMS.name, "lake/movies")
-    assert {day: (one.passed, figures(one)) for day, one in found.items()} == {
+    assert {day: (one.passed, metrics(one)) for day, one in found.items()} == {
         "2021-12-01": (True, {"delivered": 2, "accepted": 1, "rejected": 1}),
         "2021-12-02": (True, {"delivered": 1, "accepted": 0, "rejected": 1}),
         "2021-12-03": (True, {"delivered": 0, "accepted": 0, "rejected": 0}),
@@ -214,11 +214,11 @@ def test_a_day_whose_rows_do_not_add_up_fails_alone(platform: Platform, monkeypa
         reasons(result)
     )
     found = evaluated(platform, LAKE_SUMS.name, "lake/movies")
-    assert (found["2021-12-01"].passed, figures(found["2021-12-01"])["accepted"]) == (True, 2)
+    assert (found["2021-12-01"].passed, metrics(found["2021-12-01"])["accepted"]) == (True, 2)
     failed = found["2021-12-02"]
     assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert sentence in str(failed.description)
-    accepted = "SELECT object, accepted FROM warehouse.deliveries ORDER BY 1"
+    accepted = "SELECT object, accepted FROM ledger.deliveries ORDER BY 1"
     assert [(key.rsplit("/", 1)[1], rows) for key, rows in platform.query(accepted)] == [
         *(("a.csv", 2), ("lost.csv", 1), ("zebra.csv", 2)),
     ], "the other objects of the day are in, and the older version of this one"
@@ -232,8 +232,18 @@ def test_rows_that_vanish_from_the_lake_fail_the_sum(platform: Platform) -> None
     assert platform.run("lake/movies", "2021-12-01").success
     table = rows_table(open_storage(platform.settings), find_source("movies"))
     _, told = table.last_intake(table.open(), made)
-    names = ("delivered", "accepted", "rejected", "reading", "digest", "refusal", "event_ends", "kept_out", "lacking")
-    table.commit(table.open(), made, [], {name: told[name] for name in (*names, "mended")})
+    names = (
+        "delivered",
+        "accepted",
+        "rejected",
+        "reading",
+        "digest",
+        "refusal",
+        "event_ends",
+        "undeclared_columns",
+        "missing_columns",
+    )
+    table.commit(table.open(), made, [], {name: told[name] for name in (*names, "repaired")})
     result = platform.run("lake/movies", "2021-12-01")
     assert "holds 1 rows, but the lake has 0 of them and 0 rejects" in reasons(result)
     assert not evaluated(platform, LAKE_SUMS.name, "lake/movies")["2021-12-01"].passed
@@ -256,7 +266,7 @@ def test_every_event_day_adds_up_and_one_that_does_not_fails_alone(
             platform.materialize(made)
     found = evaluated(platform, TABLE_SUMS.name, "warehouse/streams")
     assert (found["2021-12-01"].passed, found["2021-12-02"].passed) == (True, False)
-    assert figures(found["2021-12-01"]) == {"accepted": 2, "rows": 1, "superseded": 1}
+    assert metrics(found["2021-12-01"]) == {"accepted": 2, "rows": 1, "superseded": 1}
     assert found["2021-12-02"].severity == dg.AssetCheckSeverity.ERROR
     assert platform.query(SESSIONS) == [(1,)]
     platform.materialize(made)
@@ -271,5 +281,5 @@ def test_the_sums_block_and_what_is_held_back_does_not(platform: Platform) -> No
     sources = ("authors", "books", "movies", "reviews", "streams", "users")
     blocking = {("warehouse/streams", TABLE_SUMS.name), *((f"lake/{source}", LAKE_SUMS.name) for source in sources)}
     assert {key for key, is_blocking in found.items() if is_blocking} == blocking
-    warning = {(f"warehouse/{source}", BELIEVED.name) for source in sources if source != "streams"}
-    assert found.keys() > {*warning, *((f"lake/{source}", HELD.name) for source in sources)}
+    warning = {(f"warehouse/{source}", COMPLETE.name) for source in sources if source != "streams"}
+    assert found.keys() > {*warning, *((f"lake/{source}", QUARANTINED.name) for source in sources)}

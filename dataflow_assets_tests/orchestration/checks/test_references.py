@@ -24,7 +24,7 @@ def note(platform: Platform, *deliveries: Delivery) -> list[str]:
 
 
 def evaluated(platform: Platform, asset: str) -> list[tuple[str, bool, str, Mapping[str, Any]]]:
-    """The evaluations of the asset's check in the newest run, in order: day, whether it passed, sentence, figures."""
+    """The evaluations of the asset's check in the newest run, in order: day, whether it passed, sentence, metrics."""
     run = platform.instance.get_runs(limit=1)[0]
     entries = platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = [entry.get_dagster_event().event_specific_data for entry in entries]
@@ -58,7 +58,7 @@ def test_sessions_of_unknown_movies_and_users_are_counted_for_each_day(platform:
     assert platform.run("warehouse/streams", "2021-12-01", "2021-12-03").success
     nothing = {"unknown_movie_title": 0, "unknown_movie_title_names": []}
     nothing |= {"unknown_user_email": 0, "unknown_user_email_names": []}
-    *passed, (day, is_passed, sentence, figures) = evaluated(platform, "warehouse/streams")
+    *passed, (day, is_passed, sentence, metrics) = evaluated(platform, "warehouse/streams")
     assert passed == [("2021-12-01", True, "", nothing), ("2021-12-02", True, "", nothing)]
     assert (day, is_passed) == ("2021-12-03", False)
     assert sentence.startswith(
@@ -67,8 +67,8 @@ def test_sessions_of_unknown_movies_and_users_are_counted_for_each_day(platform:
     assert sentence.endswith(
         "'Fog 09' and 2 more. 3 rows name a user_email unknown to users: 'guest@w', 'guest@x'. They are kept."
     )
-    assert (figures["unknown_movie_title"], figures["unknown_user_email"]) == (14, 3)
-    assert figures["unknown_user_email_names"] == ["guest@w", "guest@x"]
+    assert (metrics["unknown_movie_title"], metrics["unknown_user_email"]) == (14, 3)
+    assert metrics["unknown_user_email_names"] == ["guest@w", "guest@x"]
     assert platform.query("SELECT count(*) FROM warehouse.streams") == [(17,)]
 
 
@@ -108,10 +108,10 @@ def test_a_review_of_an_unknown_book_is_counted_and_one_of_no_book_is_not(platfo
     platform.land("reviews", "2021-12-03", json.dumps([*reviews[:2], reviews[4]]), "reviews.json")
     assert platform.run("lake/reviews warehouse/reviews", "2021-12-02", "2021-12-03").success
     # The table as it stands, for each day of the run: what is missing from the newest dump counts no more.
-    for day, is_passed, sentence, figures in evaluated(platform, "warehouse/reviews"):
+    for day, is_passed, sentence, metrics in evaluated(platform, "warehouse/reviews"):
         told = f"reviews of {day}. 1 row names a book_title unknown to books: 'Two'. They are kept."
         assert (is_passed, sentence) == (False, told)
-        assert figures == {"unknown_book_title": 1, "unknown_book_title_names": ["Two"]}
+        assert metrics == {"unknown_book_title": 1, "unknown_book_title_names": ["Two"]}
     assert platform.query("SELECT count(*) FROM warehouse.reviews") == [(5,)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration.automation.materialization_feed import News
+from dataflow_assets.orchestration.automation.materialization_feed import MaterializationFeed
 from dataflow_assets.orchestration.maintenance import event_log_retention
 from dataflow_assets.orchestration.maintenance.event_log_retention import forget
 from dataflow_assets.orchestration.maintenance.housekeeping import tidy_history
@@ -141,11 +141,11 @@ def test_what_is_not_old_stays_and_what_it_replaced_too(memory: Memory) -> None:
     assert [memory.logged(run) for run in (second, third)] == logged
     materialized = memory.instance.fetch_materializations(KEY, limit=9, ascending=True).records
     assert [record.run_id for record in materialized] == [first, second, third]
-    news = News(memory.instance, DAYS, None)
-    told = news.of(KEY)
+    feed = MaterializationFeed(memory.instance, DAYS, None)
+    told = feed.of(KEY)
     assert len(told) == 3
     memory.forget()
-    assert News(memory.instance, DAYS, news.cursor).of(KEY) == []
+    assert MaterializationFeed(memory.instance, DAYS, feed.cursor).of(KEY) == []
 
 
 def test_ticks_go_but_those_at_work(memory: Memory) -> None:

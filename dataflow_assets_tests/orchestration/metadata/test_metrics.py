@@ -11,15 +11,22 @@ DAY = date(2021, 12, 3)
 
 
 def test_the_line_of_a_day_of_deliveries() -> None:
-    counts = {"delivered": 10_000, "accepted": 9_990, "rejected": 10, "held": 0, "days_touched": 3, "rows": 9_990}
-    figures: dict[str, object] = {
+    counts = {
+        "delivered": 10_000,
+        "accepted": 9_990,
+        "rejected": 10,
+        "quarantined": 0,
+        "days_touched": 3,
+        "rows": 9_990,
+    }
+    metrics: dict[str, object] = {
         "objects": 2,
         "bytes": 1_200_000,
         **counts,
-        "names_lacking": ["device"],
+        "missing_column_names": ["device"],
         "lake_version": 7,
     }
-    assert line("lake/streams", DAY, {**figures, **speed(figures, 0.4)}) == (
+    assert line("lake/streams", DAY, {**metrics, **speed(metrics, 0.4)}) == (
         "lake/streams 2021-12-03: 2 objects, 1.2 MB read, 10,000 rows delivered, 9,990 accepted, 10 rejected, "
         "3 days touched, 9,990 rows kept, 0.40 s, 3.0 MB/s"
     )
@@ -32,15 +39,15 @@ def test_the_line_of_a_day_of_an_answer() -> None:
 
 
 def test_the_line_of_a_day_that_was_left_alone() -> None:
-    figures = {"accepted": 5, "rows": 4, "superseded": 1, "is_changed": 0}
-    assert line("warehouse/streams", DAY, {**figures, **speed(figures, 0.01)}) == (
+    metrics = {"accepted": 5, "rows": 4, "superseded": 1, "is_changed": 0}
+    assert line("warehouse/streams", DAY, {**metrics, **speed(metrics, 0.01)}) == (
         "warehouse/streams 2021-12-03: 5 accepted, 1 superseded, 4 rows kept, left as it was, 0.01 s"
     )
 
 
-@pytest.mark.parametrize("figures", [{"rows": 5, "is_changed": 0}, {"delivered": 5, "bytes": 0}])
-def test_what_was_left_alone_has_no_speed(figures: dict[str, int]) -> None:
-    assert speed(figures, 2.0) == {"seconds": 2.0}
+@pytest.mark.parametrize("metrics", [{"rows": 5, "is_changed": 0}, {"delivered": 5, "bytes": 0}])
+def test_what_was_left_alone_has_no_speed(metrics: dict[str, int]) -> None:
+    assert speed(metrics, 2.0) == {"seconds": 2.0}
 
 
 def test_a_speed_is_of_what_was_read() -> None:

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from dataflow_assets.orchestration.planning.downstream import Changed, Reached, reached_by
+from dataflow_assets.orchestration.planning.downstream import Affected, Changed, affected_partitions
 from dataflow_assets.sources.base import Events
 
 FIFTH, NINTH = date(2021, 12, 5), date(2021, 12, 9)
@@ -16,15 +16,15 @@ def days(first: date, count: int) -> set[date]:
     return {first + timedelta(days=number) for number in range(count)}
 
 
-def reached(changed: Changed, *, timezone: str = "UTC", loaded: frozenset[date] = frozenset()) -> list[Reached]:
+def reached(changed: Changed, *, timezone: str = "UTC", loaded: frozenset[date] = frozenset()) -> list[Affected]:
     def loaded_days(source: Events) -> frozenset[date]:
         assert source.name == "streams"
         return loaded
 
-    return reached_by(changed, loaded_days, timezone)
+    return affected_partitions(changed, loaded_days, timezone)
 
 
-def by_name(found: list[Reached]) -> dict[str, set[date]]:
+def by_name(found: list[Affected]) -> dict[str, set[date]]:
     return {" ".join(answer.name for answer in together.answers): set(together.days) for together in found}
 
 

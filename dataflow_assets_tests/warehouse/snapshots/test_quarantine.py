@@ -1,19 +1,21 @@
-"""Which dumps are believed: the rule, told by examples."""
+"""Which dumps are complete: the rule, told by examples."""
 
 from datetime import date, timedelta
 
 import pytest
 
 from dataflow_assets.lake.delta.table import Dumps
-from dataflow_assets.warehouse.snapshots.quarantine import held_back
+from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
 
 FIRST = date(2021, 12, 1)
 
 
 def held(*rows: int, released: tuple[int, ...] = (), share: float = 0.5) -> list[int]:
-    """The numbers of the dumps that are held back."""
+    """The numbers of the dumps that are quarantined."""
     days = [FIRST + timedelta(days=number) for number in range(len(rows))]
-    found = held_back(Dumps(dict(zip(days, rows, strict=True)), frozenset(days[number] for number in released)), share)
+    found = quarantined_dumps(
+        Dumps(dict(zip(days, rows, strict=True)), frozenset(days[number] for number in released)), share
+    )
     return [days.index(day) for day in found]
 
 
@@ -62,7 +64,9 @@ def test_the_share_is_the_sources() -> None:
 
 def test_the_reason_says_what_was_compared() -> None:
     second = FIRST + timedelta(days=1)
-    assert held_back(Dumps({FIRST: 2000, second: 999}, frozenset()), 0.5) == {
+    assert quarantined_dumps(Dumps({FIRST: 2000, second: 999}, frozenset()), 0.5) == {
         second: "its 999 rows are less than 50% of the 2,000 of 2021-12-01"
     }
-    assert held_back(Dumps({FIRST: 0}, frozenset()), 0.5) == {FIRST: "the dump is empty, and there is none before it"}
+    assert quarantined_dumps(Dumps({FIRST: 0}, frozenset()), 0.5) == {
+        FIRST: "the dump is empty, and there is none before it"
+    }

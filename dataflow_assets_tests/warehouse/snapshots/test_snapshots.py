@@ -16,12 +16,12 @@ from dataflow_assets.lake.delta.table import Dumps
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, current, dumps, history, load_snapshot
-from dataflow_assets.warehouse.snapshots.quarantine import held_back
-from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, ask, believed, delivery_id, dump, together
+from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
+from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, ask, complete, delivery_id, dump, together
 
 CURRENT = "SELECT name, nationality, delivery, first_seen, last_seen, missing_since FROM warehouse.authors_current"
 HISTORY = "SELECT name, valid_from, valid_to, nationality, delivery FROM warehouse.authors_history"
-TABLES = "warehouse.authors_current, warehouse.authors_history, warehouse.snapshots, warehouse.dumps"
+TABLES = "warehouse.authors_current, warehouse.authors_history, ledger.snapshots, ledger.dumps"
 EVERYTHING = (
     f"{CURRENT} ORDER BY id",
     f"{HISTORY} ORDER BY id, valid_from",
@@ -46,9 +46,9 @@ def load(
     changed_days: ChangedDays | None = None,
     dumped: Dumps | None = None,
 ) -> SnapshotLoad:
-    """Load rows of the lake; each dump is believed, unless another account of the dumps is given."""
+    """Load rows of the lake; each dump is complete, unless another account of the dumps is given."""
     with connect(url) as connection:
-        return load_snapshot(connection, AUTHORS, rows.lazy(), version, dumped or believed(rows), changed_days)
+        return load_snapshot(connection, AUTHORS, rows.lazy(), version, dumped or complete(rows), changed_days)
 
 
 def lake(*objects: pl.DataFrame) -> pl.DataFrame:
@@ -143,7 +143,7 @@ def derived(rows: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, 
 def test_both_tables_are_what_the_dumps_say(objects: list[Object], random: Any) -> None:
     rows = lake(*(made.frame() for made in objects)).sample(fraction=1, shuffle=True, seed=random.randrange(2**32))
     now, runs = derived(rows)
-    assert (set(now), set(runs)) == oracle(objects, believed(rows))
+    assert (set(now), set(runs)) == oracle(objects, complete(rows))
     assert len(set(now)) == len(now)
     assert len(set(runs)) == len(runs)
 
@@ -195,8 +195,8 @@ def test_any_order_of_loads_ends_in_the_same_tables(
     now, runs = oracle(landed.values(), dumped)
     assert set(ask(database_url, CURRENT)) == now
     assert set(ask(database_url, HISTORY)) == runs
-    held = held_back(dumped, AUTHORS.smallest_share)
-    recorded = "SELECT day, rows, is_released, held FROM warehouse.dumps"
+    held = quarantined_dumps(dumped, AUTHORS.smallest_share)
+    recorded = "SELECT day, rows, is_released, quarantine_reason FROM ledger.dumps"
     assert set(ask(database_url, recorded)) == {
         (day, rows, day in dumped.released, held.get(day)) for day, rows in dumped.rows.items()
     }
@@ -304,7 +304,7 @@ def test_an_empty_lake_empties_both_tables_and_stays_so(database_url: str) -> No
     load(database_url, rows, 1)
     assert load(database_url, lake(), 2) == SnapshotLoad(keys=0, runs=0, changed=2)
     assert everything(database_url) == [[], [], []]
-    assert ask(database_url, "SELECT lake_version, newest_day FROM warehouse.snapshots") == [(2, None)]
+    assert ask(database_url, "SELECT lake_version, newest_day FROM ledger.snapshots") == [(2, None)]
     assert load(database_url, rows, 1).is_stale
     assert everything(database_url) == [[], [], []]
     assert not load(database_url, rows, 3).is_stale
@@ -324,7 +324,7 @@ def test_loads_at_the_same_time_end_in_the_newest(database_url: str) -> None:
 def test_a_load_that_fails_changes_neither_table(database_url: str) -> None:
     load(database_url, lake(dump({"x": "one"})), 1)
     before = everything(database_url)
-    ask(database_url, "ALTER TABLE warehouse.snapshots ADD CONSTRAINT none CHECK (lake_version < 2)")
+    ask(database_url, "ALTER TABLE ledger.snapshots ADD CONSTRAINT none CHECK (lake_version < 2)")
     with pytest.raises(AdbcError, match="violates check constraint"):
         load(database_url, lake(dump({"x": "two", "y": "one"}, delivered=D1)), 2)
     assert everything(database_url) == before
@@ -355,7 +355,7 @@ def test_a_held_dump_changes_nothing_and_is_judged_again(database_url: str) -> N
     before = everything(database_url)
     unread = lake(dump({"none": "read"}, delivered=D2))
     held = load(database_url, unread, 2, lambda _: {D1}, Dumps({D0: 4, D1: 1}, frozenset()))
-    assert held.held == {D1: f"its 1 rows are less than 50% of the 4 of {D0}"}
+    assert held.quarantined == {D1: f"its 1 rows are less than 50% of the 4 of {D0}"}
     assert (held.changed, held.judged) == (0, {D1})
     assert everything(database_url) == before
     again = load(database_url, unread, 3, lambda _: {D1}, Dumps({D0: 4, D1: 0}, frozenset()))
@@ -365,7 +365,7 @@ def test_a_held_dump_changes_nothing_and_is_judged_again(database_url: str) -> N
     between = dump(dict.fromkeys("ab", "one"), file="b.json")
     rows = lake(between, second, fourth)
     judged = load(database_url, rows, 5, lambda _: {D0}, Dumps({D0: 2, D1: 1, D3: 4}, frozenset()))
-    assert (judged.held, judged.judged) == ({}, {D1})
+    assert (judged.quarantined, judged.judged) == ({}, {D1})
     assert ask(database_url, f"{HISTORY} WHERE name = 'a' ORDER BY valid_from")[1][:4] == ("a", D1, D3, "two")
 
 
@@ -373,7 +373,7 @@ def test_a_released_empty_dump_ends_the_presence_of_every_key(database_url: str)
     first = lake(dump({"x": "one", "y": None}))
     load(database_url, first, 1, dumped=Dumps({D0: 2}, frozenset()))
     held = load(database_url, first, 2, lambda _: {D1}, Dumps({D0: 2, D1: 0}, frozenset()))
-    assert held.held == {D1: f"the dump is empty, and that of {D0} has 2 rows"}
+    assert held.quarantined == {D1: f"the dump is empty, and that of {D0} has 2 rows"}
     seen = "SELECT DISTINCT last_seen, missing_since FROM warehouse.authors"
     assert ask(database_url, seen) == [(D0, None)]
     load(database_url, first, 3, lambda _: {D1}, Dumps({D0: 2, D1: 0}, frozenset({D1})))
@@ -385,7 +385,7 @@ def test_a_released_empty_dump_ends_the_presence_of_every_key(database_url: str)
 def test_tables_from_before_dumps_were_recorded_are_derived_again(database_url: str) -> None:
     rows = lake(dump({"x": "one", "y": "one"}))
     load(database_url, rows, 1)
-    ask(database_url, "TRUNCATE warehouse.dumps")
+    ask(database_url, "TRUNCATE ledger.dumps")
     loaded = load(database_url, rows, 1, lambda _: set(), Dumps({D0: 2}, frozenset()))
-    assert (loaded.changed, loaded.held) == (0, {})
-    assert ask(database_url, "SELECT day, rows FROM warehouse.dumps") == [(D0, 2)]
+    assert (loaded.changed, loaded.quarantined) == (0, {})
+    assert ask(database_url, "SELECT day, rows FROM ledger.dumps") == [(D0, 2)]

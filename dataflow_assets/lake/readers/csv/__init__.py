@@ -21,7 +21,7 @@ from dataflow_assets.lake.readers.base import MOST_NAMES, Batch, Content, Reject
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part
 from dataflow_assets.lake.readers.csv.records import parse_any, read_records
 from dataflow_assets.lake.readers.csv.vectorized import NotPlainError, parse_plain
-from dataflow_assets.lake.validation.timestamps import MENDED
+from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Csv, Source
 
@@ -66,27 +66,27 @@ def read_csv(path: Path, source: Source, reader: Csv, bounds: Window | None) -> 
     declared = source.schema.column_names()
     return Content(
         _batches(path, source, reader, names, bounds),
-        kept_out=set(islice((name for name in names if name not in declared), MOST_NAMES)),
-        lacking=set(declared).difference(names),
+        undeclared_columns=set(islice((name for name in names if name not in declared), MOST_NAMES)),
+        missing_columns=set(declared).difference(names),
     )
 
 
 def _batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: Window | None) -> Iterator[Batch]:
     """The rows of a file, some lines at a time, each time with the rejects and the count."""
     start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, names)
-    mended = Counter(byte_order_mark=bool(start))
+    repaired = Counter(byte_order_mark=bool(start))
     if reader.header:
         header = next(read_records(path, start, line, reader))
-        form, mended = Form(reader, names, header.raw), mended + Counter(header.mended)
+        form, repaired = Form(reader, names, header.raw), repaired + Counter(header.repaired)
         start, line = start + len(header.text + header.end), line + header.lines
-    yield Batch(no_rows(source), mended=+mended)
+    yield Batch(no_rows(source), repaired=+repaired)
     position = 0
     for part in prefetched(_parts(path, start, line, form)):
         found = validate(_texts(part, source, form, position), source, bounds)
         broken = part.records[found.rejected[POSITION] - position].select("line", "raw")
         rejects = part.rejects + _rejects(broken, found.rejected)
-        mended = Counter(part.mended) + Counter(found.mended)
-        yield Batch(found.accepted, sorted(rejects, key=lambda reject: reject.line or 0), part.delivered, mended)
+        repaired = Counter(part.repaired) + Counter(found.repaired)
+        yield Batch(found.accepted, sorted(rejects, key=lambda reject: reject.line or 0), part.delivered, repaired)
         position += part.records.height
 
 
@@ -132,7 +132,7 @@ def _texts(part: Part, source: Source, form: Form, position: int) -> pl.DataFram
         *(pl.col(name) if name in form.names else pl.lit(None, pl.String).alias(name) for name in declared),
     )
     if part.over_lines is not None:
-        texts = texts.with_columns(part.over_lines.alias(f"{MENDED}line_in_quotes"))
+        texts = texts.with_columns(part.over_lines.alias(f"{REPAIRED}line_in_quotes"))
     return _stripped(texts, declared) if form.reader.strip else texts
 
 
@@ -141,7 +141,7 @@ def _stripped(texts: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     stripped = pl.col(columns).str.strip_chars(_BLANKS)
     return texts.with_columns(
         pl.when(stripped != "").then(stripped),
-        pl.sum_horizontal(stripped != pl.col(columns)).alias(f"{MENDED}spaces"),
+        pl.sum_horizontal(stripped != pl.col(columns)).alias(f"{REPAIRED}spaces"),
     )
 
 

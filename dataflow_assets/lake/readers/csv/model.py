@@ -48,7 +48,7 @@ class Part:
     `records` are those with a value for every column, as `line` (from 1) and `raw` (String), and `values` are their
     values (String), in the same order; what is empty, in quotes or not, is null. `rejects` are the others, `delivered`
     counts both, apart from the parsing: neither the header nor what is blank. `lines` are all lines, and `size` all
-    bytes. `mended` is as in a batch; `over_lines` tells the records that hold line breaks, where one does.
+    bytes. `repaired` is as in a batch; `over_lines` tells the records that hold line breaks, where one does.
     """
 
     records: pl.DataFrame
@@ -57,7 +57,7 @@ class Part:
     delivered: int
     lines: int
     size: int
-    mended: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
     over_lines: pl.Series | None = None
 
 

@@ -31,7 +31,7 @@ class Record(NamedTuple):
     is_open: bool
 
     @property
-    def mended(self) -> dict[str, int]:
+    def repaired(self) -> dict[str, int]:
         """How its end differs from a line feed."""
         return {"line_ends": "\r" in self.end, "last_line_end": not self.end}
 
@@ -64,7 +64,7 @@ def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) ->
     # Of one record after the other: a list of lists would keep the garbage collector busy.
     values: list[str | None] = []
     rejects: list[Reject] = []
-    mended: Counter[str] = Counter()
+    repaired: Counter[str] = Counter()
     delivered = lines = done = 0
     parse, again = _Parser(form), form.again
     for record in read_records(path, start, first_line, form.reader):
@@ -72,9 +72,9 @@ def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) ->
         lines += record.lines
         done += len(record.text) + len(record.end)
         if record.end != "\n":
-            mended.update(record.mended)
+            repaired.update(record.repaired)
         if raw in again:
-            mended["header_again"] += 1
+            repaired["header_again"] += 1
         elif raw:
             delivered += 1
             try:
@@ -99,7 +99,7 @@ def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) ->
         delivered=delivered,
         lines=lines,
         size=done,
-        mended=mended,
+        repaired=repaired,
         over_lines=pl.Series(over_lines, dtype=pl.Boolean),
     )
 

@@ -44,7 +44,7 @@ def parse_plain(content: bytes, first_line: int, form: Form) -> Part:
         delivered=records.height,
         lines=lines.height,
         size=len(content),
-        mended={"line_ends": line_ends, "last_line_end": not content.endswith(b"\n"), "header_again": again},
+        repaired={"line_ends": line_ends, "last_line_end": not content.endswith(b"\n"), "header_again": again},
     )
 
 

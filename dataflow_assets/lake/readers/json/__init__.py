@@ -42,8 +42,8 @@ def read_json(path: Path, source: Source, reader: Json, bounds: Window | None) -
     Raises:
         FormatError: the file is not one whole array of objects.
     """
-    kept_out: set[str] = set()
-    return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
+    undeclared_columns: set[str] = set()
+    return Content(_batches(path, source, reader, undeclared_columns, bounds), undeclared_columns)
 
 
 def count_objects(path: Path) -> int:
@@ -55,7 +55,9 @@ def count_objects(path: Path) -> int:
     return sum(1 for _ in _objects(path))
 
 
-def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _batches(
+    path: Path, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
+) -> Iterator[Batch]:
     """What the quick way gives, and, where it fails, what the thorough one gives beyond that.
 
     The first batch tells how many rows there are.
@@ -63,14 +65,16 @@ def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bound
     yield Batch(no_rows(source), delivered=count_objects(path))
     known = 0
     try:
-        for batch in _quickly(path, source, reader, kept_out, bounds):
+        for batch in _quickly(path, source, reader, undeclared_columns, bounds):
             yield batch
             known += batch.rows.height + len(batch.rejects)
     except FormatError:
-        yield from _thoroughly(path, source, reader, kept_out, known, bounds)
+        yield from _thoroughly(path, source, reader, undeclared_columns, known, bounds)
 
 
-def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _quickly(
+    path: Path, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
+) -> Iterator[Batch]:
     """All objects, in order.
 
     Raises:
@@ -82,16 +86,16 @@ def _quickly(path: Path, source: Source, reader: Json, kept_out: set[str], bound
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with parser(path) as connection:
         for text in batches(connection, statement, {"path": pattern(path), **parameters(reader)}):
-            yield batch_of_texts(text, source, reader, kept_out, bounds)
+            yield batch_of_texts(text, source, reader, undeclared_columns, bounds)
 
 
 def _thoroughly(
-    path: Path, source: Source, reader: Json, kept_out: set[str], known: int, bounds: Window | None
+    path: Path, source: Source, reader: Json, undeclared_columns: set[str], known: int, bounds: Window | None
 ) -> Iterator[Batch]:
     """The objects after the first ones, which are known, each by itself."""
     with parser(path) as connection:
         for records in _records(path, known):
-            yield read_records(connection, records, source, reader, kept_out, bounds)
+            yield read_records(connection, records, source, reader, undeclared_columns, bounds)
 
 
 def _records(path: Path, known: int) -> Iterator[pl.DataFrame]:

@@ -35,8 +35,8 @@ def read_json_lines(path: Path, source: Source, reader: Json, bounds: Window | N
         FormatError: no line at its beginning is like an object.
     """
     check_lines(path)
-    kept_out: set[str] = set()
-    return Content(_batches(path, source, reader, kept_out, bounds), kept_out)
+    undeclared_columns: set[str] = set()
+    return Content(_batches(path, source, reader, undeclared_columns, bounds), undeclared_columns)
 
 
 def check_lines(path: Path) -> None:
@@ -51,10 +51,12 @@ def check_lines(path: Path) -> None:
         raise FormatError(f"{path.name} is not a file of JSON lines: none of its first lines is an object.")
 
 
-def _batches(path: Path, source: Source, reader: Json, kept_out: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _batches(
+    path: Path, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
+) -> Iterator[Batch]:
     with parser(path) as connection:
         for records in prefetched(_records(path)):
-            batch = read_records(connection, records, source, reader, kept_out, bounds)
+            batch = read_records(connection, records, source, reader, undeclared_columns, bounds)
             yield replace(batch, delivered=records.height)
 
 

@@ -58,7 +58,7 @@ def read_records(
     records: pl.DataFrame,
     source: Source,
     reader: Json,
-    kept_out: set[str],
+    undeclared_columns: set[str],
     bounds: Window | None,
 ) -> Batch:
     """The rows and rejects of some records.
@@ -68,7 +68,7 @@ def read_records(
         records: the columns RECORDS; the fault is the code of what is known to be wrong.
         source: whose rows they are.
         reader: where their columns are.
-        kept_out: to which the keys that no path reads are added.
+        undeclared_columns: to which the keys that no path reads are added.
         bounds: when events may begin.
     """
     connection.register("records", records.to_arrow())
@@ -78,24 +78,24 @@ def read_records(
         FROM (SELECT *, CASE WHEN {FAULT} IS NULL THEN try_cast(raw AS JSON) END AS json FROM records)"""  # noqa: S608
     text = pl.from_arrow(connection.execute(statement, parameters(reader)).to_arrow_table())
     assert isinstance(text, pl.DataFrame)
-    return batch_of_texts(text, source, reader, kept_out, bounds)
+    return batch_of_texts(text, source, reader, undeclared_columns, bounds)
 
 
 def batch_of_texts(
-    text: pl.DataFrame, source: Source, reader: Json, kept_out: set[str], bounds: Window | None
+    text: pl.DataFrame, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
 ) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
     records = text.select(POSITION, "line", "raw", pl.Series(FAULT, map(_fault, text["raw"], text[FAULT]), pl.String))
     faulty = records.drop_nulls(FAULT)
     if faulty.height:
         text = text.filter(records[FAULT].is_null())
-    _note(text[_KEPT_OUT], kept_out)
+    _note(text[_KEPT_OUT], undeclared_columns)
     derived = text.with_columns(**reader.derived)
     found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
     column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
     message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
     broken = faulty.select(POSITION, code=FAULT, message=message)
-    return Batch(found.accepted, _rejects(records, pl.concat([found.rejected, broken])), mended=found.mended)
+    return Batch(found.accepted, _rejects(records, pl.concat([found.rejected, broken])), repaired=found.repaired)
 
 
 def _text_at(path: str, dtype: pl.DataType | None) -> str:
@@ -149,10 +149,12 @@ def _fault(raw: str, known: str | None) -> str | None:
     return None
 
 
-def _note(found: pl.Series, kept_out: set[str]) -> None:
+def _note(found: pl.Series, undeclared_columns: set[str]) -> None:
     """Add the names in lists of names to those known, as long as there are not too many."""
     names = found.explode().drop_nulls().unique(maintain_order=True)
-    kept_out.update(islice((name for name in names if name not in kept_out), MOST_NAMES - len(kept_out)))
+    undeclared_columns.update(
+        islice((name for name in names if name not in undeclared_columns), MOST_NAMES - len(undeclared_columns))
+    )
 
 
 def _rejects(records: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:
