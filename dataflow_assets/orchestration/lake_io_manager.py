@@ -208,7 +208,7 @@ def _figures(intakes: list[Intake], kept: int) -> Metrics:
         "undeclared_column_names": undeclared_columns,
         "missing_columns": len(missing_columns),
         "missing_column_names": missing_columns,
-        **{f"mended_{kind}": count for kind, count in sorted(repaired.items())},
+        **{f"repaired_{kind}": count for kind, count in sorted(repaired.items())},
         "lake_version": max((intake.version for intake in intakes), default=0),
     }
 

@@ -37,12 +37,12 @@ def upgrade() -> None:
 @pytest.fixture
 def next_migration(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> str:
     """There is a migration that the database lacks; the statement after which it lacks it again."""
-    [(head,)] = ask(settings, "SELECT version_num FROM warehouse.migrations")
+    [(head,)] = ask(settings, "SELECT version_num FROM ledger.migrations")
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "next.py").write_text(_MIGRATION.format(head=head))
     monkeypatch.setattr(migrate, "configuration", partial(_with_connection, folder))
-    return f"UPDATE warehouse.migrations SET version_num = '{head}' RETURNING 1"
+    return f"UPDATE ledger.migrations SET version_num = '{head}' RETURNING 1"
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source
         }
         if unread:
             read = found.select(_read(*item, time_format, source.time_zone) for item in unread.items())
-            flags = _mended(found, read, unread, time_format, source.time_zone)
+            flags = _repaired(found, read, unread, time_format, source.time_zone)
             found = found.with_columns(
                 *(found[instant].fill_null(read[instant]) for instant in unread.values()),
                 *(flag.alias(f"{REPAIRED}{kind}|{instant}|{number}") for kind, instant, flag in flags),
@@ -74,7 +74,7 @@ def _read(column: str, instant: str, time_format: str, time_zone: str) -> pl.Exp
     return local.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 
 
-def _mended(
+def _repaired(
     texts: pl.DataFrame, read: pl.DataFrame, columns: Mapping[str, str], time_format: str, time_zone: str
 ) -> Iterator[tuple[str, str, pl.Series]]:
     """Of the instants that a format read: a kind of mending, the column of the instants, and which were repaired so."""

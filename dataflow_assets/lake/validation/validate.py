@@ -55,7 +55,7 @@ def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Valid
     checked = _checked(source, bounds if bounds and not _is_inside(values, source, bounds) else None)
     accepted, failure = checked.filter(values, cast=True)
     rejected = pl.concat([_explain(flagged, flags), _explain(failure.details(), failure.counts())])
-    return Validated(accepted, rejected.sort(POSITION), _mended(parsed, accepted))
+    return Validated(accepted, rejected.sort(POSITION), _repaired(parsed, accepted))
 
 
 def _is_inside(values: pl.DataFrame, source: Source, bounds: Window) -> bool:
@@ -82,7 +82,7 @@ def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
     return checked
 
 
-def _mended(parsed: pl.DataFrame, accepted: pl.DataFrame) -> dict[str, int]:
+def _repaired(parsed: pl.DataFrame, accepted: pl.DataFrame) -> dict[str, int]:
     """How often each kind of mending was done in rows that were accepted."""
     marks = parsed.select(cs.starts_with(REPAIRED).sum())
     if not marks.select(pl.any_horizontal(pl.lit(value=False), pl.all() > 0)).item():

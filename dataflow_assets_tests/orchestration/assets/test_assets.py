@@ -130,7 +130,7 @@ def test_rejects_say_how_many_of_each_code(platform: Platform) -> None:
     }
 
 
-def test_mended_rejects_count_no_longer(platform: Platform) -> None:
+def test_corrected_rejects_count_no_longer(platform: Platform) -> None:
     platform.land("movies", "2021-12-31", movies_csv("", "Rust"))
     platform.run("lake/movies", "2021-12-31")
     platform.land("movies", "2021-12-31", movies_csv("Heat", "Rust"))
@@ -162,13 +162,13 @@ def test_an_event_of_a_day_without_a_partition_is_rejected(platform: Platform) -
     assert (codes["streams: start_at.too_early"], codes["streams: start_at.too_late"]) == (1, 1)
 
 
-def test_what_was_mended_is_counted(platform: Platform) -> None:
+def test_what_was_repaired_is_counted(platform: Platform) -> None:
     platform.land("movies", "2021-12-01", "\ufeff" + movies_csv("Rust") + movies_csv("Heat"), "one.csv")
     platform.land("movies", "2021-12-01", movies_csv("Jaws").rstrip() + "\r\n", "two.csv")
     platform.land("movies", "2021-12-01", movies_csv("Alien") + movies_csv(), "three.csv")
     assert platform.run("lake/movies", "2021-12-01").success
     said = platform.metadata("lake/movies", "2021-12-01")
-    assert {name: said[name] for name in said if name.startswith("mended_")} == {
+    assert {name: said[name] for name in said if name.startswith("repaired_")} == {
         "repaired_byte_order_mark": 1,
         "repaired_header_again": 2,
         "repaired_line_ends": 1,
@@ -194,7 +194,7 @@ def test_a_bad_day_fails_alone(loaded: Platform) -> None:
     assert loaded.metadata("warehouse/streams", "2021-12-03")[ROWS] == 1
 
 
-def test_a_mended_day_is_loaded_by_the_next_run(loaded: Platform) -> None:
+def test_a_corrected_day_is_loaded_by_the_next_run(loaded: Platform) -> None:
     _break_day(loaded)
     loaded.run("warehouse/streams", "2021-12-01", "2021-12-03")
     with postgres(loaded.settings) as cursor:

@@ -126,7 +126,7 @@ def test_a_dump_cut_short_is_held_until_released(platform: Platform) -> None:
     assert str(held.description).startswith(sentence)
     assert "`dataflow release --source movies --day 2021-12-02`" in str(held.description)
     assert evaluated(platform, COMPLETE.name, "warehouse/movies")["2021-12-01"].passed
-    assert platform.metadata("warehouse/movies", "2021-12-02")["is_held"] == 1
+    assert platform.metadata("warehouse/movies", "2021-12-02")["is_quarantined"] == 1
     platform.materialize(platform.land("movies", "2021-12-03", movies_csv("D")))
     assert platform.query(TITLES) == [("A",), ("B",), ("C",)], "two cut short in a row are not complete"
 
