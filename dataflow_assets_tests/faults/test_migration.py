@@ -17,7 +17,10 @@ from dataflow_assets_tests.loading import Worker, ask, deliver, leftover_locks, 
 from dataflow_assets_tests.postgres.test_migrate import _with_connection
 from dataflow_assets_tests.warehouse.builders import together
 
-_TABLES = ("users_current", "event_days", "streams", "users_history", "snapshots", "deliveries")
+_TABLES = [
+    *(("warehouse", table) for table in ("users_current", "streams", "users_history")),
+    *(("ledger", table) for table in ("event_days", "snapshots", "deliveries")),
+]
 _MIGRATION = f'''
 """Gives each table a column, and takes it away again: its strongest lock, and no difference."""
 
@@ -28,9 +31,9 @@ revision, down_revision, branch_labels, depends_on = "next", "{{head}}", None, N
 
 
 def upgrade() -> None:
-    for table in {_TABLES}:
-        op.add_column(table, sa.Column("passing", sa.Text()), schema="warehouse")
-        op.drop_column(table, "passing", schema="warehouse")
+    for schema, table in {_TABLES}:
+        op.add_column(table, sa.Column("passing", sa.Text()), schema=schema)
+        op.drop_column(table, "passing", schema=schema)
 '''
 
 
