@@ -21,10 +21,11 @@ from dataflow_assets.errors import DataFlowError, SettingsError, WarehouseMismat
 from dataflow_assets.landing.listing import PREFIX
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import deliveries_by_state, require_timezone
-from dataflow_assets.postgres.connection import connect, execute, shown
+from dataflow_assets.postgres.connection import connect, shown
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.postgres.migrate import require_current
 from dataflow_assets.postgres.schema_check import require_columns
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets.runtime.instance import is_stranded, open_instance, runs_under_way
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources

@@ -21,15 +21,9 @@ from dataflow_assets.lake.ingest import Intake, recorded_intakes
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.rejects import replace_rejects
-from dataflow_assets.postgres.connection import (
-    Connection,
-    advisory_lock,
-    column_list,
-    connect,
-    execute,
-    identifier,
-    shown,
-)
+from dataflow_assets.postgres.connection import Connection, connect, shown
+from dataflow_assets.postgres.locks import advisory_lock
+from dataflow_assets.postgres.sql import column_list, execute, identifier
 from dataflow_assets.sources.base import Source
 
 _ROWS = 1000  # that are written at once

@@ -15,7 +15,8 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_del
 from dataflow_assets.landing.listing import PREFIX, Listed, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.deliveries import unknown_versions
-from dataflow_assets.postgres.connection import Connection, connect, execute
+from dataflow_assets.postgres.connection import Connection, connect
+from dataflow_assets.postgres.sql import execute
 
 _PAGE = 1000
 

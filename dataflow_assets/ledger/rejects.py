@@ -9,8 +9,10 @@ import polars.selectors as cs
 
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
-from dataflow_assets.postgres.connection import Connection, copy_in, execute, identifier
+from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.copy import copy_in
 from dataflow_assets.postgres.schema import LEDGER
+from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.base import Source
 
 _TABLE = "rejects"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from statistics import median
 
-from dataflow_assets.postgres.connection import connect, execute
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets.sources.base import Source
 
 TRAILING_DAYS = 28

@@ -1,12 +1,10 @@
 """Bringing a database to the present tables, by Alembic.
 
-Here: running the migrations and making the views that follow from the tables. Not here: the migrations
-themselves (see `migrations/versions`), and the description of the tables (see `tables`).
+Here: running the migrations. Not here: the migrations themselves (see `migrations/versions`), the description of the
+tables (see `schema`), and the views that follow from them (see `views`).
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,18 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.postgres.connection import (
-    SESSION,
-    connect,
-    execute,
-    has_table,
-    held_by,
-    identifier,
-    literal,
-    shown,
-    unavailable,
-)
-from dataflow_assets.postgres.schema import ANALYTICS, CURRENT, LEDGER, WAREHOUSE
+from dataflow_assets.postgres.connection import connect, shown, unavailable
+from dataflow_assets.postgres.locks import SESSION, held_by
+from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, WAREHOUSE
+from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 
 VERSION_TABLE = "migrations"
 _DEPENDENT_OBJECTS, _NO_VALUE, _LOCKED = "2BP01", "23502", "55P03"
@@ -159,35 +149,3 @@ def _tables(connection: sa.Connection) -> list[str]:
     """The quoted names of the tables that the database has."""
     names_in = sa.inspect(connection).get_table_names
     return [identifier(schema, table) for schema in (WAREHOUSE, ANALYTICS, LEDGER) for table in names_in(schema)]
-
-
-@contextmanager
-def views_aside(connection: sa.Connection) -> Iterator[None]:
-    """Drop the views of the snapshot tables, and make them again of what the block leaves.
-
-    A column that a view reads cannot be changed.
-    """
-    for source in _snapshot_tables(connection):
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {identifier(WAREHOUSE, source)}")
-    yield
-    for source, columns in _snapshot_tables(connection).items():
-        connection.exec_driver_sql(_view(source, columns))
-
-
-def _snapshot_tables(connection: sa.Connection) -> dict[str, list[str]]:
-    """The snapshot sources that the database has tables of, by name, and the columns of the table behind the view."""
-    inspector = sa.inspect(connection)
-    tables = [table for table in inspector.get_table_names(WAREHOUSE) if table.endswith(CURRENT)]
-    return {
-        table.removesuffix(CURRENT): [column["name"] for column in inspector.get_columns(table, WAREHOUSE)]
-        for table in tables
-    }
-
-
-def _view(source: str, columns: list[str]) -> str:
-    """The table of a snapshot source as people query it: present keys were last seen on the newest day."""
-    newest = f"SELECT newest_day FROM {identifier(LEDGER, 'snapshots')} WHERE source = {literal(source)}"  # noqa: S608
-    shown_as = {"last_seen": f"coalesce(last_seen, ({newest})) AS last_seen"}
-    selected = ", ".join(shown_as.get(column, identifier(column)) for column in columns)
-    view, table = identifier(WAREHOUSE, source), identifier(WAREHOUSE, source + CURRENT)
-    return f"CREATE VIEW {view} AS SELECT {selected} FROM {table}"  # noqa: S608

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dataflow_assets.errors import SchemaMismatchError, WarehouseMismatchError
-from dataflow_assets.postgres.connection import AdbcError, Connection, execute, identifier, literal
+from dataflow_assets.postgres.connection import AdbcError, Connection
 from dataflow_assets.postgres.schema import tables_of
+from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.sources.base import Source
 
 _NO_VALUE = "23502"

@@ -4,8 +4,10 @@ Here: gathering it. Not here: the statistics of one day, which its load gathers 
 of tables without days, which PostgreSQL looks after by itself.
 """
 
-from dataflow_assets.postgres.connection import Connection, identifier, transaction, with_lock_retries
+from dataflow_assets.postgres.connection import Connection, transaction
+from dataflow_assets.postgres.locks import with_lock_retries
 from dataflow_assets.postgres.schema import WAREHOUSE
+from dataflow_assets.postgres.sql import identifier
 from dataflow_assets.sources.base import Events
 
 

@@ -13,16 +13,11 @@ from datetime import date
 import polars as pl
 
 from dataflow_assets.postgres.arrow import in_batches
-from dataflow_assets.postgres.connection import (
-    Connection,
-    advisory_lock,
-    connect,
-    copy_in,
-    execute,
-    identifier,
-    transaction,
-)
+from dataflow_assets.postgres.connection import Connection, connect, transaction
+from dataflow_assets.postgres.copy import copy_in
+from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.schema import ANALYTICS
+from dataflow_assets.postgres.sql import execute, identifier
 
 _MAKING = "making answers"
 

@@ -16,20 +16,13 @@ import polars as pl
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
-from dataflow_assets.postgres.connection import (
-    Connection,
-    advisory_lock,
-    copy_in,
-    execute,
-    has_table,
-    identifier,
-    literal,
-    transaction,
-    with_lock_retries,
-)
+from dataflow_assets.postgres.connection import Connection, transaction
+from dataflow_assets.postgres.copy import copy_in
+from dataflow_assets.postgres.locks import advisory_lock, with_lock_retries
 from dataflow_assets.postgres.row_ids import row_id, typed_columns
 from dataflow_assets.postgres.schema import DAYS, WAREHOUSE
 from dataflow_assets.postgres.schema_check import require_columns, told_of_missing_values
+from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 from dataflow_assets.sources.base import Events
 
 _NEVER = (-1, "", 0, 0, 0)  # the record of a day that was not made yet

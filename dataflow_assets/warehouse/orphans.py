@@ -7,8 +7,10 @@ one at work is seen by nobody else. What is seen, and is part of no day, is of a
 """
 
 from dataflow_assets.core.cleanup import Freed
-from dataflow_assets.postgres.connection import Connection, execute, identifier, transaction, with_lock_retries
+from dataflow_assets.postgres.connection import Connection, transaction
+from dataflow_assets.postgres.locks import with_lock_retries
 from dataflow_assets.postgres.schema import DAYS
+from dataflow_assets.postgres.sql import execute, identifier
 
 
 def drop_orphan_tables(connection: Connection, *, dry_run: bool = False) -> Freed:

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
-from dataflow_assets.postgres.connection import WITHOUT_COPY, AdbcError, unavailable
+from dataflow_assets.postgres.connection import AdbcError, unavailable
+from dataflow_assets.postgres.sql import WITHOUT_COPY
 
 # The server itself refuses changes: the session is read-only, the transaction is open before the statement
 # runs, and the protocol in use takes one statement at a time, so that none can end it.

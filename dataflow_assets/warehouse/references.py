@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from dataflow_assets.postgres.connection import Connection, execute, identifier, literal
+from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.postgres.schema import WAREHOUSE
+from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.sources.base import Events, Reference, Source
 
 _MOST_NAMES = 10

@@ -22,8 +22,10 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from dataflow_assets.postgres.arrow import as_declared
-from dataflow_assets.postgres.connection import Connections, column_list, identifier, literal, read_batches
+from dataflow_assets.postgres.connection import Connections
+from dataflow_assets.postgres.copy import read_batches
 from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
+from dataflow_assets.postgres.sql import column_list, identifier, literal
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.events import day_versions, loaded_days
 from dataflow_assets.warehouse.pushdown import day_bounds

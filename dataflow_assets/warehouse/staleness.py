@@ -5,7 +5,8 @@ Here: comparing what the record of deliveries says with what the tables were mad
 
 from datetime import date
 
-from dataflow_assets.postgres.connection import Connection, execute
+from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets.sources.base import Events, Source
 
 # A version of an object changes the days that it touches, and those that the version before it did.

@@ -9,20 +9,11 @@ import pyarrow as pa
 import pytest
 
 from dataflow_assets.errors import WarehouseUnavailableError
-from dataflow_assets.postgres.connection import (
-    AdbcError,
-    connect,
-    copy_in,
-    execute,
-    identifier,
-    literal,
-    read,
-    shown,
-    transaction,
-    unavailable,
-    with_lock_retries,
-)
+from dataflow_assets.postgres.connection import AdbcError, connect, shown, transaction, unavailable
+from dataflow_assets.postgres.copy import copy_in, read
+from dataflow_assets.postgres.locks import with_lock_retries
 from dataflow_assets.postgres.migrate import require_current, upgrade
+from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.warehouse.query import run_query
 from dataflow_assets_tests.warehouse.builders import ask
 

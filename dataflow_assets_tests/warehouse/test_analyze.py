@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from dataflow_assets.errors import LockTimeoutError
-from dataflow_assets.postgres import connection
+from dataflow_assets.postgres import locks
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.warehouse.analyze import analyze_events
 from dataflow_assets.warehouse.events import DayLoad, load_day
@@ -93,8 +93,8 @@ def test_it_waits_for_a_swap_and_says_so_where_that_takes_too_long(
         analyzing.result()
         assert known_rows(database_url) == 300
         cursor.execute(f"LOCK TABLE {day} IN ACCESS EXCLUSIVE MODE")
-        monkeypatch.setattr(connection, "LOCK_TIMEOUT", "300ms")
-        monkeypatch.setattr(connection, "LOCK_PAUSES", ())
+        monkeypatch.setattr(locks, "LOCK_TIMEOUT", "300ms")
+        monkeypatch.setattr(locks, "LOCK_PAUSES", ())
         with pytest.raises(LockTimeoutError, match=r"streams is held by session \d+ \(a slow swap"):
             analyze(database_url)
     swap.close()

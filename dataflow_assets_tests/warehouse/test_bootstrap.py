@@ -7,8 +7,9 @@ import pytest
 
 from dataflow_assets.errors import WarehouseMismatchError, WarehouseUnavailableError
 from dataflow_assets.postgres import embedded
-from dataflow_assets.postgres.connection import connect, execute
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import require_current
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import database_url as url_of
 from dataflow_assets.warehouse.bootstrap import open_warehouse

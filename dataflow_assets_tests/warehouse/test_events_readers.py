@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from dataflow_assets.errors import LockTimeoutError
-from dataflow_assets.postgres import connection
+from dataflow_assets.postgres import locks
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.warehouse.events import DayLoad, load_day
 from dataflow_assets.warehouse.query import run_query
@@ -34,14 +34,14 @@ NEXT = DAY + timedelta(days=1)
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any wait for a lock fails at once."""
-    monkeypatch.setattr(connection, "LOCK_TIMEOUT", "100ms")
-    monkeypatch.setattr(connection, "LOCK_PAUSES", (0.01,))
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.01,))
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits for locks until the test lets them go."""
-    monkeypatch.setattr(connection, "LOCK_TIMEOUT", "20s")
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "20s")
 
 
 def load(url: str, rows: pl.DataFrame, day: date = DAY, version: int = 1) -> DayLoad:
@@ -162,8 +162,8 @@ def test_a_reader_that_keeps_the_day_makes_the_load_give_up_and_leaves_all_as_it
 
 
 def test_a_load_that_gives_up_says_who_holds_the_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "LOCK_TIMEOUT", "500ms")
-    monkeypatch.setattr(connection, "LOCK_PAUSES", ())
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "500ms")
+    monkeypatch.setattr(locks, "LOCK_PAUSES", ())
     load(database_url, sessions(minutes(DAY, 3)))
     statement = f"{reader_of(DAY)}\n  AND movie_title = 'Heat'"
     with held(database_url, statement, "night report") as reader, held(database_url, reader_of(NEXT), "bystander"):
@@ -178,8 +178,8 @@ def test_a_load_that_gives_up_says_who_holds_the_day(database_url: str, monkeypa
 
 
 def test_a_load_waits_for_a_reader_that_ends_in_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(connection, "LOCK_PAUSES", (0.02,) * 200)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.02,) * 200)
     load(database_url, sessions(minutes(DAY, 3)))
     with ThreadPoolExecutor(1) as pool:
         with held(database_url, reader_of(DAY)):

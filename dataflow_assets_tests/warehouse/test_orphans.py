@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from dataflow_assets.postgres.connection import connect, execute, transaction
+from dataflow_assets.postgres.connection import connect, transaction
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.orphans import drop_orphan_tables
 from dataflow_assets_tests.warehouse.builders import DAY, STREAMS, ask, minutes, sessions, tables_of_days

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from dataflow_assets.core.cleanup import Freed
-from dataflow_assets.postgres.connection import Connection, execute, transaction
+from dataflow_assets.postgres.connection import Connection, transaction
+from dataflow_assets.postgres.sql import execute
 
 _BATCH = 5_000  # rows that are looked at in one statement
 _BEFORE = "$1::timestamp"

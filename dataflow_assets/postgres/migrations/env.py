@@ -11,8 +11,9 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 
 from dataflow_assets.analytics import all_answers
-from dataflow_assets.postgres.migrate import VERSION_TABLE, views_aside
+from dataflow_assets.postgres.migrate import VERSION_TABLE
 from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, WAREHOUSE, build_metadata
+from dataflow_assets.postgres.views import views_aside
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url

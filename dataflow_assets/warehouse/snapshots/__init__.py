@@ -14,19 +14,13 @@ import polars as pl
 
 from dataflow_assets.lake.delta.table import Dumps
 from dataflow_assets.postgres.arrow import in_batches
-from dataflow_assets.postgres.connection import (
-    Connection,
-    advisory_lock,
-    change,
-    column_list,
-    copy_in,
-    execute,
-    identifier,
-    transaction,
-)
+from dataflow_assets.postgres.connection import Connection, transaction
+from dataflow_assets.postgres.copy import copy_in
+from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns, uuids
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
 from dataflow_assets.postgres.schema_check import require_columns, told_of_missing_values
+from dataflow_assets.postgres.sql import change, column_list, execute, identifier
 from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.warehouse.snapshots.incremental import add_newest
 from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps

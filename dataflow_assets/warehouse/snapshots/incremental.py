@@ -10,18 +10,11 @@ from datetime import date
 import polars as pl
 
 from dataflow_assets.postgres.arrow import as_declared, in_batches
-from dataflow_assets.postgres.connection import (
-    Connection,
-    change,
-    column_list,
-    copy_in,
-    execute,
-    identifier,
-    literal,
-    read,
-)
+from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.copy import copy_in, read
 from dataflow_assets.postgres.row_ids import ID
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
+from dataflow_assets.postgres.sql import change, column_list, execute, identifier, literal
 from dataflow_assets.sources.base import Snapshot
 
 
