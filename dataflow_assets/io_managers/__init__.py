@@ -1,0 +1,1 @@
+"""IO managers that store the frames of any Dagster project: atomically, partition by partition."""
