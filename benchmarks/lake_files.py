@@ -20,7 +20,7 @@ import polars as pl
 from benchmarks import common
 from benchmarks.backfill import _write_sessions
 from dataflow_assets.lake.delta.maintenance import merge_small_files
-from dataflow_assets.lake.delta.table import LakeTable, files_of, rows_table
+from dataflow_assets.lake.delta.table import LakeTable, list_files, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
@@ -54,7 +54,7 @@ def main() -> None:
 def _reading(table: LakeTable) -> dict[str, Any]:
     source = find_source("streams")
     assert isinstance(source, Events)
-    files = files_of(table.open())
+    files = list_files(table.open())
 
     def one_day() -> None:
         day_rows(table.scan(), source, _DAYS[100], "UTC").collect(engine="streaming")

@@ -9,6 +9,7 @@ import time
 from functools import partial
 
 from benchmarks.memory import peak_rss_mib
+from dataflow_assets.lake.delta.dumps import read_dumps
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import open_storage
@@ -36,7 +37,7 @@ def main() -> None:
         with connect(url) as connection:
             table, version = rows_table(storage, source), intake.version
             changed_days = partial(table.changed_days, version=version)
-            dumped = table.dumps(version)
+            dumped = read_dumps(table, version)
             load = load_snapshot(connection, source, table.scan(version), version, dumped, changed_days)
         dumps.append(
             {

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, time
 
 import polars as pl
 
-from dataflow_assets.lake.delta.table import Dumps, with_origin
+from dataflow_assets.lake.delta.dumps import Dumps
+from dataflow_assets.lake.staging import add_origin
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.sources import Events, Snapshot, find_source
@@ -63,7 +64,7 @@ def load(url: str, name: str, rows: pl.DataFrame, day: date, timezone: str) -> N
     source = find_source(name)
     landed = datetime.combine(day, time(), UTC)
     delivery = Delivery(source=name, day=day, object=f"{name}.rows", etag="", size=0, last_modified=landed)
-    lake = with_origin(rows.with_columns(position=pl.int_range(pl.len())), delivery, source).lazy()
+    lake = add_origin(rows.with_columns(position=pl.int_range(pl.len())), delivery, source).lazy()
     with connect(url) as connection:
         if isinstance(source, Events):
             load_day(connection, source, lake, 1, day, timezone)

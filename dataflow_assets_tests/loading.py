@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg2
 
+from dataflow_assets.lake.delta.dumps import read_dumps
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.deliveries import Landing
@@ -173,7 +174,7 @@ def load(settings: Settings, source: Source, version: int, days: Iterable[date])
         else:
             assert isinstance(source, Snapshot)
             changed_days = partial(table.changed_days, version=version)
-            load_snapshot(connection, source, table.scan(version), version, table.dumps(version), changed_days)
+            load_snapshot(connection, source, table.scan(version), version, read_dumps(table, version), changed_days)
 
 
 def summary(settings: Settings) -> dict[str, tuple[int, str]]:

@@ -219,6 +219,7 @@ def explain(
 ) -> None:
     """Tell from which objects and days the rows of a key came, and which of them count."""
     from dataflow_assets.lake import provenance as explaining
+    from dataflow_assets.lake.delta.dumps import read_dumps
     from dataflow_assets.lake.delta.table import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import Snapshot, find_source
@@ -228,7 +229,9 @@ def explain(
     texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
     table = rows_table(storage, wanted)
     version = table.open().version()
-    quarantined = quarantined_dumps(table.dumps(version), wanted.smallest_share) if isinstance(wanted, Snapshot) else {}
+    quarantined = (
+        quarantined_dumps(read_dumps(table, version), wanted.smallest_share) if isinstance(wanted, Snapshot) else {}
+    )
     found = explaining.explain(table.scan(version), wanted, texts, quarantined.keys())
     rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:

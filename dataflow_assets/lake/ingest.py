@@ -1,32 +1,35 @@
-"""IngestConfig a landed object into the lake: read, check that nothing is lost, commit or quarantine.
+"""Take a landed object into the lake: read it, check that nothing is lost, then commit it or quarantine it.
 
 Here: the order in which things are looked at and written, so that a crash or a concurrent run at any
-point ends in the same tables. Not here: reading the object (see `staging`) and Delta Lake (see `tables`).
+point ends in the same tables. Not here: reading the object (see `staging`), what is quarantined (see `quarantine`) and
+Delta Lake (see `delta`).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
+
+from deltalake import DeltaTable
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import ConflictError
-from dataflow_assets.lake.delta.table import LakeConflictError, rejects_table, rows_of, rows_table
-from dataflow_assets.lake.staging import Staging, file_digest, reading_of, staged
+from dataflow_assets.lake.delta.commit import commit_delivery, commit_info
+from dataflow_assets.lake.delta.commit_log import (
+    CommitInfo,
+    DeliveryCommit,
+    find_last_commit,
+    read_all_commits,
+    read_commits,
+)
+from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, count_rows, rejects_table, rows_table
+from dataflow_assets.lake.quarantine import judge
+from dataflow_assets.lake.staging import Staging, file_digest, reading_of, stage_object
 from dataflow_assets.lake.touched_days import touched_days
-from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError, parse_object_key
+from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Events, Source
 
 _TRIES = 10
-_Commit = tuple[int, Mapping[str, Any]]  # the version of the lake table that it became, and what it says of itself
-_NOTHING = {
-    **dict.fromkeys(("delivered", "accepted", "rejected"), 0),
-    **dict.fromkeys(("event_ends", "undeclared_columns", "missing_columns"), "[]"),
-    "refusal": "",
-    "repaired": "{}",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,30 @@ class Intake:
     unrecorded: tuple["Intake", ...] = ()
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What `ingest` is asked for; its arguments say what each is."""
+
+    storage: Storage
+    source: Source
+    key: str
+    timezone: str
+    recorded_version: int
+    first_day: date
+    run: str | None
+    release: bool
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables of rows and of rejects, each opened before the object is looked at."""
+
+    rows: LakeTable
+    rows_base: DeltaTable
+    rejects: LakeTable
+    rejects_base: DeltaTable
+
+
 def ingest(
     storage: Storage,
     source: Source,
@@ -76,72 +103,73 @@ def ingest(
     """Put the present version of a landed object into the lake, in place of any older one.
 
     An object whose bytes the lake already holds, read by the same declaration, is not read again. One with more rejects
-    than its source allows is quarantined, unless these bytes were released.
+    than its source allows is quarantined, unless these bytes were released. None: the object is gone from landing.
 
     Args:
         storage: holds landing and lake.
         source: how the object is read.
         key: the object's key.
-        timezone: cuts the event days that are reported and `first_day`; nothing else in the lake depends on it.
-        recorded_version: the version of the last intake of the object whose event days are known to have been heard:
-            those of all that it gave since are reported again, for a crash may have kept them from it.
-        first_day: the first day of which the platform keeps events; an earlier one is rejected, and so is one later
-            than the day after its delivery.
+        timezone: cuts `first_day` and the event days that are reported; nothing else in the lake depends on it.
+        recorded_version: of the object's last intake that is recorded; the event days of later ones are reported again.
+        first_day: earlier events are rejected, and so are those later than the day after the delivery.
         run: who takes it in; its rejects say so.
         release: whether this version of the object is not to be quarantined, now or when it comes again.
-
-    Returns:
-        What was done; None where the object is gone from landing, which changes nothing.
 
     Raises:
         ConflictError: the object kept changing while it was read.
         SchemaMismatchError: the lake holds a declared column in another type; nothing was read.
         LostRowsError: its rows do not add up; nothing was committed.
     """
-    landing, table, rejects = Landing(storage), rows_table(storage, source), rejects_table(storage)
+    request = _Request(storage, source, key, timezone, recorded_version, first_day, run, release)
     for _ in range(_TRIES):
         try:
-            base, rejects_base = table.open_to_write(), rejects.open_to_write()
-            delivery = landing.current(key)
-            if delivery is None:
-                return None
-            bounds = event_bounds(source, delivery.day, timezone, first_day)
-            older = list(_since(table.intakes(base, delivery), recorded_version))
-            about = older[0][1] if older else {}
-            is_asked_for = release and about.get("released") != about.get("digest")
-            is_known = not is_asked_for and _is_known(landing, about, delivery, reading_of(source, bounds))
-            if is_known:
-                (version, facts), *older = older
-            else:
-                staging = Staging(table, rejects, source, delivery, bounds, run)
-                with staged(landing, staging):
-                    facts = _facts(about, staging, release=release)
-                    if "quarantine_reason" in facts:
-                        staging.discard()
-                        version = table.note(base, delivery, facts)
-                    else:
-                        rejects.commit(rejects_base, delivery, staging.staged_rejects, facts)
-                        version = table.commit(base, delivery, staging.staged, facts)
+            return _try_to_ingest(request)
         except (ObjectChangedError, LakeConflictError):
             continue
-        intake = _after(_intake(delivery, version, facts, timezone), older, recorded_version, timezone)
-        accepted, rejected = rows_of(base, delivery), rows_of(rejects_base, delivery)
-        return replace(intake, accepted=accepted, rejected=rejected, is_known=is_known)
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
-def _facts(about: Mapping[str, Any], staging: Staging, *, release: bool) -> dict[str, object]:
-    """What the commit of a version that was read says.
+def _try_to_ingest(request: _Request) -> Intake | None:
+    """As `ingest`, once; the tables are opened before the object is looked at, so that a later commit conflicts.
 
-    Of one that is quarantined: which it is and why, and what the last commit said of the one that stays in force.
+    Raises:
+        ObjectChangedError: the object was replaced while it was read.
+        LakeConflictError: another run committed it meanwhile.
     """
-    released = staging.digest if release else str(about.get("released", ""))
-    is_released = released == staging.digest
-    if (reason := staging.reason_to_hold) and not is_released:
-        in_force = {name: about.get(name, nothing) for name, nothing in _NOTHING.items()}
-        return {**in_force, **staging.reading, "quarantine_reason": reason, "released": released}
-    staging.mark(is_released=is_released)
-    return {**staging.facts, "released": released}
+    rows, rejects = rows_table(request.storage, request.source), rejects_table(request.storage)
+    tables = _Tables(rows, rows.open_to_write(), rejects, rejects.open_to_write())
+    delivery = Landing(request.storage).current(request.key)
+    if delivery is None:
+        return None
+    older = list(_since(read_commits(tables.rows, tables.rows_base, delivery), request.recorded_version))
+    if is_known := bool(older) and _is_known(request, older[0].info, delivery):
+        commit, *older = older
+    else:
+        commit = _read_and_commit(request, tables, delivery, older[0].info if older else None)
+    intake = _with_older(_intake(commit, request.timezone), older, request)
+    return replace(
+        intake,
+        delivery=delivery,
+        accepted=count_rows(tables.rows_base, delivery.id),
+        rejected=count_rows(tables.rejects_base, delivery.id),
+        is_known=is_known,
+    )
+
+
+def _read_and_commit(request: _Request, tables: _Tables, delivery: Delivery, last: CommitInfo | None) -> DeliveryCommit:
+    """Read an object, then commit its rejects and its rows, or quarantine it, given the last commit of the object."""
+    source = request.source
+    bounds = event_bounds(source, delivery.day, request.timezone, request.first_day)
+    staging = Staging(tables.rows, tables.rejects, source, delivery, bounds, request.run)
+    with stage_object(Landing(request.storage), staging):
+        info = judge(staging.info, last, source.reject_limit, staging.first_rejects, release=request.release)
+        if info.quarantine_reason:
+            staging.discard()
+            return DeliveryCommit(commit_info(tables.rows, tables.rows_base, info), info)
+        staging.mark(is_released=info.released == info.digest)
+        commit_delivery(tables.rejects, tables.rejects_base, staging.staged_rejects, info)
+        version = commit_delivery(tables.rows, tables.rows_base, staging.staged, info)
+    return DeliveryCommit(version, info)
 
 
 def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> Window | None:
@@ -156,17 +184,21 @@ def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> W
     return Window.of_days(first_day, last, timezone)
 
 
-def _is_known(landing: Landing, about: Mapping[str, Any], delivery: Delivery, reading: str) -> bool:
-    """Whether these bytes came before as the same object, read in the same way, by what its last commit said.
+def _is_known(request: _Request, last: CommitInfo, delivery: Delivery) -> bool:
+    """Whether nothing is to be done: these bytes came before as the same object, and were read in the same way.
 
-    An equal etag shows that nothing was written since; without it an equal size makes the body worth a look.
+    An equal etag shows that nothing was written since; without it an equal size makes the body worth a look. Bytes that
+    are to be released, and were not before, are not known.
     """
-    if not about or about["size"] != str(delivery.size) or about.get("reading") != reading:
+    if request.release and last.released != last.digest:
         return False
-    if about["etag"] == delivery.etag:
+    bounds = event_bounds(request.source, delivery.day, request.timezone, request.first_day)
+    if last.delivery.size != delivery.size or last.reading != reading_of(request.source, bounds):
+        return False
+    if last.delivery.etag == delivery.etag:
         return True
-    with landing.lend(delivery) as path:
-        return bool(about["digest"] == file_digest(path))
+    with Landing(request.storage).lend(delivery) as path:
+        return last.digest == file_digest(path)
 
 
 def read_otherwise(
@@ -177,31 +209,31 @@ def read_otherwise(
     base = table.open()
 
     def is_read_otherwise(delivery: Delivery) -> bool:
-        _, about = table.last_intake(base, delivery)
-        reading = reading_of(source, event_bounds(source, delivery.day, timezone, first_day))
-        return bool(about) and about.get("reading") != reading
+        last = find_last_commit(table, base, delivery)
+        bounds = event_bounds(source, delivery.day, timezone, first_day)
+        return last is not None and last.info.reading != reading_of(source, bounds)
 
     return [delivery for delivery in deliveries if is_read_otherwise(delivery)]
 
 
 def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterator[Intake]:
     """Every intake that the lake has of a source, superseded ones too, oldest first."""
-    for version, about in rows_table(storage, source).all_intakes():
-        yield _older_intake(version, about, timezone)
+    for commit in read_all_commits(rows_table(storage, source)):
+        yield _intake(commit, timezone)
 
 
-def _since(intakes: Iterator[_Commit], recorded_version: int) -> Iterator[_Commit]:
-    """The newest intakes of an object, up to the one that is known to have been heard of."""
-    for version, about in intakes:
-        yield version, about
-        if version <= recorded_version:
+def _since(commits: Iterator[DeliveryCommit], recorded_version: int) -> Iterator[DeliveryCommit]:
+    """The newest commits of an object, up to the last one that is recorded."""
+    for commit in commits:
+        yield commit
+        if commit.version <= recorded_version:
             return
 
 
-def _after(intake: Intake, older: list[_Commit], recorded_version: int, timezone: str) -> Intake:
+def _with_older(intake: Intake, older: list[DeliveryCommit], request: _Request) -> Intake:
     """An intake, with what the older ones of its object gave, newest first."""
-    before = [_older_intake(version, about, timezone) for version, about in older]
-    unrecorded = tuple(one for one in before if one.version > recorded_version)
+    before = [_intake(commit, request.timezone) for commit in older]
+    unrecorded = tuple(one for one in before if one.version > request.recorded_version)
     # What is quarantined changes no day, but nobody may have heard of what came before it.
     days = (
         intake.own_days.union(*(one.own_days for one in before))
@@ -211,37 +243,21 @@ def _after(intake: Intake, older: list[_Commit], recorded_version: int, timezone
     return replace(intake, event_days=days, unrecorded=unrecorded)
 
 
-def _older_intake(version: int, about: Mapping[str, Any], timezone: str) -> Intake:
-    """What was done with a version of an object that may be gone, by what the commit says of it."""
-    key = about["object"]
-    place = parse_object_key(key)
-    assert place, f"{key} was landed once"
-    delivery = Delivery(
-        source=place[0],
-        day=place[1],
-        object=key,
-        etag=about["etag"],
-        version=about["object_version"] or None,
-        size=int(about["size"]),
-        last_modified=datetime.fromisoformat(about["last_modified"]),
-    )
-    return _intake(delivery, version, about, timezone)
-
-
-def _intake(delivery: Delivery, version: int, about: Mapping[str, Any], timezone: str) -> Intake:
+def _intake(commit: DeliveryCommit, timezone: str) -> Intake:
     """What was done, by what the commit says of it."""
-    days = touched_days(json.loads(about["event_ends"]), timezone)
+    info = commit.info
+    days = touched_days(info.event_ends, timezone)
     return Intake(
-        delivery=delivery,
-        version=version,
-        delivered=int(about["delivered"]),
-        accepted=int(about["accepted"]),
-        rejected=int(about["rejected"]),
+        delivery=info.delivery,
+        version=commit.version,
+        delivered=info.delivered,
+        accepted=info.accepted,
+        rejected=info.rejected,
         own_days=days,
         event_days=days,
-        refusal=about["refusal"] or None,
-        undeclared_columns=tuple(json.loads(about["undeclared_columns"])),
-        missing_columns=tuple(json.loads(about["missing_columns"])),
-        repaired=json.loads(about["repaired"]),
-        quarantine_reason=about.get("quarantine_reason") or None,
+        refusal=info.refusal,
+        undeclared_columns=info.undeclared_columns,
+        missing_columns=info.missing_columns,
+        repaired=info.repaired,
+        quarantine_reason=info.quarantine_reason,
     )

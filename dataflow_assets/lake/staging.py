@@ -1,11 +1,10 @@
 """Reading one landed object into files that the lake may take up.
 
-Here: staging its rows and rejects, counting them apart, refusing it as a whole, and when it has too many rejects. Not
-here: parsing (see `reading`), and what is committed when (see `intake`).
+Here: staging its rows and rejects, counting them apart, and refusing it as a whole. Not here: parsing (see `readers`),
+when it has too many rejects (see `quarantine`), and what is committed when (see `ingest`).
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import xxhash
 from deltalake.transaction import AddAction
 
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError, LostRowsError
-from dataflow_assets.lake.delta.table import REJECTS, LakeTable, staged_rows, with_origin
+from dataflow_assets.lake.delta.commit import count_staged_rows, discard_staged, stage_rows
+from dataflow_assets.lake.delta.commit_log import CommitInfo
+from dataflow_assets.lake.delta.dumps import stage_mark
+from dataflow_assets.lake.delta.table import REJECTS, LakeTable
+from dataflow_assets.lake.quarantine import MOST_QUOTED
 from dataflow_assets.lake.readers import Batch, Reject, read_file
 from dataflow_assets.lake.touched_days import ends, spans
 from dataflow_assets.landing.deliveries import Delivery, Landing
@@ -28,7 +32,6 @@ from dataflow_assets.sources.base import Events, Snapshot, Source
 
 _STAGE_ROWS = 250_000
 _STAGE_REJECTS = 50_000
-_MOST_QUOTED = 3  # rejects, in the reason to hold a delivery back
 
 
 @dataclass
@@ -74,61 +77,44 @@ class Staging:
     @property
     def accepted(self) -> int:
         """How many rows were staged."""
-        return staged_rows(self.staged)
+        return count_staged_rows(self.staged)
 
     @property
     def rejected(self) -> int:
         """How many rejects were staged."""
-        return staged_rows(self.staged_rejects)
+        return count_staged_rows(self.staged_rejects)
 
     @property
-    def reading(self) -> dict[str, object]:
-        """What a commit says of which bytes were read, and by which declaration."""
-        return {"reading": reading_of(self.source, self.bounds), "digest": self.digest}
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """What the commit says of the rows that it brings."""
-        return {
-            "delivered": self.delivered,
-            "accepted": self.accepted,
-            "rejected": self.rejected,
-            **self.reading,
-            "refusal": self.refusal or "",
-            "event_ends": json.dumps(ends(self.spans)),
-            "undeclared_columns": json.dumps(self.undeclared_columns),
-            "missing_columns": json.dumps(self.missing_columns),
-            "repaired": json.dumps(self.repaired, sort_keys=True),
-        }
-
-    @property
-    def reason_to_hold(self) -> str | None:
-        """Why this version is not to be loaded before someone releases it; None where it may be."""
-        limit, rejected = self.source.reject_limit, self.rejected
-        if self.refusal or not limit.is_exceeded(rejected=rejected, delivered=self.delivered):
-            return None
-        quoted = (
-            f"line {reject.line}: {reject.message}" if reject.line else reject.message for reject in self.first_rejects
+    def info(self) -> CommitInfo:
+        """What the commit of the rows says; who was released is added by `quarantine`."""
+        return CommitInfo(
+            delivery=self.delivery,
+            delivered=self.delivered,
+            accepted=self.accepted,
+            rejected=self.rejected,
+            reading=reading_of(self.source, self.bounds),
+            digest=self.digest,
+            refusal=self.refusal,
+            event_ends=tuple(ends(self.spans)),
+            undeclared_columns=tuple(self.undeclared_columns),
+            missing_columns=tuple(self.missing_columns),
+            repaired=dict(self.repaired),
         )
-        return (
-            f"{rejected:,} of its {self.delivered:,} rows are rejected, over the limit of {limit.share:.0%} and "
-            f"{limit.count:,} rows. The first: {' '.join(quoted)}"
-        ).replace("\0", "\ufffd")
 
     def mark(self, *, is_released: bool) -> None:
         """Let a dump of a snapshot be seen in the lake where it has no rows, or was released."""
         if isinstance(self.source, Snapshot) and not self.refusal and (is_released or not self.staged):
-            self.staged.append(self.table.stage_mark(self.delivery, is_released=is_released))
+            self.staged.append(stage_mark(self.table, self.delivery, is_released=is_released))
 
     def discard(self) -> None:
         """Throw away what was staged."""
-        self.table.discard(self.staged)
-        self.rejects_table.discard(self.staged_rejects)
+        discard_staged(self.table, self.staged)
+        discard_staged(self.rejects_table, self.staged_rejects)
         self.staged, self.staged_rejects = [], []
 
     def _stage_all(self, batches: Iterator[Batch]) -> None:
         for rows in prefetched(self._accepted(batches)):
-            self.staged += self.table.stage(rows)
+            self.staged += stage_rows(self.table, rows)
 
     def _accepted(self, batches: Iterator[Batch]) -> Iterator[pl.DataFrame]:
         """The accepted rows, as many at a time as make one file of a day."""
@@ -143,7 +129,7 @@ class Staging:
                 rejects = []
             if batch.rows.is_empty():
                 continue
-            pending.append(with_origin(batch.rows, self.delivery, self.source))
+            pending.append(add_origin(batch.rows, self.delivery, self.source))
             if isinstance(self.source, Events):
                 self.spans.append(spans(pending[-1].lazy(), self.source).collect())
             if sum(frame.height for frame in pending) >= _STAGE_ROWS:
@@ -154,8 +140,21 @@ class Staging:
         self._stage_rejects(rejects)
 
     def _stage_rejects(self, rejects: list[Reject]) -> None:
-        self.first_rejects += rejects[: _MOST_QUOTED - len(self.first_rejects)]
-        self.staged_rejects += self.rejects_table.stage(_reject_rows(rejects, self.delivery, self.run))
+        self.first_rejects += rejects[: MOST_QUOTED - len(self.first_rejects)]
+        self.staged_rejects += stage_rows(self.rejects_table, _reject_rows(rejects, self.delivery, self.run))
+
+
+def add_origin(rows: pl.DataFrame, delivery: Delivery, source: Source) -> pl.DataFrame:
+    """Add to accepted rows the columns that say where they came from; what is stored as texts becomes texts."""
+    origin = [
+        (cs.enum() | cs.categorical()).cast(pl.String),
+        pl.lit(delivery.object).alias("object"),
+        pl.lit(delivery.day).alias("delivery_day"),
+        pl.lit(delivery.id, pl.Int64).alias("delivery"),
+    ]
+    if isinstance(source, Events):
+        origin.append(pl.col(source.event_time).dt.date().alias("event_date"))
+    return rows.with_columns(origin)
 
 
 def require_sum(name: str, *, delivered: int, accepted: int, rejected: int) -> None:
@@ -172,8 +171,8 @@ def require_sum(name: str, *, delivered: int, accepted: int, rejected: int) -> N
 
 
 @contextmanager
-def staged(landing: Landing, staging: Staging) -> Iterator[None]:
-    """Read the object whose version is named into staged files, which are thrown away where the block fails."""
+def stage_object(landing: Landing, staging: Staging) -> Iterator[None]:
+    """Read the object whose version is named into staged files, which are discarded where the block fails."""
     try:
         with landing.lend(staging.delivery) as path:
             staging.read(path)

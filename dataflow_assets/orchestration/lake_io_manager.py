@@ -14,7 +14,8 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.errors import LostRowsError
-from dataflow_assets.lake.delta.table import Dumps, rejects_table, rows_table
+from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
+from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
@@ -88,7 +89,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             table = rows_table(open_storage(load_settings()), source)
             version = table.open().version()
             changed_days = partial(table.changed_days, version=version)
-            return LakeRows(table.scan(version), version, partial(table.dumps, version), changed_days)
+            return LakeRows(table.scan(version), version, partial(read_dumps, table, version), changed_days)
 
     def handle_output(self, context: dg.OutputContext, obj: Wanted) -> None:
         """Take in the deliveries, day by day."""

@@ -21,7 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
+from dataflow_assets.lake import ingest as ingesting
 from dataflow_assets.lake import staging
+from dataflow_assets.lake.delta.commit import commit_delivery
 from dataflow_assets.lake.delta.table import LakeTable, read_rejects, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest, recorded_intakes
 from dataflow_assets.lake.readers import csv
@@ -357,17 +359,17 @@ class _CrashError(BaseException):
 @contextmanager
 def _crash(monkeypatch: pytest.MonkeyPatch, table: str, *, after: bool) -> Iterator[None]:
     """Die before or after a commit to a table."""
-    commit = LakeTable.commit
+    commit = commit_delivery
 
-    def dying(self: LakeTable, *arguments: Any) -> int:
-        if self.name != table:
-            return commit(self, *arguments)
+    def die(committed: LakeTable, *arguments: Any) -> int:
+        if committed.name != table:
+            return commit(committed, *arguments)
         if after:
-            commit(self, *arguments)
+            commit(committed, *arguments)
         raise _CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr(LakeTable, "commit", dying)
+        patch.setattr(ingesting, "commit_delivery", die)
         try:
             yield
         except _CrashError:

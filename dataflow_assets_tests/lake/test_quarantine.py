@@ -11,7 +11,10 @@ import pytest
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake import staging
-from dataflow_assets.lake.delta.table import Dumps, read_rejects, rejects_table, rows_table
+from dataflow_assets.lake.delta.commit import commit_delivery
+from dataflow_assets.lake.delta.commit_log import find_last_commit
+from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
+from dataflow_assets.lake.delta.table import read_rejects, rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.lake.readers import Batch, Content, csv, read_file
 from dataflow_assets.landing.storage import Storage
@@ -174,19 +177,9 @@ def losing_a_row(path: Path, source: Source, bounds: Window | None) -> Content:
 def test_rows_that_are_gone_from_the_lake_are_not_counted(local_storage: Storage) -> None:
     first = users(local_storage, GOOD)
     table = rows_table(local_storage, USERS)
-    _, told = table.last_intake(table.open(), first.delivery)
-    names = (
-        "delivered",
-        "accepted",
-        "rejected",
-        "reading",
-        "digest",
-        "refusal",
-        "event_ends",
-        "undeclared_columns",
-        "missing_columns",
-    )
-    table.commit(table.open(), first.delivery, [], {name: told[name] for name in (*names, "repaired")})
+    last = find_last_commit(table, table.open(), first.delivery)
+    assert last
+    commit_delivery(table, table.open(), [], last.info)
     again = users(local_storage, GOOD)
     assert (again.delivered, again.accepted, again.rejected) == (2, 0, 1)
 
@@ -202,21 +195,23 @@ def test_the_dumps_of_a_lake_are_counted_and_those_released_are_known(storage: S
         return done.version
 
     table = rows_table(storage, USERS)
-    assert table.dumps(table.open().version()) == Dumps({}, frozenset())
+    assert read_dumps(table, table.open().version()) == Dumps({}, frozenset())
     dump(1, "a@x,A,Aa\nb@x,B,Bb\n")
     dump(1, "c@x,C,Cc\n", "b.csv")
     before = dump(2, "")
     one, two = date(2021, 12, 1), date(2021, 12, 2)
-    assert table.dumps(before) == Dumps({one: 3, two: 0}, frozenset())
+    assert read_dumps(table, before) == Dumps({one: 3, two: 0}, frozenset())
     dump(2, "", release=True)
     half = dump(1, "c@x,C,Cc\n", "b.csv", release=True)
-    assert table.dumps(half) == Dumps({one: 3, two: 0}, frozenset({two})), "the other object of the day is not released"
+    assert read_dumps(table, half) == Dumps({one: 3, two: 0}, frozenset({two})), (
+        "the other object of the day is not released"
+    )
     whole = dump(1, "a@x,A,Aa\nb@x,B,Bb\n", release=True)
-    assert table.dumps(whole) == Dumps({one: 3, two: 0}, frozenset({one, two}))
+    assert read_dumps(table, whole) == Dumps({one: 3, two: 0}, frozenset({one, two}))
     assert table.changed_days(half, whole) == {one}
     newer = dump(1, "a@x,A,Aa\n")
-    assert table.dumps(newer) == Dumps({one: 2, two: 0}, frozenset({two})), "it was released as it was"
-    assert table.dumps(before) == Dumps({one: 3, two: 0}, frozenset())
+    assert read_dumps(table, newer) == Dumps({one: 2, two: 0}, frozenset({two})), "it was released as it was"
+    assert read_dumps(table, before) == Dumps({one: 3, two: 0}, frozenset())
 
 
 def test_a_dump_that_came_under_two_names_is_no_larger(local_storage: Storage) -> None:
@@ -228,11 +223,11 @@ def test_a_dump_that_came_under_two_names_is_no_larger(local_storage: Storage) -
         key = land(local_storage, USERS, name, HEAD + content).object
         assert ingest(local_storage, USERS, key, "UTC", first_day=FIRST_DAY)
     table = rows_table(local_storage, USERS)
-    assert table.dumps(table.open().version()) == Dumps({DAY: 3}, frozenset())
+    assert read_dumps(table, table.open().version()) == Dumps({DAY: 3}, frozenset())
 
 
 def test_a_refused_file_is_no_dump(local_storage: Storage) -> None:
     version = taken(local_storage, "sorry").version
-    assert rows_table(local_storage, USERS).dumps(version) == Dumps({}, frozenset())
+    assert read_dumps(rows_table(local_storage, USERS), version) == Dumps({}, frozenset())
     version = users(local_storage, "").version
-    assert rows_table(local_storage, USERS).dumps(version) == Dumps({DAY: 0}, frozenset())
+    assert read_dumps(rows_table(local_storage, USERS), version) == Dumps({DAY: 0}, frozenset())

@@ -24,6 +24,7 @@ from alembic.runtime.migration import MigrationContext
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.errors import WarehouseMismatchError
+from dataflow_assets.lake.delta.dumps import read_dumps
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage
@@ -347,7 +348,7 @@ def test_a_new_column_is_declared_migrated_and_loaded(
                 load_day(connection, source, table.scan(), version, DAY, "UTC")
             elif isinstance(source, Snapshot):
                 changed_days = partial(table.changed_days, version=version)
-                load_snapshot(connection, source, table.scan(), version, table.dumps(version), changed_days)
+                load_snapshot(connection, source, table.scan(), version, read_dumps(table, version), changed_days)
 
     for source in (streams.SOURCE, users.SOURCE):
         take_and_load(source, first)

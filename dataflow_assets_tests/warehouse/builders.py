@@ -13,7 +13,7 @@ import dataframely as dy
 import polars as pl
 import psycopg2
 
-from dataflow_assets.lake.delta.table import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.base import Csv, Events, Json, Snapshot

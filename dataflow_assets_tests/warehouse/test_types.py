@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from dataflow_assets.lake.delta.dumps import read_dumps
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage
@@ -155,7 +156,7 @@ def _delivered(storage: Storage, url: str, day: date, *rows: Row) -> SnapshotLoa
     assert taken.accepted == len(rows)
     with connect(url) as connection:
         changed_days = partial(table.changed_days, version=taken.version)
-        dumped = table.dumps(taken.version)
+        dumped = read_dumps(table, taken.version)
         return load_snapshot(connection, METERS, table.scan(taken.version), taken.version, dumped, changed_days)
 
 

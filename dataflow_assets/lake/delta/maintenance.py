@@ -18,7 +18,8 @@ from obstore.store import LocalStore
 
 from dataflow_assets.core.cleanup import Freed
 from dataflow_assets.core.iteration import batched
-from dataflow_assets.lake.delta.table import PREFIX, LakeConflictError, LakeTable, files_of
+from dataflow_assets.lake.delta.commit import discard_staged, merge_files, stage_merged
+from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, list_files
 
 _MOST_ROWS = 250_000  # of a merged file; as many as a delivery is written with
 _DELETED_AT_ONCE = 1_000
@@ -37,7 +38,7 @@ def merge_small_files(table: LakeTable, *, dry_run: bool = False) -> Freed:
     for delivery, files in _small_files(base):
         if dry_run or _merge(table, delivery, files):
             count, size = count + files.height, size + int(files["size_bytes"].sum())
-    return Freed(f"small files merged, lake/{table.name}", count, size)
+    return Freed(f"small files merged, {table.folder}", count, size)
 
 
 def _small_files(base: DeltaTable) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -45,7 +46,7 @@ def _small_files(base: DeltaTable) -> Iterator[tuple[int, pl.DataFrame]]:
 
     A file without rows has a meaning of its own, and stays.
     """
-    files = files_of(base).filter(pl.col("num_records").is_between(1, _MOST_ROWS))
+    files = list_files(base).filter(pl.col("num_records").is_between(1, _MOST_ROWS))
     keys = [name for name in files.columns if name.startswith("partition.")]
     if files.is_empty():
         return
@@ -69,17 +70,17 @@ def _bins(files: pl.DataFrame, keys: list[str]) -> Iterator[int]:
 def _merge(table: LakeTable, delivery: int, files: pl.DataFrame) -> bool:
     """Merge files of a delivery, one bin after the other; whether they were still there."""
     base = table.open()
-    if not set(files["path"]) <= set(files_of(base)["path"]):
+    if not set(files["path"]) <= set(list_files(base)["path"]):
         return False
     merged: list[AddAction] = []
     try:
-        merged += (table.stage_merged(together) for _, together in files.group_by("bin", maintain_order=True))
-        table.exchange(base, delivery, files, merged)
+        merged += (stage_merged(table, together) for _, together in files.group_by("bin", maintain_order=True))
+        merge_files(table, base, delivery, files, merged)
     except LakeConflictError:
-        table.discard(merged)
+        discard_staged(table, merged)
         return False
     except BaseException:
-        table.discard(merged)
+        discard_staged(table, merged)
         raise
     return True
 
@@ -98,7 +99,7 @@ def delete_unused_files(table: LakeTable, keep: timedelta, *, dry_run: bool = Fa
     for path in () if dry_run else drafts:
         path.unlink(missing_ok=True)
     return Freed(
-        f"replaced or left files, lake/{table.name}",
+        f"replaced or left files, {table.folder}",
         len(unused) + len(drafts),
         sum([*unused.values(), *drafts.values()]),
     )
@@ -107,14 +108,14 @@ def delete_unused_files(table: LakeTable, keep: timedelta, *, dry_run: bool = Fa
 def _unused(table: LakeTable, keep: timedelta, sizes: dict[str, int]) -> dict[str, int]:
     """The size of each object that is not needed, by its key."""
     found = table.open().vacuum(keep // timedelta(hours=1), enforce_retention_duration=False, full=True)
-    keys = (f"{PREFIX}/{table.name}/{path}" for path in found)
+    keys = (table.object_key(path) for path in found)
     return {key: sizes[key] for key in keys if key in sizes}
 
 
 def _old_objects(table: LakeTable, keep: timedelta) -> dict[str, int]:
     """The size of each object of a table that is older than what is kept, by its key."""
     before = datetime.now(UTC) - keep
-    pages: Iterable[Iterable[obstore.ObjectMeta]] = obstore.list(table.storage.store, f"{PREFIX}/{table.name}/")
+    pages: Iterable[Iterable[obstore.ObjectMeta]] = obstore.list(table.storage.store, f"{table.folder}/")
     return {meta["path"]: meta["size"] for page in pages for meta in page if meta["last_modified"] <= before}
 
 
@@ -126,6 +127,6 @@ def _drafts(table: LakeTable, keep: timedelta) -> dict[Path, int]:
     found = {}
     for path in Path(table.uri).rglob("*"):
         with suppress(FileNotFoundError):
-            if _DRAFT.fullmatch(path.name) and path.is_file() and (about := path.stat()).st_mtime <= before:
-                found[path] = about.st_size
+            if _DRAFT.fullmatch(path.name) and path.is_file() and (status := path.stat()).st_mtime <= before:
+                found[path] = status.st_size
     return found

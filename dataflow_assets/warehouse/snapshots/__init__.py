@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from dataflow_assets.lake.delta.table import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.postgres.arrow import in_batches
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.copy import copy_in

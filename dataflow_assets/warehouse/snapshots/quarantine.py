@@ -6,7 +6,7 @@ where the dumps come from, and what is done with them (see `snapshots`).
 
 from datetime import date
 
-from dataflow_assets.lake.delta.table import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps
 
 
 def quarantined_dumps(dumps: Dumps, smallest_share: float) -> dict[date, str]:

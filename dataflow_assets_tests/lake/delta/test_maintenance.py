@@ -11,15 +11,17 @@ import pytest
 
 from dataflow_assets.core.cleanup import Freed
 from dataflow_assets.lake.delta import maintenance
-from dataflow_assets.lake.delta.maintenance import delete_unused_files, merge_small_files
-from dataflow_assets.lake.delta.table import (
-    LakeConflictError,
-    LakeTable,
-    files_of,
-    rejects_table,
-    rows_table,
-    staged_rows,
+from dataflow_assets.lake.delta.commit import (
+    commit_delivery,
+    count_staged_rows,
+    merge_files,
+    stage_merged,
+    stage_rows,
 )
+from dataflow_assets.lake.delta.commit_log import CommitInfo, find_last_commit, read_all_commits
+from dataflow_assets.lake.delta.dumps import read_dumps
+from dataflow_assets.lake.delta.maintenance import delete_unused_files, merge_small_files
+from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, list_files, rejects_table, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.staging import Staging
 from dataflow_assets.landing.deliveries import Delivery
@@ -50,12 +52,18 @@ def _split(table: LakeTable, delivery: Delivery) -> None:
     """Write a file for each row of a delivery."""
     base = table.open()
     rows = table.scan().filter(pl.col("delivery") == delivery.id).collect()
-    files = files_of(base, delivery)
-    table.exchange(base, delivery.id, files, [action for row in rows.iter_slices(1) for action in table.stage(row)])
+    files = list_files(base, delivery.id)
+    staged = [action for row in rows.iter_slices(1) for action in stage_rows(table, row)]
+    merge_files(table, base, delivery.id, files, staged)
 
 
 def _rows(table: LakeTable, version: int | None = None) -> list[tuple[object, ...]]:
     return table.scan(version).sort("object", "position").collect().rows()
+
+
+def _last_version(table: LakeTable, delivery: Delivery) -> int:
+    found = find_last_commit(table, table.open(), delivery)
+    return found.version if found else 0
 
 
 def _objects(table: LakeTable) -> int:
@@ -73,13 +81,13 @@ def _age(path: Path) -> None:
 def test_small_files_of_a_delivery_become_one_with_the_same_rows(storage: Storage, table: LakeTable) -> None:
     first, second = _deliver(storage, "a", 5), _deliver(storage, "b", 3)
     _split(table, first)
-    before, intakes = _rows(table), list(table.all_intakes())
+    before, commits = _rows(table), list(read_all_commits(table))
     freed = merge_small_files(table)
     assert (freed.count, freed.size > 0) == (5, True)
     assert _rows(table) == before
-    assert [files_of(table.open(), each)["num_records"].to_list() for each in (first, second)] == [[5], [3]]
-    assert list(table.all_intakes()) == intakes
-    assert [table.last_intake(table.open(), each)[0] for each in (first, second)] == [1, 2]
+    assert [list_files(table.open(), each.id)["num_records"].to_list() for each in (first, second)] == [[5], [3]]
+    assert list(read_all_commits(table)) == commits
+    assert [_last_version(table, each) for each in (first, second)] == [1, 2]
     version = table.open().version()
     assert merge_small_files(table).count == 0
     assert table.open().version() == version, "nothing to do is no commit"
@@ -93,7 +101,7 @@ def test_a_merged_file_has_no_more_rows_than_one_is_written_with(
     delivery = _deliver(local_storage, "a", 7)
     _split(table, delivery)
     merge_small_files(table)
-    assert sorted(files_of(table.open())["num_records"]) == [1, 3, 3]
+    assert sorted(list_files(table.open())["num_records"]) == [1, 3, 3]
     assert merge_small_files(table).count == 0
 
 
@@ -111,10 +119,10 @@ def test_what_is_replaced_while_it_is_merged_stays_replaced(local_storage: Stora
     table = rows_table(local_storage, STREAMS)
     _split(table, _deliver(local_storage, "a", 5))
     [(delivery, files)] = maintenance._small_files(base := table.open())
-    merged = table.stage_merged(files)
+    merged = stage_merged(table, files)
     _deliver(local_storage, "a", 2)
     with pytest.raises(LakeConflictError):
-        table.exchange(base, delivery, files, [merged])
+        merge_files(table, base, delivery, files, [merged])
     assert len(_rows(table)) == 2
     assert not maintenance._merge(table, delivery, files), "these files are gone"
 
@@ -125,11 +133,11 @@ def test_what_is_merged_while_it_is_replaced_is_replaced(local_storage: Storage)
     _split(table, first)
     late = table.open()
     assert merge_small_files(table).count == 5
-    staged = list(table.stage(table.scan().head(2).collect()))
+    staged = list(stage_rows(table, table.scan().head(2).collect()))
     with pytest.raises(LakeConflictError):
-        table.commit(late, first, staged, {})
+        commit_delivery(table, late, staged, CommitInfo(delivery=first))
     assert len(_rows(table)) == 8
-    table.commit(late, other, [], {})
+    commit_delivery(table, late, [], CommitInfo(delivery=other))
     assert len(_rows(table)) == 5, "another object does not mind"
 
 
@@ -155,11 +163,11 @@ def test_files_without_rows_keep_their_meaning(local_storage: Storage) -> None:
     key = land(local_storage, USERS, "a.csv", "email,first_name,last_name\n").object
     ingest(local_storage, USERS, key, "UTC", first_day=FIRST_DAY, release=True)
     table = rows_table(local_storage, USERS)
-    told = table.dumps(table.open().version())
-    assert told.released == {date(2021, 12, 1)}
+    dumps = read_dumps(table, table.open().version())
+    assert dumps.released == {date(2021, 12, 1)}
     assert merge_small_files(table).count == 0
     delete_unused_files(table, NOW)
-    assert table.dumps(table.open().version()) == told
+    assert read_dumps(table, table.open().version()) == dumps
 
 
 # deleting
@@ -170,20 +178,20 @@ def test_replaced_files_go_after_their_time_and_a_reader_within_it_reads_on(stor
     version, before = table.open().version(), _rows(table)
     reader = table.scan()
     _deliver(storage, "a", 2)
-    rejects, told = rejects_table(storage), list(table.all_intakes())
+    rejects, commits = rejects_table(storage), list(read_all_commits(table))
     assert [delete_unused_files(each, DAY).count for each in (table, rejects)] == [0, 0]
     assert reader.sort("object", "position").collect().rows() == _rows(table, version) == before
     assert [delete_unused_files(each, NOW).count for each in (table, rejects)] == [1, 1]
     assert [delete_unused_files(each, NOW).count for each in (table, rejects)] == [0, 0]
     assert (len(_rows(table)), _objects(table), rejects.scan().collect().height) == (2, 1, 1)
-    assert list(table.all_intakes()) == told
+    assert list(read_all_commits(table)) == commits
     assert table.open().version() == 2, "nobody needs a commit that says so"
 
 
 def test_what_a_killed_writer_left_goes_after_its_time(local_storage: Storage) -> None:
     table = rows_table(local_storage, STREAMS)
     delivery = _deliver(local_storage, "a", 3)
-    staged = list(table.stage(table.scan().collect()))
+    staged = list(stage_rows(table, table.scan().collect()))
     folder = Path(table.uri)
     left = [folder / action.path for action in staged]
     left += [folder / "x.parquet#1", folder / "_delta_log" / "_commit_0f.json.tmp"]
@@ -195,5 +203,5 @@ def test_what_a_killed_writer_left_goes_after_its_time(local_storage: Storage) -
     freed = delete_unused_files(table, DAY)
     assert (freed.count, freed.size) == (3, 8 + sum(path.size for path in staged))
     assert not any(path.exists() for path in left)
-    assert staged_rows(staged) == len(_rows(table)) == 3
-    assert table.last_intake(table.open(), delivery)[0] == 1
+    assert count_staged_rows(staged) == len(_rows(table)) == 3
+    assert _last_version(table, delivery) == 1

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 
+from dataflow_assets.lake.delta.commit import discard_staged
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage, open_storage
@@ -70,7 +71,7 @@ def test_a_scan_reads_the_version_it_was_made_of(storage: Storage) -> None:
     assert frame.collect()["email"].to_list() == ["a@x"]
 
 
-def _told(table: LakeTable, version: int) -> dict[str, object]:
+def _metadata(table: LakeTable, version: int) -> dict[str, object]:
     """What the log says of a commit, for any reader of Delta Lake."""
     entry = bytes(obstore.get(table.storage.store, f"lake/{table.name}/_delta_log/{version:020}.json").bytes())
     (about,) = (action["commitInfo"] for action in map(json.loads, entry.splitlines()) if "commitInfo" in action)
@@ -90,7 +91,7 @@ def test_a_commit_says_what_it_holds(storage: Storage) -> None:
         "rejected": "1",
     }
     for table in (rows_table(storage, USERS), rejects_table(storage)):
-        assert about.items() <= _told(table, 1).items()
+        assert about.items() <= _metadata(table, 1).items()
 
 
 def test_other_readers_of_delta_lake_see_the_same_rows(local_storage: Storage) -> None:
@@ -133,7 +134,7 @@ def test_a_checkpoint_forgets_nothing(storage: Storage) -> None:
 
 def test_nothing_to_discard_is_no_work(local_storage: Storage) -> None:
     table = rows_table(local_storage, USERS)
-    table.discard([])
+    discard_staged(table, [])
     assert not (Path(local_storage.uri) / "lake").exists()
 
 

@@ -12,6 +12,8 @@ import pytest
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.lake import staging
+from dataflow_assets.lake.delta.commit import commit_delivery
+from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.readers import Batch, Content, read_file
 from dataflow_assets.landing.storage import open_storage
@@ -231,19 +233,9 @@ def test_rows_that_vanish_from_the_lake_fail_the_sum(platform: Platform) -> None
     made = platform.land("movies", "2021-12-01", movies_csv("A"))
     assert platform.run("lake/movies", "2021-12-01").success
     table = rows_table(open_storage(platform.settings), find_source("movies"))
-    _, told = table.last_intake(table.open(), made)
-    names = (
-        "delivered",
-        "accepted",
-        "rejected",
-        "reading",
-        "digest",
-        "refusal",
-        "event_ends",
-        "undeclared_columns",
-        "missing_columns",
-    )
-    table.commit(table.open(), made, [], {name: told[name] for name in (*names, "repaired")})
+    last = find_last_commit(table, table.open(), made)
+    assert last
+    commit_delivery(table, table.open(), [], last.info)
     result = platform.run("lake/movies", "2021-12-01")
     assert "holds 1 rows, but the lake has 0 of them and 0 rejects" in reasons(result)
     assert not evaluated(platform, LAKE_SUMS.name, "lake/movies")["2021-12-01"].passed

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from dataflow_assets.lake.delta.table import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
 
 FIRST = date(2021, 12, 1)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflow_assets.lake.delta.table import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, current, dumps, history, load_snapshot

@@ -1,0 +1,168 @@
+"""What the commits of a table say of themselves.
+
+Here: the facts that the commit of a delivery carries, written as texts and read back, and finding the commits of an
+object in the log. Not here: committing (see `commit`).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+import obstore
+from deltalake import DeltaTable
+
+from dataflow_assets.core.iteration import batched
+from dataflow_assets.lake.delta.table import LakeTable, log_entry
+from dataflow_assets.landing.deliveries import Delivery, parse_object_key
+
+_READERS = 8  # of the log at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitInfo:
+    """What the commit of a delivery says.
+
+    `delivered`, `accepted` and `rejected` count rows. `reading` tells the declarations apart by which a file is read,
+    `digest` its bytes; `released` is the digest of the bytes that somebody released from quarantine, or "".
+    `event_ends` are the first and the last instant of events of each UTC date, in microseconds since 1970. Where
+    `quarantine_reason` is given, this version of the object is not loaded, and its counts, columns, repairs and refusal
+    are those of the version in force.
+    """
+
+    delivery: Delivery
+    delivered: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    reading: str = ""
+    digest: str = ""
+    released: str = ""
+    refusal: str | None = None
+    event_ends: tuple[int, ...] = ()
+    undeclared_columns: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    repaired: Mapping[str, int] = field(default_factory=dict)
+    quarantine_reason: str | None = None
+
+    def to_metadata(self) -> dict[str, str]:
+        """The facts as texts, as a commit carries them."""
+        delivery = self.delivery
+        reason = {"quarantine_reason": self.quarantine_reason} if self.quarantine_reason else {}
+        return {
+            "object": delivery.object,
+            "etag": delivery.etag,
+            "size": str(delivery.size),
+            "last_modified": delivery.last_modified.isoformat(),
+            "object_version": delivery.version or "",
+            "delivered": str(self.delivered),
+            "accepted": str(self.accepted),
+            "rejected": str(self.rejected),
+            "reading": self.reading,
+            "digest": self.digest,
+            "released": self.released,
+            "refusal": self.refusal or "",
+            "event_ends": json.dumps(self.event_ends),
+            "undeclared_columns": json.dumps(self.undeclared_columns),
+            "missing_columns": json.dumps(self.missing_columns),
+            "repaired": json.dumps(self.repaired, sort_keys=True),
+            **reason,
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self:
+        """The facts that a commit of a delivery carries."""
+        return cls(
+            delivery=_delivery(metadata),
+            delivered=int(metadata["delivered"]),
+            accepted=int(metadata["accepted"]),
+            rejected=int(metadata["rejected"]),
+            reading=metadata["reading"],
+            digest=metadata["digest"],
+            released=metadata["released"],
+            refusal=metadata["refusal"] or None,
+            event_ends=tuple(json.loads(metadata["event_ends"])),
+            undeclared_columns=tuple(json.loads(metadata["undeclared_columns"])),
+            missing_columns=tuple(json.loads(metadata["missing_columns"])),
+            repaired=json.loads(metadata["repaired"]),
+            quarantine_reason=metadata.get("quarantine_reason"),
+        )
+
+
+def _delivery(metadata: Mapping[str, Any]) -> Delivery:
+    """The version of an object that a commit is about; it may be gone from landing."""
+    key = metadata["object"]
+    place = parse_object_key(key)
+    assert place, f"{key} was landed once"
+    return Delivery(
+        source=place[0],
+        day=place[1],
+        object=key,
+        etag=metadata["etag"],
+        version=metadata["object_version"] or None,
+        size=int(metadata["size"]),
+        last_modified=datetime.fromisoformat(metadata["last_modified"]),
+    )
+
+
+@dataclass(frozen=True)
+class DeliveryCommit:
+    """A commit of a delivery: the version of the table that it became, and what it says."""
+
+    version: int
+    info: CommitInfo
+
+
+def delivery_slice(delivery: int) -> str:
+    """The name of the slice that a delivery's object, given by its small key, has in a table."""
+    return f"delivery-{delivery}"
+
+
+def find_last_commit(table: LakeTable, base: DeltaTable, delivery: Delivery) -> DeliveryCommit | None:
+    """The last commit of an object in `base`."""
+    found = find_slice_commit(table, base, delivery_slice(delivery.id), {"object": delivery.object})
+    return found and DeliveryCommit(found[0], CommitInfo.from_metadata(found[1]))
+
+
+def read_commits(table: LakeTable, base: DeltaTable, delivery: Delivery) -> Iterator[DeliveryCommit]:
+    """The commits of an object in `base`, newest first."""
+    while found := find_last_commit(table, base, delivery):
+        yield found
+        base = table.open_version(found.version - 1)
+
+
+def read_all_commits(table: LakeTable) -> Iterator[DeliveryCommit]:
+    """The commits of every object, oldest first."""
+    versions = range(1, table.open().version() + 1)  # no entry is ever cleaned up: see `LakeTable._create`
+    with ThreadPoolExecutor(_READERS, "log") as pool:
+        for some in batched(versions, 100 * _READERS):
+            read = zip(some, pool.map(lambda version: read_metadata(table, version), some), strict=True)
+            for version, metadata in read:
+                if "object" in metadata:
+                    yield DeliveryCommit(version, CommitInfo.from_metadata(metadata))
+
+
+def find_slice_commit(
+    table: LakeTable, base: DeltaTable, slice_name: str, names: Mapping[str, str]
+) -> tuple[int, Mapping[str, Any]] | None:
+    """The last commit of a slice in `base`: the version that it became, and its metadata.
+
+    Args:
+        table: the table.
+        base: the table at some version.
+        slice_name: names the slice.
+        names: what the metadata of the slice's commits hold, and those of no other commit.
+    """
+    earliest = base.transaction_version(slice_name)
+    if earliest is None:
+        return None
+    commits = ((version, read_metadata(table, version)) for version in range(earliest, base.version() + 1))
+    return next((found for found in commits if names.items() <= found[1].items()), None)
+
+
+def read_metadata(table: LakeTable, version: int) -> dict[str, Any]:
+    """What the commit of a version says of itself."""
+    entry = obstore.get(table.storage.store, table.object_key(log_entry(version))).bytes()
+    actions = [json.loads(line) for line in bytes(entry).splitlines()]
+    return dict(*(action["commitInfo"] for action in actions if "commitInfo" in action))
