@@ -19,6 +19,8 @@ from dataflow_assets.errors import SettingsError
 _ZONES_OF_PYTHON_ALONE = re.compile(r"(posix|right)/.*|Factory|localtime|posixrules")  # PostgreSQL has no such name
 
 _SHORTEST_SECRET = 4  # characters; a shorter one stands in other words
+_SHORTEST_TOKEN = 8  # characters of a part of an alert URL that is a secret, and not a word such as `text`
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _known_time_zone(name: str) -> str:
@@ -47,21 +49,43 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _secret_http_url(value: SecretStr) -> SecretStr:
-    _http_url(value.get_secret_value())
+def split_alert_urls(value: str) -> list[str]:
+    """The URLs in DATAFLOW_ALERT_URLS; a blank, comma or semicolon separates two where another scheme follows."""
+    return [url for url in re.split(r"[\s,;]+(?=[A-Za-z0-9]+://)", value.strip(" \t\r\n,;")) if url]
+
+
+def _alert_urls(value: SecretStr) -> SecretStr:
+    from apprise.logger import logger  # noqa: PLC0415, a quarter of a second for those who use it
+
+    logger.disabled = True  # it would log the URL that it cannot use
+    try:
+        for number, url in enumerate(split_alert_urls(value.get_secret_value()), 1):
+            _check_alert_url(number, url)
+    finally:
+        logger.disabled = False
     return value
 
 
-def _smtp_url(value: SecretStr) -> SecretStr:
+def _check_alert_url(number: int, url: str) -> None:
+    from apprise import Apprise  # noqa: PLC0415, see above
+    from apprise.plugins.email import NotifyEmail  # noqa: PLC0415, see above
+
+    service = Apprise.instantiate(url, suppress_exceptions=True)
+    if service is None:
+        raise ValueError(f"URL {number} is none that apprise knows; see https://appriseit.com/services/")
+    if not isinstance(service, NotifyEmail):
+        return
+    if not service.targets:
+        raise ValueError(f"URL {number} names nobody who gets the mail; write ?to=oncall@example.com")
+    if service.password and service.secure_mode == "insecure" and service.smtp_host not in _LOOPBACK:
+        raise ValueError(f"URL {number} sends a password without TLS; write mailtos:// instead of mailto://")
+
+
+def _sentry_dsn(value: SecretStr) -> SecretStr:
     parts = _parts(value.get_secret_value())
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError("must look like smtp://user:password@host:587 or smtps://user:password@host:465")
-    return value
-
-
-def _mail_addresses(value: str) -> str:
-    if not all(re.fullmatch(r"[^@\s,]+@[^@\s,]+", address.strip()) for address in value.split(",")):
-        raise ValueError("must be addresses such as oncall@example.com, separated by commas")
+    is_web_address = parts.scheme in ("http", "https") and parts.username and parts.hostname
+    if not is_web_address or not re.fullmatch(r"(/.+)?/\d+", parts.path):
+        raise ValueError("must look like https://key@host/project, where the project is a number")
     return value
 
 
@@ -131,15 +155,11 @@ class Settings(BaseSettings):
     cors_origins: str | None = Field(
         None, validation_alias="CORS_ORIGINS", description="origins that browsers may call the HTTP API from"
     )
-    sentry_dsn: SecretStr | None = Field(None, validation_alias="SENTRY_DSN", description="where failures are reported")
-    alert_webhook: Annotated[SecretStr, AfterValidator(_secret_http_url)] | None = Field(
-        None, validation_alias="DATAFLOW_ALERT_WEBHOOK", description="URL that takes alerts as Slack's JSON"
+    sentry_dsn: Annotated[SecretStr, AfterValidator(_sentry_dsn)] | None = Field(
+        None, validation_alias="SENTRY_DSN", description="project of Sentry that gets alerts"
     )
-    alert_email: Annotated[str, AfterValidator(_mail_addresses)] | None = Field(
-        None, validation_alias="DATAFLOW_ALERT_EMAIL", description="who gets alerts by e-mail, separated by commas"
-    )
-    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
-        None, validation_alias="SMTP_URL", description="mail server that sends alerts"
+    alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
+        None, validation_alias="DATAFLOW_ALERT_URLS", description="where alerts go, as URLs of apprise"
     )
     ui_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:3000", validation_alias="DATAFLOW_UI_URL", description="where alerts link to the Dagster UI"
@@ -182,12 +202,6 @@ class Settings(BaseSettings):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together")
         return self
 
-    @model_validator(mode="after")
-    def _mail_needs_a_server(self) -> Self:
-        if self.alert_email and not self.smtp_url:
-            raise ValueError("DATAFLOW_ALERT_EMAIL needs SMTP_URL, the mail server, to be set too")
-        return self
-
     @property
     def region(self) -> str:
         """The AWS region in force."""
@@ -212,19 +226,42 @@ class Settings(BaseSettings):
         """The text without any secret of these settings, as it is or as a part of a URL says it."""
         for _, value in self:
             if isinstance(value, SecretStr):
-                for secret in _secrets(value.get_secret_value()):
-                    text = text.replace(secret, "********")
+                text = mask_secrets(text, value.get_secret_value())
         return text
 
 
+def mask_secrets(text: str, value: str) -> str:
+    """The text without a secret value, or, where the value is URLs, without what nobody may read of them."""
+    for secret in _secrets(value):
+        text = text.replace(secret, "********")
+    return text
+
+
 def _secrets(value: str) -> list[str]:
-    """What nobody may read of a secret, the longest first: of a URL its password, or else what a web service knows."""
-    parts = _parts(value)
-    hidden = parts.password or ""
-    if not hidden and parts.scheme in ("http", "https"):  # a DSN's key, a webhook's path
-        hidden = parts.username or f"{parts.path}?{parts.query}".rstrip("?")
-    known = {value, hidden, unquote(hidden)}
+    """What nobody may read of a secret, which may be URLs, the longest first."""
+    urls = split_alert_urls(value)
+    known = {value, *urls}.union(*(_url_secrets(_parts(url)) for url in urls))
     return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _url_secrets(parts: SplitResult) -> set[str]:
+    """Of a URL its password, or else what a web service knows: a DSN's key, a webhook's path, a chat's tokens."""
+    if parts.password:
+        hidden = {parts.password}
+    elif parts.scheme in ("http", "https"):
+        hidden = {parts.username or f"{parts.path}?{parts.query}".rstrip("?")}
+    else:
+        hidden = {parts.username or ""}
+    if parts.scheme not in ("http", "https", "postgresql", "postgres", "redis", "rediss"):  # one of apprise's
+        hidden |= {
+            text for text in re.split(r"[/?&=]", f"{parts.netloc}/{parts.path}?{parts.query}") if _is_token(text)
+        }
+    return hidden | {unquote(text) for text in hidden}
+
+
+def _is_token(text: str) -> bool:
+    """Whether a part of an alert URL is a secret rather than a word, a host or a number."""
+    return len(text) >= _SHORTEST_TOKEN and not re.fullmatch(r"[a-z]+|[\d.:]+|[\w-]+(\.[\w-]+)+(:\d+)?", text)
 
 
 def variable_names() -> set[str]:

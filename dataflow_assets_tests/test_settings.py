@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.settings import load_settings, variable_names
+from dataflow_assets.settings import load_settings, split_alert_urls, variable_names
 
 DEFAULTS = {
     "database_url": None,
@@ -101,10 +101,64 @@ def test_a_wrong_secret_is_not_shown(clean_environment: pytest.MonkeyPatch, valu
     )
 
 
+@pytest.mark.parametrize("value", ["hunter2", "https://sentry.example/hunter2", "https://hunter2@sentry.example/team"])
+def test_a_wrong_dsn_is_not_shown(clean_environment: pytest.MonkeyPatch, value: str) -> None:
+    clean_environment.setenv("SENTRY_DSN", value)
+    assert _refusal() == (
+        "SENTRY_DSN=******** is not usable: must look like https://key@host/project, where the project is a number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("urls", "why"),
+    [
+        ("hunter2", "URL 1 is none that apprise knows"),
+        ("json://a.example nonsense://hunter2", "URL 2 is none that apprise knows"),
+        ("json://a.example,slack://hunter2", "URL 2 is none that apprise knows"),
+        ("mailto://user:hunter2@mail.example", "URL 1 sends a password without TLS; write mailtos://"),
+        ("mailtos://user:hunter2@mail.example?mode=insecure", "URL 1 sends a password without TLS; write mailtos://"),
+        ("mailto://user:hunter2@mail.example?to=nobody", "URL 1 names nobody who gets the mail"),
+    ],
+)
+def test_a_wrong_alert_url_is_counted_and_not_shown(
+    clean_environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, urls: str, why: str
+) -> None:
+    clean_environment.setenv("DATAFLOW_ALERT_URLS", urls)
+    refusal = _refusal()
+    assert refusal.startswith(f"DATAFLOW_ALERT_URLS=******** is not usable: {why}")
+    assert "hunter2" not in refusal + caplog.text
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "mailto://user:hunter2@localhost",  # a password stays on this machine
+        "mailto://user:hunter2@mail.example?smtp=127.0.0.1",
+        "mailto://mail.example?from=a@mail.example&to=b@mail.example",  # no password
+        "mailtos://user:hunter2@mail.example",
+        "mailto://user:hunter2@gmail.com",  # which apprise reaches by TLS in any case
+    ],
+)
+def test_mail_without_an_open_password_is_usable(clean_environment: pytest.MonkeyPatch, urls: str) -> None:
+    clean_environment.setenv("DATAFLOW_ALERT_URLS", urls)
+    assert load_settings().alert_urls
+
+
+def test_commas_inside_an_alert_url_do_not_split_it() -> None:
+    urls = "mailtos://u:p@mail.example?to=a@mail.example,b@mail.example,json://a.example\n jsons://b.example;"
+    assert split_alert_urls(urls) == [
+        "mailtos://u:p@mail.example?to=a@mail.example,b@mail.example",
+        "json://a.example",
+        "jsons://b.example",
+    ]
+
+
 def test_secrets_are_not_printed(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("DATABASE_URL", "postgresql://user:hunter2@host/db")
     clean_environment.setenv("AWS_ACCESS_KEY_ID", "key")
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "REDIS_URL", "SECRET_KEY", "SENTRY_DSN"):
+    clean_environment.setenv("SENTRY_DSN", "https://hunter2@sentry.example/1")
+    clean_environment.setenv("DATAFLOW_ALERT_URLS", "mailtos://user:hunter2@mail.example")
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "REDIS_URL", "SECRET_KEY"):
         clean_environment.setenv(name, "hunter2")
     assert "hunter2" not in repr(load_settings())
 

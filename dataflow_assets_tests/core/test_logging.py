@@ -16,14 +16,15 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG",
     "AWS_SESSION_TOKEN": "session-token-1",
     "SENTRY_DSN": "https://0123456789abcdef@sentry.example/42",
-    "SMTP_URL": "smtp://mailer:letter-box@mail.example:587",
-    "DATAFLOW_ALERT_WEBHOOK": "https://hooks.example/services/T000/B000/secret",
+    "DATAFLOW_ALERT_URLS": "mailtos://mailer:letter-box@mail.example:587?to=oncall@mail.example, "
+    "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general "
+    "jsons://hooks.example/services/B000/q1w2e3r4t5?token=z9y8x7w6",
     "REDIS_URL": "redis://:red-is-it@redis.example:6379/0",
     "SECRET_KEY": "signs-tokens",
 }
 HIDDEN = (
     *("p%40ss-word", "p@ss-word", "wJalrXUtnFEMI/K7MDENG", "session-token-1", "0123456789abcdef", "letter-box"),
-    *("/services/T000/B000/secret", "red-is-it", "signs-tokens"),
+    *("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7FQ", "q1w2e3r4t5", "z9y8x7w6", "red-is-it", "signs-tokens"),
 )
 
 
@@ -53,7 +54,7 @@ def test_no_secret_is_said() -> None:
 
 
 def test_what_is_no_secret_is_said_as_it_is() -> None:
-    sentence = "loader cannot reach db.example/warehouse"
+    sentence = "loader cannot reach db.example/warehouse, and mailer not mail.example:587 or hooks.example/services"
     assert json.loads(said(sentence))["event"] == sentence
 
 
@@ -67,7 +68,7 @@ def test_no_logger_writes_a_secret(log: io.StringIO) -> None:
     logger = logging.getLogger("somebody.else")
     logger.warning("connecting to %s as %s", SECRETS["DATABASE_URL"], "loader")
     try:
-        raise OSError(f"Max retries exceeded with url: {HIDDEN[6]}")
+        raise OSError("Max retries exceeded with url: q1w2e3r4t5")
     except OSError:
         logger.exception("the webhook")
     written = log.getvalue()

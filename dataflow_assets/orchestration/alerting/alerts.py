@@ -1,7 +1,7 @@
 """What somebody must be told: a run that failed, and a check that did not pass.
 
 Here: from Dagster's event log to alerts, as sentences. Not here: how they are sent (see `channels`), and when
-(see `alert_sensors`).
+(see `sensor`).
 """
 
 from collections.abc import Iterable

@@ -13,7 +13,7 @@ from functools import partial
 import dagster as dg
 
 from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run
-from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, configured
+from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, build_channels
 from dataflow_assets.orchestration.event_cursor import EventCursor, read_cursors, write_cursors
 from dataflow_assets.settings import Settings
 
@@ -26,7 +26,7 @@ _Records = list[dg.EventLogRecord]
 
 def build_alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """A sensor for each channel that the settings name."""
-    return [_alert_sensor(settings.ui_url, channel) for channel in configured(settings)]
+    return [_alert_sensor(settings.ui_url, channel) for channel in build_channels(settings)]
 
 
 def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
@@ -38,7 +38,7 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
-            reason = f"Alerts go to the {channel.name} from now on."
+            reason = f"Alerts go by {channel.name} from now on."
             return dg.SensorResult(skip_reason=reason, cursor=write_cursors(_ends(context.instance)))
         places, sent = read_cursors(context.cursor), 0
         for kind, (read, alert_of) in _kinds(context.instance, ui).items():
