@@ -21,7 +21,8 @@ from benchmarks import common
 from dataflow_assets.lake.ingest import Intake
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.ledger.deliveries import _row
+from dataflow_assets.ledger.deliveries import build_row
+from dataflow_assets.postgres.statements import as_json
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration import builders
 
@@ -70,13 +71,13 @@ def _build(home: Path, objects: int, days: int) -> None:
 def _know(url: str) -> None:
     """Record everything that has landed as accepted."""
     landed = Landing(open_storage(load_settings())).deliveries()
-    rows = [_row(Intake(delivery=found, version=1, delivered=0, accepted=0, rejected=0)) for found in landed]
+    rows = [build_row(Intake(delivery=found, version=1, delivered=0, accepted=0, rejected=0)) for found in landed]
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         names = ", ".join(rows[0])
         cursor.execute(
             f"INSERT INTO ledger.deliveries ({names}) "
             f"SELECT {names} FROM json_populate_recordset(NULL::ledger.deliveries, %s)",
-            (json.dumps(rows),),
+            (as_json(rows),),
         )
     connection.close()
 

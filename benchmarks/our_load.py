@@ -15,11 +15,12 @@ from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.ledger.event_days import read_day_versions
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.events import DayLoad, day_versions, load_day
+from dataflow_assets.warehouse.events import DayLoad, load_day
 
 
 def main() -> None:
@@ -76,7 +77,7 @@ def _load(url: str, storage: Storage, source: Events, version: int, days: set[da
     """Load the days that the warehouse has from an older version, which is what its sensor asks for."""
     lake = rows_table(storage, source).scan(version)
     with connect(url) as connection:
-        made = day_versions(connection, source)
+        made = read_day_versions(connection, source)
         older = sorted(day for day in days if made.get(day, -1) < version)
         return [load_day(connection, source, lake, version, day, timezone) for day in older]
 

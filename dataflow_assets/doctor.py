@@ -20,7 +20,8 @@ from dataflow_assets.core.formatting import few
 from dataflow_assets.errors import DataFlowError, SettingsError, WarehouseMismatchError
 from dataflow_assets.landing.listing import PREFIX
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.ledger.deliveries import deliveries_by_state, require_timezone
+from dataflow_assets.ledger.delivery_reports import count_deliveries_by_state
+from dataflow_assets.ledger.identity import read_timezone, require_timezone
 from dataflow_assets.postgres.connection import connect, shown
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.postgres.migrate import require_current
@@ -155,7 +156,7 @@ def timezone(settings: Settings) -> Finding:
     """Whether the warehouse was made in the time zone of the settings; a new one is not told of any."""
     url = database_url(settings)
     with connect(url) as connection:
-        is_new = not execute(connection, "SELECT 1 FROM ledger.identity")
+        is_new = read_timezone(connection) is None
     if not is_new:
         require_timezone(url, settings.timezone)
     said = "The warehouse is new." if is_new else f"The days were cut in {settings.timezone}."
@@ -178,7 +179,7 @@ def columns(settings: Settings) -> Finding:
 
 def deliveries(settings: Settings) -> Finding:
     """Whether a delivery was not accepted."""
-    counted = deliveries_by_state(database_url(settings))
+    counted = count_deliveries_by_state(database_url(settings))
     said = ", ".join(f"{count:,} {state}" for state, count in counted.items()) or "None yet"
     if set(counted) <= {"accepted"}:
         return Finding("deliveries", "ok", f"{said}.")

@@ -35,7 +35,7 @@ class FormatError(DataFlowError):
 class QuarantinedError(DataFlowError):
     """A delivery is quarantined until someone releases it; nothing of it is loaded."""
 
-    code = "quarantined_dumps"
+    code = "find_quarantined_dumps"
 
 
 class SchemaMismatchError(DataFlowError):

@@ -24,7 +24,7 @@ from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_tabl
 from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.ledger.deliveries import record_delivery, recorded_versions
+from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import Events, Snapshot, Source, find_source
@@ -155,7 +155,7 @@ def take_and_load(report: Report, settings: Settings, name: str, key: str) -> In
     url, storage = open_warehouse(settings), open_storage(settings)
     delivery = Landing(storage).current(key)
     assert delivery
-    told = recorded_versions(url, source).get(delivery.id, 0)
+    told = read_recorded_versions(url, source).get(delivery.id, 0)
     intake = ingest(storage, source, key, settings.timezone, told, first_day=settings.first_day)
     assert intake
     report(f"warehouse {name}")

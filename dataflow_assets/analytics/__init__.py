@@ -10,15 +10,22 @@ from functools import cache
 
 from dataflow_assets.analytics.base import Answer, compute_partition
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.sources.names import find_collisions
 
 __all__ = ["Answer", "all_answers", "compute_partition", "find_answer"]
 
 
 @cache
 def all_answers() -> tuple[Answer, ...]:
-    """Every declared answer, by name."""
+    """Every declared answer, by name.
+
+    Raises:
+        ValueError: two of them would give something the same name.
+    """
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    answers = (module.ANSWER for module in modules if hasattr(module, "ANSWER"))
+    answers = [module.ANSWER for module in modules if hasattr(module, "ANSWER")]
+    for problem in find_collisions("answers", answers):
+        raise ValueError(problem)
     return tuple(sorted(answers, key=lambda answer: answer.name))
 
 

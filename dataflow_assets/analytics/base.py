@@ -14,6 +14,7 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.sources.column_types import refused
+from dataflow_assets.sources.names import find_answer_problem, find_column_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +41,21 @@ class Answer:
     reads_overlapping: bool = False
 
     def __post_init__(self) -> None:
+        if reason := find_answer_problem(self.name):
+            raise ValueError(f"an answer cannot be named {self.name!r}: {reason}")
         name, column = next(iter(self.schema.columns().items()))
         if name != self.grain or not isinstance(column, dy.Date):
             raise ValueError(f"answer {self.name}: the first column must be a Date named {self.grain!r}")
         if self.trailing_days < 0 or (self.grain == "month" and self.trailing_days):
             raise ValueError(f"answer {self.name}: only days have trailing days, and not less than none")
-        for problem in refused(self.schema.columns()):
+        columns = self.schema.columns()
+        for problem in (*find_column_problems(columns), *refused(columns)):
             raise ValueError(f"answer {self.name}: {problem}")
+
+    @property
+    def given_names(self) -> frozenset[str]:
+        """The names of its table, and of the index of that."""
+        return frozenset([self.name, f"{self.name}_by_{self.grain}"])
 
     def window(self, partition_day: date, timezone: str) -> Window:
         """The window that the partition of this day (of a month: its first day) speaks of."""

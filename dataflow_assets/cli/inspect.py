@@ -6,7 +6,7 @@ Here: arguments and how the findings are printed. Not here: work.
 import csv
 import math
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -144,8 +144,9 @@ def deliveries(
 ) -> None:
     """Print what became of every version of every landed object."""
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.ledger.deliveries import read_deliveries, rebuild_deliveries
-    from dataflow_assets.ledger.discovery import read_arrivals
+    from dataflow_assets.ledger.deliveries import rebuild_deliveries
+    from dataflow_assets.ledger.delivery_reports import read_deliveries
+    from dataflow_assets.ledger.discovery import read_new
     from dataflow_assets.sources import all_sources, find_source
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
@@ -157,7 +158,7 @@ def deliveries(
         say(f"The record was made again: {versions:,} versions of landed objects.")
     rows = read_deliveries(url, name, delivered)
     if state in (None, State.LANDED, State.STRAY):  # of which only landing knows
-        rows += read_arrivals(url, storage, _expected(settings), name, delivered)
+        rows += read_new(url, storage, _expected(settings), name, delivered)
     rows = sorted(
         (row for row in rows if state in (None, row["state"])),
         key=lambda row: (row["source"] or "", row["day"] or "", row["object"], row.get("lake_version", math.inf)),
@@ -223,15 +224,15 @@ def explain(
     from dataflow_assets.lake.delta.table import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import Snapshot, find_source
-    from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
+    from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 
     wanted = find_source(source)
     texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
     table = rows_table(storage, wanted)
     version = table.open().version()
-    quarantined = (
-        quarantined_dumps(read_dumps(table, version), wanted.smallest_share) if isinstance(wanted, Snapshot) else {}
-    )
+    quarantined: dict[date, str] = {}
+    if isinstance(wanted, Snapshot):
+        quarantined = find_quarantined_dumps(read_dumps(table, version), wanted.smallest_share)
     found = explaining.explain(table.scan(version), wanted, texts, quarantined.keys())
     rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:

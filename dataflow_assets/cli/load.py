@@ -139,7 +139,7 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     from dataflow_assets.lake.ingest import read_otherwise
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.ledger.deliveries import not_accepted_whole
+    from dataflow_assets.ledger.delivery_reports import find_incomplete_deliveries
     from dataflow_assets.sources import all_sources, find_source
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
@@ -149,7 +149,9 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     wanted = [
         found
         for each in sources
-        for found in read_otherwise(storage, each, not_accepted_whole(url, each), settings.timezone, settings.first_day)
+        for found in read_otherwise(
+            storage, each, find_incomplete_deliveries(url, each), settings.timezone, settings.first_day
+        )
     ]
     now = {delivery.object: Landing(storage).current(delivery.object) for delivery in wanted}
     for key in (key for key, delivery in now.items() if delivery is None):
@@ -198,11 +200,11 @@ def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release:
 
 
 def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
-    from dataflow_assets.ledger.deliveries import quarantined_objects, refused
+    from dataflow_assets.ledger.delivery_reports import find_quarantined_objects, find_refused_objects
 
-    if names := refused(url, deliveries):
+    if names := find_refused_objects(url, deliveries):
         raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
-    if names := quarantined_objects(url, deliveries):
+    if names := find_quarantined_objects(url, deliveries):
         raise QuarantinedError(f"{', '.join(names)} is quarantined, and nothing of it is loaded.")
 
 

@@ -72,13 +72,13 @@ def parse_object_key(key: str) -> tuple[str, date, str] | None:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is taken in: the names of the sources, and the days, as texts."""
+    """What is ingested: the names of the sources, and the days, as texts."""
 
     sources: frozenset[str]
     days: frozenset[str]
 
     def why_not(self, listed: Listed) -> str | None:
-        """Why nobody takes in an object; None where it is taken in."""
+        """Why nobody ingests an object; None where it is ingested."""
         if listed.last_modified is None:
             return "has a name that cannot be read; rename or remove it"
         place = parse_object_key(listed.key)
@@ -91,7 +91,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Stray:
-    """An object in landing that nobody takes in, and why."""
+    """An object in landing that nobody ingests, and why."""
 
     listed: Listed
     reason: str

@@ -1,7 +1,7 @@
-"""Looking through landing, a bounded piece each time.
+"""Discovery of what is in landing, a bounded piece each time.
 
-Here: which folders a look takes, and where the next one goes on. Not here: how they are listed (see `listing`), and
-what is new (see `warehouse.arrivals`).
+Here: which folders are listed this time, within a budget of objects, and where the next time goes on. Not here: how
+they are listed (see `listing`), and what is new (see `ledger.discovery`).
 """
 
 import json
@@ -16,19 +16,19 @@ from dataflow_assets.landing.listing import Listed, end_of, find_folders, walk
 from dataflow_assets.landing.storage import Storage
 
 _NEWEST_DAYS = 3  # of each source: yesterday, today, tomorrow
-_FEW_OBJECTS = 5_000  # are looked at in older folders, even if none are due
-_MANY_OBJECTS = 20_000  # are looked at, and the rest is left to the next look
-_MANY_FOLDERS = 100  # are looked at again because something waits in them
+_FEW_OBJECTS = 5_000  # are listed in older folders, even if none are due
+_MANY_OBJECTS = 20_000  # are listed, and the rest is left to the next time
+_MANY_FOLDERS = 100  # are listed again because something waits in them
 _END = chr(0x10FFFF)  # comes after every place
 
 
 @dataclass
-class Sweep:
-    """Where looks go on.
+class DiscoveryCursor:
+    """Where discovery goes on.
 
-    Each look takes the newest days of every source, and the next of the other folders, so that it has been through all
-    of these in time. `newest` and `others` are the places where it goes on in either, `at` is the time of the last
-    look in seconds since 1970, and `waiting` are folders that the next look takes, because something in them waits.
+    Each time it lists the newest days of every source, and the next of the other folders, so that it has been through
+    all of these in time. `newest` and `others` are the places where it goes on in either, `at` is when it last listed,
+    in seconds since 1970, and `waiting` are folders that it lists next, because something in them waits.
     """
 
     at: float = 0.0
@@ -38,36 +38,36 @@ class Sweep:
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """The sweep that a text holds; without one it begins."""
+        """The cursor that a text holds; without one discovery begins."""
         return cls(**json.loads(text)) if text else cls()
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))
 
-    def look(self, storage: Storage, expected: Expected, seconds: float) -> Iterator[Listed]:
-        """What this look finds, of a sweep that takes so many seconds; when it is over, the next one goes on."""
+    def list_next(self, storage: Storage, expected: Expected, seconds: float) -> Iterator[Listed]:
+        """The objects of the next folders, so that all take so many seconds; the cursor moves as they are taken."""
         folders, beside = find_folders(storage)
         yield from beside
-        newest = {*_newest(folders, expected), *self.waiting}
-        self.newest = yield from _piece(storage, folders, newest, self.newest, _END)
+        newest = {*_find_newest(folders, expected), *self.waiting}
+        self.newest = yield from _list_piece(storage, folders, newest, self.newest, _END)
         others = [folder for folder in folders if folder not in newest]
         last, self.at = self.at, time.time()
         due = self._due(others, (self.at - last) / seconds)
-        self.others = yield from _piece(storage, folders, set(others), self.others, due)
+        self.others = yield from _list_piece(storage, folders, set(others), self.others, due)
 
     def wait_for(self, deliveries: Iterable[Delivery]) -> None:
-        """Let the next look take the folders of some deliveries."""
+        """List the folders of some deliveries next time."""
         found = {"/".join(delivery.object.split("/")[:3]) + "/" for delivery in deliveries}
         self.waiting = sorted(found)[-_MANY_FOLDERS:]
 
     def _due(self, folders: Sequence[str], share: float) -> str:
-        """The place that is reached when a share of the folders has been looked at, from where the last look ended."""
+        """The place that is reached when a share of the folders has been listed, from where the last time ended."""
         rest = [folder for folder in folders if end_of(folder) > self.others]
         count = math.ceil(len(folders) * share)
         return end_of(rest[count - 1]) if 0 < count <= len(rest) else _END
 
 
-def _newest(folders: Iterable[str], expected: Expected) -> Iterator[str]:
+def _find_newest(folders: Iterable[str], expected: Expected) -> Iterator[str]:
     by_source: dict[str, list[str]] = {}
     for folder in folders:
         _, source, day, _ = folder.split("/")
@@ -77,7 +77,7 @@ def _newest(folders: Iterable[str], expected: Expected) -> Iterator[str]:
         yield from found[-_NEWEST_DAYS:]
 
 
-def _piece(
+def _list_piece(
     storage: Storage, folders: Sequence[str], wanted: set[str], place: str, due: str
 ) -> Generator[Listed, None, str]:
     """The wanted ones' objects from one place to another, or a few more, or the first many; and where to go on."""
@@ -88,6 +88,6 @@ def _piece(
             count += len(page.objects)
             if page.place and (count >= _MANY_OBJECTS or (count >= _FEW_OBJECTS and page.place >= due)):
                 return page.place
-        if count:  # else nothing was left, and this look begins anew
+        if count:  # else nothing was left, and it begins anew
             break
     return ""

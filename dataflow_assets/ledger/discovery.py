@@ -1,33 +1,44 @@
 """What of landing the record of deliveries does not know yet.
 
-Here: telling new and changed deliveries, and strays (objects that nobody takes in), from what is known. Not here: which
-folders are looked at (see `landing.sweep`), and what follows from it (see the landing sensor).
+Here: telling new and changed deliveries, and strays (objects that nobody ingests), from what is known. Not here: which
+folders are listed (see `landing.discovery`), and what follows from it (see the landing sensor).
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import chain
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
 from dataflow_assets.core.iteration import batched
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_delivery, parse_object_key, small_key
 from dataflow_assets.landing.listing import PREFIX, Listed, list_objects
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.ledger.deliveries import unknown_versions
+from dataflow_assets.ledger.deliveries import find_unknown_versions
+from dataflow_assets.ledger.tables import strays
 from dataflow_assets.postgres.connection import Connection, connect
-from dataflow_assets.postgres.sql import execute
+from dataflow_assets.postgres.statements import as_json, rows_from_json, run
 
 _PAGE = 1000
 
+_given = rows_from_json(strays.columns)
+_same = (strays.c[column.name] == _given.c[column.name] for column in strays.columns)
+_is_reported = sa.exists(sa.literal_column("1")).where(*_same)
+_insert = postgresql.insert(strays).from_select(strays.columns.keys(), sa.select(*_given.columns).where(~_is_reported))
+_REPORT = _insert.on_conflict_do_update(
+    index_elements=[strays.c.stray], set_={name: _insert.excluded[name] for name in ("etag", "size", "reason")}
+).returning(strays.c.stray)
 
-def find_arrivals(connection: Connection, objects: Iterable[Listed], expected: Expected) -> Iterator[Delivery | Stray]:
-    """The deliveries among some objects whose present version is not known, and the strays; lazily."""
-    for some in batched(objects, _PAGE):
-        keys = [_key(listed, expected) for listed in some]
-        versions = {key: (one.etag, one.size) for key, one in zip(keys, some, strict=True) if key is not None}
-        unknown = unknown_versions(connection, versions)
-        for key, listed in zip(keys, some, strict=True):
+
+def find_new(connection: Connection, objects: Iterable[Listed], expected: Expected) -> Iterator[Delivery | Stray]:
+    """The deliveries among some objects whose present version is not recorded, and the strays; lazily."""
+    for page in batched(objects, _PAGE):
+        keys = [_key(listed, expected) for listed in page]
+        versions = {key: (one.etag, one.size) for key, one in zip(keys, page, strict=True) if key is not None}
+        unknown = find_unknown_versions(connection, versions)
+        for key, listed in zip(keys, page, strict=True):
             if key is None:
                 yield from _strays(listed, expected)
             elif key in unknown and (delivery := as_delivery(listed)):
@@ -48,9 +59,9 @@ def _strays(listed: Listed, expected: Expected) -> Iterator[Stray]:
         yield Stray(listed, reason)
 
 
-def report(connection: Connection, strays: Iterable[Stray]) -> list[Stray]:
+def report_strays(connection: Connection, found: Iterable[Stray]) -> list[Stray]:
     """Those among some strays that were not reported as they are now. From now on they were."""
-    by_key = {small_key(stray.listed.key): stray for stray in strays}
+    by_key = {small_key(stray.listed.key): stray for stray in found}
     rows = [
         {
             "stray": key,
@@ -61,33 +72,26 @@ def report(connection: Connection, strays: Iterable[Stray]) -> list[Stray]:
         }
         for key, stray in by_key.items()
     ]
-    new = execute(
-        connection,
-        "INSERT INTO ledger.strays SELECT found.* FROM json_populate_recordset(NULL::ledger.strays, $1::json) "
-        "AS found NATURAL LEFT JOIN (SELECT *, true AS is_known FROM ledger.strays) AS known WHERE is_known IS NULL "
-        "ON CONFLICT (stray) DO UPDATE SET etag = EXCLUDED.etag, size = EXCLUDED.size, reason = EXCLUDED.reason "
-        "RETURNING stray",
-        json.dumps(rows),
-    )
+    new = run(connection, _REPORT, rows=as_json(rows))
     return [stray for key, stray in by_key.items() if (key,) in new]
 
 
-def read_arrivals(
+def read_new(
     url: str, storage: Storage, expected: Expected, source: str | None, day: date | None
 ) -> list[dict[str, Any]]:
     """What has landed and is not recorded, of one source or day or of all, by the names of the record's columns."""
     folder = f"{PREFIX}/{source}/" if source else f"{PREFIX}/"
     with connect(url) as connection:
-        rows = [_row(found) for found in find_arrivals(connection, list_objects(storage, folder), expected)]
+        rows = [_row(found) for found in find_new(connection, list_objects(storage, folder), expected)]
     return [row for row in rows if day is None or row["day"] == day.isoformat()]
 
 
-def days_with_arrivals(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
+def find_days_with_new(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
     """The expected days of a source on which something has landed that is not recorded."""
     folders = [f"{PREFIX}/{source}/{day}/" for day in sorted(expected.days)]
     with connect(url) as connection:
         listed = chain.from_iterable(list_objects(storage, folder) for folder in folders)
-        return {found.day for found in find_arrivals(connection, listed, expected) if isinstance(found, Delivery)}
+        return {found.day for found in find_new(connection, listed, expected) if isinstance(found, Delivery)}
 
 
 def _row(found: Delivery | Stray) -> dict[str, Any]:

@@ -8,16 +8,30 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from statistics import median
 
+import sqlalchemy as sa
+
+from dataflow_assets.ledger.deliveries import IS_PRESENT
+from dataflow_assets.ledger.tables import deliveries
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.postgres.sql import execute
+from dataflow_assets.postgres.statements import run
 from dataflow_assets.sources.base import Source
 
 TRAILING_DAYS = 28
 _FEWEST_DAYS = 7  # that have rows; fewer say nothing of what is usual
 _LEAST, _MOST = 0.5, 2.0  # times what is usual
+_COUNT = (
+    sa.select(deliveries.c.day, sa.cast(sa.func.sum(deliveries.c.accepted), sa.BigInteger()))
+    .where(
+        deliveries.c.source == sa.bindparam("source"),
+        deliveries.c.day.between(sa.bindparam("first"), sa.bindparam("last")),
+        IS_PRESENT,
+        deliveries.c.accepted > 0,
+    )
+    .group_by(deliveries.c.day)
+)
 
 
-def unusual(rows: Mapping[date, int], day: date, *, is_over: bool) -> str | None:
+def describe_unusual_volume(rows: Mapping[date, int], day: date, *, is_over: bool) -> str | None:
     """What is unusual about the rows of a day, as part of a sentence; None if nothing is.
 
     Usual is the median of those of the 28 days before that have any. A day that is not over may have few.
@@ -37,13 +51,8 @@ def unusual(rows: Mapping[date, int], day: date, *, is_over: bool) -> str | None
     return None
 
 
-def rows_by_day(url: str, source: Source, first: date, last: date) -> dict[date, int]:
+def count_rows_by_day(url: str, source: Source, first: date, last: date) -> dict[date, int]:
     """The accepted rows of a source's delivery days, from 28 days before the first to the last; of those with any."""
+    from_day = first - timedelta(days=TRAILING_DAYS)
     with connect(url) as connection:
-        found = execute(
-            connection,
-            "SELECT day, sum(accepted)::bigint FROM ledger.deliveries WHERE source = $1 "
-            "AND day BETWEEN $2::date AND $3::date AND state <> 'superseded' AND accepted > 0 GROUP BY day",
-            *(source.name, (first - timedelta(days=TRAILING_DAYS)).isoformat(), last.isoformat()),
-        )
-    return dict(found)
+        return dict(run(connection, _COUNT, source=source.name, first=from_day, last=last))

@@ -19,7 +19,7 @@ from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.ledger.deliveries import record_delivery, recorded_versions
+from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
 from dataflow_assets.orchestration.assets.per_partition import Metrics, partition_metadata, write_each
 from dataflow_assets.orchestration.checks import (
     COLUMNS,
@@ -144,7 +144,7 @@ def _take_in(
     What would lose rows is not taken in, and keeps no other object from it; the sentences that say so go to `losses`.
     """
     settings = load_settings()
-    recorded = recorded_versions(open_warehouse(settings), source)
+    recorded = read_recorded_versions(open_warehouse(settings), source)
     for delivery in wanted.deliveries:
         try:
             intake = ingest(

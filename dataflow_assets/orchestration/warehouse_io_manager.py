@@ -14,6 +14,9 @@ import polars as pl
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import LostRowsError, NotFoundError
+from dataflow_assets.ledger.answers import Versions
+from dataflow_assets.ledger.event_days import read_day_versions
+from dataflow_assets.ledger.snapshots import read_snapshot
 from dataflow_assets.orchestration.assets.per_partition import Metrics, log_written, previewed, write_each
 from dataflow_assets.orchestration.checks import (
     COMPLETE,
@@ -32,11 +35,11 @@ from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Snapshot, Source
-from dataflow_assets.warehouse.answers import Versions, load_answer
+from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.events import day_versions, load_day
+from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.scan import Table, open_table, scan_answer, scan_source
-from dataflow_assets.warehouse.snapshots import load_snapshot, made_from
+from dataflow_assets.warehouse.snapshots import load_snapshot
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def _store_events(
     context: dg.OutputContext, connections: Connections, source: Events, lake: LakeRows, timezone: str
 ) -> None:
     with connections.take() as connection:
-        before = day_versions(connection, source)
+        before = read_day_versions(connection, source)
     sums: dict[date, dict[str, int]] = {}
     lost: dict[date, str] = {}
 
@@ -170,7 +173,7 @@ def _store_snapshot(context: dg.OutputContext, connection: Connection, source: S
     """Load the whole table, and tell of each day that this brought, whether the run was asked for it or not."""
     asked = partition_days(context.asset_partition_keys)
     start = time.monotonic()
-    version, *_ = made_from(connection, source)
+    version = read_snapshot(connection, source).lake_version
     merged = load_snapshot(connection, source, lake.frame, lake.version, lake.dumps(), lake.changed_days)
     if merged.is_stale:
         context.log.warning(f"{source.name} was already made from a newer version of the lake")

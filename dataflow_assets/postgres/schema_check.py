@@ -1,7 +1,7 @@
 """Whether the tables of a source have the columns that its declaration describes.
 
 Here: looking before anything is copied, and what a missing value means to a user. Not here: changing tables (see
-`migrate`), and the description of them (see `tables`).
+`migrate`), and the description of them (see `schema`).
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def require_columns(connection: Connection, source: Source) -> None:
 
 
 @contextmanager
-def told_of_missing_values(what: str) -> Iterator[None]:
+def explain_missing_values(what: str) -> Iterator[None]:
     """Say what it means that a declared column has no value in rows of the lake.
 
     Raises:
@@ -65,17 +65,18 @@ def _comparison_of(table: sa.Table) -> str:
         f"({literal(column.name)}, {literal(column.type.compile(dialect))}, {column.nullable})"
         for column in table.columns
     )
-    held = f"to_regclass({literal(identifier(str(table.schema), table.name))})"
+    table_id = f"to_regclass({literal(identifier(str(table.schema), table.name))})"
     return f"""
         SELECT concat({literal(f"{table.schema}.{table.name}")}, CASE
-            WHEN {held} IS NULL THEN ' does not exist'
+            WHEN {table_id} IS NULL THEN ' does not exist'
             WHEN attname IS NULL THEN format(' has no column %s', name)
             WHEN name IS NULL THEN format(' requires a column %s, which is not declared', attname)
             WHEN atttypid <> to_regtype(type) THEN
                 format(' has the column %s as %s, declared %s', name, atttypid::regtype, to_regtype(type))
             ELSE format(' requires a value of %s, which is declared nullable', name) END)
         FROM (VALUES {described}) AS declared (name, type, may_be_null)
-        FULL JOIN (SELECT * FROM pg_attribute WHERE attrelid = {held} AND attnum > 0 AND NOT attisdropped) AS held
-            ON attname::text = name
+        FULL JOIN (
+            SELECT attname, atttypid, attnotnull FROM pg_attribute
+            WHERE attrelid = {table_id} AND attnum > 0 AND NOT attisdropped) AS existing ON attname::text = name
         WHERE attname IS NULL OR (name IS NULL AND attnotnull)
             OR atttypid <> to_regtype(type) OR (may_be_null AND attnotnull)"""  # noqa: S608

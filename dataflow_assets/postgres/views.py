@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from dataflow_assets.postgres.schema import CURRENT, LEDGER, WAREHOUSE
+from dataflow_assets.postgres.schema import LEDGER, WAREHOUSE
 from dataflow_assets.postgres.sql import identifier, literal
+from dataflow_assets.sources.names import CURRENT
 
 
 @contextmanager

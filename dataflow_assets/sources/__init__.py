@@ -9,6 +9,7 @@ from functools import cache
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources.base import Events, Snapshot, Source, wrong_references
+from dataflow_assets.sources.names import find_collisions
 
 __all__ = ["Events", "Snapshot", "Source", "all_sources", "find_source"]
 
@@ -18,11 +19,11 @@ def all_sources() -> tuple[Source, ...]:
     """Every declared source, by name.
 
     Raises:
-        ValueError: one of them refers to what none of them declares.
+        ValueError: one of them refers to what none of them declares, or two would give something the same name.
     """
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     sources = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
-    for problem in wrong_references(sources):
+    for problem in (*find_collisions("sources", sources), *wrong_references(sources)):
         raise ValueError(problem)
     return tuple(sorted(sources, key=lambda source: source.name))
 

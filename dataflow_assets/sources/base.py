@@ -16,12 +16,12 @@ import dataframely as dy
 import polars as pl
 
 from dataflow_assets.sources.column_types import refused
+from dataflow_assets.sources.names import CURRENT, DAYS, HISTORY, find_column_problems, find_source_problem
 
 _TAKEN = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
-_TABLES = ("rejects",)  # of the lake, beside the sources'
 _Encoding = Literal["utf-8", "utf-16", "latin-1"]
 _FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
 
@@ -142,8 +142,8 @@ class Source:
     reject_limit: RejectLimit = RejectLimit()
 
     def __post_init__(self) -> None:
-        if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or self.name in _TABLES:
-            raise ValueError(f"a source cannot be named {self.name!r}: use small letters, and not {_TABLES[0]!r}")
+        if reason := find_source_problem(self.name):
+            raise ValueError(f"a source cannot be named {self.name!r}: {reason}")
         for problem in (*self._wrong_columns(), *self._wrong_key()):
             raise ValueError(f"source {self.name}: {problem}")
 
@@ -153,6 +153,7 @@ class Source:
             yield f"the platform has columns of the names {taken} itself"
         if len({name.lower() for name in columns}) < len(columns):
             yield "two columns differ by upper and lower case alone"
+        yield from find_column_problems(columns)
         yield from refused(columns)
         if isinstance(self.reader, Json) and (
             unread := set(columns).difference(self.reader.paths, self.reader.derived)
@@ -167,6 +168,11 @@ class Source:
                 yield f"key column {part!r} is not in the schema"
             elif column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64 | dy.List | dy.Struct):
                 yield f"key column {part!r} may be neither nullable nor a float, a list or a struct"
+
+    @property
+    def given_names(self) -> frozenset[str]:
+        """The names of what users call it by, and of the tables and assets that are made of it."""
+        return frozenset([self.name, self.singular])
 
     @property
     def fingerprint(self) -> str:
@@ -209,6 +215,12 @@ class Snapshot(Source):
         if not 0 <= self.smallest_share <= 1:
             raise ValueError(f"source {self.name}: the smallest share is {self.smallest_share}, not from 0 to 1")
 
+    @property
+    def given_names(self) -> frozenset[str]:
+        """Those of any source, and of both tables with their keys."""
+        tables = [self.name + CURRENT, self.name + HISTORY]
+        return super().given_names.union(tables, (f"{table}_pkey" for table in tables))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Events(Source):
@@ -230,6 +242,11 @@ class Events(Source):
             column = self.schema.columns().get(name)
             if not isinstance(column, dy.Datetime) or column.nullable:
                 raise ValueError(f"source {self.name}: {name!r} must be a Datetime column that is not nullable")
+
+    @property
+    def given_names(self) -> frozenset[str]:
+        """Those of any source, and of the asset of the days that deliveries touch."""
+        return super().given_names | {self.name + DAYS}
 
     def _limits(self) -> tuple[object, ...]:
         return (self.event_time, self.end_time, self.longest)

@@ -1,1 +1,1 @@
-"""Rows to PostgreSQL: tables, loading, history, migrations, and the embedded server."""
+"""The tables that people query: rows of the lake brought into PostgreSQL, and read from there as frames."""

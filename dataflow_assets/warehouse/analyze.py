@@ -1,6 +1,6 @@
 """What the planner knows of an event table as a whole.
 
-Here: gathering it. Not here: the statistics of one day, which its load gathers (see `event_days`), and those
+Here: gathering it. Not here: the statistics of one day, which its load gathers (see `events`), and those
 of tables without days, which PostgreSQL looks after by itself.
 """
 

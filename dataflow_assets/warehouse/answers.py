@@ -1,17 +1,17 @@
 """The tables of the answers: one partition is replaced in one transaction.
 
-Here: writing them, and telling others that they are being made. Not here: reading them (see `reading`), and what
+Here: writing them, and telling others that they are being made. Not here: reading them (see `scan`), and what
 an answer says (see `analytics`).
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
+from dataflow_assets.ledger.answers import Versions, read_answer_versions, write_answer_versions
 from dataflow_assets.postgres.arrow import in_batches
 from dataflow_assets.postgres.connection import Connection, connect, transaction
 from dataflow_assets.postgres.copy import copy_in
@@ -20,8 +20,6 @@ from dataflow_assets.postgres.schema import ANALYTICS
 from dataflow_assets.postgres.sql import execute, identifier
 
 _MAKING = "making answers"
-
-Versions = Mapping[str, int]  # by source: the version of its table that was read (see `reading.Table`)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,30 +46,14 @@ def load_answer(
     table, of_partition = identifier(ANALYTICS, name), f"WHERE {identifier(partition)} = $1::date"
     with transaction(connection):
         advisory_lock(connection, name, day.isoformat())
-        recorded = answers_made(connection, name, day, day).get(day, {})
+        recorded = read_answer_versions(connection, name, day, day).get(day, {})
         if any(version > made_from.get(source, version) for source, version in recorded.items()):
             [(held,)] = execute(connection, f"SELECT count(*) FROM {table} {of_partition}", day.isoformat())  # noqa: S608
             return AnswerLoad(rows=held, is_stale=True)
         execute(connection, f"DELETE FROM {table} {of_partition}", day.isoformat())  # noqa: S608
         copy_in(connection, ANALYTICS, name, in_batches(rows))
-        execute(
-            connection,
-            "INSERT INTO ledger.answers VALUES ($1, $2::date, $3::jsonb) "
-            "ON CONFLICT (answer, partition) DO UPDATE SET made_from = EXCLUDED.made_from",
-            *(name, day.isoformat(), json.dumps(made_from)),
-        )
+        write_answer_versions(connection, name, day, made_from)
     return AnswerLoad(rows=rows.height)
-
-
-def answers_made(connection: Connection, name: str, first: date, last: date) -> dict[date, Versions]:
-    """What the partitions of an answer, from one to another, were made from."""
-    found = execute(
-        connection,
-        "SELECT partition, made_from::text FROM ledger.answers "
-        "WHERE answer = $1 AND partition BETWEEN $2::date AND $3::date",
-        *(name, first.isoformat(), last.isoformat()),
-    )
-    return {day: json.loads(versions) for day, versions in found}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ time zone. Not here: statements.
 
 from functools import cache
 
-from dataflow_assets.ledger.deliveries import require_timezone
+from dataflow_assets.ledger.identity import require_timezone
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.migrate import require_current, upgrade
 from dataflow_assets.settings import Settings

@@ -15,17 +15,16 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
+from dataflow_assets.ledger.event_days import EventDay, read_event_day, write_event_day
 from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.copy import copy_in
 from dataflow_assets.postgres.locks import advisory_lock, with_lock_retries
 from dataflow_assets.postgres.row_ids import row_id, typed_columns
 from dataflow_assets.postgres.schema import DAYS, WAREHOUSE
-from dataflow_assets.postgres.schema_check import require_columns, told_of_missing_values
+from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 from dataflow_assets.sources.base import Events
-
-_NEVER = (-1, "", 0, 0, 0)  # the record of a day that was not made yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,7 @@ def load_day(
     rows = day_rows(lake, source, day, timezone)
     deliveries = rows.group_by("delivery_day", "object", "delivery").len().collect(engine="streaming")
     accepted = int(deliveries.get_column("len").sum())
-    with told_of_missing_values(f"{source.name} of {day}"), transaction(connection):
+    with explain_missing_values(f"{source.name} of {day}"), transaction(connection):
         require_columns(connection, source)
         leaf = _copy_aside(connection, source, day, rows, deliveries)
         superseded = _set_key(connection, leaf, deliveries)
@@ -112,14 +111,9 @@ def _known(connection: Connection, source: Events, day: date, lake_version: int)
 
 def _recorded(connection: Connection, source: Events, day: date) -> tuple[tuple[int, str], DayLoad]:
     """The lake's version and the declaration that the day was last made from, and what that gave."""
-    found = execute(
-        connection,
-        "SELECT lake_version, declaration, accepted, rows, superseded FROM ledger.event_days "
-        "WHERE source = $1 AND event_day = $2::date",
-        *(source.name, day.isoformat()),
-    )
-    lake_version, declaration, accepted, rows, superseded = found[0] if found else _NEVER
-    return (lake_version, declaration), DayLoad(day=day, accepted=accepted, rows=rows, superseded=superseded)
+    made = read_event_day(connection, source, day)
+    load = DayLoad(day=day, accepted=made.accepted, rows=made.rows, superseded=made.superseded)
+    return (made.lake_version, made.declaration), load
 
 
 def _count(connection: Connection, table: str) -> int:
@@ -184,19 +178,19 @@ def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, l
     """Put the copied table in the day's place, unless the day was made from a newer version of the lake."""
     day = load.day.isoformat()
     advisory_lock(connection, source.name, day)
-    (made_from_version, _), made = _recorded(connection, source, load.day)
+    (made_from_version, _), recorded = _recorded(connection, source, load.day)
     if made_from_version > lake_version:
         execute(connection, f"DROP TABLE {leaf}")
-        return replace(made, is_stale=True)
+        return replace(recorded, is_stale=True)
     with_lock_retries(connection, f"{source.name} of {day}", _attaching(connection, source, load.day, leaf))
-    execute(
-        connection,
-        "INSERT INTO ledger.event_days VALUES ($1, $2::date, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (source, event_day) DO UPDATE SET lake_version = EXCLUDED.lake_version, "
-        "declaration = EXCLUDED.declaration, accepted = EXCLUDED.accepted, rows = EXCLUDED.rows, "
-        "superseded = EXCLUDED.superseded",
-        *(source.name, day, lake_version, source.fingerprint, load.accepted, load.rows, load.superseded),
+    made = EventDay(
+        lake_version=lake_version,
+        declaration=source.fingerprint,
+        accepted=load.accepted,
+        rows=load.rows,
+        superseded=load.superseded,
     )
+    write_event_day(connection, source, load.day, made)
     return load
 
 
@@ -218,16 +212,3 @@ def _attaching(connection: Connection, source: Events, day: date, leaf: str) -> 
 
 def _day_table(source: Events, day: date) -> str:
     return f"{source.name}_{day:%Y%m%d}"
-
-
-def day_versions(connection: Connection, source: Events) -> dict[date, int]:
-    """The lake's version that each day was last made from."""
-    statement = "SELECT event_day, lake_version FROM ledger.event_days WHERE source = $1"
-    return dict(execute(connection, statement, source.name))
-
-
-def loaded_days(connection: Connection, source: Events) -> set[date]:
-    """The days that have been loaded and hold at least one row."""
-    statement = "SELECT event_day FROM ledger.event_days WHERE source = $1 AND rows > 0"
-    found = execute(connection, statement, source.name)
-    return {day for (day,) in found}

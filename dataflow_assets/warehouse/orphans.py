@@ -1,6 +1,6 @@
 """Tables that a load made aside and that never came to their place.
 
-Here: finding and dropping them. Not here: making tables (see `event_days`).
+Here: finding and dropping them. Not here: making tables (see `events`).
 
 A load makes its table, fills it and puts it in place in one transaction: one that is killed leaves none, and that of
 one at work is seen by nobody else. What is seen, and is part of no day, is of an older program or was detached by hand.

@@ -1,7 +1,7 @@
 """Statements that a user wrote.
 
 Here: running one without letting it change anything. Not here: how a result is printed, and what the platform itself
-asks (see `reading`).
+asks (see `scan`).
 """
 
 import re

@@ -18,7 +18,7 @@ _MOST_NAMES = 10
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownNames:
     """What a column names that nobody knows: in how many rows, how many names, and the first of them in order.
 
     `day` is the event day; of a snapshot, whose table is looked at as it stands, there is none.
@@ -31,7 +31,7 @@ class Unknown:
     first_names: tuple[str, ...]
 
 
-def without_rows(connection: Connection, source: Source) -> list[Reference]:
+def find_empty_references(connection: Connection, source: Source) -> list[Reference]:
     """The references of a source to a table that nothing was loaded into yet: it cannot tell what is unknown."""
     statement = "SELECT NOT EXISTS (SELECT FROM {})"
     return [
@@ -41,9 +41,9 @@ def without_rows(connection: Connection, source: Source) -> list[Reference]:
     ]
 
 
-def unknown_names(
+def find_unknown_names(
     connection: Connection, source: Source, references: Sequence[Reference], first: date, last: date
-) -> list[Unknown]:
+) -> list[UnknownNames]:
     """What a source's rows name in vain: of events on these days, of a snapshot in the rows that are not missing.
 
     Every name that the other table has ever had counts as known, missing or not, whatever its upper and lower case.
@@ -51,7 +51,7 @@ def unknown_names(
     days = f"BETWEEN {literal(first.isoformat())} AND {literal(last.isoformat())}"
     statement = " UNION ALL ".join(_statement(source, reference, days) for reference in references)
     found = execute(connection, f"{statement} ORDER BY 1, 2") if references else []
-    return [Unknown(column, day, rows, names, tuple(json.loads(few))) for column, day, rows, names, few in found]
+    return [UnknownNames(column, day, rows, names, tuple(json.loads(few))) for column, day, rows, names, few in found]
 
 
 def _statement(source: Source, reference: Reference, days: str) -> str:

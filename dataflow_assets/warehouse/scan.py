@@ -21,15 +21,15 @@ import dataframely as dy
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from dataflow_assets.ledger.event_days import read_day_versions, read_loaded_days
+from dataflow_assets.ledger.snapshots import read_snapshot
 from dataflow_assets.postgres.arrow import as_declared
 from dataflow_assets.postgres.connection import Connections
 from dataflow_assets.postgres.copy import read_batches
 from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
 from dataflow_assets.postgres.sql import column_list, identifier, literal
 from dataflow_assets.sources.base import Events, Source
-from dataflow_assets.warehouse.events import day_versions, loaded_days
 from dataflow_assets.warehouse.pushdown import day_bounds
-from dataflow_assets.warehouse.snapshots import changed_version
 
 _EVERY_DAY = ((date.min, date.max),)
 _Where = Callable[[pl.Expr | None], str]
@@ -66,10 +66,10 @@ def open_table(url: str, source: Source, timezone: str) -> Table:
     connections, loaded = Connections(url), None
     with connections.take() as connection:
         if isinstance(source, Events):
-            versions = day_versions(connection, source)  # first: what is loaded meanwhile is of a later version
-            loaded = frozenset(loaded_days(connection, source))
+            versions = read_day_versions(connection, source)  # first: what is loaded meanwhile is of a later version
+            loaded = frozenset(read_loaded_days(connection, source))
         else:
-            changed = changed_version(connection, source)
+            changed = read_snapshot(connection, source).changed_version
 
     def version(days: Iterable[date]) -> int:
         # Each day's number only grows, and so does their sum; a day that was never made counts nothing.

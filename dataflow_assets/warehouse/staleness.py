@@ -1,34 +1,72 @@
-"""Which days of the warehouse's tables are behind the lake.
+"""Which days of the warehouse's tables are older than the lake.
 
 Here: comparing what the record of deliveries says with what the tables were made from. Not here: making them.
 """
 
 from datetime import date
 
+import sqlalchemy as sa
+
+from dataflow_assets.ledger.tables import deliveries, event_days, snapshots
 from dataflow_assets.postgres.connection import Connection
-from dataflow_assets.postgres.sql import execute
+from dataflow_assets.postgres.statements import run
 from dataflow_assets.sources.base import Events, Source
 
+_SOURCE, _DECLARATION = sa.bindparam("source", type_=sa.Text()), sa.bindparam("declaration", type_=sa.Text())
+
 # A version of an object changes the days that it touches, and those that the version before it did.
-_EVENT_DAYS = """
-    WITH versions AS (
-        SELECT event_days, lake_version, lead(lake_version) OVER (PARTITION BY delivery ORDER BY lake_version) AS next
-        FROM ledger.deliveries WHERE source = $1),
-    touched AS (
-        SELECT day, max(greatest(lake_version, next)) AS lake_version
-        FROM versions, unnest(event_days) AS day GROUP BY day)
-    SELECT day FROM touched LEFT JOIN ledger.event_days AS made ON source = $1 AND event_day = day
-    WHERE made.lake_version IS NULL OR made.lake_version < touched.lake_version OR declaration <> $2"""
-_SNAPSHOT_DAYS = """
-    SELECT DISTINCT day FROM ledger.deliveries LEFT JOIN ledger.snapshots AS made USING (source)
-    WHERE source = $1
-      AND (made.lake_version IS NULL OR made.lake_version < deliveries.lake_version OR declaration <> $2)"""
+_versions = (
+    sa.select(
+        deliveries.c.event_days,
+        deliveries.c.lake_version,
+        sa.func.lead(deliveries.c.lake_version)
+        .over(partition_by=deliveries.c.delivery, order_by=deliveries.c.lake_version)
+        .label("next_version"),
+    )
+    .where(deliveries.c.source == _SOURCE)
+    .cte("versions")
+)
+_days = sa.func.unnest(_versions.c.event_days).table_valued(sa.column("day", sa.Date())).render_derived(name="days")
+_newest_version = sa.func.max(sa.func.greatest(_versions.c.lake_version, _versions.c.next_version))
+_touched = (
+    sa.select(_days.c.day, _newest_version.label("lake_version"))
+    .select_from(_versions)
+    .join(_days, sa.true())
+    .group_by(_days.c.day)
+    .cte("touched")
+)
+_FIND_EVENT_DAYS = (
+    sa.select(_touched.c.day)
+    .select_from(_touched)
+    .outerjoin(event_days, sa.and_(event_days.c.source == _SOURCE, event_days.c.event_day == _touched.c.day))
+    .where(
+        sa.or_(
+            event_days.c.lake_version.is_(None),
+            event_days.c.lake_version < _touched.c.lake_version,
+            event_days.c.declaration != _DECLARATION,
+        )
+    )
+)
+_FIND_SNAPSHOT_DAYS = (
+    sa.select(deliveries.c.day)
+    .distinct()
+    .select_from(deliveries)
+    .outerjoin(snapshots, snapshots.c.source == deliveries.c.source)
+    .where(
+        deliveries.c.source == _SOURCE,
+        sa.or_(
+            snapshots.c.lake_version.is_(None),
+            snapshots.c.lake_version < deliveries.c.lake_version,
+            snapshots.c.declaration != _DECLARATION,
+        ),
+    )
+)
 
 
-def days_behind(connection: Connection, source: Source) -> set[date]:
+def find_stale_days(connection: Connection, source: Source) -> set[date]:
     """The days of a source's table that were never made, or from an older lake or another declaration.
 
     Of a snapshot they are delivery days.
     """
-    statement = _EVENT_DAYS if isinstance(source, Events) else _SNAPSHOT_DAYS
-    return {day for (day,) in execute(connection, statement, source.name, source.fingerprint)}
+    statement = _FIND_EVENT_DAYS if isinstance(source, Events) else _FIND_SNAPSHOT_DAYS
+    return {day for (day,) in run(connection, statement, source=source.name, declaration=source.fingerprint)}

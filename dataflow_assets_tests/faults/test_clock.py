@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.landing import discovery, listing
-from dataflow_assets.landing.discovery import Sweep
+from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.orchestration.automation import materialization_feed
 from dataflow_assets_tests.orchestration.automation.test_landing_sensor import execute, is_quiet, requests
 from dataflow_assets_tests.orchestration.automation.test_materialization_feed import given, report
@@ -71,8 +71,8 @@ def test_a_late_object_is_found_though_the_last_look_lies_ahead(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(discovery, "_FEW_OBJECTS", 1)
-    monkeypatch.setattr(listing, "_PAGE", 1)
+    monkeypatch.setattr(listing.base, "PAGE", 1)
     for day in range(1, 10):
         platform.land("movies", f"2021-12-0{day}", movies_csv("Rust"))
-    found = platform.tick("landing_sensor", str(Sweep(at=time.time() + HOUR)))
+    found = platform.tick("landing_sensor", str(DiscoveryCursor(at=time.time() + HOUR)))
     assert [wanted(request) for request in found.requests] == [("lake/movies", "2021-12-01", "2021-12-09")]

@@ -18,7 +18,7 @@ from dataflow_assets.lake.provenance import MOST_KEYS, Explanation, explain, key
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Csv, Events, Snapshot
-from dataflow_assets.warehouse.snapshots import current, dumps, history
+from dataflow_assets.warehouse.snapshots.derive import derive_current, derive_dumps, derive_history
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 STREAMS, AUTHORS = find_source("streams"), find_source("authors")
@@ -106,9 +106,9 @@ def test_it_says_of_any_dumps_what_the_warehouse_makes_of_them(rows: list[tuple[
             for position, (day, file, name, city) in enumerate(rows)
         ]
     )
-    dumped = dumps(lake.lazy(), SHOPS)
-    runs = history(dumped, SHOPS)
-    table = current(dumped, runs, set(lake["delivery_day"]))
+    dumped = derive_dumps(lake.lazy(), SHOPS)
+    runs = derive_history(dumped, SHOPS)
+    table = derive_current(dumped, runs, set(lake["delivery_day"]))
     for name in set(lake["name"]):
         found = explain(lake.lazy(), SHOPS, {"name": name})
         of_key = [origin for origin in found.origins if not origin.fate.startswith("superseded")]

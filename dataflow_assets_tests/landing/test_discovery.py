@@ -1,4 +1,4 @@
-"""A look through landing is bounded, and nothing in landing stays unseen for longer than a sweep takes."""
+"""Discovery is bounded each time, and nothing in landing stays unseen for longer than it takes for all of landing."""
 
 import os
 import time
@@ -10,7 +10,7 @@ import pytest
 
 from dataflow_assets.landing import discovery, listing
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
-from dataflow_assets.landing.discovery import Sweep
+from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.listing import find_folders
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings
@@ -23,8 +23,8 @@ EXPECTED = Expected(frozenset(["users", "movies"]), frozenset(DAYS))
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks are bounded by tens of objects."""
-    monkeypatch.setattr(listing, "_PAGE", 4)
+    """Discovery is bounded by tens of objects."""
+    monkeypatch.setattr(listing.base, "PAGE", 4)
     monkeypatch.setattr(discovery, "_FEW_OBJECTS", 10)
     monkeypatch.setattr(discovery, "_MANY_OBJECTS", 40)
 
@@ -36,18 +36,18 @@ def _fill(storage: Storage, source: str, days: list[str], objects: int) -> set[s
     return keys
 
 
-def _looks(storage: Storage, count: int, *, seconds: float, every: float) -> Iterator[set[str]]:
-    """What each of some looks finds, so many seconds apart, of a sweep that takes so many seconds."""
-    going = Sweep(at=time.time() - every)
+def _discoveries(storage: Storage, count: int, *, seconds: float, every: float) -> Iterator[set[str]]:
+    """What discovery lists, so many seconds apart, when it takes so many seconds for all of landing."""
+    going = DiscoveryCursor(at=time.time() - every)
     for _ in range(count):
-        yield {listed.key for listed in going.look(storage, EXPECTED, seconds)}
-        going = Sweep.parse(str(going))
+        yield {listed.key for listed in going.list_next(storage, EXPECTED, seconds)}
+        going = DiscoveryCursor.parse(str(going))
         going.at -= every
 
 
 def test_a_small_landing_is_seen_whole_each_time(storage: Storage, small: None) -> None:
     keys = _fill(storage, "users", DAYS[:5], 2)
-    assert list(_looks(storage, 3, seconds=1e9, every=1)) == [keys] * 3
+    assert list(_discoveries(storage, 3, seconds=1e9, every=1)) == [keys] * 3
 
 
 def test_the_newest_days_of_each_source_are_seen_each_time(storage: Storage, small: None) -> None:
@@ -59,7 +59,7 @@ def test_the_newest_days_of_each_source_are_seen_each_time(storage: Storage, sma
         *(f"landing/users/{day}/{number}.csv" for day in DAYS[17:20] for number in range(4)),
         *(f"landing/movies/{day}/0.csv" for day in DAYS[10:12]),
     }
-    for found in _looks(storage, 6, seconds=1e9, every=1):
+    for found in _discoveries(storage, 6, seconds=1e9, every=1):
         assert newest <= found
         assert 10 <= len(found - newest) <= 10 + 4 + 4
 
@@ -67,7 +67,7 @@ def test_the_newest_days_of_each_source_are_seen_each_time(storage: Storage, sma
 @pytest.mark.parametrize("objects", [1, 3])
 def test_everything_is_seen_in_time(storage: Storage, small: None, objects: int) -> None:
     keys = _fill(storage, "users", DAYS, objects) | _fill(storage, "payments", DAYS[:10], objects)
-    looks = list(_looks(storage, 22, seconds=100, every=10))
+    looks = list(_discoveries(storage, 22, seconds=100, every=10))
     for start in range(11):  # in each stretch of looks that lasts as long, and of one more
         assert set().union(*looks[start : start + 11]) == keys
     assert max(len(found) for found in looks) <= 3 * objects + 40 + 4
@@ -75,7 +75,7 @@ def test_everything_is_seen_in_time(storage: Storage, small: None, objects: int)
 
 def test_what_is_too_much_is_left_to_the_next_look(storage: Storage, small: None) -> None:
     keys = _fill(storage, "users", DAYS[:30], 5)
-    looks = list(_looks(storage, 8, seconds=1, every=10))
+    looks = list(_discoveries(storage, 8, seconds=1, every=10))
     newest = 3 * 5
     assert max(len(found) for found in looks) <= newest + 40 + 4 + 5
     assert set().union(*looks[:4]) == keys
@@ -83,24 +83,24 @@ def test_what_is_too_much_is_left_to_the_next_look(storage: Storage, small: None
 
 def test_many_new_objects_are_looked_through_in_turns(s3_storage: Storage, small: None) -> None:
     keys = _fill(s3_storage, "users", DAYS[:1], 100)
-    looks = list(_looks(s3_storage, 6, seconds=1e9, every=1))
+    looks = list(_discoveries(s3_storage, 6, seconds=1e9, every=1))
     assert [len(found) for found in looks] == [40, 40, 20] * 2
     assert set().union(*looks[:3]) == keys
 
 
 def test_a_look_that_came_to_the_end_is_followed_by_one_from_the_beginning(storage: Storage, small: None) -> None:
     keys = _fill(storage, "users", DAYS[:1], 40) | _fill(storage, "payments", DAYS[:1], 40)
-    assert list(_looks(storage, 3, seconds=1, every=1)) == [keys] * 3
+    assert list(_discoveries(storage, 3, seconds=1, every=1)) == [keys] * 3
 
 
 def test_where_something_waits_is_seen_again(storage: Storage, small: None) -> None:
     _fill(storage, "users", DAYS, 4)
-    going = Sweep(at=time.time())
-    list(going.look(storage, EXPECTED, 1e9))
+    going = DiscoveryCursor(at=time.time())
+    list(going.list_next(storage, EXPECTED, 1e9))
     landed = Landing(storage).current(f"landing/users/{DAYS[20]}/0.csv")
     assert isinstance(landed, Delivery)
     going.wait_for([landed])
-    found = {listed.key for listed in Sweep.parse(str(going)).look(storage, EXPECTED, 1e9)}
+    found = {listed.key for listed in DiscoveryCursor.parse(str(going)).list_next(storage, EXPECTED, 1e9)}
     assert {key for key in found if DAYS[20] in key} == {
         f"landing/users/{DAYS[20]}/{number}.csv" for number in range(4)
     }
@@ -109,7 +109,7 @@ def test_where_something_waits_is_seen_again(storage: Storage, small: None) -> N
 def test_only_so_many_folders_are_seen_again(monkeypatch: pytest.MonkeyPatch, local_storage: Storage) -> None:
     monkeypatch.setattr(discovery, "_MANY_FOLDERS", 2)
     _fill(local_storage, "users", DAYS[:5], 1)
-    going = Sweep()
+    going = DiscoveryCursor()
     going.wait_for(Landing(local_storage).deliveries())
     assert going.waiting == [f"landing/users/{day}/" for day in DAYS[3:5]]
 
@@ -127,8 +127,8 @@ def test_what_a_look_costs_does_not_follow_from_what_there_is(local_storage: Sto
             os.link(body, folder / f"{number}.csv")
     expected = Expected(frozenset(["users"]), frozenset(days))
     assert len(find_folders(local_storage)[0]) == 2_000
-    going = Sweep(at=time.time())
-    found = [{listed.key for listed in going.look(local_storage, expected, 600)} for _ in range(4)]
+    going = DiscoveryCursor(at=time.time())
+    found = [{listed.key for listed in going.list_next(local_storage, expected, 600)} for _ in range(4)]
     assert max(len(keys) for keys in found) <= 30 + 5_000 + 1_000 + 10
     assert len(set().union(*found)) == 20_000
 
@@ -136,7 +136,7 @@ def test_what_a_look_costs_does_not_follow_from_what_there_is(local_storage: Sto
 def test_a_look_at_s3_takes_few_requests(s3_storage: Storage, gate: Gate) -> None:
     _fill(s3_storage, "users", DAYS, 5)
     _fill(s3_storage, "movies", DAYS, 5)
-    storage, going = open_storage(load_settings()), Sweep(at=time.time())
-    found = {listed.key for listed in going.look(storage, EXPECTED, 600)}
+    storage, going = open_storage(load_settings()), DiscoveryCursor(at=time.time())
+    found = {listed.key for listed in going.list_next(storage, EXPECTED, 600)}
     assert len(found) == 2 * 40 * 5
     assert gate.lists == 1 + 2 + 2 + 2  # the sources; the days of each; the newest of each; the others of each

@@ -66,7 +66,7 @@ MADE = settings(max_examples=10, suppress_health_check=[HealthCheck.function_sco
 @pytest.fixture
 def filled(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> tuple[Storage, list[str]]:
     """A store with folders of 0 to 8 objects, listed by three."""
-    monkeypatch.setattr(listing, "_PAGE", 3)
+    monkeypatch.setattr(listing.base, "PAGE", 3)
     keys = [f"{folder}{name}.csv" for number, folder in enumerate(DAYS) for name in "abcdefgh"[:number]]
     _put(storage, *keys)
     return storage, keys
@@ -112,7 +112,7 @@ SHOWN = {
 
 
 def test_a_name_that_cannot_be_read_stops_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "_PAGE", 1)
+    monkeypatch.setattr(listing.base, "PAGE", 1)
     kind = "s3" if storage.uri.startswith("s3://") else "local"
     good = [f"landing/users/2021-12-0{day}/{name}.csv" for day in (1, 2, 3) for name in ("a", "tab", "z", "Zoë +%20")]
     _put(storage, *good, *(f"landing/users/{key}" for key in ODD[kind]), "landing/users/above.csv")

@@ -11,16 +11,14 @@ import pytest
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.lake.ingest import Intake
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.ledger.deliveries import (
-    OtherColumns,
-    other_columns,
+from dataflow_assets.ledger.deliveries import find_unknown_versions, read_recorded_versions, record_delivery
+from dataflow_assets.ledger.delivery_reports import (
+    ColumnDifferences,
+    find_column_differences,
+    find_refused_objects,
     read_deliveries,
-    record_delivery,
-    recorded_versions,
-    refused,
-    require_timezone,
-    unknown_versions,
 )
+from dataflow_assets.ledger.identity import require_timezone
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, ask, together
 
@@ -42,7 +40,7 @@ def recorded(url: str) -> list[dict[str, Any]]:
 
 def unknown(url: str, *deliveries: Delivery) -> set[int]:
     with connect(url) as connection:
-        return unknown_versions(connection, {made.id: (made.etag, made.size) for made in deliveries})
+        return find_unknown_versions(connection, {made.id: (made.etag, made.size) for made in deliveries})
 
 
 def test_a_delivery_is_recorded_with_its_sums(database_url: str) -> None:
@@ -91,8 +89,8 @@ def test_the_newest_version_of_an_object_is_the_present_one(database_url: str, o
         *((1, "e1", "superseded"), (2, "e2", "superseded"), (3, "e3", "accepted")),
     ]
     assert [bool(unknown(database_url, made[version])) for version in (1, 2, 3)] == [True, True, False]
-    assert recorded_versions(database_url, STREAMS) == {made[1].id: 3}
-    assert refused(database_url, [made[3]]) == []
+    assert read_recorded_versions(database_url, STREAMS) == {made[1].id: 3}
+    assert find_refused_objects(database_url, [made[3]]) == []
 
 
 def test_versions_recorded_at_once_leave_one_present(database_url: str) -> None:
@@ -115,20 +113,23 @@ def test_deliveries_with_other_columns_than_declared_are_known(database_url: str
     record_delivery(database_url, intake(one, undeclared_columns=('a "b", c', ""), missing_columns=("size_mb",)))
     record_delivery(database_url, intake(two, undeclared_columns=("note",)))
     record_delivery(database_url, intake(three))
-    first = OtherColumns(DAY, one.object, ('a "b", c', ""), ("size_mb",))
-    assert other_columns(database_url, STREAMS, DAY, DAY) == [first, OtherColumns(DAY, two.object, ("note",), ())]
+    first = ColumnDifferences(DAY, one.object, ('a "b", c', ""), ("size_mb",))
+    assert find_column_differences(database_url, STREAMS, DAY, DAY) == [
+        first,
+        ColumnDifferences(DAY, two.object, ("note",), ()),
+    ]
     record_delivery(database_url, intake(two, 2))
-    assert other_columns(database_url, STREAMS, DAY, DAY) == [first]
-    assert other_columns(database_url, STREAMS, DAY + timedelta(days=1), DAY + timedelta(days=9)) == []
-    assert other_columns(database_url, AUTHORS, DAY, DAY) == []
+    assert find_column_differences(database_url, STREAMS, DAY, DAY) == [first]
+    assert find_column_differences(database_url, STREAMS, DAY + timedelta(days=1), DAY + timedelta(days=9)) == []
+    assert find_column_differences(database_url, AUTHORS, DAY, DAY) == []
 
 
 def test_the_version_of_the_lake_is_known_for_each_object_of_a_source(database_url: str) -> None:
     one, two = delivery("one.csv"), delivery("two.csv")
     for made in (intake(one, 3), intake(two, 5), intake(one, 7)):
         record_delivery(database_url, made)
-    assert recorded_versions(database_url, STREAMS) == {one.id: 7, two.id: 5}
-    assert recorded_versions(database_url, AUTHORS) == {}
+    assert read_recorded_versions(database_url, STREAMS) == {one.id: 7, two.id: 5}
+    assert read_recorded_versions(database_url, AUTHORS) == {}
 
 
 def test_of_some_deliveries_those_that_the_lake_does_not_hold_are_unknown(database_url: str) -> None:
@@ -155,9 +156,9 @@ def test_the_refused_among_deliveries_are_named(database_url: str) -> None:
     record_delivery(database_url, intake(good))
     for made in (bad, other):
         record_delivery(database_url, intake(made, delivered=1, accepted=0, rejected=1, refusal="no header"))
-    assert refused(database_url, [good, bad]) == [bad.object]
+    assert find_refused_objects(database_url, [good, bad]) == [bad.object]
     record_delivery(database_url, intake(bad, 2))
-    assert refused(database_url, [good, bad]) == []
+    assert find_refused_objects(database_url, [good, bad]) == []
 
 
 def test_a_warehouse_keeps_its_first_time_zone(database_url: str) -> None:

@@ -9,7 +9,7 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_del
 from dataflow_assets.landing.listing import Listed
 from dataflow_assets.ledger import discovery
 from dataflow_assets.ledger.deliveries import record_delivery
-from dataflow_assets.ledger.discovery import find_arrivals, report
+from dataflow_assets.ledger.discovery import find_new, report_strays
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets_tests.warehouse.builders import ask
 
@@ -29,13 +29,13 @@ def record(url: str, found: Listed, version: int = 1) -> None:
 
 def arrived(url: str, *objects: Listed) -> list[str]:
     with connect(url) as connection:
-        found = list(find_arrivals(connection, objects, EXPECTED))
+        found = list(find_new(connection, objects, EXPECTED))
     return [one.object.removeprefix("landing/") for one in found if isinstance(one, Delivery)]
 
 
 def strays(url: str, *objects: Listed) -> dict[str, str]:
     with connect(url) as connection:
-        found = list(find_arrivals(connection, objects, EXPECTED))
+        found = list(find_new(connection, objects, EXPECTED))
     return {one.listed.key.removeprefix("landing/"): one.reason for one in found if isinstance(one, Stray)}
 
 
@@ -85,7 +85,7 @@ def test_a_folder_made_in_a_console_is_no_stray(database_url: str) -> None:
 def test_a_stray_is_new_until_it_was_reported(database_url: str) -> None:
     def reported(*found: Stray) -> list[Stray]:
         with connect(database_url) as connection:
-            return report(connection, found)
+            return report_strays(connection, found)
 
     one, two = Stray(listed("a.csv"), "is odd"), Stray(listed("b.csv"), "is odd")
     assert reported() == []

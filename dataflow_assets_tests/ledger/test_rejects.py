@@ -6,7 +6,8 @@ import polars as pl
 
 from dataflow_assets.lake.delta.table import REJECTS
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.ledger.deliveries import quarantined_deliveries, record_delivery
+from dataflow_assets.ledger.deliveries import record_delivery
+from dataflow_assets.ledger.delivery_reports import read_quarantine_reasons
 from dataflow_assets_tests.ledger.test_deliveries import delivery, intake
 from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, ask
 
@@ -62,9 +63,11 @@ def test_what_is_held_back_is_recorded_with_its_reason(database_url: str) -> Non
     made = delivery()
     record(database_url, made, 1, quarantine_reason="too many")
     assert ask(database_url, "SELECT state, quarantine_reason FROM ledger.deliveries") == [("quarantined", "too many")]
-    assert quarantined_deliveries(database_url, STREAMS, DAY, DAY) == {DAY: [f"{made.object} is quarantined: too many"]}
-    assert quarantined_deliveries(database_url, AUTHORS, DAY, DAY) == {}
+    assert read_quarantine_reasons(database_url, STREAMS, DAY, DAY) == {
+        DAY: [f"{made.object} is quarantined: too many"]
+    }
+    assert read_quarantine_reasons(database_url, AUTHORS, DAY, DAY) == {}
     record(database_url, made, 2)
     of_version = "SELECT state, quarantine_reason FROM ledger.deliveries WHERE lake_version = 2"
     assert ask(database_url, of_version) == [("accepted", None)]
-    assert quarantined_deliveries(database_url, STREAMS, DAY, DAY) == {}
+    assert read_quarantine_reasons(database_url, STREAMS, DAY, DAY) == {}

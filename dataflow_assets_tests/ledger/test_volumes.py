@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from dataflow_assets.ledger.volumes import unusual
+from dataflow_assets.ledger.volumes import describe_unusual_volume
 
 DAY = date(2021, 12, 31)
 
@@ -29,17 +29,17 @@ def days(*rows: int) -> dict[date, int]:
 )
 def test_between_half_and_twice_the_median_is_usual(rows: int, is_over: bool, is_unusual: bool) -> None:
     before = days(1, 90, 100, 0, 100, 110, 5_000, 100)
-    assert bool(unusual(before | {DAY: rows}, DAY, is_over=is_over)) == is_unusual
+    assert bool(describe_unusual_volume(before | {DAY: rows}, DAY, is_over=is_over)) == is_unusual
 
 
 def test_days_without_rows_and_days_long_ago_do_not_count() -> None:
-    assert unusual(days(*[100] * 6, *[0] * 20) | {DAY: 1}, DAY, is_over=True) is None
-    assert unusual(days(*[100] * 7, *[0] * 28) | {DAY: 1}, DAY, is_over=True) is None
-    assert unusual(days(*[100] * 7, *[0] * 20) | {DAY: 1}, DAY, is_over=True) == (
+    assert describe_unusual_volume(days(*[100] * 6, *[0] * 20) | {DAY: 1}, DAY, is_over=True) is None
+    assert describe_unusual_volume(days(*[100] * 7, *[0] * 28) | {DAY: 1}, DAY, is_over=True) is None
+    assert describe_unusual_volume(days(*[100] * 7, *[0] * 20) | {DAY: 1}, DAY, is_over=True) == (
         "1 rows, where 100 are usual (the median of the 7 days with rows before)"
     )
 
 
 def test_later_days_say_nothing_of_a_day() -> None:
     later = {DAY + timedelta(days=number): 1_000 for number in range(1, 9)}
-    assert unusual(days(*[10] * 7) | {DAY: 10} | later, DAY, is_over=True) is None
+    assert describe_unusual_volume(days(*[10] * 7) | {DAY: 10} | later, DAY, is_over=True) is None

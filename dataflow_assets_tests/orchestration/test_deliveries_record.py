@@ -6,7 +6,8 @@ import pytest
 
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.ledger.deliveries import read_deliveries, rebuild_deliveries
+from dataflow_assets.ledger.deliveries import rebuild_deliveries
+from dataflow_assets.ledger.delivery_reports import read_deliveries
 from dataflow_assets.orchestration import lake_io_manager
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import open_warehouse

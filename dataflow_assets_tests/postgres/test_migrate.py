@@ -28,6 +28,7 @@ from dataflow_assets.lake.delta.dumps import read_dumps
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.ledger import tables
 from dataflow_assets.postgres import migrate
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import VERSION_TABLE, configuration, require_current, upgrade
@@ -83,7 +84,10 @@ def differences(url: str, sources: Sequence[Source]) -> list[Any]:
         }
         context = MigrationContext.configure(connection, opts=options)
         answers = {answer.name: answer.schema for answer in all_answers()}
-        return list(compare_metadata(context, build_metadata(sources, answers)))
+        metadata = build_metadata(sources, answers)
+        for table in tables.METADATA.sorted_tables:
+            table.to_metadata(metadata)
+        return list(compare_metadata(context, metadata))
 
 
 def run_alembic(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,14 +10,9 @@ from polars.testing import assert_frame_equal
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.ledger.answers import read_answer_versions
 from dataflow_assets.postgres.connection import AdbcError, connect
-from dataflow_assets.warehouse.answers import (
-    AnswerLoad,
-    answers_made,
-    are_answers_being_made,
-    load_answer,
-    making_answers,
-)
+from dataflow_assets.warehouse.answers import AnswerLoad, are_answers_being_made, load_answer, making_answers
 from dataflow_assets.warehouse.scan import scan_answer
 from dataflow_assets_tests.warehouse.builders import DAY, ask, together
 
@@ -83,7 +78,7 @@ def test_a_partition_made_from_newer_tables_is_left_alone(database_url: str) -> 
     assert_frame_equal(read(database_url, DAILY, DAY), newer, check_row_order=False)
     assert not load(database_url, DAILY, DAY, rows(DAILY, DAY, 2), streams=7, movies=4).is_stale
     with connect(database_url) as connection:
-        assert answers_made(connection, DAILY.name, DAY, NEXT) == {DAY: {"streams": 7, "movies": 4}}
+        assert read_answer_versions(connection, DAILY.name, DAY, NEXT) == {DAY: {"streams": 7, "movies": 4}}
 
 
 def test_a_partition_stored_twice_at_once_stands_once(database_url: str) -> None:

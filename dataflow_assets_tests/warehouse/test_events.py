@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import LostRowsError, WarehouseMismatchError
+from dataflow_assets.ledger.event_days import read_loaded_days
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse import events
-from dataflow_assets.warehouse.events import DayLoad, day_rows, load_day, loaded_days
+from dataflow_assets.warehouse.events import DayLoad, day_rows, load_day
 from dataflow_assets_tests.warehouse.builders import DAY, STREAMS, ask, delivery_id, minutes, sessions, tables_of_days
 
 COLUMNS = ("id", "event_day", *STREAMS.schema.column_names(), "delivery")
@@ -140,7 +141,7 @@ def test_the_loaded_days_are_those_with_rows(database_url: str) -> None:
     load(database_url, sessions(minutes(DAY, 3)))
     load(database_url, sessions([]), NEXT)
     with connect(database_url) as connection:
-        assert loaded_days(connection, STREAMS) == {DAY}
+        assert read_loaded_days(connection, STREAMS) == {DAY}
 
 
 def test_a_load_that_fails_in_the_middle_leaves_nothing(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.sources.base import Reference
 from dataflow_assets.warehouse.events import load_day
-from dataflow_assets.warehouse.references import Unknown, unknown_names, without_rows
+from dataflow_assets.warehouse.references import UnknownNames, find_empty_references, find_unknown_names
 from dataflow_assets.warehouse.snapshots import load_snapshot
 from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, STREAMS, complete, dump, minutes, sessions
 
@@ -36,20 +36,20 @@ def url(database_url: str) -> str:
 
 def test_names_are_known_in_any_case_and_while_missing(url: str) -> None:
     with connect(url) as connection:
-        found = unknown_names(connection, SOURCE, SOURCE.references, DAY, NEXT)
+        found = find_unknown_names(connection, SOURCE, SOURCE.references, DAY, NEXT)
     assert found == [
-        Unknown("user_email", DAY, 3, 3, ("B@x", "a@x", "b@x")),
-        Unknown("user_email", NEXT, 1, 1, ("b@x",)),
+        UnknownNames("user_email", DAY, 3, 3, ("B@x", "a@x", "b@x")),
+        UnknownNames("user_email", NEXT, 1, 1, ("b@x",)),
     ]
 
 
 def test_only_the_wanted_days_are_looked_at(url: str) -> None:
     with connect(url) as connection:
-        assert [one.day for one in unknown_names(connection, SOURCE, SOURCE.references, NEXT, NEXT)] == [NEXT]
-        assert unknown_names(connection, SOURCE, (), DAY, NEXT) == []
+        assert [one.day for one in find_unknown_names(connection, SOURCE, SOURCE.references, NEXT, NEXT)] == [NEXT]
+        assert find_unknown_names(connection, SOURCE, (), DAY, NEXT) == []
 
 
 def test_a_table_without_rows_is_told_apart(url: str) -> None:
     with connect(url) as connection:
-        assert without_rows(connection, BOTH) == [BOTH.references[1]]
-        assert without_rows(connection, SOURCE) == []
+        assert find_empty_references(connection, BOTH) == [BOTH.references[1]]
+        assert find_empty_references(connection, SOURCE) == []

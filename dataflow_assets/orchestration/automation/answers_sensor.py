@@ -18,6 +18,7 @@ from typing import Any
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.ledger.event_days import read_loaded_days
 from dataflow_assets.orchestration.assets import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.automation.jobs import ANSWERS
 from dataflow_assets.orchestration.automation.landing_sensor import SENSOR_SECONDS, UNFINISHED
@@ -34,7 +35,6 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import are_answers_being_made
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.events import loaded_days
 
 
 def build_answers_sensor(
@@ -106,7 +106,7 @@ def _requests(changes: Mapping[str, Sequence[Materialization]]) -> Iterator[dg.R
     changed = {source: {load.day for load in loads} for source, loads in changes.items() if loads}
     newest = max(load.number for loads in changes.values() for load in loads)
     with connect(open_warehouse(settings)) as connection:
-        reached = affected_partitions(changed, partial(loaded_days, connection), settings.timezone)
+        reached = affected_partitions(changed, partial(read_loaded_days, connection), settings.timezone)
     for together in reached:
         names = "-".join(answer.name for answer in together.answers)
         for first, last in stretches(together.partitions(settings), together.days):

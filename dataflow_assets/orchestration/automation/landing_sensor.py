@@ -1,7 +1,7 @@
 """The landing sensor: new objects to lake partitions.
 
-Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.sweep`), what is new (see
-`warehouse.arrivals`), and what a run does.
+Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.discovery`), what is new (see
+`ledger.discovery`), and what a run does.
 
 The cursor only says where to look on: the record of deliveries decides what is new. Where a run failed, the same
 objects are asked for again after a pause, which doubles with each time.
@@ -15,9 +15,9 @@ import dagster as dg
 from obstore.store import LocalStore
 
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
-from dataflow_assets.landing.discovery import Sweep
+from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.ledger.discovery import find_arrivals, report
+from dataflow_assets.ledger.discovery import find_new, report_strays
 from dataflow_assets.orchestration.assets import ingest_config
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START, range_tags, stretches
@@ -50,32 +50,32 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
         description="Finds new and changed objects in landing and takes them into the lake.",
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        storage, sweep = open_storage(load_settings()), Sweep.parse(context.cursor)
+        storage, discovery = open_storage(load_settings()), DiscoveryCursor.parse(context.cursor)
         expected = Expected(names, frozenset(partitions.get_partition_keys()))
         under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
-        fresh = _arrivals(context, storage, sweep, expected)
+        fresh = _find_new(context, storage, discovery, expected)
         ready = [found for found in fresh if _is_settled(storage, found) and not _is_in(under_way, found)]
         wanted = list(_requests(context.instance, ready, partitions))
         asked_for = {found for _, versions in wanted for found in versions}
-        sweep.wait_for(found for found in fresh if found not in asked_for)
+        discovery.wait_for(found for found in fresh if found not in asked_for)
         return dg.SensorResult(
             run_requests=[request for request, _ in wanted],
             skip_reason=None if wanted else _why_nothing(fresh, ready),
-            cursor=str(sweep),
+            cursor=str(discovery),
         )
 
     return landing_sensor
 
 
-def _arrivals(
-    context: dg.SensorEvaluationContext, storage: Storage, sweep: Sweep, expected: Expected
+def _find_new(
+    context: dg.SensorEvaluationContext, storage: Storage, discovery: DiscoveryCursor, expected: Expected
 ) -> list[Delivery]:
     """The new deliveries that this tick finds; the strays are reported."""
     settings = load_settings()
     with connect(open_warehouse(settings)) as connection:
-        listed = sweep.look(storage, expected, 60 * settings.sweep_minutes)
-        found = dict.fromkeys(find_arrivals(connection, listed, expected))
-        for stray in report(connection, [one for one in found if isinstance(one, Stray)]):
+        listed = discovery.list_next(storage, expected, 60 * settings.sweep_minutes)
+        found = dict.fromkeys(find_new(connection, listed, expected))
+        for stray in report_strays(connection, [one for one in found if isinstance(one, Stray)]):
             context.log.warning(f"{stray.listed.key} {stray.reason}")
     return [one for one in found if isinstance(one, Delivery)]
 

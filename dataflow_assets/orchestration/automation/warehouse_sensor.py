@@ -15,6 +15,8 @@ from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.ledger.event_days import read_day_versions
+from dataflow_assets.ledger.snapshots import read_snapshot
 from dataflow_assets.orchestration.assets import WAREHOUSE
 from dataflow_assets.orchestration.automation.landing_sensor import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.automation.materialization_feed import Materialization, MaterializationFeed
@@ -24,8 +26,6 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.events import day_versions
-from dataflow_assets.warehouse.snapshots import made_from
 
 
 def build_warehouse_sensor(sources: Sequence[Source], partitions: dg.PartitionsDefinition[str]) -> dg.SensorDefinition:
@@ -74,10 +74,10 @@ def _made_from(source: Source) -> Callable[[date], int]:
     """From which version of the lake the warehouse has a day; -1 where it does not have it."""
     with connect(open_warehouse(load_settings())) as connection:
         if isinstance(source, Snapshot):
-            version, *_ = made_from(connection, source)
+            version = read_snapshot(connection, source).lake_version
             return lambda _: version
         assert isinstance(source, Events)
-        versions = day_versions(connection, source)
+        versions = read_day_versions(connection, source)
         return lambda day: versions.get(day, -1)
 
 

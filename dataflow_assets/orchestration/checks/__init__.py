@@ -12,8 +12,8 @@ from types import MappingProxyType
 import dagster as dg
 
 from dataflow_assets.core.formatting import few
-from dataflow_assets.ledger.deliveries import OtherColumns, other_columns, quarantined_deliveries
-from dataflow_assets.ledger.volumes import rows_by_day, unusual
+from dataflow_assets.ledger.delivery_reports import ColumnDifferences, find_column_differences, read_quarantine_reasons
+from dataflow_assets.ledger.volumes import count_rows_by_day, describe_unusual_volume
 from dataflow_assets.orchestration.assets.per_partition import Metrics, as_metadata
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources.base import Source
@@ -68,8 +68,8 @@ FRESH = Check(
 
 def check_volume(url: str, source: Source, days: Sequence[date], today: date) -> dict[date, str]:
     """What to say of each delivery day that has unusually many rows, or few once it is over."""
-    rows = rows_by_day(url, source, min(days), max(days))
-    found = {day: unusual(rows, day, is_over=day < today) for day in days}
+    rows = count_rows_by_day(url, source, min(days), max(days))
+    found = {day: describe_unusual_volume(rows, day, is_over=day < today) for day in days}
     return {day: f"{source.name} of {day} has {said}." for day, said in found.items() if said}
 
 
@@ -95,7 +95,7 @@ def log_fresh(context: dg.OutputContext, days: Iterable[date]) -> None:
 
 def check_quarantined(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
     """What to say of each delivery day of which an object is quarantined."""
-    found = quarantined_deliveries(url, source, min(days), max(days))
+    found = read_quarantine_reasons(url, source, min(days), max(days))
     return {day: f"{' '.join(found[day])} {_RELEASE}" for day in days if day in found}
 
 
@@ -116,7 +116,7 @@ def check_complete(source: Source, quarantined: Mapping[date, str]) -> dict[date
 
 def check_columns(url: str, source: Source, days: Sequence[date]) -> dict[date, str]:
     """What to say of each delivery day on which a file has other columns than its source declares."""
-    found = other_columns(url, source, min(days), max(days))
+    found = find_column_differences(url, source, min(days), max(days))
     return {
         day: _columns_sentence(source, day, of_day) for day in days if (of_day := [o for o in found if o.day == day])
     }
@@ -154,7 +154,7 @@ def evaluation(
     )
 
 
-def _columns_sentence(source: Source, day: date, found: Sequence[OtherColumns]) -> str:
+def _columns_sentence(source: Source, day: date, found: Sequence[ColumnDifferences]) -> str:
     """One sentence for each set of columns in which files differ, and one that says what to do."""
     sentences = [
         *_said("not declared and kept out", ((other.undeclared_columns, other.object) for other in found)),

@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from dataflow_assets.analytics import Answer
-from dataflow_assets.ledger.deliveries import read_deliveries
+from dataflow_assets.ledger.answers import read_answer_versions
+from dataflow_assets.ledger.delivery_reports import read_deliveries
+from dataflow_assets.ledger.event_days import read_loaded_days
+from dataflow_assets.ledger.snapshots import read_snapshot
 from dataflow_assets.orchestration.assets import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.automation.landing_sensor import UNFINISHED
 from dataflow_assets.orchestration.checks import FRESH, VOLUME, check_volume, evaluation
@@ -22,10 +25,7 @@ from dataflow_assets.orchestration.planning.staleness import undone
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources.base import Events, Snapshot, Source
-from dataflow_assets.warehouse.answers import answers_made
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.events import loaded_days
-from dataflow_assets.warehouse.snapshots import made_from
 
 MORNING = "morning_checks"
 
@@ -107,9 +107,9 @@ def _why_not_in_warehouse(settings: Settings, source: Source, day: date) -> str 
         return "the lake has newer rows of it, so see the newest runs of the asset"
     with connect(open_warehouse(settings)) as connection:
         if isinstance(source, Events):
-            return None if day in loaded_days(connection, source) else "no event of that day was delivered"
+            return None if day in read_loaded_days(connection, source) else "no event of that day was delivered"
         assert isinstance(source, Snapshot)
-        *_, newest = made_from(connection, source)
+        newest = read_snapshot(connection, source).newest_day
     if newest is None:
         return "no dump was loaded yet"
     return None if newest >= day else f"the newest dump that was loaded is of {newest}"
@@ -120,5 +120,5 @@ def _why_not_answered(settings: Settings, answer: Answer, first: date, *, are_al
     if undone(settings, dg.AssetKey([ANALYTICS, answer.name]), [first]):
         return "its tables are newer, so see the newest runs of the asset" if are_all_idle else None
     with connect(open_warehouse(settings)) as connection:
-        is_made = first in answers_made(connection, answer.name, first, first)
+        is_made = first in read_answer_versions(connection, answer.name, first, first)
     return None if is_made else "there are no events that it could be made from"

@@ -18,7 +18,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.references import Unknown, unknown_names, without_rows
+from dataflow_assets.warehouse.references import UnknownNames, find_empty_references, find_unknown_names
 
 REFERENCES = "references_known"
 _NOT_LOADED = "not_loaded"
@@ -43,9 +43,9 @@ def log_references(context: dg.OutputContext, source: Source) -> None:
         return
     days = partition_days(context.asset_partition_keys)
     with connect(open_warehouse(load_settings())) as connection:
-        empty = without_rows(connection, source)
+        empty = find_empty_references(connection, source)
         asked = [one for one in source.references if one not in empty]
-        unknown = unknown_names(connection, source, asked, min(days), max(days))
+        unknown = find_unknown_names(connection, source, asked, min(days), max(days))
     found = {day: [one for one in unknown if one.day in (day, None)] for day in days}
     metrics = {day: _figures(source, of_day) for day, of_day in found.items()}
     warnings = {day: _sentence(source, day, of_day) for day, of_day in found.items() if of_day}
@@ -80,7 +80,7 @@ def _value(evaluation: dg.AssetCheckEvaluation, figure: str, default: Any) -> An
     return found.value if found else default
 
 
-def _figures(source: Source, found: Sequence[Unknown]) -> Metrics:
+def _figures(source: Source, found: Sequence[UnknownNames]) -> Metrics:
     by_column = {one.column: one for one in found}
     metrics: dict[str, int | Sequence[str]] = {}
     for reference in source.references:
@@ -95,7 +95,7 @@ def _rows(column: str) -> str:
     return f"unknown_{column}"
 
 
-def _sentence(source: Source, day: date, found: Sequence[Unknown]) -> str:
+def _sentence(source: Source, day: date, found: Sequence[UnknownNames]) -> str:
     others = {one.column: one.source for one in source.references}
     told = (
         f"{_name(one.rows)} a {one.column} unknown to {others[one.column]}: "
@@ -109,7 +109,7 @@ def _name(rows: int) -> str:
     return "1 row names" if rows == 1 else f"{rows:,} rows name"
 
 
-def _more(one: Unknown) -> str:
+def _more(one: UnknownNames) -> str:
     more = one.names - len(one.first_names)
     return f" and {more:,} more" if more else ""
 

@@ -12,17 +12,17 @@ import dagster as dg
 from dataflow_assets.analytics import Answer, find_answer
 from dataflow_assets.landing.deliveries import Expected
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.ledger.discovery import days_with_arrivals
+from dataflow_assets.ledger.answers import read_answer_versions
+from dataflow_assets.ledger.discovery import find_days_with_new
 from dataflow_assets.orchestration.assets import WAREHOUSE, days_read, versions_read
 from dataflow_assets.orchestration.lake_io_manager import LAKE
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
-from dataflow_assets.warehouse.answers import answers_made
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets.warehouse.scan import open_table
-from dataflow_assets.warehouse.staleness import days_behind
+from dataflow_assets.warehouse.staleness import find_stale_days
 
 
 def undone(settings: Settings, asset: dg.AssetKey, partitions: Sequence[date]) -> list[date]:
@@ -32,15 +32,15 @@ def undone(settings: Settings, asset: dg.AssetKey, partitions: Sequence[date]) -
         return _undone_lake(settings, find_source(name), partitions)
     if layer == WAREHOUSE:
         with connect(open_warehouse(settings)) as connection:
-            behind = days_behind(connection, find_source(name))
-        return [day for day in partitions if day in behind]
+            stale = find_stale_days(connection, find_source(name))
+        return [day for day in partitions if day in stale]
     return _undone_answers(settings, find_answer(name), partitions)
 
 
 def _undone_lake(settings: Settings, source: Source, days: Sequence[date]) -> list[date]:
     """The delivery days with an object whose present version the lake does not hold."""
     expected = Expected(frozenset([source.name]), frozenset(day.isoformat() for day in days))
-    found = days_with_arrivals(open_warehouse(settings), open_storage(settings), source.name, expected)
+    found = find_days_with_new(open_warehouse(settings), open_storage(settings), source.name, expected)
     return [day for day in days if day in found]
 
 
@@ -54,7 +54,7 @@ def _undone_answers(settings: Settings, answer: Answer, partitions: Sequence[dat
     tables = {source.name: open_table(url, source, settings.timezone) for source in sources}
     events = {source.name for source in sources if isinstance(source, Events)}
     with connect(url) as connection:
-        made = answers_made(connection, answer.name, min(partitions), max(partitions))
+        made = read_answer_versions(connection, answer.name, min(partitions), max(partitions))
 
     def is_undone(day: date) -> bool:
         now = versions_read(tables, days_read(answer, day, settings.timezone))

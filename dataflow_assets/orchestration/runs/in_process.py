@@ -14,6 +14,7 @@ import dagster as dg
 
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.ledger.event_days import read_loaded_days
 from dataflow_assets.orchestration.assets import WAREHOUSE, ingest_config
 from dataflow_assets.orchestration.checks.references import REFERENCES, notes
 from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
@@ -27,7 +28,6 @@ from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets.warehouse.events import loaded_days
 
 _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
 _MOST_NOTES = 3  # of one check
@@ -80,7 +80,7 @@ class Materializer:
         changed = {source.name: self._touched.get(source.name, set()) for source in sources}
         url = open_warehouse(self.settings)
         with connect(url) as connection:
-            reached = affected_partitions(changed, partial(loaded_days, connection), self.settings.timezone)
+            reached = affected_partitions(changed, partial(read_loaded_days, connection), self.settings.timezone)
         with making_answers(url):
             for together in reached:
                 self._run(together.assets, together.partitions(self.settings), together.days)

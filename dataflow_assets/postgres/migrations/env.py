@@ -11,6 +11,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.ledger import tables
 from dataflow_assets.postgres.migrate import VERSION_TABLE
 from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, WAREHOUSE, build_metadata
 from dataflow_assets.postgres.views import views_aside
@@ -22,10 +23,10 @@ from dataflow_assets.warehouse.bootstrap import database_url
 def _run(connection: sa.Connection) -> None:
     for schema in SCHEMAS:
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
-    metadata = build_metadata(all_sources(), {answer.name: answer.schema for answer in all_answers()})
+    answers = {answer.name: answer.schema for answer in all_answers()}
     context.configure(
         connection=connection,
-        target_metadata=metadata,
+        target_metadata=[build_metadata(all_sources(), answers), tables.METADATA],
         include_schemas=True,
         include_name=lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS, LEDGER),
         version_table=VERSION_TABLE,

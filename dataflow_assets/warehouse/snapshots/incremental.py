@@ -1,7 +1,7 @@
 """The usual case of a snapshot: one dump, newer than all before, changes few rows.
 
 Here: what a newest dump changes, as a pure function of it and the present table, and writing just that. Not
-here: any other dump, for which both tables are derived again (see `snapshots`).
+here: any other dump, for which both tables are derived again (see `derive`).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from dataflow_assets.sources.base import Snapshot
 
 
 @dataclass(frozen=True)
-class Changes:
+class DumpChanges:
     """What a newest dump changes.
 
     `values`: rows that are new or have other values (`id` Binary, the schema's columns, `delivery`); `returned`:
@@ -31,42 +31,42 @@ class Changes:
     gone: pl.DataFrame
 
 
-def changes(dumped: pl.DataFrame, known: pl.DataFrame, source: Snapshot) -> Changes:
+def compare_dump(dump: pl.DataFrame, known: pl.DataFrame, source: Snapshot) -> DumpChanges:
     """Compare a newest dump with the present table.
 
     Args:
-        dumped: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
+        dump: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
         known: one row per key ever seen: `id` (Binary), the schema's columns and `missing_since`.
         source: names the columns.
     """
     columns = source.schema.column_names()
     older = known.select(ID, *(pl.col(name).alias(f"{name}|known") for name in columns), is_known=pl.lit(value=True))
-    compared = dumped.join(older, on=ID, how="left")
+    compared = dump.join(older, on=ID, how="left")
     differs = (pl.col(name).ne_missing(pl.col(f"{name}|known")) for name in columns)
     is_changed = pl.any_horizontal(pl.col("is_known").is_null(), *differs)
     was_missing = pl.col("missing_since").is_not_null()
-    return Changes(
-        values=compared.filter(is_changed).select(dumped.columns),
-        returned=known.filter(was_missing).join(dumped, on=ID, how="semi").select(ID),
-        gone=known.filter(~was_missing).join(dumped, on=ID, how="anti").select(ID),
+    return DumpChanges(
+        values=compared.filter(is_changed).select(dump.columns),
+        returned=known.filter(was_missing).join(dump, on=ID, how="semi").select(ID),
+        gone=known.filter(~was_missing).join(dump, on=ID, how="anti").select(ID),
     )
 
 
-def add_newest(
-    connection: Connection, source: Snapshot, dumped: pl.DataFrame, *, day: date, newest_before: date
+def merge_newest(
+    connection: Connection, source: Snapshot, dump: pl.DataFrame, *, day: date, newest_before: date
 ) -> int:
     """Bring both tables of a source from one newest dump to the next; how many rows were written.
 
     Args:
         connection: where, inside a transaction that holds the source's lock.
         source: what is loaded.
-        dumped: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
+        dump: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
         day: the dump's delivery day.
         newest_before: the newest delivery day of the tables as they are.
     """
     current, columns = identifier(WAREHOUSE, current_table(source)), column_list(source.schema.column_names())
     known = read(connection, f"SELECT id, {columns}, missing_since FROM {current}")  # noqa: S608
-    found = changes(dumped, as_declared(known, source.schema.create_empty().schema), source)
+    found = compare_dump(dump, as_declared(known, source.schema.create_empty().schema), source)
     day_literal, before_literal = literal(day.isoformat()), literal(newest_before.isoformat())
     written = _write_values(connection, source, found.values, day_literal)
     _draft(connection, "draft_returned", current, found.returned)

@@ -1,7 +1,7 @@
 """Which dumps of a snapshot are complete, and which are quarantined because they may be cut short.
 
 Here: that alone, as a pure function of all dumps that there are, so that it does not matter which came first. Not here:
-where the dumps come from, and what is done with them (see `snapshots`).
+where the dumps come from, and what is done with them (see `load`).
 """
 
 from datetime import date
@@ -9,11 +9,12 @@ from datetime import date
 from dataflow_assets.lake.delta.dumps import Dumps
 
 
-def quarantined_dumps(dumps: Dumps, smallest_share: float) -> dict[date, str]:
+def find_quarantined_dumps(dumps: Dumps, smallest_share: float) -> dict[date, str]:
     """The delivery days whose dumps are quarantined, and why.
 
     A dump is measured by the nearest earlier one that is complete, so that the second of two that were cut short is
-    quarantined too. An empty one is held unless that one is empty. A released one is complete, and measures the next.
+    quarantined too. An empty one is quarantined unless that one is empty. A released one is complete, and measures the
+    next.
 
     Args:
         dumps: all of one source.

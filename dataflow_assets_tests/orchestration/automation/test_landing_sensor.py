@@ -14,7 +14,7 @@ import pytest
 
 from dataflow_assets.lake.ingest import Intake
 from dataflow_assets.landing import discovery, listing
-from dataflow_assets.landing.discovery import Sweep
+from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.orchestration.automation import landing_sensor
@@ -212,7 +212,7 @@ def test_an_object_that_may_be_written_still_is_waited_for(platform: Platform) -
 def many(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """A platform that knows an object of each of 60 days, and looks at few of them at a time."""
     monkeypatch.setattr(discovery, "_FEW_OBJECTS", 1)
-    monkeypatch.setattr(listing, "_PAGE", 1)
+    monkeypatch.setattr(listing.base, "PAGE", 1)
     for day in DAYS:
         delivery = platform.land("movies", day, movies_csv("Rust"))
         intake = Intake(delivery=delivery, version=1, delivered=1, accepted=1, rejected=0)
@@ -225,9 +225,9 @@ DAYS = [(date(2021, 12, 1) + timedelta(days=number)).isoformat() for number in r
 
 def test_a_late_object_among_many_is_found_in_time(many: Platform) -> None:
     many.land("movies", DAYS[30], movies_csv("Heat"), "late.csv")
-    going, ticks = Sweep(at=time.time() - 10), 1
+    going, ticks = DiscoveryCursor(at=time.time() - 10), 1
     while not (found := many.tick("landing_sensor", str(going))).requests:
-        going = Sweep.parse(found.cursor)
+        going = DiscoveryCursor.parse(found.cursor)
         going.at, ticks = going.at - 10, ticks + 1  # as if so many seconds had gone by
     assert [wanted(request) for request in found.requests] == [("lake/movies", DAYS[30], DAYS[30])]
     assert 5 < ticks <= 60, "the default is ten minutes"
@@ -235,7 +235,7 @@ def test_a_late_object_among_many_is_found_in_time(many: Platform) -> None:
 
 def test_what_waits_is_looked_at_again_wherever_it_lies(many: Platform) -> None:
     late = many.land("movies", DAYS[0], movies_csv("Heat"), "late.csv", seconds_ago=0)
-    first = many.tick("landing_sensor", str(Sweep(at=time.time())))
+    first = many.tick("landing_sensor", str(DiscoveryCursor(at=time.time())))
     assert (first.requests, first.reason) == ([], "What landed is being written, or a run takes it.")
     os.utime(many.settings.home / late.object, (late.last_modified.timestamp() - 60,) * 2)
     second = many.tick("landing_sensor", first.cursor)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from dataflow_assets.lake.delta.dumps import Dumps
-from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
+from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 
 FIRST = date(2021, 12, 1)
 
@@ -13,7 +13,7 @@ FIRST = date(2021, 12, 1)
 def held(*rows: int, released: tuple[int, ...] = (), share: float = 0.5) -> list[int]:
     """The numbers of the dumps that are quarantined."""
     days = [FIRST + timedelta(days=number) for number in range(len(rows))]
-    found = quarantined_dumps(
+    found = find_quarantined_dumps(
         Dumps(dict(zip(days, rows, strict=True)), frozenset(days[number] for number in released)), share
     )
     return [days.index(day) for day in found]
@@ -64,9 +64,9 @@ def test_the_share_is_the_sources() -> None:
 
 def test_the_reason_says_what_was_compared() -> None:
     second = FIRST + timedelta(days=1)
-    assert quarantined_dumps(Dumps({FIRST: 2000, second: 999}, frozenset()), 0.5) == {
+    assert find_quarantined_dumps(Dumps({FIRST: 2000, second: 999}, frozenset()), 0.5) == {
         second: "its 999 rows are less than 50% of the 2,000 of 2021-12-01"
     }
-    assert quarantined_dumps(Dumps({FIRST: 0}, frozenset()), 0.5) == {
+    assert find_quarantined_dumps(Dumps({FIRST: 0}, frozenset()), 0.5) == {
         FIRST: "the dump is empty, and there is none before it"
     }

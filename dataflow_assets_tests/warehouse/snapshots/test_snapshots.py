@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.scan import scan_source
-from dataflow_assets.warehouse.snapshots import SnapshotLoad, current, dumps, history, load_snapshot
-from dataflow_assets.warehouse.snapshots.quarantine import quarantined_dumps
+from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
+from dataflow_assets.warehouse.snapshots.derive import derive_current, derive_dumps, derive_history
+from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, ask, complete, delivery_id, dump, together
 
 CURRENT = "SELECT name, nationality, delivery, first_seen, last_seen, missing_since FROM warehouse.authors_current"
@@ -132,9 +133,9 @@ RELEASED = st.frozensets(st.sampled_from(days(0, 1, 2, 3, 4)))
 
 
 def derived(rows: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    dumped = dumps(rows.lazy(), AUTHORS)
-    runs = history(dumped, AUTHORS)
-    now = current(dumped, runs, set(dumped["delivery_day"]))
+    dumped = derive_dumps(rows.lazy(), AUTHORS)
+    runs = derive_history(dumped, AUTHORS)
+    now = derive_current(dumped, runs, set(dumped["delivery_day"]))
     presence = ("name", "nationality", "delivery", "first_seen", "last_seen", "missing_since")
     return now.select(presence).rows(), runs.select("name", "valid_from", "valid_to", "nationality", "delivery").rows()
 
@@ -195,7 +196,7 @@ def test_any_order_of_loads_ends_in_the_same_tables(
     now, runs = oracle(landed.values(), dumped)
     assert set(ask(database_url, CURRENT)) == now
     assert set(ask(database_url, HISTORY)) == runs
-    held = quarantined_dumps(dumped, AUTHORS.smallest_share)
+    held = find_quarantined_dumps(dumped, AUTHORS.smallest_share)
     recorded = "SELECT day, rows, is_released, quarantine_reason FROM ledger.dumps"
     assert set(ask(database_url, recorded)) == {
         (day, rows, day in dumped.released, held.get(day)) for day, rows in dumped.rows.items()

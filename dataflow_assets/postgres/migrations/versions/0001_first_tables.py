@@ -70,140 +70,6 @@ def upgrade() -> None:
     )
     op.create_index("sessions_in_progress_by_day", "sessions_in_progress", ["day"], unique=False, schema="analytics")
     op.create_table(
-        "answers",
-        sa.Column("answer", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Date(), nullable=False, comment="the day, or the first day of the month"),
-        sa.Column(
-            "made_from",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=False,
-            comment="by source, the version that was read",
-        ),
-        sa.PrimaryKeyConstraint("answer", "partition"),
-        schema="ledger",
-    )
-    op.create_table(
-        "deliveries",
-        sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("lake_version", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("object", sa.Text(), nullable=False),
-        sa.Column("etag", sa.Text(), nullable=False),
-        sa.Column("version", sa.Text(), nullable=True, comment="what S3 calls it, where the bucket keeps versions"),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False, comment="accepted, rejected as a whole, or superseded"),
-        sa.Column("refusal", sa.Text(), nullable=True, comment="why the object was rejected as a whole"),
-        sa.Column("delivered", sa.BigInteger(), nullable=False),
-        sa.Column("accepted", sa.BigInteger(), nullable=False),
-        sa.Column("rejected", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "event_days",
-            postgresql.ARRAY(sa.Date()),
-            server_default="{}",
-            nullable=False,
-            comment="the days, in the business time zone, that this version touches",
-        ),
-        sa.Column(
-            "repaired",
-            postgresql.JSONB(astext_type=sa.Text()),
-            server_default="{}",
-            nullable=False,
-            comment="counts of repaired rows, by name",
-        ),
-        sa.Column(
-            "undeclared_columns",
-            postgresql.ARRAY(sa.Text()),
-            server_default="{}",
-            nullable=False,
-            comment="columns of the file that are not declared",
-        ),
-        sa.Column(
-            "missing_columns",
-            postgresql.ARRAY(sa.Text()),
-            server_default="{}",
-            nullable=False,
-            comment="declared columns that the file does not have",
-        ),
-        sa.Column("quarantine_reason", sa.Text(), nullable=True, comment="why its present version is quarantined"),
-        sa.PrimaryKeyConstraint("delivery", "lake_version"),
-        schema="ledger",
-    )
-    op.create_table(
-        "dumps",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
-        sa.Column("is_released", sa.Boolean(), nullable=False, comment="whether somebody released it"),
-        sa.Column(
-            "quarantine_reason", sa.Text(), nullable=True, comment="why it is quarantined; null where it is complete"
-        ),
-        sa.PrimaryKeyConstraint("source", "day"),
-        schema="ledger",
-    )
-    op.create_table(
-        "event_days",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("event_day", sa.Date(), nullable=False),
-        sa.Column("lake_version", sa.BigInteger(), nullable=False),
-        sa.Column("declaration", sa.Text(), nullable=False, comment="hash of the source's declaration"),
-        sa.Column("accepted", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
-        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows in the table"),
-        sa.Column("superseded", sa.BigInteger(), nullable=False, comment="rows whose key another row has, later"),
-        sa.PrimaryKeyConstraint("source", "event_day"),
-        schema="ledger",
-    )
-    op.create_table(
-        "identity",
-        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        sa.Column("timezone", sa.Text(), nullable=False, comment="the business time zone that cut the days"),
-        sa.PrimaryKeyConstraint("only"),
-        schema="ledger",
-    )
-    op.create_table(
-        "rejects",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("object", sa.Text(), nullable=False),
-        sa.Column("delivery", sa.BigInteger(), nullable=False),
-        sa.Column("line", sa.BigInteger(), nullable=True, comment="null where the reader does not know it"),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("raw", sa.Text(), nullable=False, comment="the row as delivered; a NUL is shown as ␀"),
-        sa.Column("run", sa.Text(), nullable=True, comment="the run that took the delivery in"),
-        schema="ledger",
-    )
-    op.create_index("rejects_by_delivery", "rejects", ["delivery"], unique=False, schema="ledger")
-    op.create_table(
-        "snapshots",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("lake_version", sa.BigInteger(), nullable=False),
-        sa.Column("newest_day", sa.Date(), nullable=True, comment="newest delivery day that is complete"),
-        sa.Column(
-            "declaration", sa.Text(), server_default="", nullable=False, comment="hash of the source's declaration"
-        ),
-        sa.Column(
-            "changed_version",
-            sa.BigInteger(),
-            server_default="-1",
-            nullable=False,
-            comment="the lake_version by which a row was last written",
-        ),
-        sa.PrimaryKeyConstraint("source"),
-        schema="ledger",
-    )
-    op.create_table(
-        "strays",
-        sa.Column("stray", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of the object"),
-        sa.Column("object", sa.Text(), nullable=False),
-        sa.Column("etag", sa.Text(), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("stray"),
-        schema="ledger",
-    )
-    op.create_table(
         "authors_current",
         sa.Column("id", sa.Uuid(), nullable=False, comment="hash of the source's key"),
         sa.Column("name", sa.String(), nullable=False),
@@ -356,12 +222,154 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", "valid_from"),
         schema="warehouse",
     )
+    op.create_table(
+        "answers",
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Date(), nullable=False, comment="the day, or the first day of the month"),
+        sa.Column(
+            "made_from",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="by source, the version that was read",
+        ),
+        sa.PrimaryKeyConstraint("answer", "partition"),
+        schema="ledger",
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of the object"),
+        sa.Column("lake_version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=True, comment="what S3 calls it, where the bucket keeps versions"),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "state", sa.Text(), nullable=False, comment="accepted, rejected as a whole, quarantined, or superseded"
+        ),
+        sa.Column("refusal", sa.Text(), nullable=True, comment="why the object was rejected as a whole"),
+        sa.Column("delivered", sa.BigInteger(), nullable=False),
+        sa.Column("accepted", sa.BigInteger(), nullable=False),
+        sa.Column("rejected", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "event_days",
+            postgresql.ARRAY(sa.Date()),
+            server_default="{}",
+            nullable=False,
+            comment="the days, in the business time zone, that this version touches",
+        ),
+        sa.Column(
+            "repaired",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="{}",
+            nullable=False,
+            comment="counts of repaired rows, by name",
+        ),
+        sa.Column(
+            "undeclared_columns",
+            postgresql.ARRAY(sa.Text()),
+            server_default="{}",
+            nullable=False,
+            comment="columns of the file that are not declared",
+        ),
+        sa.Column(
+            "missing_columns",
+            postgresql.ARRAY(sa.Text()),
+            server_default="{}",
+            nullable=False,
+            comment="declared columns that the file does not have",
+        ),
+        sa.Column("quarantine_reason", sa.Text(), nullable=True, comment="why its present version is quarantined"),
+        sa.PrimaryKeyConstraint("delivery", "lake_version"),
+        schema="ledger",
+    )
+    op.create_table(
+        "dumps",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
+        sa.Column("is_released", sa.Boolean(), nullable=False, comment="whether somebody released it"),
+        sa.Column(
+            "quarantine_reason", sa.Text(), nullable=True, comment="why it is quarantined; null where it is complete"
+        ),
+        sa.PrimaryKeyConstraint("source", "day"),
+        schema="ledger",
+    )
+    op.create_table(
+        "event_days",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("event_day", sa.Date(), nullable=False),
+        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        sa.Column("declaration", sa.Text(), nullable=False, comment="hash of the source's declaration"),
+        sa.Column("accepted", sa.BigInteger(), nullable=False, comment="rows of the day in the lake"),
+        sa.Column("rows", sa.BigInteger(), nullable=False, comment="rows in the table"),
+        sa.Column("superseded", sa.BigInteger(), nullable=False, comment="rows whose key another row has, later"),
+        sa.PrimaryKeyConstraint("source", "event_day"),
+        schema="ledger",
+    )
+    op.create_table(
+        "identity",
+        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False, comment="the business time zone that cut the days"),
+        sa.PrimaryKeyConstraint("only"),
+        schema="ledger",
+    )
+    op.create_table(
+        "rejects",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("delivery", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=True, comment="null where the reader does not know it"),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("raw", sa.Text(), nullable=False, comment="the row as delivered; a NUL is shown as ␀"),
+        sa.Column("run", sa.Text(), nullable=True, comment="the run that ingested the delivery"),
+        schema="ledger",
+    )
+    op.create_index("rejects_by_delivery", "rejects", ["delivery"], unique=False, schema="ledger")
+    op.create_table(
+        "snapshots",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("lake_version", sa.BigInteger(), nullable=False),
+        sa.Column("newest_day", sa.Date(), nullable=True, comment="newest delivery day that is complete"),
+        sa.Column("declaration", sa.Text(), nullable=False, comment="hash of the source's declaration"),
+        sa.Column(
+            "changed_version",
+            sa.BigInteger(),
+            nullable=False,
+            comment="the lake_version by which a row was last written",
+        ),
+        sa.PrimaryKeyConstraint("source"),
+        schema="ledger",
+    )
+    op.create_table(
+        "strays",
+        sa.Column("stray", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of the object"),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("stray"),
+        schema="ledger",
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     """Go back to the revision before."""
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("strays", schema="ledger")
+    op.drop_table("snapshots", schema="ledger")
+    op.drop_index("rejects_by_delivery", table_name="rejects", schema="ledger")
+    op.drop_table("rejects", schema="ledger")
+    op.drop_table("identity", schema="ledger")
+    op.drop_table("event_days", schema="ledger")
+    op.drop_table("dumps", schema="ledger")
+    op.drop_table("deliveries", schema="ledger")
+    op.drop_table("answers", schema="ledger")
     op.drop_table("users_history", schema="warehouse")
     op.drop_table("users_current", schema="warehouse")
     op.drop_table("streams", schema="warehouse")
@@ -373,15 +381,6 @@ def downgrade() -> None:
     op.drop_table("books_current", schema="warehouse")
     op.drop_table("authors_history", schema="warehouse")
     op.drop_table("authors_current", schema="warehouse")
-    op.drop_table("strays", schema="ledger")
-    op.drop_table("snapshots", schema="ledger")
-    op.drop_index("rejects_by_delivery", table_name="rejects", schema="ledger")
-    op.drop_table("rejects", schema="ledger")
-    op.drop_table("identity", schema="ledger")
-    op.drop_table("event_days", schema="ledger")
-    op.drop_table("dumps", schema="ledger")
-    op.drop_table("deliveries", schema="ledger")
-    op.drop_table("answers", schema="ledger")
     op.drop_index("sessions_in_progress_by_day", table_name="sessions_in_progress", schema="analytics")
     op.drop_table("sessions_in_progress", schema="analytics")
     op.drop_index(

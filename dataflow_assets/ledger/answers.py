@@ -1,0 +1,33 @@
+"""What the partitions of answers were made from.
+
+Here: reading and writing that record. Not here: making answers (see `warehouse.answers`).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+
+import sqlalchemy as sa
+
+from dataflow_assets.ledger.tables import answers
+from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.statements import run, upsert_rows, write_rows
+
+Versions = Mapping[str, int]  # by source: the version of its table that was read
+
+_READ = sa.select(answers.c.partition, answers.c.made_from).where(
+    answers.c.answer == sa.bindparam("answer"),
+    answers.c.partition.between(sa.bindparam("first"), sa.bindparam("last")),
+)
+_WRITE = upsert_rows(answers)
+
+
+def read_answer_versions(connection: Connection, name: str, first: date, last: date) -> dict[date, Versions]:
+    """What the partitions of an answer, from one to another, were made from."""
+    found = run(connection, _READ, answer=name, first=first, last=last)
+    return {day: json.loads(versions) for day, versions in found}
+
+
+def write_answer_versions(connection: Connection, name: str, partition: date, made_from: Versions) -> None:
+    """Record what a partition was made from, in place of what was recorded before."""
+    write_rows(connection, _WRITE, [{"answer": name, "partition": partition, "made_from": dict(made_from)}])

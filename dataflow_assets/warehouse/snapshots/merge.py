@@ -1,0 +1,48 @@
+"""Making a table equal to a frame by writing only the rows that differ.
+
+Here: that statement. Not here: what the rows are (see `derive`).
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from dataflow_assets.postgres.arrow import in_batches
+from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.copy import copy_in
+from dataflow_assets.postgres.schema import WAREHOUSE
+from dataflow_assets.postgres.sql import change, column_list, execute, identifier
+
+
+def merge_rows(connection: Connection, table_name: str, rows: pl.DataFrame, key: Sequence[str]) -> int:
+    """Make a table of the warehouse equal to a frame; the number of rows inserted, updated or deleted.
+
+    Args:
+        connection: where, inside a transaction.
+        table_name: the table, in the schema `warehouse`.
+        rows: all of its rows; `id` may be UInt128.
+        key: the columns that tell its rows apart.
+    """
+    table, draft = identifier(WAREHOUSE, table_name), f"draft_{table_name}"
+    if not execute(connection, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
+        copy_in(connection, WAREHOUSE, table_name, in_batches(rows))
+        execute(connection, f"ANALYZE {table}")
+        return rows.height
+    execute(connection, f"CREATE TEMPORARY TABLE {identifier(draft)} (LIKE {table}) ON COMMIT DROP")
+    copy_in(connection, None, draft, in_batches(rows))
+    execute(connection, f"ANALYZE {identifier(draft)}")
+    return change(connection, _merge_statement(table, identifier(draft), rows.columns, key))
+
+
+def _merge_statement(table: str, draft: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    others = [column for column in columns if column not in key]
+    matches = " AND ".join(f"old.{identifier(part)} = new.{identifier(part)}" for part in key)
+    old, new = (", ".join(f"{side}.{identifier(column)}" for column in others) for side in ("old", "new"))
+    return f"""
+        MERGE INTO {table} AS old USING {draft} AS new ON {matches}
+        WHEN MATCHED AND ({old}) IS DISTINCT FROM ({new})
+            THEN UPDATE SET ({column_list(others)}) = ({new})
+        WHEN NOT MATCHED BY TARGET
+            THEN INSERT ({column_list(columns)})
+                VALUES ({", ".join(f"new.{identifier(column)}" for column in columns)})
+        WHEN NOT MATCHED BY SOURCE THEN DELETE"""  # noqa: S608
