@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from pydantic import Field
 
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.io_managers.asset_tables import made_from
 from dataflow_assets.io_managers.delta_columns import OnSchemaChange, fit_columns
 from dataflow_assets.io_managers.delta_slices import added_parting_columns, files_of_slices
 from dataflow_assets.io_managers.delta_writer import (
@@ -26,8 +27,7 @@ from dataflow_assets.io_managers.delta_writer import (
     stage_slices,
 )
 from dataflow_assets.io_managers.frames import Frame, give, to_lazy
-from dataflow_assets.io_managers.made_from import read_made_from
-from dataflow_assets.io_managers.per_partition import Metadata, store_each, table_metadata
+from dataflow_assets.io_managers.per_partition import Metadata, add_table_metadata, store_each
 from dataflow_assets.io_managers.slices import (
     WHOLE,
     Slice,
@@ -77,6 +77,7 @@ class DeltaIOManager(dg.ConfigurableIOManager):
         existing, frame_schema = open_existing(storage, folder), rows.collect_schema()
         before = _visible_columns(existing) if existing else pl.Schema()
         slices = output_slices(context, pl.Schema({**before, **frame_schema}))
+        versions = made_from(context, slices)
         rows = rows.with_columns(added_columns(slices, frame_schema))
         change: OnSchemaChange = "error" if self.on_schema_change == "error" else "evolve"
         types = fit_columns(rows.collect_schema(), before if existing else None, change, folder)
@@ -85,10 +86,11 @@ class DeltaIOManager(dg.ConfigurableIOManager):
             table, rows, slices, types, is_stream=isinstance(obj, pl.LazyFrame | pa.RecordBatchReader)
         )
         writer = SliceWriter(table)
+        columns = {name: dtype for name, dtype in table.schema.items() if name in types or name in before}
+        add_table_metadata(context, ".".join(context.asset_key.path), columns)
 
         def store(index: int) -> Metadata:
-            made_from = read_made_from(context, slices[index].key)
-            return _describe(context, table, writer.commit(slices[index], staged[index], made_from))
+            return _describe(context, table, writer.commit(slices[index], staged[index], versions[index]))
 
         try:
             store_each(context, slices, store)
@@ -139,7 +141,6 @@ def _describe(context: dg.OutputContext, table: LakeTable, commit: SliceCommit) 
     if commit.is_stale:
         context.log.warning(f"{table.folder} was already made from newer inputs, and is left as it is")
     return {
-        **table_metadata(table.folder, table.schema),
         "dagster/uri": table.uri,
         "rows": commit.rows,
         "bytes": commit.bytes,

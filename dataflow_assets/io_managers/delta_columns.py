@@ -12,8 +12,7 @@ from polars._typing import PolarsDataType
 from dataflow_assets.errors import SchemaMismatchError
 
 OnSchemaChange = Literal["evolve", "error"]
-_UTC, _LOCAL = pl.Datetime("us", "UTC"), pl.Datetime("us")
-_WIDER = {pl.UInt8: pl.Int16, pl.UInt16: pl.Int32, pl.UInt32: pl.Int64, pl.UInt64: pl.Int64}
+_SIGNED = {pl.UInt8: pl.Int16(), pl.UInt16: pl.Int32(), pl.UInt32: pl.Int64(), pl.UInt64: pl.Decimal(20, 0)}
 _AS_THEY_ARE = (
     *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64),
     *(pl.Boolean, pl.String, pl.Binary, pl.Date, pl.Decimal),
@@ -21,21 +20,25 @@ _AS_THEY_ARE = (
 
 
 def stored_type(dtype: pl.DataType) -> pl.DataType | None:
-    """The type in which Delta Lake holds all values of a type, or those that fit; None where there is none."""
+    """The type in which Delta Lake holds the values of a type; None where there is none."""
+    found: pl.DataType | None = None
     match dtype:
         case pl.UInt8() | pl.UInt16() | pl.UInt32() | pl.UInt64():
-            return _WIDER[type(dtype)]()
+            found = _SIGNED[type(dtype)]
         case pl.Datetime():
-            return _UTC if dtype.time_zone else _LOCAL
+            found = pl.Datetime("us", "UTC" if dtype.time_zone else None)
         case pl.Categorical() | pl.Enum():
-            return pl.String()
+            found = pl.String()
         case pl.List() | pl.Array():
             inner = stored_type(_instance(dtype.inner))
-            return inner and pl.List(inner)
+            found = inner and pl.List(inner)
         case pl.Struct():
-            fields = {field.name: stored_type(_instance(field.dtype)) for field in dtype.fields}
-            return None if None in fields.values() or not fields else pl.Struct(fields)  # type: ignore[arg-type]
-    return dtype if isinstance(dtype, _AS_THEY_ARE) else None
+            fields = [(field.name, stored_type(_instance(field.dtype))) for field in dtype.fields]
+            known = [pl.Field(name, stored) for name, stored in fields if stored]
+            found = pl.Struct(known) if known and len(known) == len(fields) else None
+        case _ if isinstance(dtype, _AS_THEY_ARE):
+            found = dtype
+    return found
 
 
 def _instance(dtype: PolarsDataType) -> pl.DataType:
@@ -84,7 +87,7 @@ def _fit(
                 "Datetime, lists and structs of these)."
             )
         return stored
-    if stored == existing or (on_schema_change == "evolve" and _is_castable(stored or dtype, existing)):
+    if stored == existing or (on_schema_change == "evolve" and _is_castable(dtype, existing)):
         return existing
     raise SchemaMismatchError(
         f"The column {name} of the table {table} is {existing}, and the frame's is {dtype}. Nothing was written: cast "
@@ -96,6 +99,7 @@ def _is_castable(dtype: pl.DataType, existing: pl.DataType) -> bool:
     """Whether values of a type that are held by another one mean the same there."""
     kinds = (
         dtype.is_integer() and existing.is_integer(),
+        dtype == pl.UInt64 and existing.is_decimal(),
         dtype.is_decimal() and existing.is_decimal(),
         dtype == pl.Float32 and existing == pl.Float64,
         dtype == pl.Null,

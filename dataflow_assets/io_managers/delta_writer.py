@@ -16,10 +16,10 @@ from deltalake.transaction import AddAction
 
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
+from dataflow_assets.io_managers.asset_tables import Versions
 from dataflow_assets.io_managers.delta_columns import cast_exactly
 from dataflow_assets.io_managers.delta_slices import files_of_slices, parting_columns, parting_values, require_whole
 from dataflow_assets.io_managers.frames import iter_batches
-from dataflow_assets.io_managers.made_from import Versions, is_older
 from dataflow_assets.io_managers.slices import Slice, number
 from dataflow_assets.lake.delta.commit import count_staged_rows, discard_staged, replace_files, stage_rows
 from dataflow_assets.lake.delta.commit_log import find_slice_commit
@@ -196,7 +196,7 @@ class SliceWriter:
         table = self._table
         files = files_of_slices(list_files(base), [each], table.schema)
         require_whole(files, each, table.schema, table.folder)
-        if made_from is not None and is_older(made_from, self._read_made_from(base, each)):
+        if made_from and _is_older(made_from, self._read_made_from(base, each)):
             discard_slices(table, [staged])
             rows, size = int(files["num_records"].sum()), int(files["size_bytes"].sum())
             return SliceCommit(rows, size, base.version(), is_stale=True)
@@ -209,6 +209,11 @@ class SliceWriter:
         found = find_slice_commit(self._table, base, _name(each), {"slice": _name(each)})
         recorded = json.loads(found[1]["made_from"]) if found else None
         return recorded or {}
+
+
+def _is_older(made_from: Versions, recorded: Versions) -> bool:
+    """Whether something was made from an older version of an input than what is recorded."""
+    return any(version > made_from.get(name, version) for name, version in recorded.items())
 
 
 def _name(each: Slice) -> str:

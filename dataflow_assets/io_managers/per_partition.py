@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
-import polars as pl
 
 from dataflow_assets.errors import ConflictError, LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
 from dataflow_assets.io_managers.slices import Slice
@@ -67,10 +66,18 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, _TRANSIENT) and not isinstance(error, WarehouseRefusedError)
 
 
-def table_metadata(name: str, schema: pl.Schema) -> dict[str, dg.MetadataValue]:
-    """The name and the columns of a table, under the names by which Dagster knows them."""
-    columns = [dg.TableColumn(column, str(dtype)) for column, dtype in schema.items()]
-    return {
+def add_table_metadata(context: dg.OutputContext, name: str, columns: Mapping[str, object]) -> None:
+    """Say the name of a table and the types of its columns, where the asset does not say it itself.
+
+    Args:
+        context: of the output.
+        name: of the table, with its schema.
+        columns: by name, their types.
+    """
+    schema = dg.TableSchema([dg.TableColumn(column, str(dtype)) for column, dtype in columns.items()])
+    known: dict[str, dg.MetadataValue] = {
         "dagster/table_name": dg.MetadataValue.text(name),
-        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        "dagster/column_schema": dg.MetadataValue.table_schema(schema),
     }
+    said = context.output_metadata or {}
+    context.add_output_metadata({key: value for key, value in known.items() if key not in said})

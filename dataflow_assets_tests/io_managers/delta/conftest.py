@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow_assets_tests.io_managers.delta_builders import Root, local_root, s3_root
+from dataflow_assets_tests.io_managers.delta.builders import Root, local_root, s3_root
 from dataflow_assets_tests.landing.stores import s3_url
 
 __all__ = ["s3_url"]

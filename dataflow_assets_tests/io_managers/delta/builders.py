@@ -133,7 +133,7 @@ class Runs:
         dg.materialize(
             [self.asset(pl.DataFrame()), reader],
             selection=[reader],
-            resources={"io_manager": self.manager, "nothing": dg.InMemoryIOManager()},
+            resources={"io_manager": self.manager, "nothing": dg.mem_io_manager},
             instance=self.instance,
             partition_key=keys[0] if len(keys) == 1 else None,
             tags=dict(zip(RANGE, keys, strict=True)) if len(keys) == 2 else {},

@@ -12,9 +12,8 @@ import pytest
 
 from dataflow_assets.io_managers import delta_writer
 from dataflow_assets.io_managers.delta_writer import SliceWriter
-from dataflow_assets.lake.delta.table import LakeTable
-from dataflow_assets_tests.io_managers.delta_builders import Root, Runs, as_kind, failure, metadata_of
-from dataflow_assets_tests.io_managers.test_delta import BY_DAY, DAILY, DAYS, by_day, files
+from dataflow_assets_tests.io_managers.delta.builders import Root, Runs, as_kind, failure, metadata_of
+from dataflow_assets_tests.io_managers.delta.test_partitions import BY_DAY, DAILY, DAYS, by_day, files
 
 
 def stored(root: Root) -> set[Path]:
@@ -146,7 +145,7 @@ def test_a_table_without_partitions_is_guarded_too(folder: Root) -> None:
 @pytest.mark.parametrize("made_from", [{"lake": "new"}, {DAYS[0]: {"lake": True}}])
 def test_what_is_no_version_is_refused(folder: Root, made_from: dict[str, Any]) -> None:
     runs = Runs(folder.manager(), DAILY, BY_DAY)
-    assert "Say the version of each input" in failure(
+    assert "say name -> version (int) for all partitions" in failure(
         runs.store(by_day(DAYS[0]), DAYS[0], made_from=made_from, is_error=True)
     )
     assert not stored(folder)
@@ -165,10 +164,7 @@ def test_a_bad_partition_fails_alone(folder: Root) -> None:
         assert f"{DAYS[1]}: The column value is stored as Int64, which does not hold 9223372036854775808" in failure(
             result
         )
-        run = dg.EventRecordsFilter(
-            dg.DagsterEventType.ASSET_MATERIALIZATION, asset_key=dg.AssetKey(["some", "numbers"])
-        )
-        events = runs.instance.get_event_records(run, limit=2)
+        events = runs.instance.fetch_materializations(dg.AssetKey(["some", "numbers"]), limit=2).records
         assert {event.partition_key for event in events} == {DAYS[0], DAYS[2]}
         assert runs.load().sort("day")["value"].to_list() == [7, 1, 9]
 
@@ -246,8 +242,3 @@ def test_a_stream_is_never_held_whole(folder: Root, monkeypatch: pytest.MonkeyPa
     assert sum(heights) == 500_000
     assert max(heights) <= 160_000
     assert runs.load().height == 500_000
-
-
-def test_the_pieces_are_those_of_the_lakes_own_tables() -> None:
-    assert delta_writer.replace_files.__module__ == "dataflow_assets.lake.delta.commit"
-    assert delta_writer.LakeTable is LakeTable

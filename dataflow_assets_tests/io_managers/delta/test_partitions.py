@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from dataflow_assets_tests.io_managers.delta_builders import KINDS, Root, Runs, as_kind, failure, metadata_of
+from dataflow_assets_tests.io_managers.delta.builders import KINDS, Root, Runs, as_kind, failure, metadata_of
 
 DAILY = dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01")
 DAYS = ("2021-12-01", "2021-12-02", "2021-12-03")
