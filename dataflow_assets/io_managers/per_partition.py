@@ -22,7 +22,8 @@ def store_each(context: dg.OutputContext, slices: Sequence[Slice], store: Callab
     Args:
         context: names the asset and the partitions.
         slices: those of the run, or the whole table alone.
-        store: stores the slice of that number; its metadata, where `rows` says how many rows the slice has now.
+        store: stores the slice of that number; its metadata, where `rows` says how many rows the slice has now, and
+            `seconds` those that it took before.
 
     Raises:
         Failure: naming the partitions that failed; the others are committed and logged.
@@ -50,7 +51,9 @@ def store_each(context: dg.OutputContext, slices: Sequence[Slice], store: Callab
 def _timed(store: Callable[[int], Metadata], index: int, row_count: str) -> Metadata:
     start = time.monotonic()
     metadata = store(index)
-    return {**metadata, row_count: metadata["rows"], "seconds": round(time.monotonic() - start, 3)}
+    before = metadata.get("seconds", 0)
+    assert isinstance(before, int | float), "seconds are a number"
+    return {**metadata, row_count: metadata["rows"], "seconds": round(before + time.monotonic() - start, 3)}
 
 
 def _failure(context: dg.OutputContext, stored: Mapping[str, Metadata], failed: Mapping[str, Exception]) -> dg.Failure:
