@@ -15,7 +15,7 @@ from dataflow_assets.orchestration.lake_io_manager import LakeIOManager, Landing
 from dataflow_assets.orchestration.maintenance.analyze import build_statistics_schedule
 from dataflow_assets.orchestration.maintenance.housekeeping import build_housekeeping_schedule
 from dataflow_assets.orchestration.partitions import daily_partitions
-from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
+from dataflow_assets.orchestration.published_io_manager import AnswersIOManager
 from dataflow_assets.orchestration.warehouse_io_manager import WarehouseIOManager
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
@@ -44,7 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             LANDING_IO: LandingIOManager(),
             LAKE_IO: LakeIOManager(),
             WAREHOUSE_IO: WarehouseIOManager(),
-            PUBLISHED_IO: PublishedIOManager(database=str(settings.published_file)),
+            PUBLISHED_IO: AnswersIOManager(database=str(settings.published_file)),
         },
         executor=dg.in_process_executor,
     )

@@ -22,22 +22,25 @@ BATCH_ROWS = 50_000
 _NUMBER = "number of the slice"
 
 
-def to_lazy(frame: object) -> pl.LazyFrame:
-    """Any of the four kinds as a lazy frame; that of a RecordBatchReader can be collected once.
+def to_polars(frame: object) -> pl.DataFrame | pl.LazyFrame:
+    """Any of the four kinds as a frame of Polars, lazy where it is a stream; a RecordBatchReader can be collected once.
 
     Raises:
         TypeError: it is of no such kind.
     """
     match frame:
-        case pl.DataFrame():
-            return frame.lazy()
-        case pl.LazyFrame():
+        case pl.DataFrame() | pl.LazyFrame():
             return frame
         case pa.Table():
-            return _from_arrow(frame).lazy()
+            return _from_arrow(frame)
         case pa.RecordBatchReader():
             return _scan_reader(frame)
     raise TypeError(f"cannot store a value of type {type(frame).__name__}; return one of {_names()}")
+
+
+def to_lazy(frame: object) -> pl.LazyFrame:
+    """Any of the four kinds as a lazy frame (see `to_polars`)."""
+    return to_polars(frame).lazy()
 
 
 def _from_arrow(table: pa.Table) -> pl.DataFrame:

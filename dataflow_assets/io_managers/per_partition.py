@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
-import polars as pl
 
 from dataflow_assets.errors import ConflictError, LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
 from dataflow_assets.io_managers.slices import Slice
@@ -23,7 +22,8 @@ def store_each(context: dg.OutputContext, slices: Sequence[Slice], store: Callab
     Args:
         context: names the asset and the partitions.
         slices: those of the run, or the whole table alone.
-        store: stores the slice of that number; its metadata, where `rows` says how many rows the slice has now.
+        store: stores the slice of that number; its metadata, where `rows` says how many rows the slice has now, and
+            `seconds` those that it took before.
 
     Raises:
         Failure: naming the partitions that failed; the others are committed and logged.
@@ -51,7 +51,9 @@ def store_each(context: dg.OutputContext, slices: Sequence[Slice], store: Callab
 def _timed(store: Callable[[int], Metadata], index: int, row_count: str) -> Metadata:
     start = time.monotonic()
     metadata = store(index)
-    return {**metadata, row_count: metadata["rows"], "seconds": round(time.monotonic() - start, 3)}
+    before = metadata.get("seconds", 0)
+    assert isinstance(before, int | float), "seconds are a number"
+    return {**metadata, row_count: metadata["rows"], "seconds": round(before + time.monotonic() - start, 3)}
 
 
 def _failure(context: dg.OutputContext, stored: Mapping[str, Metadata], failed: Mapping[str, Exception]) -> dg.Failure:
@@ -67,10 +69,18 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, _TRANSIENT) and not isinstance(error, WarehouseRefusedError)
 
 
-def table_metadata(name: str, schema: pl.Schema) -> dict[str, dg.MetadataValue]:
-    """The name and the columns of a table, under the names by which Dagster knows them."""
-    columns = [dg.TableColumn(column, str(dtype)) for column, dtype in schema.items()]
-    return {
+def add_table_metadata(context: dg.OutputContext, name: str, columns: Mapping[str, object]) -> None:
+    """Say the name of a table and the types of its columns, where the asset does not say it itself.
+
+    Args:
+        context: of the output.
+        name: of the table, with its schema.
+        columns: by name, their types.
+    """
+    schema = dg.TableSchema([dg.TableColumn(column, str(dtype)) for column, dtype in columns.items()])
+    known: dict[str, dg.MetadataValue] = {
         "dagster/table_name": dg.MetadataValue.text(name),
-        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        "dagster/column_schema": dg.MetadataValue.table_schema(schema),
     }
+    said = context.output_metadata or {}
+    context.add_output_metadata({key: value for key, value in known.items() if key not in said})

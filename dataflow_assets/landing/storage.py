@@ -1,11 +1,14 @@
 """Where the objects are kept: a bucket on S3, or a local folder, behind one value.
 
-Here: turning the settings into an object store and into the options that Delta readers want. Not here:
-what the objects mean.
+Here: turning the settings, or an address with options, into an object store and into the options that Delta readers
+want. Not here: what the objects mean.
 """
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore, S3Store
@@ -60,14 +63,59 @@ def open_storage(settings: Settings) -> Storage:
         chain = _standard_chain()
         if not (settings.aws_region or settings.aws_default_region):
             options["aws_region"] = chain.config.get("region", settings.region)
+    return _open_bucket(settings.s3_bucket, "", options, chain)
+
+
+def open_root(root: str, options: Mapping[str, str]) -> Storage:
+    """A folder, which is made, or `s3://bucket/prefix`.
+
+    Args:
+        root: the folder's path, or the address on S3.
+        options: of S3, under the names of Delta Lake's storage options (`aws_region`, `aws_endpoint_url`, …). What is
+            not said comes from the standard AWS chain.
+
+    Raises:
+        SettingsError: there are no credentials for the bucket, or the address is of another kind of store.
+    """
+    scheme, is_address, place = root.rpartition("://")
+    if not is_address:
+        folder = Path(root).expanduser().resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        return Storage(str(folder), LocalStore(folder), {})
+    bucket, _, prefix = place.strip("/").partition("/")
+    if scheme not in ("s3", "s3a") or not bucket:
+        raise SettingsError(f"{root} is no place for tables: name a folder, or s3://bucket/prefix.")
+    given = {"aws_region": "us-east-1", **_endpoint_of_environment()}
+    given |= {name.lower(): value for name, value in options.items()}
+    chain = None
+    if "aws_access_key_id" not in given:
+        chain = _standard_chain()
+        given |= {"aws_region": chain.config["region"]} if chain.config.get("region") else {}
+    if given.get("aws_endpoint_url", "").startswith("http://"):
+        given.setdefault("aws_allow_http", "true")
+    return _open_bucket(bucket, prefix, given, chain)
+
+
+def _open_bucket(bucket: str, prefix: str, options: dict[str, str], chain: "Boto3CredentialProvider | None") -> Storage:
     store = S3Store(
-        settings.s3_bucket,
+        bucket,
+        prefix=prefix or None,
         config=options,  # type: ignore[arg-type]
         client_options={"timeout": timedelta(seconds=REQUEST_SECONDS)},
         retry_config={"retry_timeout": timedelta(seconds=RETRY_SECONDS)},
         credential_provider=chain,
     )
-    return Storage(f"s3://{settings.s3_bucket}", store, options, chain)
+    return Storage(f"s3://{bucket}/{prefix}".rstrip("/"), store, options, chain)
+
+
+def _endpoint_of_environment() -> dict[str, str]:
+    """The endpoint and the region that AWS's own tools take from the environment."""
+    names = {
+        "aws_endpoint_url": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    }
+    found = {option: next(filter(None, map(os.environ.get, variables)), None) for option, variables in names.items()}
+    return {option: value for option, value in found.items() if value}
 
 
 def _standard_chain() -> "Boto3CredentialProvider":

@@ -14,8 +14,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from dataflow_assets.io_managers import PublishedIOManager
 from dataflow_assets.orchestration.partitions import range_tags
-from dataflow_assets.orchestration.published_io_manager import PublishedIOManager
 
 DAYS = ("2021-12-01", "2021-12-02", "2021-12-03")
 Make = Callable[[], pl.DataFrame]
