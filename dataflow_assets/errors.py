@@ -20,6 +20,12 @@ class SettingsError(DataFlowError):
     code = "settings"
 
 
+class UsageError(DataFlowError):
+    """A command was given options or values that it cannot use; it ends with exit code 2."""
+
+    code = "usage"
+
+
 class NotFoundError(DataFlowError):
     """A file, folder, source, day or table that was named does not exist."""
 

@@ -233,12 +233,10 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (load(Path("nowhere.csv")), "There is no file nowhere.csv."),
         (load(Path("x.csv"), model="series"), "There is no source 'series'; the sources are authors, books"),
         (load(Path("x.json"), collector="json"), "streams is delivered as csv, not as json."),
-        (("query", "-f", "nowhere.sql"), "There is no file nowhere.sql."),
         (("query",), "Give the statement by -c, or a file with it by -f."),
-        (("demo", "--data", "/nonexistent"), "There is no file authors.json in /nonexistent/internal"),
+        (("query", "-c", "SELECT 1", "-f", "one.sql"), "Give the statement by -c, or a file with it by -f."),
         (("demo", "--delivered", "2021-02-30"), "'2021-02-30' is not a day"),
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
@@ -250,15 +248,41 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("replay", "--source", "series"), "There is no source 'series'"),
         (("answers", "--from", "soon"), "'soon' is not a time"),
         (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
+        (("preview", "nowhere.csv", "--model", "series"), "There is no source 'series'"),
+        (("backfill", "--asset", "lake/series", "--from", "2021-12-01", "--to", "2021-12-02"), "There is no asset"),
+        (("backfill", "--asset", "lake/streams", "--from", "now", "--to", "2021-12-02"), "'now' is not a day"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_sentence_and_ends_with_2(
+    run: Run, clean_environment: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+) -> None:
+    _require_one_sentence(run(*arguments), 2, sentence)
+
+
+def test_a_window_that_ends_before_it_begins_is_wrong_usage(run: Run, settings: Settings) -> None:
+    code, _, err = run("answers", "--from", "2021-12-02", "--to", "2021-12-01")
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (load(Path("nowhere.csv")), "There is no file nowhere.csv."),
+        (("query", "-f", "nowhere.sql"), "There is no file nowhere.sql."),
+        (("demo", "--data", "/nonexistent"), "There is no file authors.json in /nonexistent/internal"),
         (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
     ],
 )
-def test_a_mistake_is_told_in_one_sentence(
+def test_a_failure_is_told_in_one_sentence_and_ends_with_1(
     run: Run, clean_environment: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    code, out, err = run(*arguments)
-    assert code == 1
-    assert out == ""
+    _require_one_sentence(run(*arguments), 1, sentence)
+
+
+def _require_one_sentence(done: tuple[int, str, str], code: int, sentence: str) -> None:
+    ended_with, out, err = done
+    assert (ended_with, out) == (code, "")
     assert sentence in err
     assert "Traceback" not in err
     assert err.count("\n") == 1
@@ -373,7 +397,7 @@ def test_backfill_says_what_it_would_run_and_runs_it(run: Run, settings: Setting
     code, _, said = run(*command)
     assert (code, said.splitlines()[-1]) == (0, "0 runs done.")
     code, _, said = run("backfill", "--asset", "movies", "--from", "2021-12-01", "--to", "2021-12-31")
-    assert (code, "no asset 'movies' to backfill" in said) == (1, True)
+    assert (code, "no asset 'movies' to backfill" in said) == (2, True)
 
 
 @pytest.fixture

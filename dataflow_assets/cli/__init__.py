@@ -12,7 +12,7 @@ import typer
 from dataflow_assets.cli import admin, inspect, load
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import told_of_full_disk
-from dataflow_assets.errors import DataFlowError
+from dataflow_assets.errors import DataFlowError, UsageError
 from dataflow_assets.postgres import embedded
 
 app = typer.Typer(
@@ -46,13 +46,13 @@ for command in (
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends in one sentence and exit code 1."""
+    """Run the command; a failure ends in one sentence and exit code 1, wrong usage in one and exit code 2."""
     try:
         with told_of_full_disk():
             app()
     except DataFlowError as error:
         say(str(error), logging.ERROR)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except Exception as error:  # a bug: its traceback, as everything that is said, has no secret
         say("".join(traceback.format_exception(error)).rstrip(), logging.ERROR)
         sys.exit(1)

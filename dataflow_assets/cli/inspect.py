@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from dataflow_assets.cli.arguments import Delivered, Json, day_of, delivery_day
+from dataflow_assets.cli.arguments import Delivered, Json, as_usage_error, day_of, delivery_day, source_of
 from dataflow_assets.cli.output import print_json, print_table, say, short
 from dataflow_assets.core.formatting import plain
-from dataflow_assets.errors import NotFoundError
+from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def query(
     from dataflow_assets.warehouse.query import run_query
 
     if (file is None) == (command is None):
-        raise NotFoundError("Give the statement by -c, or a file with it by -f.")
+        raise UsageError("Give the statement by -c, or a file with it by -f.")
     if file is not None and not file.is_file():
         raise NotFoundError(f"There is no file {file}.")
     statement = command if file is None else file.read_text()
@@ -82,24 +82,26 @@ def answers(
 ) -> None:
     """Answer the six questions over any window; times without a zone are in DATAFLOW_TIMEZONE."""
     from dataflow_assets.analytics.questions import Questions, parse_instant
+    from dataflow_assets.core.time_windows import WindowError
 
     settings = load_settings()
 
     def instant(text: str | None) -> datetime | None:
         return None if text is None else parse_instant(text, settings.timezone)
 
-    questions = Questions(
-        timezone=settings.timezone,
-        start=instant(start),
-        end=instant(end),
-        outage_movie=outage_movie,
-        outage_start=instant(outage_from),
-        outage_end=instant(outage_to),
-        nationality=nationality,
-        engaged_start=instant(engaged_from),
-        engaged_end=instant(engaged_to),
-    )
-    print_answers(settings, questions, as_json=as_json)
+    with as_usage_error(WindowError):
+        questions = Questions(
+            timezone=settings.timezone,
+            start=instant(start),
+            end=instant(end),
+            outage_movie=outage_movie,
+            outage_start=instant(outage_from),
+            outage_end=instant(outage_to),
+            nationality=nationality,
+            engaged_start=instant(engaged_from),
+            engaged_end=instant(engaged_to),
+        )
+        print_answers(settings, questions, as_json=as_json)
 
 
 def print_answers(settings: Settings, questions: "Questions", *, as_json: bool) -> None:
@@ -123,9 +125,8 @@ def rejects(
     """Print every rejected row: where it stood, why, and its text."""
     from dataflow_assets.lake.delta.table import read_rejects
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import find_source
 
-    name = find_source(source).name if source else None
+    name = source_of(source).name if source else None
     rows = read_rejects(open_storage(load_settings()), name)
     if as_json:
         print_json([{**row, "delivery_day": row["delivery_day"].isoformat()} for row in rows])
@@ -147,11 +148,11 @@ def deliveries(
     from dataflow_assets.ledger.deliveries import rebuild_deliveries
     from dataflow_assets.ledger.delivery_reports import read_deliveries
     from dataflow_assets.ledger.discovery import read_new
-    from dataflow_assets.sources import all_sources, find_source
+    from dataflow_assets.sources import all_sources
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     settings = load_settings()
-    name, delivered = find_source(source).name if source else None, day_of(day) if day else None
+    name, delivered = source_of(source).name if source else None, day_of(day) if day else None
     url, storage = open_warehouse(settings), open_storage(settings)
     if rebuild:
         versions = rebuild_deliveries(url, storage, all_sources(), settings.timezone)
@@ -223,17 +224,19 @@ def explain(
     from dataflow_assets.lake.delta.dumps import read_dumps
     from dataflow_assets.lake.delta.table import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import Snapshot, find_source
+    from dataflow_assets.sources import Snapshot
     from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 
-    wanted = find_source(source)
-    texts, storage = explaining.key_texts(wanted, key), open_storage(load_settings())
+    wanted = source_of(source)
+    storage = open_storage(load_settings())
     table = rows_table(storage, wanted)
     version = table.open().version()
     quarantined: dict[date, str] = {}
     if isinstance(wanted, Snapshot):
         quarantined = find_quarantined_dumps(read_dumps(table, version), wanted.smallest_share)
-    found = explaining.explain(table.scan(version), wanted, texts, quarantined.keys())
+    with as_usage_error(NotFoundError):
+        texts = explaining.key_texts(wanted, key)
+        found = explaining.explain(table.scan(version), wanted, texts, quarantined.keys())
     rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:
         origins = [vars(origin) for origin in found.origins]
@@ -277,9 +280,8 @@ def preview(
     """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
     from dataflow_assets.lake.ingest import event_bounds
     from dataflow_assets.lake.preview import preview as look_into
-    from dataflow_assets.sources import find_source
 
-    source = find_source(model)
+    source = source_of(model)
     if not file.is_file():
         raise NotFoundError(f"There is no file {file}.")
     settings = load_settings()

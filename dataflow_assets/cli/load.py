@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow_assets.cli.arguments import Delivered, Json, day_of, delivery_day
+from dataflow_assets.cli.arguments import Delivered, Json, as_usage_error, day_of, delivery_day, source_of
 from dataflow_assets.cli.inspect import print_answers
 from dataflow_assets.cli.output import print_table, progress, say
-from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, RunFailedError
+from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, RunFailedError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -63,12 +63,11 @@ def load(
 ) -> None:
     """Land one file and materialize what it touches."""
     from dataflow_assets.lake.readers import check_format
-    from dataflow_assets.sources import find_source
 
     settings = load_settings()
-    source = find_source(model)
+    source = source_of(model)
     if source.reader.suffix != f".{collector}":
-        raise FormatError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
+        raise UsageError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
     if not config.is_file():
         raise NotFoundError(f"There is no file {config}.")
     check_format(config, source)
@@ -87,7 +86,8 @@ def backfill(
     from dataflow_assets.runtime.instance import open_instance
 
     settings = load_settings()
-    wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end))
+    with as_usage_error(NotFoundError):
+        wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end))
     with progress() as report:
         report("Looking what there is to do")
         ranges = wanted.ranges(only_missing=only_missing)
@@ -113,15 +113,14 @@ def release(
     """Load what was quarantined, as it is; this lasts for these versions of the objects."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import find_source
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     if bool(objects) == bool(source) or bool(source) != bool(day):
-        raise NotFoundError("Name objects, or give --source and --day.")
+        raise UsageError("Name objects, or give --source and --day.")
     settings = load_settings()
     landing = Landing(open_storage(settings))
     if source:
-        name, of_day = find_source(source).name, delivery_day(settings, day)
+        name, of_day = source_of(source).name, delivery_day(settings, day)
         deliveries = sorted(landing.deliveries(name, of_day), key=lambda delivery: delivery.object)
         if not deliveries:
             raise NotFoundError(f"No object of {name} that landed on {of_day} is in landing.")
@@ -140,11 +139,11 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.ledger.delivery_reports import find_incomplete_deliveries
-    from dataflow_assets.sources import all_sources, find_source
+    from dataflow_assets.sources import all_sources
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     settings = load_settings()
-    sources = [find_source(source)] if source else all_sources()
+    sources = [source_of(source)] if source else all_sources()
     url, storage = open_warehouse(settings), open_storage(settings)
     wanted = [
         found
