@@ -23,6 +23,27 @@ REPOSITORY = Path(__file__).parents[1]
 hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any-machine")
 
+# What a test needs, and so how it is marked: by a fixture that it uses, or by where it stands.
+MARKS_OF_FIXTURES = {"server": "database", "page": "browser", "demonstrated": "slow", "deployed": "process"}
+MARKS_OF_PLACES = {
+    "faults": ("process", "slow"),
+    "runtime": ("process",),
+    "postgres/test_embedded.py": ("process",),
+    "warehouse/test_concurrent_processes.py": ("process", "slow"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs, so that `-m` can choose those of a minute."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        place = item.path.relative_to(Path(__file__).parent)
+        marks = {mark for fixture, mark in MARKS_OF_FIXTURES.items() if fixture in fixtures}
+        for known in (place, *place.parents):
+            marks.update(MARKS_OF_PLACES.get(known.as_posix(), ()))
+        for mark in sorted(marks):
+            item.add_marker(mark)
+
 
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
