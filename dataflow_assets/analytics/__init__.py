@@ -1,7 +1,17 @@
 """What we answer: one answer per file of this package, found by itself.
 
 Add an answer by adding a file with an `ANSWER`; nothing here changes. Files without one hold what answers
-share (`sessions`), what they may say (`declaration`), or ask several of them at once (`answers`).
+share (`sessions`), what they may say (`base`), or ask several of them at once (`questions`).
+
+An answer needs no database: give it frames.
+
+    >>> from datetime import UTC, date, datetime
+    >>> import polars as pl
+    >>> from dataflow_assets.analytics import compute_partition, find_answer
+    >>> session = {"start_at": datetime(2021, 12, 5, 20, tzinfo=UTC), "end_at": datetime(2021, 12, 5, 21, tzinfo=UTC)}
+    >>> frames = {"streams": pl.LazyFrame([session])}
+    >>> compute_partition(find_answer("average_session"), frames, date(2021, 12, 5), "UTC").collect().rows()
+    [(datetime.date(2021, 12, 5), 1, 3600.0)]
 """
 
 import importlib

@@ -1,6 +1,12 @@
 """What we take in: one declaration per file of this package, found by itself.
 
 Add a source by adding a file with a `SOURCE`; nothing here changes.
+
+    >>> from dataflow_assets.sources import all_sources, find_source
+    >>> [source.name for source in all_sources()]
+    ['authors', 'books', 'movies', 'reviews', 'streams', 'users']
+    >>> find_source("stream").key
+    ('movie_title', 'user_email', 'start_at', 'end_at')
 """
 
 import importlib
@@ -8,10 +14,31 @@ import pkgutil
 from functools import cache
 
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.sources.base import Events, Snapshot, Source, wrong_references
+from dataflow_assets.sources.base import (
+    Csv,
+    Events,
+    Json,
+    Parquet,
+    Reference,
+    RejectLimit,
+    Snapshot,
+    Source,
+    wrong_references,
+)
 from dataflow_assets.sources.names import find_collisions
 
-__all__ = ["Events", "Snapshot", "Source", "all_sources", "find_source"]
+__all__ = [
+    "Csv",
+    "Events",
+    "Json",
+    "Parquet",
+    "Reference",
+    "RejectLimit",
+    "Snapshot",
+    "Source",
+    "all_sources",
+    "find_source",
+]
 
 
 @cache
