@@ -9,7 +9,7 @@ import traceback
 
 import typer
 
-from dataflow_assets.cli import admin, inspect, load
+from dataflow_assets.cli import admin, inspect, load, rows
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import told_of_full_disk
 from dataflow_assets.errors import DataFlowError, UsageError
@@ -37,8 +37,8 @@ for command in (
     inspect.deliveries,
     load.backfill,
     inspect.doctor,
-    inspect.explain,
-    inspect.preview,
+    rows.explain,
+    rows.preview,
     load.release,
     load.replay,
 ):

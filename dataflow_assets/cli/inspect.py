@@ -6,7 +6,7 @@ Here: arguments and how the findings are printed. Not here: work.
 import csv
 import math
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from dataflow_assets.cli.arguments import Delivered, Json, as_usage_error, day_of, delivery_day, source_of
-from dataflow_assets.cli.output import print_json, print_table, say, short
-from dataflow_assets.core.formatting import plain
+from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
+from dataflow_assets.cli.output import print_json, print_table, say
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from dataflow_assets.analytics.questions import Questions
-    from dataflow_assets.lake.provenance import Explanation
     from dataflow_assets.landing.deliveries import Expected
 
 
@@ -210,92 +208,3 @@ def doctor(as_json: Json = False) -> None:
         print_json(findings)
     if any(finding["state"] == "problem" for finding in findings):
         raise typer.Exit(1)
-
-
-def explain(
-    source: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
-    key: Annotated[
-        list[str], typer.Option(help="A part of the key, in the order of the source's, or as column=value. Repeat it.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Tell from which objects and days the rows of a key came, and which of them count."""
-    from dataflow_assets.lake import provenance as explaining
-    from dataflow_assets.lake.delta.dumps import read_dumps
-    from dataflow_assets.lake.delta.table import rejects_table, rows_table
-    from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import Snapshot
-    from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
-
-    wanted = source_of(source)
-    storage = open_storage(load_settings())
-    table = rows_table(storage, wanted)
-    version = table.open().version()
-    quarantined: dict[date, str] = {}
-    if isinstance(wanted, Snapshot):
-        quarantined = find_quarantined_dumps(read_dumps(table, version), wanted.smallest_share)
-    with as_usage_error(NotFoundError):
-        texts = explaining.key_texts(wanted, key)
-        found = explaining.explain(table.scan(version), wanted, texts, quarantined.keys())
-    rejects = [] if found.keys else explaining.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
-    if as_json:
-        origins = [vars(origin) for origin in found.origins]
-        print_json(plain({"source": wanted.name, **vars(found), "origins": origins, "rejects": rejects}))
-    elif len(found.keys) == 1:
-        _print_origins(found)
-    elif found.keys:
-        print_table(wanted.key, [short(row.values()) for row in found.keys])
-        say(f"{'More keys match than these' if found.has_more_keys else 'These keys match'}; give more of its parts.")
-    elif rejects:
-        columns = ("object", "line", "message", "raw")
-        print_table(columns, [short(row[name] for name in columns) for row in rejects])
-    if not found.keys:
-        asked = ", ".join(f"{name} {text!r}" for name, text in texts.items())
-        told = "; these rejected rows hold it" if rejects else ", nor does a rejected row hold it"
-        raise NotFoundError(f"No row of {wanted.name} has {asked}{told}.")
-
-
-def _print_origins(found: "Explanation") -> None:
-    [key] = found.keys
-    print(", ".join(f"{name} {text!r}" for name, text in zip(key, short(key.values()), strict=True)))  # noqa: T201
-    others = [name for name in found.origins[0].values if name not in key]
-    rows = [
-        [str(origin.delivery_day), origin.object, str(origin.position), *short(values), origin.fate]
-        for origin in found.origins
-        for values in [[origin.values[name] for name in others]]
-    ]
-    print_table(["delivered", "object", "position", *others, "became"], rows)
-    if found.last_seen:
-        missing = f", missing since {found.missing_since}" if found.missing_since else ""
-        print(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")  # noqa: T201
-
-
-def preview(
-    file: Annotated[Path, typer.Argument(help="The file to look into.")],
-    model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
-    rows: Annotated[int, typer.Option(min=0, help="How many rows, and how many rejects, to print.")] = 10,
-    delivered: Delivered = None,
-    as_json: Json = False,
-) -> None:
-    """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
-    from dataflow_assets.lake.ingest import event_bounds
-    from dataflow_assets.lake.preview import preview as look_into
-
-    source = source_of(model)
-    if not file.is_file():
-        raise NotFoundError(f"There is no file {file}.")
-    settings = load_settings()
-    bounds = event_bounds(source, delivery_day(settings, delivered), settings.timezone, settings.first_day)
-    found = look_into(file, source, settings.timezone, rows, bounds)
-    if as_json:
-        read = {"rows": plain(found.rows.to_dicts()), "rejects": [vars(reject) for reject in found.rejects]}
-        print_json(
-            {"source": source.name, "file": str(file), **vars(found), **read, "event_days": plain(found.event_days)}
-        )
-        return
-    print_table(found.rows.columns, [short(row) for row in found.rows.iter_rows()])
-    rejects = [[str(reject.line or ""), reject.code, reject.message, *short([reject.raw])] for reject in found.rejects]
-    if rejects:
-        print_table(["line", "code", "why", "text"], rejects)
-    for sentence in found.sentences():
-        print(f"{source.name}: {sentence}")  # noqa: T201

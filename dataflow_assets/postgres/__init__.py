@@ -12,8 +12,21 @@ from typing import TYPE_CHECKING
 from dataflow_assets.core.exports import load_on_demand
 
 if TYPE_CHECKING:
-    from dataflow_assets.postgres.connection import Connections, connect, execute, read, read_batches
+    from dataflow_assets.postgres.connection import Connections, connect
+    from dataflow_assets.postgres.copy import copy_in, read, read_batches
+    from dataflow_assets.postgres.sql import execute, identifier
 
-__all__ = ["Connections", "connect", "execute", "read", "read_batches"]
+__all__ = ["Connections", "connect", "copy_in", "execute", "identifier", "read", "read_batches"]
 
-__getattr__ = load_on_demand(__name__, dict.fromkeys(__all__, "connection"))
+__getattr__ = load_on_demand(
+    __name__,
+    {
+        "Connections": "connection",
+        "connect": "connection",
+        "copy_in": "copy",
+        "execute": "sql",
+        "identifier": "sql",
+        "read": "copy",
+        "read_batches": "copy",
+    },
+)

@@ -1,0 +1,95 @@
+"""The house rules that no linter checks: how long files and functions may be, and what modules are called."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import dataflow_assets
+
+PACKAGE = Path(dataflow_assets.__path__[0])
+LONGEST_FILE = 300  # lines
+LONGEST_FUNCTION = 40  # lines, with its signature and its docstring
+
+# Names of our own where the field has a standard word, which stands behind each.
+RENAMED = {
+    "arrivals": "discovery",
+    "batches": "iteration",
+    "behind": "staleness",
+    "belief": "quarantine",
+    "csv_any": "csv/records",
+    "csv_parts": "csv/model",
+    "csv_plain": "csv/vectorized",
+    "disk": "files",
+    "explain": "provenance",
+    "freed": "cleanup",
+    "instants": "timestamps",
+    "intake": "ingest",
+    "keeper": "process_group",
+    "leftovers": "orphans",
+    "loading": "load",
+    "looking": "inspect",
+    "morning": "freshness",
+    "nested": "json_columns",
+    "newest_dump": "incremental",
+    "news": "materialization_feed",
+    "nightly": "reconcile",
+    "opening": "bootstrap",
+    "parsing": "readers/base",
+    "part": "dagster_process",
+    "passing": "retries",
+    "places": "event_cursor",
+    "plain": "formatting",
+    "platform": "up",
+    "predicates": "pushdown",
+    "printing": "output",
+    "reach": "downstream",
+    "reading": "scan",
+    "running": "admin",
+    "statistics": "analyze",
+    "sweep": "discovery",
+    "texts": "casting",
+    "undone": "staleness",
+    "unpacking": "archives",
+    "upkeep": "maintenance",
+    "window": "time_windows",
+}
+
+
+def python_files() -> list[Path]:
+    """The package's own code; what Alembic generates is read once and never changed."""
+    files = [path for path in PACKAGE.rglob("*.py") if "versions" not in path.parts]
+    assert len(files) > 100, "the files of the package are not found"
+    return sorted(files)
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Each function of a file: where it stands, and how many lines it has."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno
+            where = f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}"
+            yield where, node.end_lineno - node.lineno + 1
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {str(path.relative_to(PACKAGE)): len(path.read_text().splitlines()) for path in python_files()}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
+
+
+def test_no_function_is_too_long() -> None:
+    found = [function for path in python_files() for function in functions(path)]
+    assert {where: lines for where, lines in found if lines > LONGEST_FUNCTION} == {}
+
+
+def test_every_module_says_what_belongs_in_it() -> None:
+    silent = [str(path.relative_to(PACKAGE)) for path in python_files() if not ast.get_docstring(_parsed(path))]
+    assert silent == []
+
+
+def test_modules_are_called_by_standard_words() -> None:
+    names = {str(path.relative_to(PACKAGE)): path.stem for path in python_files()}
+    assert {where: RENAMED[name] for where, name in names.items() if name in RENAMED} == {}
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
