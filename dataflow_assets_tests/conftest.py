@@ -30,6 +30,14 @@ MARKS_OF_PLACES = {
     "runtime": ("process",),
     "postgres/test_embedded.py": ("process",),
     "warehouse/test_concurrent_processes.py": ("process", "slow"),
+    "warehouse/test_crashes.py": ("process", "slow"),
+    "warehouse/test_bootstrap.py": ("process",),
+    "orchestration/automation/test_late.py": ("slow",),
+    "orchestration/checks/test_quarantine.py": ("slow",),
+    "orchestration/maintenance": ("slow",),
+    "orchestration/runs": ("slow",),
+    "test_cli.py": ("slow",),
+    "test_examples.py": ("process",),
 }
 
 

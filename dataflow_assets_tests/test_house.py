@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dataflow_assets
+from dataflow_assets_tests.conftest import MARKS_OF_PLACES
 
 PACKAGE = Path(dataflow_assets.__path__[0])
 LONGEST_FILE = 300  # lines
@@ -93,3 +94,8 @@ def test_modules_are_called_by_standard_words() -> None:
 
 def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
+
+
+def test_every_place_that_gives_a_mark_is_there() -> None:
+    tests = Path(__file__).parent
+    assert [place for place in MARKS_OF_PLACES if not (tests / place).exists()] == []
