@@ -150,11 +150,6 @@ class Settings(BaseSettings):
     aws_session_token: SecretStr | None = Field(
         None, validation_alias="AWS_SESSION_TOKEN", description="only for temporary credentials"
     )
-    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL", description="broker of a cluster's workers")
-    secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY", description="signs the HTTP API's tokens")
-    cors_origins: str | None = Field(
-        None, validation_alias="CORS_ORIGINS", description="origins that browsers may call the HTTP API from"
-    )
     sentry_dsn: Annotated[SecretStr, AfterValidator(_sentry_dsn)] | None = Field(
         None, validation_alias="SENTRY_DSN", description="project of Sentry that gets alerts"
     )
@@ -246,22 +241,18 @@ def _secrets(value: str) -> list[str]:
 
 def _url_secrets(parts: SplitResult) -> set[str]:
     """Of a URL its password, or else what a web service knows: a DSN's key, a webhook's path, a chat's tokens."""
-    if parts.password:
-        hidden = {parts.password}
-    elif parts.scheme in ("http", "https"):
+    hidden = {parts.password or ""}
+    if parts.scheme in ("http", "https") and not parts.password:
         hidden = {parts.username or f"{parts.path}?{parts.query}".rstrip("?")}
-    else:
-        hidden = {parts.username or ""}
-    if parts.scheme not in ("http", "https", "postgresql", "postgres", "redis", "rediss"):  # one of apprise's
-        hidden |= {
-            text for text in re.split(r"[/?&=]", f"{parts.netloc}/{parts.path}?{parts.query}") if _is_token(text)
-        }
+    elif parts.scheme not in ("", "http", "https", "postgresql", "postgres"):  # one of apprise's
+        pieces = re.split(r"[/?&=@:]", f"{parts.netloc}/{parts.path}?{parts.query}")
+        hidden.update(piece for piece in pieces if _is_token(piece))
     return hidden | {unquote(text) for text in hidden}
 
 
 def _is_token(text: str) -> bool:
     """Whether a part of an alert URL is a secret rather than a word, a host or a number."""
-    return len(text) >= _SHORTEST_TOKEN and not re.fullmatch(r"[a-z]+|[\d.:]+|[\w-]+(\.[\w-]+)+(:\d+)?", text)
+    return len(text) >= _SHORTEST_TOKEN and not re.fullmatch(r"[a-z]+|[\d.]+|[a-z\d-]+(\.[a-z\d-]+)+", text)
 
 
 def variable_names() -> set[str]:

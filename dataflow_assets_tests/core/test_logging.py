@@ -18,13 +18,11 @@ SECRETS = {
     "SENTRY_DSN": "https://0123456789abcdef@sentry.example/42",
     "DATAFLOW_ALERT_URLS": "mailtos://mailer:letter-box@mail.example:587?to=oncall@mail.example, "
     "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general "
-    "jsons://hooks.example/services/B000/q1w2e3r4t5?token=z9y8x7w6",
-    "REDIS_URL": "redis://:red-is-it@redis.example:6379/0",
-    "SECRET_KEY": "signs-tokens",
+    "jsons://hooks.example/services/B000/q1w2e3r4t5?token=z9y8x7w6 tgram://123456789:AABBccdd-EE1/42 sendgrid://SG.a1b2.C3d4:me@mail.example",
 }
 HIDDEN = (
     *("p%40ss-word", "p@ss-word", "wJalrXUtnFEMI/K7MDENG", "session-token-1", "0123456789abcdef", "letter-box"),
-    *("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7FQ", "q1w2e3r4t5", "z9y8x7w6", "red-is-it", "signs-tokens"),
+    *("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7FQ", "q1w2e3r4t5", "z9y8x7w6", "AABBccdd-EE1", "SG.a1b2.C3d4"),
 )
 
 

@@ -39,7 +39,7 @@ def run(settings: Settings, capfd: pytest.CaptureFixture[str]) -> tuple[str, lis
 def test_a_line_names_its_run_and_its_partition(
     settings: Settings, capfd: pytest.CaptureFixture[str], clean_environment: pytest.MonkeyPatch
 ) -> None:
-    clean_environment.setenv("SECRET_KEY", _PASSWORD)
+    clean_environment.setenv("AWS_SESSION_TOKEN", _PASSWORD)
     run_id, lines = run(settings, capfd)
     assert {(line["run_id"], line["logger"]) for line in lines} == {(run_id, "dagster.run")}
     own = [line for line in lines if line.get("step") == "talkative" and "error" not in line]
