@@ -18,7 +18,8 @@ SECRETS = {
     "SENTRY_DSN": "https://0123456789abcdef@sentry.example/42",
     "DATAFLOW_ALERT_URLS": "mailtos://mailer:letter-box@mail.example:587?to=oncall@mail.example, "
     "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general "
-    "jsons://hooks.example/services/B000/q1w2e3r4t5?token=z9y8x7w6 tgram://123456789:AABBccdd-EE1/42 sendgrid://SG.a1b2.C3d4:me@mail.example",
+    "jsons://hooks.example/services/B000/q1w2e3r4t5?token=z9y8x7w6 "
+    "tgram://123456789:AABBccdd-EE1/42 sendgrid://SG.a1b2.C3d4:me@mail.example",
 }
 HIDDEN = (
     *("p%40ss-word", "p@ss-word", "wJalrXUtnFEMI/K7MDENG", "session-token-1", "0123456789abcdef", "letter-box"),
