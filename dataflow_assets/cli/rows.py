@@ -3,7 +3,8 @@
 Here: arguments and how the findings are printed. Not here: work.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,9 +39,9 @@ def explain(
     wanted, storage = source_of(source), open_storage(load_settings())
     table = rows_table(storage, wanted)
     version = table.open().version()
-    quarantined: Collection[date] = ()
+    quarantined: AbstractSet[date] = frozenset()
     if isinstance(wanted, Snapshot):
-        quarantined = find_quarantined_dumps(read_dumps(table, version), wanted.smallest_share)
+        quarantined = find_quarantined_dumps(read_dumps(table, version), wanted.smallest_share).keys()
     with as_usage_error(NotFoundError):
         texts = provenance.key_texts(wanted, key)
         found = provenance.explain(table.scan(version), wanted, texts, quarantined)
