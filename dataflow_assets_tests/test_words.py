@@ -13,7 +13,7 @@ import dataflow_assets_tests
 
 PACKAGE, TESTS = (Path(str(package.__file__)).parent for package in (dataflow_assets, dataflow_assets_tests))
 
-# What is said instead, by the module that nobody is to look for any more, with its folder where others may bear the name.
+# What is said instead, by the module that nobody is to look for; with its folder where others may bear the name.
 MODULES = {
     "arrivals": "discovery",
     "batches": "iteration",
