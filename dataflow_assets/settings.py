@@ -175,9 +175,9 @@ class Settings(BaseSettings):
         date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
     )
 
-    sweep_minutes: int = Field(
+    discovery_minutes: int = Field(
         10,
-        validation_alias="DATAFLOW_SWEEP_MINUTES",
+        validation_alias="DATAFLOW_DISCOVERY_MINUTES",
         ge=1,
         description="minutes after which a late file in the folder of an old day is found",
     )

@@ -13,7 +13,7 @@ DEFAULTS = {
     "log_level": "INFO",
     "timezone": "UTC",
     "first_day": date(2021, 11, 1),
-    "sweep_minutes": 10,
+    "discovery_minutes": 10,
     "keep_days": 30,
 }
 
@@ -76,8 +76,8 @@ def test_folders_follow_from_the_home(clean_environment: pytest.MonkeyPatch, tmp
         ("DATAFLOW_FIRST_DAY", "1635724800"),
         ("DATAFLOW_FIRST_DAY", "yesterday"),
         ("DATAFLOW_KEEP_DAYS", "0"),
-        ("DATAFLOW_SWEEP_MINUTES", "0"),
-        ("DATAFLOW_SWEEP_MINUTES", "soon"),
+        ("DATAFLOW_DISCOVERY_MINUTES", "0"),
+        ("DATAFLOW_DISCOVERY_MINUTES", "soon"),
     ],
 )
 def test_a_wrong_value_is_named(clean_environment: pytest.MonkeyPatch, variable: str, value: str) -> None:

@@ -8,6 +8,7 @@ A statement is a constant of its module, with a `bindparam` for every value: it 
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -62,8 +63,18 @@ def rows_from_json(columns: Iterable[sa.ColumnElement[Any]]) -> sa.TableValuedAl
 
 
 def as_json(rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows as PostgreSQL reads them from JSON; days and instants in ISO 8601."""
-    return json.dumps(list(rows), default=str)
+    """Rows as PostgreSQL reads them from JSON; days and instants in ISO 8601.
+
+    Raises:
+        TypeError: a value is of a type that JSON does not have.
+    """
+    return json.dumps(list(rows), default=_iso)
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, date):  # or a datetime, which is one
+        return value.isoformat()
+    raise TypeError(f"a value of the type {type(value).__name__} cannot be sent as JSON")
 
 
 @lru_cache(maxsize=256)

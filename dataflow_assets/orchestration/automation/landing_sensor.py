@@ -73,7 +73,7 @@ def _find_new(
     """The new deliveries that this tick finds; the strays are reported."""
     settings = load_settings()
     with connect(open_warehouse(settings)) as connection:
-        listed = discovery.list_next(storage, expected, 60 * settings.sweep_minutes)
+        listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
         found = dict.fromkeys(find_new(connection, listed, expected))
         for stray in report_strays(connection, [one for one in found if isinstance(one, Stray)]):
             context.log.warning(f"{stray.listed.key} {stray.reason}")
