@@ -1,16 +1,16 @@
 """Parts of CSV files in which every line is a whole record, as most are: read over whole columns of lines.
 
 Here: telling whether a part is one, and reading it. Not here: parts with line breaks inside quotes, broken quotes,
-broken text or mixed line ends (see `csv_any`).
+broken text or mixed line ends (see `records`).
 """
 
 import re
 
 import polars as pl
 
-from dataflow_assets.lake.readers.base import Reject, looks_packed, text_lines
+from dataflow_assets.lake.readers.base import looks_packed, text_lines
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, reject
-from dataflow_assets.sources.base import Csv
+from dataflow_assets.sources.formats import Csv, Reject
 
 _RAW = pl.col("raw")
 
@@ -19,7 +19,7 @@ class NotPlainError(Exception):
     """A line may not be a whole record."""
 
 
-def parse_plain(content: bytes, first_line: int, form: Form) -> Part:
+def parse_lines(content: bytes, first_line: int, form: Form) -> Part:
     """Read lines that are all whole records.
 
     Args:
