@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dataflow_assets.analytics import compute_partition, find_answer
-from dataflow_assets.analytics.questions import Questions, answer_questions, parse_instant, render_table
-from dataflow_assets.core.time_windows import Window, WindowError
+from dataflow_assets.analytics.questions import answer_questions, parse_questions, render_table
+from dataflow_assets.core.time_windows import Window, WindowError, parse_instant
 from dataflow_assets_tests.analytics.builders import MOVIES, authors, books, reviews, session, some_sessions, streams
 
 PARIS = "Europe/Paris"
@@ -26,8 +26,11 @@ REST = {
 }
 
 
-def _ask(sessions: pl.DataFrame, **asked: Any) -> dict[str, Any]:
-    return answer_questions({"streams": sessions, **REST}, Questions(**{"timezone": PARIS, **asked}))
+def _ask(sessions: pl.DataFrame, timezone: str = PARIS, **asked: str | datetime) -> dict[str, Any]:
+    """What is answered; options are named as on the command line, and `start` and `end` are its --from and --to."""
+    names = {"start": "from", "end": "to"}
+    texts = {names.get(name, name): str(value) for name, value in asked.items()}
+    return answer_questions({"streams": sessions, **REST}, parse_questions(timezone, texts))
 
 
 def test_without_sessions_and_bounds_there_is_no_window() -> None:
@@ -75,7 +78,7 @@ def test_a_window_applies_to_the_questions_about_all_sessions() -> None:
 @given(some_sessions(), st.booleans(), st.datetimes(datetime(2021, 10, 1), datetime(2021, 12, 1)))  # noqa: DTZ001
 def test_one_bound_is_enough(sessions: pl.DataFrame, is_start: bool, bound: datetime) -> None:
     at = bound.replace(tzinfo=UTC)
-    result = _ask(sessions, **{"start" if is_start else "end": at})
+    result = _ask(sessions, start=at) if is_start else _ask(sessions, end=at)
     inside = sessions.filter(pl.col("start_at") >= at if is_start else pl.col("start_at") < at)
     assert result["sessions"] == inside.height
     assert datetime.fromisoformat(result["from" if is_start else "to"]) == at
@@ -95,8 +98,8 @@ def test_over_one_day_the_answers_are_those_of_its_partition(sessions: pl.DataFr
         timezone=zone,
         start=window.start,
         end=window.end,
-        engaged_start=week.start,
-        engaged_end=week.end,
+        engaged_from=week.start,
+        engaged_to=week.end,
     )
     frames = {"streams": sessions.lazy(), **{source: frame.lazy() for source, frame in REST.items()}}
     asked = {
