@@ -79,4 +79,4 @@ def _as_declared(answer: Answer, rows: pl.DataFrame) -> pl.DataFrame:
             f"The answer {answer.name} declares the columns {', '.join(types)}; "
             f"its statement gives {', '.join(rows.columns)}."
         )
-    return as_declared(rows.select(types), pl.Schema(types))
+    return as_declared(rows.select(list(types)), pl.Schema(types))

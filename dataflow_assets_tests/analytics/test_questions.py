@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dataflow_assets.analytics import compute_partition, find_answer
-from dataflow_assets.analytics.questions import answer_questions, parse_questions, render_table
+from dataflow_assets.analytics.questions import all_options, answer_questions, parse_questions, render_table
 from dataflow_assets.core.time_windows import Window, WindowError, parse_instant
+from dataflow_assets_tests.analytics.added_files import added_answer
 from dataflow_assets_tests.analytics.builders import MOVIES, authors, books, reviews, session, some_sessions, streams
 
 PARIS = "Europe/Paris"
@@ -158,3 +160,21 @@ def test_the_table_fits_80_columns(sessions: pl.DataFrame) -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "…" not in text
     assert "[b]Rust" in text
+
+
+def test_a_new_answer_is_asked_by_its_own_option(tmp_path: Path) -> None:
+    sessions = streams(*[session("Rust", "a@x", EIGHT + number * HOUR, HOUR) for number in range(4)])
+    with added_answer("late_sessions.py", tmp_path):
+        assert "late_hour" in [option.name for option in all_options()]
+        assert _ask(sessions, late_hour="10")["late"] == {"hour": 10, "sessions": 2}
+        console = Console(width=80, file=StringIO())
+        with console.capture() as capture:
+            console.print(render_table(_ask(sessions)))
+        assert "Sessions from 22:00 on" in capture.get()
+    assert "late" not in _ask(sessions)
+
+
+def test_the_options_keep_their_names() -> None:
+    assert {option.name for option in all_options()} == {
+        *("from", "to", "outage_movie", "outage_from", "outage_to", "nationality", "engaged_from", "engaged_to"),
+    }
