@@ -13,7 +13,9 @@ from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.analytics.sql_file import bind
 from dataflow_assets.errors import QueryError
 from dataflow_assets.postgres.arrow import as_declared
-from dataflow_assets.postgres.connection import AdbcError, Connections, execute, literal, read
+from dataflow_assets.postgres.connection import AdbcError, Connections
+from dataflow_assets.postgres.copy import read
+from dataflow_assets.postgres.sql import execute, literal
 from dataflow_assets.warehouse.query import explain_refusal
 from dataflow_assets.warehouse.scan import Table
 

@@ -84,7 +84,7 @@ def open_parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise FormatError(f"{path.name} cannot be parsed: it is not text in UTF-8.") from None
 
 
-def batches(
+def run_in_batches(
     connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]
 ) -> Iterator[pl.DataFrame]:
     """The result of a statement, as it comes, in frames of at most BATCH_ROWS rows."""
@@ -94,7 +94,7 @@ def batches(
         yield frame
 
 
-def text_lines(content: bytes) -> pl.DataFrame | None:
+def split_lines(content: bytes) -> pl.DataFrame | None:
     """The lines of some bytes, as `raw` (String); None where Polars cannot read them: they are not all UTF-8."""
     if looks_packed(content):
         return None
@@ -153,6 +153,6 @@ def most_names(names: Iterable[str], declared: Collection[str], known: Collectio
     return list(islice(new, MOST_NAMES - len(known)))
 
 
-def quoted(identifier: str) -> str:
+def quote(identifier: str) -> str:
     """A name, quoted for SQL."""
     return '"' + identifier.replace('"', '""') + '"'

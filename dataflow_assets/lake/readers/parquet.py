@@ -44,7 +44,7 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
     """
     found, declared = read_columns(path, source), source.schema.column_names()
     return Content(
-        _batches(path, source, [name for name in declared if name in found], bounds),
+        _read_batches(path, source, [name for name in declared if name in found], bounds),
         undeclared_columns=set(most_names(found, declared, ())),
         missing_columns=set(declared).difference(found),
     )
@@ -95,7 +95,7 @@ def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
     return dtype == declared or any(isinstance(dtype, kind) and isinstance(declared, kind) for kind in _ALIKE)
 
 
-def _batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
     with _faults_of(path), pq.ParquetFile(path) as file:

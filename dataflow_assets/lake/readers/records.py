@@ -30,10 +30,10 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
         FormatError: the file as a whole is not of its format.
     """
     content = Content(iter(()))
-    return replace(content, batches=_batches(path, source, content, bounds))
+    return replace(content, batches=_read_batches(path, source, content, bounds))
 
 
-def _batches(path: Path, source: Source, whole: Content, bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, whole: Content, bounds: Window | None) -> Iterator[Batch]:
     """The batches of a file; the names in `whole` are added to."""
     declared, position = source.schema.column_names(), 0
     for records in _declaration_of(source).read(path, declared):

@@ -60,6 +60,6 @@ class Part:
     over_lines: pl.Series | None = None
 
 
-def reject(kind: str, line: int, raw: str) -> Reject:
+def build_reject(kind: str, line: int, raw: str) -> Reject:
     """A record that is no row of CSV."""
     return Reject(line=line, code=f"csv.{kind}", message=f"the line cannot be read: {_SENTENCES[kind]}.", raw=raw)

@@ -81,13 +81,13 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
     names = read_header(path, source, reader)
     declared = source.schema.column_names()
     return Content(
-        _batches(path, source, reader, names, bounds),
+        _read_batches(path, source, reader, names, bounds),
         undeclared_columns=set(most_names(names, declared, ())),
         missing_columns=set(declared).difference(names),
     )
 
 
-def _batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: Window | None) -> Iterator[Batch]:
     """The rows of a file, some lines at a time, each time with the rejects and the count."""
     start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, names)
     repaired = Counter(byte_order_mark=bool(start))
@@ -97,7 +97,7 @@ def _batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: 
         start, line = start + len(header.text + header.end), line + header.lines
     yield Batch(no_rows(source), repaired=+repaired)
     position = 0
-    for part in prefetched(_parts(path, start, line, form)):
+    for part in prefetched(_read_parts(path, start, line, form)):
         found = validate(_texts(part, source, form, position), source, bounds)
         rejects = part.rejects + rejects_of(part.records, found.rejected, position)
         repaired = Counter(part.repaired) + Counter(found.repaired)
@@ -110,14 +110,14 @@ def _has_mark(path: Path) -> bool:
         return file.read(len(_MARK)) == _MARK
 
 
-def _parts(path: Path, start: int, line: int, form: Form) -> Iterator[Part]:
+def _read_parts(path: Path, start: int, line: int, form: Form) -> Iterator[Part]:
     """A file from a place on, in parts, each read in the quickest way that it allows.
 
     Where a large part cannot be read quickly, smaller ones are tried: few lines may be to blame.
     """
     size = _LARGEST_PART
     with path.open("rb") as file:
-        while content := _whole_lines(file, start, size):
+        while content := _read_lines(file, start, size):
             try:
                 part = parse_lines(content, line, form)
                 size = min(4 * size, _LARGEST_PART)
@@ -130,7 +130,7 @@ def _parts(path: Path, start: int, line: int, form: Form) -> Iterator[Part]:
             start, line = start + part.size, line + part.lines
 
 
-def _whole_lines(file: BinaryIO, start: int, size: int) -> bytes:
+def _read_lines(file: BinaryIO, start: int, size: int) -> bytes:
     """The bytes of some lines; the last one is not whole where it is too long, which both ways of reading notice."""
     file.seek(start + size)
     file.readline(LONGEST_RECORD + len("\r\n") + 1)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, reject
+from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
 
 _LONGEST_KEPT = 32 << 20  # bytes; a reject keeps its record whole, in memory
@@ -73,7 +73,7 @@ def parse_records(path: Path, start: int, size: int, first_line: int, form: Form
             try:
                 found.values += parse.values(record, raw)
             except _BrokenError as kind:
-                found.rejects.append(reject(str(kind), record.line, raw))
+                found.rejects.append(build_reject(str(kind), record.line, raw))
             else:
                 found.places.append(record.line)
                 found.raws.append(raw)

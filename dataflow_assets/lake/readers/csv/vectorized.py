@@ -8,8 +8,8 @@ import re
 
 import polars as pl
 
-from dataflow_assets.lake.readers.base import looks_packed, text_lines
-from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, reject
+from dataflow_assets.lake.readers.base import looks_packed, split_lines
+from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
 
 _RAW = pl.col("raw")
@@ -60,7 +60,7 @@ def _carriage_returns(content: bytes) -> int:
 
 def _lines(content: bytes, first_line: int, reader: Csv) -> pl.DataFrame:
     """The lines as `line` and `raw` (String)."""
-    found = text_lines(content)
+    found = split_lines(content)
     if found is None:
         raise NotPlainError("it is not all UTF-8, or does not look so")
     lines = found.with_row_index("line", first_line)
@@ -91,7 +91,7 @@ def _split(records: pl.DataFrame, form: Form, *, has_quotes: bool) -> tuple[pl.D
     empty = _RAW.str.extract(_empty_fields(reader)).str.count_matches(reader.delimiter, literal=True)
     torn = torn.filter(~pl.col("fields").is_between(columns, columns + empty))
     rejects = [
-        reject("missing_columns" if fields < columns else "too_many_columns", line, raw)
+        build_reject("missing_columns" if fields < columns else "too_many_columns", line, raw)
         for line, raw, fields in torn.select("line", "raw", "fields").iter_rows()
     ]
     return records.join(torn, on="line", how="anti", maintain_order="left"), rejects

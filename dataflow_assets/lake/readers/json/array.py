@@ -15,7 +15,7 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, batches, escaped_path, no_rows, open_parser
+from dataflow_assets.lake.readers.base import Batch, Content, escaped_path, no_rows, open_parser, run_in_batches
 from dataflow_assets.lake.readers.json.records import (
     ENCODING,
     RECORDS,
@@ -43,7 +43,7 @@ def read_array(path: Path, source: Source, bounds: Window | None) -> Content:
         FormatError: the file is not one whole array of objects.
     """
     undeclared_columns: set[str] = set()
-    return Content(_batches(path, source, undeclared_columns, bounds), undeclared_columns)
+    return Content(_read_batches(path, source, undeclared_columns, bounds), undeclared_columns)
 
 
 def count_objects(path: Path) -> int:
@@ -52,10 +52,10 @@ def count_objects(path: Path) -> int:
     Raises:
         FormatError: the file is not one array of objects, closed and with nothing but commas between them.
     """
-    return sum(1 for _ in _objects(path))
+    return sum(1 for _ in _find_objects(path))
 
 
-def _batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
     """What the quick way gives, and, where it fails, what the thorough one gives beyond that.
 
     The first batch tells how many rows there are.
@@ -63,14 +63,14 @@ def _batches(path: Path, source: Source, undeclared_columns: set[str], bounds: W
     yield Batch(no_rows(source), delivered=count_objects(path))
     known = 0
     try:
-        for batch in _quickly(path, source, undeclared_columns, bounds):
+        for batch in _read_quickly(path, source, undeclared_columns, bounds):
             yield batch
             known += batch.rows.height + len(batch.rejects)
     except FormatError:
-        yield from _thoroughly(path, source, undeclared_columns, known, bounds)
+        yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
 
 
-def _quickly(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_quickly(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
     """All objects, in order.
 
     Raises:
@@ -81,24 +81,24 @@ def _quickly(path: Path, source: Source, undeclared_columns: set[str], bounds: W
             {columns_at_paths(source)}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with open_parser(path) as connection:
-        for text in batches(connection, statement, {"path": escaped_path(path), **parameters(source)}):
+        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(source)}):
             yield batch_of_texts(text, source, undeclared_columns, bounds)
 
 
-def _thoroughly(
+def _read_thoroughly(
     path: Path, source: Source, undeclared_columns: set[str], known: int, bounds: Window | None
 ) -> Iterator[Batch]:
     """The objects after the first ones, which are known, each by itself."""
     with open_parser(path) as connection:
-        for records in _records(path, known):
+        for records in _cut_records(path, known):
             yield read_records(connection, records, source, undeclared_columns, bounds)
 
 
-def _records(path: Path, known: int) -> Iterator[pl.DataFrame]:
+def _cut_records(path: Path, known: int) -> Iterator[pl.DataFrame]:
     """The objects after the first ones as records, some megabytes at a time."""
     rows: list[tuple[int, None, str, str | None]] = []
     size = 0
-    for position, content in islice(enumerate(_objects(path)), known, None):
+    for position, content in islice(enumerate(_find_objects(path)), known, None):
         raw = content.decode(errors="replace")
         rows.append((position, None, raw, None if raw.encode() == content else ENCODING))
         size += len(content)
@@ -108,7 +108,7 @@ def _records(path: Path, known: int) -> Iterator[pl.DataFrame]:
     yield pl.DataFrame(rows, RECORDS, orient="row")
 
 
-def _objects(path: Path) -> Iterator[bytes]:
+def _find_objects(path: Path) -> Iterator[bytes]:
     """The text of each object of an array.
 
     Raises:

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from dataflow_assets.core.time_windows import Window
-from dataflow_assets.lake.readers.base import Batch, most_names, quoted
+from dataflow_assets.lake.readers.base import Batch, most_names, quote
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Json, Reject
@@ -48,11 +48,11 @@ def columns_at_paths(source: Source, fault: str = "NULL") -> str:
     """
     reader = declaration_of(source)
     types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
-    paths = [f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()]
+    paths = [f"{_text_at(path, types.get(column))} AS {quote(column)}" for column, path in reader.paths.items()]
     texts = [column for column in reader.paths if isinstance(types.get(column), pl.String)]
     faults = [fault, *(_is_no_text(column, reader.paths[column]) for column in texts), "NULL::VARCHAR"]
     unread = "[]::VARCHAR[]" if reader.keys is None else _UNREAD
-    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quoted(_UNDECLARED)}"])
+    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quote(_UNDECLARED)}"])
 
 
 def parameters(source: Source) -> dict[str, object]:
@@ -89,11 +89,13 @@ def read_records(
 
 def batch_of_texts(text: pl.DataFrame, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
-    records = text.select(POSITION, "line", "raw", pl.Series(FAULT, map(_fault, text["raw"], text[FAULT]), pl.String))
+    records = text.select(
+        POSITION, "line", "raw", pl.Series(FAULT, map(_find_fault, text["raw"], text[FAULT]), pl.String)
+    )
     faulty = records.drop_nulls(FAULT)
     if faulty.height:
         text = text.filter(records[FAULT].is_null())
-    _note(text[_UNDECLARED], undeclared_columns)
+    _add_names(text[_UNDECLARED], undeclared_columns)
     derived = text.with_columns(**declaration_of(source).derived)
     found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
     column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
@@ -140,7 +142,7 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _fault(raw: str, known: str | None) -> str | None:
+def _find_fault(raw: str, known: str | None) -> str | None:
     """The code of what is wrong with an object that DuckDB could read, or had to say something against already."""
     if known:
         return known
@@ -153,7 +155,7 @@ def _fault(raw: str, known: str | None) -> str | None:
     return None
 
 
-def _note(found: pl.Series, undeclared_columns: set[str]) -> None:
+def _add_names(found: pl.Series, undeclared_columns: set[str]) -> None:
     """Add the names in lists of names to those known, as long as there are not too many."""
     names = found.explode().drop_nulls().unique(maintain_order=True)
     undeclared_columns.update(most_names(names, (), undeclared_columns))
