@@ -31,7 +31,7 @@ from benchmarks.memory import peak_rss_mib, rss_mib
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.sources import Source, find_source
-from dataflow_assets.sources.base import Csv, Json, Parquet
+from dataflow_assets.sources.formats import Csv, Json, Parquet
 from dataflow_assets_tests.loading import Report, Worker, WorkerError
 
 _FILES = 100  # that a process is given at once

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflow_assets.analytics import all_answers
-from dataflow_assets.analytics.questions import Questions, answer_questions
+from dataflow_assets.analytics.questions import answer_questions, parse_questions
 from dataflow_assets.sample_data import write_sample
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import open_warehouse
@@ -194,5 +194,5 @@ def outcome(platform: Platform) -> dict[str, Any]:
     for answer in all_answers():
         found[f"published.{answer.name}"] = sorted(platform.published(f"FROM published.{answer.name}"))
     tables = read_tables(open_warehouse(settings), all_sources(), settings.timezone)
-    found["the questions"] = answer_questions(tables, Questions(timezone=settings.timezone))
+    found["the questions"] = answer_questions(tables, parse_questions(settings.timezone, {}))
     return found

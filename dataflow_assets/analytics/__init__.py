@@ -1,7 +1,8 @@
 """What we answer: one answer per file of this package, found by itself.
 
-Add an answer by adding a file with an `ANSWER`; nothing here changes. Files without one hold what answers
-share (`sessions`), what they may say (`base`), or ask several of them at once (`questions`).
+Add an answer by adding a file with an `ANSWER`, or a file of SQL (see `sql_file`); nothing here changes. The other
+files hold what answers share (`sessions`), what they may say (`base`, `question`), and what is done with all of them
+(`questions`, `lineage`).
 
 An answer needs no database: give it frames.
 
@@ -17,8 +18,10 @@ An answer needs no database: give it frames.
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 
 from dataflow_assets.analytics.base import Answer, compute_partition
+from dataflow_assets.analytics.sql_file import read_sql_answer
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources.names import find_collisions
 
@@ -30,10 +33,11 @@ def all_answers() -> tuple[Answer, ...]:
     """Every declared answer, by name.
 
     Raises:
-        ValueError: two of them would give something the same name.
+        ValueError: a file of SQL says too little or something else, or two answers would give something the same name.
     """
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     answers = [module.ANSWER for module in modules if hasattr(module, "ANSWER")]
+    answers += [read_sql_answer(path) for folder in __path__ for path in Path(folder).glob("*.sql")]
     for problem in find_collisions("answers", answers):
         raise ValueError(problem)
     return tuple(sorted(answers, key=lambda answer: answer.name))

@@ -1,9 +1,13 @@
 """How long the sessions that start on a day last on average. A day without sessions has no row."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import dataframely as dy
 import polars as pl
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.analytics.question import Question, Reply, show_number
 from dataflow_assets.analytics.sessions import duration, starts_in
 from dataflow_assets.core.time_windows import Window
 
@@ -32,6 +36,18 @@ def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     )
 
 
+def _to_json(reply: Reply) -> dict[str, Any]:
+    return {
+        "sessions": reply.value("sessions", 0),
+        "average_session_seconds": reply.value("average_session_seconds"),
+    }
+
+
+def _to_lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Sessions", show_number(result["sessions"], ",d")
+    yield "Average session", f"{show_number(result['average_session_seconds'], ',.2f')} seconds"
+
+
 ANSWER = Answer(
     name="average_session",
     description="How long the sessions that start on the day last on average, in seconds.",
@@ -40,4 +56,5 @@ ANSWER = Answer(
     schema=AverageSession,
     reads=("streams",),
     compute=compute,
+    question=Question(to_json=_to_json, to_lines=_to_lines),
 )

@@ -1,7 +1,8 @@
 """What an answer's declaration may say.
 
-Here: the value objects that a file in this package fills in, and the making of one partition. Not here:
-any answer, and anything that reads a database or knows an orchestrator.
+Here: the value object that a file in this package fills in, and the computation of one partition from frames. Not
+here: any answer, what may be asked of it over other windows (see `question`), and anything that reads a database or
+knows an orchestrator.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from dataflow_assets.analytics.question import Question
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.sources.column_types import refused
 from dataflow_assets.sources.names import find_answer_problem, find_column_problems
@@ -23,8 +25,11 @@ class Answer:
 
     `schema` holds the columns of the answer's table, the first of which is a Date named like `grain` (of a
     month: its first day); its primary key says which columns identify a row. `reads` names the sources whose
-    warehouse tables `compute` needs. It is called as `compute(**{source: LazyFrame}, window=Window)`, may be
-    given more rows than its window needs, and returns the columns of `schema` without the first.
+    warehouse tables it needs.
+
+    Either `compute` says how, as `compute(**{source: LazyFrame}, window=Window)`: it may be given more rows than its
+    window needs, and returns the columns of `schema` without the first. Or `statement` does, in SQL (see `sql_file`).
+    `question` is what `dataflow answers` asks of it over any window.
 
     The window begins `trailing_days` before the answer's own day. `reads_overlapping` says that sessions
     count that only overlap the window, so those that started up to the longest duration before it too.
@@ -36,7 +41,9 @@ class Answer:
     grain: Literal["day", "month"]
     schema: type[dy.Schema]
     reads: tuple[str, ...]
-    compute: Callable[..., pl.LazyFrame]
+    compute: Callable[..., pl.LazyFrame] | None = None
+    statement: str | None = None
+    question: Question | None = None
     trailing_days: int = 0
     reads_overlapping: bool = False
 
@@ -48,6 +55,10 @@ class Answer:
             raise ValueError(f"answer {self.name}: the first column must be a Date named {self.grain!r}")
         if self.trailing_days < 0 or (self.grain == "month" and self.trailing_days):
             raise ValueError(f"answer {self.name}: only days have trailing days, and not less than none")
+        if (self.compute is None) == (self.statement is None):
+            raise ValueError(f"answer {self.name}: give either a function or a statement that computes it")
+        if self.question and not (self.compute or self.question.rows):
+            raise ValueError(f"answer {self.name}: a question of an answer in SQL needs a function of its own")
         columns = self.schema.columns()
         for problem in (*find_column_problems(columns), *refused(columns)):
             raise ValueError(f"answer {self.name}: {problem}")
@@ -70,11 +81,12 @@ def compute_partition(
     """One partition of an answer's table: the columns of `answer.schema`, in its types.
 
     Args:
-        answer: what is asked.
+        answer: what is asked; one with a function.
         frames: at least the sources that it reads, with the columns of their schemas.
         partition_day: the day, or the first day of the month.
         timezone: the business time zone.
     """
+    assert answer.compute, f"{answer.name} is computed in the database"
     read = {source: frames[source] for source in answer.reads}
     found = answer.compute(**read, window=answer.window(partition_day, timezone))
     return answer.schema.cast(found.with_columns(pl.lit(partition_day, pl.Date).alias(answer.grain)))

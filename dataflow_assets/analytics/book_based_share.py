@@ -4,10 +4,14 @@ A movie is based on a book when a review ties it to one; whether the book vendor
 matter. Titles match without regard to case.
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import dataframely as dy
 import polars as pl
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.analytics.question import Question, Reply, show_number
 from dataflow_assets.analytics.sessions import folded, streamed_movies
 from dataflow_assets.core.time_windows import Window
 
@@ -36,6 +40,17 @@ def compute(streams: pl.LazyFrame, reviews: pl.LazyFrame, window: Window) -> pl.
     return counts.filter(pl.col("streamed") > 0).with_columns(share=pl.col("based_on_books") / pl.col("streamed"))
 
 
+def _to_json(reply: Reply) -> dict[str, Any]:
+    counts = {name: reply.value(name, 0) for name in ("streamed", "based_on_books")}
+    return {"book_based_share": {**counts, "share": reply.value("share")}}
+
+
+def _to_lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    found = result["book_based_share"]
+    of_all = f"{found['based_on_books']} of {found['streamed']} ({show_number(found['share'], '.1%')})"
+    yield "Streamed movies that are based on books", of_all
+
+
 ANSWER = Answer(
     name="book_based_share",
     description="Which share of the movies streamed on the day is based on books.",
@@ -44,4 +59,5 @@ ANSWER = Answer(
     schema=BookBasedShare,
     reads=("streams", "reviews"),
     compute=compute,
+    question=Question(to_json=_to_json, to_lines=_to_lines),
 )

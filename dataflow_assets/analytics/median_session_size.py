@@ -1,9 +1,13 @@
 """How much data a session that starts on a day typically streams. A day without sessions has no row."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import dataframely as dy
 import polars as pl
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.analytics.question import Question, Reply, show_number
 from dataflow_assets.analytics.sessions import starts_in
 from dataflow_assets.core.time_windows import Window
 
@@ -32,6 +36,14 @@ def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     )
 
 
+def _to_json(reply: Reply) -> dict[str, Any]:
+    return {"median_session_gigabytes": reply.value("median_session_gigabytes")}
+
+
+def _to_lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Median session size", f"{show_number(result['median_session_gigabytes'], '.6f')} GB"
+
+
 ANSWER = Answer(
     name="median_session_size",
     description="The median size of the sessions that start on the day, in gigabytes.",
@@ -40,4 +52,5 @@ ANSWER = Answer(
     schema=MedianSessionSize,
     reads=("streams",),
     compute=compute,
+    question=Question(to_json=_to_json, to_lines=_to_lines),
 )

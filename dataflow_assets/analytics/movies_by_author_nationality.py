@@ -4,10 +4,14 @@ A nationality with no such movie has no row. A movie that is based on several bo
 nationality of their authors. Titles and names match without regard to case.
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import dataframely as dy
 import polars as pl
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.analytics.question import Option, Question, Reply, show_number
 from dataflow_assets.analytics.sessions import folded, streamed_movies
 from dataflow_assets.core.time_windows import Window
 
@@ -44,6 +48,22 @@ def compute(
     )
 
 
+def _of_nationality(window: Window, nationality: str, **tables: pl.LazyFrame) -> pl.LazyFrame:
+    """The row of one nationality."""
+    return compute(**tables, window=window).filter(pl.col("nationality") == nationality)
+
+
+def _to_json(reply: Reply) -> dict[str, Any]:
+    found = {"nationality": reply.options["nationality"], "movies": reply.value("movies", 0)}
+    return {"movies_by_author_nationality": found}
+
+
+def _to_lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    found = result["movies_by_author_nationality"]
+    title = f"Streamed movies based on books by authors of nationality {found['nationality']}"
+    yield title, show_number(found["movies"], ",d")
+
+
 ANSWER = Answer(
     name="movies_by_author_nationality",
     description="Movies streamed in the month that are based on books, by the nationality of the books' authors.",
@@ -52,4 +72,10 @@ ANSWER = Answer(
     schema=MoviesByAuthorNationality,
     reads=("streams", "reviews", "books", "authors"),
     compute=compute,
+    question=Question(
+        rows=_of_nationality,
+        options=(Option(name="nationality", help="Slug of the authors' nationality.", default="singaporeans"),),
+        to_json=_to_json,
+        to_lines=_to_lines,
+    ),
 )

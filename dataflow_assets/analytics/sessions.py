@@ -1,10 +1,13 @@
-"""What several answers say of sessions and of names, each once.
+"""What several answers need of sessions and of names, each said once.
 
-Here: expressions over the rows of `streams`, and what they have in common. Not here: an answer.
+Here: expressions and queries over the rows of `streams`. Not here: an answer.
 
 A count of nothing is 0, so a question that only counts has an answer in an empty window too; an average,
 a median or a share of nothing does not exist, and has no row.
 """
+
+from datetime import date
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -36,3 +39,12 @@ def streamed_movies(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     # Rows without equals first: fewer are left to be filtered, and each title is folded once.
     titles = streams.select("movie_title", is_streamed=starts_in(window)).unique().filter("is_streamed")
     return titles.select(movie=folded("movie_title")).unique()
+
+
+def days_with_sessions(streams: pl.LazyFrame, timezone: str) -> tuple[date, date] | None:
+    """The first and the last local day on which a session starts; None without sessions."""
+    first, last = streams.select(first=pl.col("start_at").min(), last=pl.col("start_at").max()).collect().row(0)
+    if first is None:
+        return None
+    zone = ZoneInfo(timezone)
+    return first.astimezone(zone).date(), last.astimezone(zone).date()

@@ -1,14 +1,27 @@
 """How many sessions of each movie, and of how many users, are in progress in each hour of a day.
 
-Only hours and movies with a session have a row. Movies are named as their sessions name them.
+Only hours and movies with a session have a row. Movies are named as their sessions name them. Its question is about an
+outage: how many users had a session of one movie in progress in a window.
 """
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dataframely as dy
 import polars as pl
 
 from dataflow_assets.analytics.base import Answer
-from dataflow_assets.analytics.sessions import overlaps
-from dataflow_assets.core.time_windows import Window
+from dataflow_assets.analytics.question import (
+    Days,
+    Option,
+    OwnWindow,
+    Question,
+    Reply,
+    show_number,
+    show_period,
+)
+from dataflow_assets.analytics.sessions import folded, overlaps
+from dataflow_assets.core.time_windows import Window, parse_instant
 
 _HOUR = 3_600_000_000  # microseconds
 
@@ -51,6 +64,26 @@ def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:
     )
 
 
+def _affected_users(streams: pl.LazyFrame, outage_movie: str, window: Window) -> pl.LazyFrame:
+    """The number of users with a session of the movie in progress in the window: `users`, always one row."""
+    is_movie = folded("movie_title") == pl.lit(outage_movie).str.to_lowercase()
+    return streams.filter(overlaps(window), is_movie).select(users=pl.col("user_email").n_unique())
+
+
+def _outage(timezone: str, _: Days | None) -> Window:
+    start, end = (parse_instant(f"2021-12-25T{hour}:00", timezone) for hour in ("07", "12"))
+    return Window(start, end)
+
+
+def _to_json(reply: Reply) -> dict[str, Any]:
+    return {"outage": {"movie": reply.options["outage_movie"], **reply.bounds, "users": reply.value("users")}}
+
+
+def _to_lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    found = result["outage"]
+    yield f"Users with {found['movie']} in progress, {show_period(found)}", show_number(found["users"], ",d")
+
+
 ANSWER = Answer(
     name="sessions_in_progress",
     description="Sessions in progress, and their users, in each hour of the day, by movie.",
@@ -60,4 +93,13 @@ ANSWER = Answer(
     reads=("streams",),
     reads_overlapping=True,
     compute=compute,
+    question=Question(
+        rows=_affected_users,
+        options=(Option(name="outage_movie", help="The movie of the outage.", default="Unforgiven"),),
+        window=OwnWindow(
+            name="outage", from_help="When the outage began.", to_help="When it was over.", default=_outage
+        ),
+        to_json=_to_json,
+        to_lines=_to_lines,
+    ),
 )

@@ -32,7 +32,6 @@ for command in (
     load.load,
     inspect.query,
     admin.sample,
-    inspect.answers,
     inspect.rejects,
     inspect.deliveries,
     load.backfill,
@@ -43,6 +42,9 @@ for command in (
     load.replay,
 ):
     app.command()(command)
+app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    inspect.answers
+)
 
 
 def main() -> None:

@@ -3,10 +3,11 @@
 Here: arguments and how the findings are printed. Not here: work.
 """
 
+import argparse
 import csv
 import math
 import sys
-from datetime import datetime
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
+from dataflow_assets.cli.arguments import Json, day_of, source_of
 from dataflow_assets.cli.output import print_json, print_table, say
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from dataflow_assets.analytics.questions import Questions
     from dataflow_assets.landing.deliveries import Expected
 
 
@@ -67,49 +67,37 @@ def query(
         print_table(result.columns, [["" if value is None else str(value) for value in row] for row in result.rows])
 
 
-def answers(
-    start: Annotated[str | None, typer.Option("--from", help="First instant that counts.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="First instant that no longer counts.")] = None,
-    outage_movie: Annotated[str, typer.Option(help="The movie of the outage.")] = "Unforgiven",
-    outage_from: Annotated[str | None, typer.Option(help="When the outage began.")] = None,
-    outage_to: Annotated[str | None, typer.Option(help="When it was over.")] = None,
-    nationality: Annotated[str, typer.Option(help="Slug of the authors' nationality.")] = "singaporeans",
-    engaged_from: Annotated[str | None, typer.Option(help="First instant of the engaged users.")] = None,
-    engaged_to: Annotated[str | None, typer.Option(help="First instant after them.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Answer the six questions over any window; times without a zone are in DATAFLOW_TIMEZONE."""
-    from dataflow_assets.analytics.questions import Questions, parse_instant
+def answers(context: typer.Context) -> None:
+    """Answer the questions over any window; times without a zone are in DATAFLOW_TIMEZONE."""
+    given = vars(_questions_parser().parse_args(context.args))
+    as_json = given.pop("json")
+    print_answers(load_settings(), given, as_json=as_json)
+
+
+def _questions_parser() -> argparse.ArgumentParser:
+    """What reads the options of `answers`. The answers declare them, so they are not known until the command runs."""
+    from dataflow_assets.analytics.questions import all_options
+
+    parser = argparse.ArgumentParser(prog="dataflow answers", description=answers.__doc__, allow_abbrev=False)
+    for option in all_options():
+        default = f" [default: {option.default}]" if option.default else ""
+        parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=option.help + default)
+    parser.add_argument("--json", action="store_true", help="Print JSON, for a program.")
+    return parser
+
+
+def print_answers(settings: Settings, given: Mapping[str, str | None], *, as_json: bool) -> None:
+    """Answer the questions, asked by the texts of options, and print the answers."""
+    from dataflow_assets.analytics.questions import answer_questions, parse_questions, render_table, sources_read
     from dataflow_assets.core.time_windows import WindowError
-
-    settings = load_settings()
-
-    def instant(text: str | None) -> datetime | None:
-        return None if text is None else parse_instant(text, settings.timezone)
-
-    with as_usage_error(WindowError):
-        questions = Questions(
-            timezone=settings.timezone,
-            start=instant(start),
-            end=instant(end),
-            outage_movie=outage_movie,
-            outage_start=instant(outage_from),
-            outage_end=instant(outage_to),
-            nationality=nationality,
-            engaged_start=instant(engaged_from),
-            engaged_end=instant(engaged_to),
-        )
-        print_answers(settings, questions, as_json=as_json)
-
-
-def print_answers(settings: Settings, questions: "Questions", *, as_json: bool) -> None:
-    """Answer the six questions and print the answers."""
-    from dataflow_assets.analytics.questions import answer_questions, render_table
-    from dataflow_assets.sources import all_sources
+    from dataflow_assets.sources import find_source
     from dataflow_assets.warehouse.bootstrap import open_warehouse
     from dataflow_assets.warehouse.scan import read_tables
 
-    result = answer_questions(read_tables(open_warehouse(settings), all_sources(), settings.timezone), questions)
+    with as_usage_error(WindowError):
+        questions = parse_questions(settings.timezone, given)
+        sources = [find_source(name) for name in sorted(sources_read())]
+        result = answer_questions(read_tables(open_warehouse(settings), sources, settings.timezone), questions)
     if as_json:
         print_json(result)
     else:

@@ -6,7 +6,6 @@ Here: arguments, progress and what is said at the end. Not here: work.
 import logging
 from collections.abc import Callable, Sequence
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
     from dataflow_assets.sources.base import Source
 
 
-class Collector(StrEnum):
-    """The formats that a file may be loaded from."""
+def _known_format(collector: str) -> str:
+    """Look whether there is such a format; the files of `sources.formats` say which there are."""
+    from dataflow_assets.sources.formats import known_suffixes
 
-    CSV = "csv"
-    TSV = "tsv"
-    JSON = "json"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
+    known = sorted({suffix.removeprefix(".") for suffix in known_suffixes().values()})
+    if collector not in known:
+        raise typer.BadParameter(f"{collector!r} is no format; the formats are {', '.join(known)}")
+    return collector
 
 
 def demo(
@@ -38,7 +37,7 @@ def demo(
     delivered: Delivered = "2021-12-31",
     as_json: Json = False,
 ) -> None:
-    """Land six files, materialize every asset, and print the six answers."""
+    """Land a file of each source that has one, materialize every asset after them, and print the answers."""
     from dataflow_assets.sample_data import write_sample
     from dataflow_assets.sources import all_sources
 
@@ -47,17 +46,23 @@ def demo(
     if data is None:
         data = settings.home / "sample"
         write_sample(data)
-    _materialize(settings, [(source, _sample_file(data, source)) for source in all_sources()], day)
-    from dataflow_assets.analytics.questions import Questions
-
-    print_answers(settings, Questions(timezone=settings.timezone), as_json=as_json)
+    found = {source: _find_file(data, source) for source in all_sources()}
+    files = [(source, path) for source, path in found.items() if path]
+    missing = [f"{source.name}{source.reader.suffix}" for source, path in found.items() if path is None]
+    looked = f"in {data / 'internal'} or {data / 'vendor'}"
+    if not files:
+        raise NotFoundError(f"There is no file {missing[0]} {looked}.")
+    for name in missing:
+        say(f"There is no file {name} {looked}: nothing of this source is landed.", logging.WARNING)
+    _materialize(settings, files, day)
+    print_answers(settings, {}, as_json=as_json)
     if not as_json:
         say("Next: `uv run dataflow up` opens the Dagster UI on what was made.")
 
 
 def load(
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
-    collector: Annotated[Collector, typer.Option(help="The format of the file.")],
+    collector: Annotated[str, typer.Option(help="The format of the file, such as csv.", callback=_known_format)],
     config: Annotated[Path, typer.Option(help="The file to load.")],
     delivered: Delivered = None,
 ) -> None:
@@ -207,9 +212,8 @@ def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
         raise QuarantinedError(f"{', '.join(names)} is quarantined, and nothing of it is loaded.")
 
 
-def _sample_file(folder: Path, source: "Source") -> Path:
+def _find_file(folder: Path, source: "Source") -> Path | None:
+    """The file of a source in a folder of deliveries, if there is one."""
     name = source.name + source.reader.suffix
-    for part in ("internal", "vendor"):
-        if (path := folder / part / name).is_file():
-            return path
-    raise NotFoundError(f"There is no file {name} in {folder / 'internal'} or {folder / 'vendor'}.")
+    paths = (folder / part / name for part in ("internal", "vendor"))
+    return next((path for path in paths if path.is_file()), None)

@@ -1,8 +1,9 @@
 """Half-open windows of time, and how days and months are cut in a time zone.
 
-Here: dates to instants. Not here: which zone is in force (see `settings`).
+Here: dates, and texts that people write, to instants. Not here: which zone is in force (see `settings`).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar, Self
@@ -58,6 +59,29 @@ class Window:
 def _day_start(day: date, timezone: str) -> datetime:
     """The instant of the local midnight: the first of two, or the moment that skipped it."""
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def parse_instant(text: str, timezone: str) -> datetime:
+    """An ISO 8601 date or time as an instant in UTC.
+
+    A text without an offset is read in `timezone`; a date is the start of its day, and of two equal local
+    times the first is meant.
+
+    Raises:
+        WindowError: the text is not a time, or one that clocks skipped.
+    """
+    with suppress(ValueError, OverflowError):
+        return Window.of_day(date.fromisoformat(text), timezone).start
+    try:
+        given = datetime.fromisoformat(text)
+        local = given if given.tzinfo else given.replace(tzinfo=ZoneInfo(timezone))
+        instant = local.astimezone(UTC)
+        exists = instant.astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise WindowError(f"{text!r} is not a time; write it like 2021-12-25T07:00 or 2021-12-25.") from None
+    if not exists:
+        raise WindowError(f"{text!r} does not exist in {timezone}: clocks were put forward over it.")
+    return instant
 
 
 def day_of(instant: datetime, timezone: str) -> date:

@@ -1,6 +1,6 @@
 """What taking a file in would do, without taking it in.
 
-Here: counting what its reader accepts and rejects, and keeping the first of each. Not here: reading (see `reading`),
+Here: counting what its reader accepts and rejects, and keeping the first of each. Not here: reading (see `readers`),
 and how a preview is printed.
 """
 
@@ -46,7 +46,7 @@ class Preview:
             yield "Rejected: " + ", ".join(f"{count:,} for {code}" for code, count in self.codes.most_common()) + "."
         if self.repaired:
             yield (
-                "Mended: "
+                "Repaired: "
                 + ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in self.repaired.items())
                 + "."
             )

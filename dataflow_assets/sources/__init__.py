@@ -14,17 +14,8 @@ import pkgutil
 from functools import cache
 
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.sources.base import (
-    Csv,
-    Events,
-    Json,
-    Parquet,
-    Reference,
-    RejectLimit,
-    Snapshot,
-    Source,
-    wrong_references,
-)
+from dataflow_assets.sources.base import Events, Reference, RejectLimit, Snapshot, Source, wrong_references
+from dataflow_assets.sources.formats import Csv, Json, Parquet
 from dataflow_assets.sources.names import find_collisions
 
 __all__ = [

@@ -3,7 +3,8 @@
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.base import Json, Snapshot
+from dataflow_assets.sources.base import Snapshot
+from dataflow_assets.sources.formats import Json
 
 _slugs = pl.col("nationalities").list.drop_nulls()
 

@@ -1,91 +1,26 @@
 """What a source declaration may say.
 
-Here: the value objects that a file in this package fills in. Not here: any source, and anything that
-reads bytes, talks to a database or knows Dagster.
+Here: the value objects that a file in this package fills in. Not here: any source, how its files are written (see
+`formats`), and anything that talks to a database or knows Dagster.
 """
 
 import hashlib
-import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, get_args
 
 import dataframely as dy
 import polars as pl
 
 from dataflow_assets.sources.column_types import refused
+from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.names import CURRENT, DAYS, HISTORY, find_column_problems, find_source_problem
 
 _TAKEN = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
-_Encoding = Literal["utf-8", "utf-16", "latin-1"]
-_FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
-
-
-@dataclass(frozen=True, kw_only=True)
-class Csv:
-    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
-
-    Without a `header` line the columns are those of the schema, in its order. With `strip` the blanks around names and
-    values do not belong to them, whether in quotes or not.
-    """
-
-    delimiter: str = ","
-    quote: str = '"'
-    header: bool = True
-    encoding: _Encoding = "utf-8"
-    strip: bool = False
-
-    def __post_init__(self) -> None:
-        if self.encoding not in (known := get_args(_Encoding)):
-            raise ValueError(f"CSV cannot be read in the encoding {self.encoding!r}; use one of {', '.join(known)}")
-
-    @property
-    def suffix(self) -> str:
-        """The ending that a landed object of this format has, that of a packing aside."""
-        return ".tsv" if self.delimiter == "\t" else ".csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Json:
-    """One JSON array of objects, each a row; or, as `lines`, a line for each object.
-
-    `paths` maps a column to the JSON path of its value, read as text (a path with `[*]` gives a list of
-    texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
-    columns of `paths`, for what a path cannot say.
-    """
-
-    paths: Mapping[str, str]
-    derived: Mapping[str, pl.Expr] = field(default_factory=dict)
-    lines: bool = False
-
-    @property
-    def keys(self) -> set[str] | None:
-        """The keys of an object that the paths begin with; None where one may read any key."""
-        found = [_FIRST_KEY.match(path) for path in self.paths.values()]
-        return {key[1] or key[2] for key in found if key} if all(found) else None
-
-    @property
-    def suffix(self) -> str:
-        """The ending that a landed object of this format has, that of a packing aside."""
-        return ".jsonl" if self.lines else ".json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parquet:
-    """A Parquet file; columns are matched by name, and have the declared types."""
-
-    @property
-    def suffix(self) -> str:
-        """The ending that a landed object of this format has, that of a packing aside."""
-        return ".parquet"
-
-
-Reader = Csv | Json | Parquet
 
 
 @dataclass(frozen=True)
@@ -134,7 +69,7 @@ class Source:
     description: str
     owner: str
     schema: type[dy.Schema]
-    reader: Reader
+    reader: Format
     key: tuple[str, ...]
     time_formats: tuple[str, ...] = ("%+",)
     time_zone: str = "UTC"
@@ -155,10 +90,7 @@ class Source:
             yield "two columns differ by upper and lower case alone"
         yield from find_column_problems(columns)
         yield from refused(columns)
-        if isinstance(self.reader, Json) and (
-            unread := set(columns).difference(self.reader.paths, self.reader.derived)
-        ):
-            yield f"the reader says nothing of the columns {sorted(unread)}"
+        yield from self.reader.problems(columns)
 
     def _wrong_key(self) -> Iterator[str]:
         columns = self.schema.columns()
@@ -186,14 +118,14 @@ class Source:
 
         Where a rule is a function in Python, nobody can tell whether it is the same: another text each time.
         """
-        derived = self.reader.derived if isinstance(self.reader, Json) else {}
-        form = (sorted(self.reader.paths.items()), self.reader.lines) if isinstance(self.reader, Json) else self.reader
         rules = {name: rule.expr for name, rule in self.schema._validation_rules(with_cast=True).items()}
         try:
-            said = [(name, expression.meta.serialize()) for name, expression in {**derived, **rules}.items()]
+            said = [
+                (name, expression.meta.serialize()) for name, expression in {**self.reader.expressions, **rules}.items()
+            ]
         except pl.exceptions.ComputeError:
             return uuid.uuid4().hex
-        facts = (self.fingerprint, form, self.time_formats, self.time_zone, self._limits(), said)
+        facts = (self.fingerprint, self.reader.fingerprint, self.time_formats, self.time_zone, self._limits(), said)
         return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
     def _limits(self) -> tuple[object, ...]:

@@ -2,7 +2,8 @@
 
 import dataframely as dy
 
-from dataflow_assets.sources.base import Json, Snapshot
+from dataflow_assets.sources.base import Snapshot
+from dataflow_assets.sources.formats import Json
 
 
 class Books(dy.Schema):

@@ -2,7 +2,8 @@
 
 import dataframely as dy
 
-from dataflow_assets.sources.base import Csv, Snapshot
+from dataflow_assets.sources.base import Snapshot
+from dataflow_assets.sources.formats import Csv
 
 
 class Movies(dy.Schema):

@@ -3,7 +3,8 @@
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.base import Json, Reference, Snapshot
+from dataflow_assets.sources.base import Reference, Snapshot
+from dataflow_assets.sources.formats import Json
 
 _titles = pl.col("movies").list.drop_nulls()
 

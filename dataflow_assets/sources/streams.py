@@ -5,7 +5,8 @@ from datetime import timedelta
 import dataframely as dy
 import polars as pl
 
-from dataflow_assets.sources.base import Csv, Events, Reference
+from dataflow_assets.sources.base import Events, Reference
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets.sources.users import EMAIL
 
 

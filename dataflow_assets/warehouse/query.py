@@ -58,7 +58,7 @@ def run_query(url: str, statement: str) -> Result:
             cursor.execute(statement)
             table = cursor.fetch_arrow_table()
     except (AdbcError, pa.ArrowException) as error:
-        raise QueryError(_explain(error)) from None
+        raise QueryError(f"The database refused the statement: {explain_refusal(error)}.") from None
     finally:
         connection.close()
     columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
@@ -100,9 +100,9 @@ def _iso(interval: pa.MonthDayNano) -> str:
     return f"P{interval.months}M{interval.days}DT{seconds.normalize():f}S"
 
 
-def _explain(error: Exception) -> str:
+def explain_refusal(error: Exception) -> str:
     """What the server said, without what the driver puts around it."""
     text = re.split(r"(?:ERROR|FATAL):", str(error), maxsplit=1)[-1].split("\n\nQuery was:", 1)[0]
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(". SQLSTATE")]
     detail = f" ({lines[1]})" if len(lines) > 1 and lines[1].startswith("LINE") else ""
-    return f"The database refused the statement: {lines[0].removesuffix('.') if lines else 'without a word'}{detail}."
+    return f"{lines[0].removesuffix('.') if lines else 'without a word'}{detail}"

@@ -145,6 +145,6 @@ def test_more_rows_and_columns_than_needed_change_nothing(sessions: pl.DataFrame
     window = Window.of_day(AUTUMN.date() + timedelta(days=1), zone)
     touching = sessions.filter(pl.col("start_at") < window.end, pl.col("end_at") > window.start)
     wide = sessions.with_columns(id=pl.lit("x"), event_day=pl.col("start_at").dt.date())
-    for answer in (sessions_in_progress.ANSWER, average_session.ANSWER, median_session_size.ANSWER):
-        narrow = answer.compute(streams=touching.lazy(), window=window).collect()
-        assert answer.compute(streams=wide.lazy(), window=window).collect().equals(narrow)
+    for compute in (sessions_in_progress.compute, average_session.compute, median_session_size.compute):
+        narrow = compute(streams=touching.lazy(), window=window).collect()
+        assert compute(streams=wide.lazy(), window=window).collect().equals(narrow)

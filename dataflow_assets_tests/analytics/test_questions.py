@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dataflow_assets.analytics import compute_partition, find_answer
-from dataflow_assets.analytics.questions import Questions, answer_questions, parse_instant, render_table
-from dataflow_assets.core.time_windows import Window, WindowError
+from dataflow_assets.analytics.questions import all_options, answer_questions, parse_questions, render_table
+from dataflow_assets.core.time_windows import Window, WindowError, parse_instant
+from dataflow_assets_tests.analytics.added_files import added_answer
 from dataflow_assets_tests.analytics.builders import MOVIES, authors, books, reviews, session, some_sessions, streams
 
 PARIS = "Europe/Paris"
@@ -26,8 +28,11 @@ REST = {
 }
 
 
-def _ask(sessions: pl.DataFrame, **asked: Any) -> dict[str, Any]:
-    return answer_questions({"streams": sessions, **REST}, Questions(**{"timezone": PARIS, **asked}))
+def _ask(sessions: pl.DataFrame, timezone: str = PARIS, **asked: str | datetime) -> dict[str, Any]:
+    """What is answered; options are named as on the command line, and `start` and `end` are its --from and --to."""
+    names = {"start": "from", "end": "to"}
+    texts = {names.get(name, name): str(value) for name, value in asked.items()}
+    return answer_questions({"streams": sessions, **REST}, parse_questions(timezone, texts))
 
 
 def test_without_sessions_and_bounds_there_is_no_window() -> None:
@@ -75,7 +80,7 @@ def test_a_window_applies_to_the_questions_about_all_sessions() -> None:
 @given(some_sessions(), st.booleans(), st.datetimes(datetime(2021, 10, 1), datetime(2021, 12, 1)))  # noqa: DTZ001
 def test_one_bound_is_enough(sessions: pl.DataFrame, is_start: bool, bound: datetime) -> None:
     at = bound.replace(tzinfo=UTC)
-    result = _ask(sessions, **{"start" if is_start else "end": at})
+    result = _ask(sessions, start=at) if is_start else _ask(sessions, end=at)
     inside = sessions.filter(pl.col("start_at") >= at if is_start else pl.col("start_at") < at)
     assert result["sessions"] == inside.height
     assert datetime.fromisoformat(result["from" if is_start else "to"]) == at
@@ -95,8 +100,8 @@ def test_over_one_day_the_answers_are_those_of_its_partition(sessions: pl.DataFr
         timezone=zone,
         start=window.start,
         end=window.end,
-        engaged_start=week.start,
-        engaged_end=week.end,
+        engaged_from=week.start,
+        engaged_to=week.end,
     )
     frames = {"streams": sessions.lazy(), **{source: frame.lazy() for source, frame in REST.items()}}
     asked = {
@@ -155,3 +160,21 @@ def test_the_table_fits_80_columns(sessions: pl.DataFrame) -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "…" not in text
     assert "[b]Rust" in text
+
+
+def test_a_new_answer_is_asked_by_its_own_option(tmp_path: Path) -> None:
+    sessions = streams(*[session("Rust", "a@x", EIGHT + number * HOUR, HOUR) for number in range(4)])
+    with added_answer("late_sessions.py", tmp_path):
+        assert "late_hour" in [option.name for option in all_options()]
+        assert _ask(sessions, late_hour="10")["late"] == {"hour": 10, "sessions": 2}
+        console = Console(width=80, file=StringIO())
+        with console.capture() as capture:
+            console.print(render_table(_ask(sessions)))
+        assert "Sessions from 22:00 on" in capture.get()
+    assert "late" not in _ask(sessions)
+
+
+def test_the_options_keep_their_names() -> None:
+    assert {option.name for option in all_options()} == {
+        *("from", "to", "outage_movie", "outage_from", "outage_to", "nationality", "engaged_from", "engaged_to"),
+    }

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from dataflow_assets.analytics import compute_partition, find_answer
-from dataflow_assets.analytics.questions import Questions, answer_questions
+from dataflow_assets.analytics.questions import answer_questions, parse_questions
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets_tests.analytics.builders import ZONES
 
@@ -34,7 +34,7 @@ def test_rows(reference_frames: Frames) -> None:
 @pytest.mark.parametrize(("zone", "outage", "engaged", "first"), [(UTC, 5, 725, "11-30"), (PARIS, 4, 728, "12-01")])
 def test_all_rows(reference_frames: Frames, zone: str, outage: int, engaged: int, first: str) -> None:
     offset = "+01:00" if zone == PARIS else "+00:00"
-    assert answer_questions(reference_frames, Questions(timezone=zone)) == {
+    assert answer_questions(reference_frames, parse_questions(zone, {})) == {
         "timezone": zone,
         "from": f"2021-{first}T00:00:00{offset}",
         "to": f"2021-12-31T00:00:00{offset}",
@@ -60,7 +60,8 @@ def test_all_rows(reference_frames: Frames, zone: str, outage: int, engaged: int
 @pytest.mark.parametrize(("zone", "users"), [(UTC, 746), (PARIS, 747)])
 def test_engaged_users_of_eight_days_as_published(reference_frames: Frames, zone: str, users: int) -> None:
     window = Window.of_days(date(2021, 12, 24), date(2021, 12, 31), zone)
-    questions = Questions(timezone=zone, engaged_start=window.start, engaged_end=window.end)
+    given = {"engaged_from": window.start.isoformat(), "engaged_to": window.end.isoformat()}
+    questions = parse_questions(zone, given)
     assert answer_questions(reference_frames, questions)["engaged_users"]["users"] == users
 
 

@@ -26,12 +26,13 @@ from dataflow_assets.lake import staging
 from dataflow_assets.lake.delta.commit import commit_delivery
 from dataflow_assets.lake.delta.table import LakeTable, read_rejects, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest, recorded_intakes
-from dataflow_assets.lake.readers import csv
+from dataflow_assets.lake.readers.csv import reader as csv
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Csv, Events, Snapshot, Source
+from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets_tests.lake.conftest import Reference
 from dataflow_assets_tests.landing.stores import DAY, FIRST_DAY, land
 

@@ -17,7 +17,8 @@ from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.provenance import MOST_KEYS, Explanation, explain, key_texts, rejects_with
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Csv, Events, Snapshot
+from dataflow_assets.sources.base import Events, Snapshot
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.snapshots.derive import derive_current, derive_dumps, derive_history
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 

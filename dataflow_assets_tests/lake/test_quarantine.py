@@ -16,7 +16,8 @@ from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
 from dataflow_assets.lake.delta.table import read_rejects, rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
-from dataflow_assets.lake.readers import Batch, Content, csv, read_file
+from dataflow_assets.lake.readers import Batch, Content, read_file
+from dataflow_assets.lake.readers.csv import reader as csv
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import RejectLimit, Snapshot, Source

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from dataflow_assets.errors import SchemaMismatchError, WarehouseMismatchError
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import tables_of
-from dataflow_assets.sources.base import Csv, Events, Snapshot
+from dataflow_assets.sources.base import Events, Snapshot
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.events import DayLoad, load_day
 from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot

@@ -9,17 +9,8 @@ import pytest
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.base import (
-    Csv,
-    Events,
-    Json,
-    Parquet,
-    Reader,
-    Reference,
-    Snapshot,
-    Source,
-    wrong_references,
-)
+from dataflow_assets.sources.base import Events, Reference, Snapshot, Source, wrong_references
+from dataflow_assets.sources.formats import Csv, Format, Json, Parquet
 
 
 def _schema(**columns: dy.Column) -> type[dy.Schema]:
@@ -81,7 +72,7 @@ def test_an_unknown_source_is_refused_by_naming_the_known() -> None:
         (Parquet(), ".parquet"),
     ],
 )
-def test_a_landed_object_ends_as_its_format_does(reader: Reader, suffix: str) -> None:
+def test_a_landed_object_ends_as_its_format_does(reader: Format, suffix: str) -> None:
     assert reader.suffix == suffix
 
 

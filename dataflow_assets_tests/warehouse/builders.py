@@ -16,7 +16,8 @@ import psycopg2
 from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources import all_sources
-from dataflow_assets.sources.base import Csv, Events, Json, Snapshot
+from dataflow_assets.sources.base import Events, Snapshot
+from dataflow_assets.sources.formats import Csv, Json
 
 STREAMS = next(source for source in all_sources() if isinstance(source, Events))
 AUTHORS = next(source for source in all_sources() if isinstance(source, Snapshot) and source.name == "authors")

@@ -24,7 +24,8 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import ANALYTICS, build_metadata
 from dataflow_assets.postgres.views import views_aside
-from dataflow_assets.sources.base import Csv, Source
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.scan import scan_answer, scan_source

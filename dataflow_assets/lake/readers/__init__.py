@@ -1,8 +1,8 @@
 """Files to batches of typed rows and rejects.
 
-Here: which reader a source's files go to, and how what is in one archive becomes one content. Not here: the formats
-(see `csv_files`, `json_files`, `json_lines`, `parquet_files`), unpacking (see `unpacking`), where files come from and
-where rows go.
+Here: reading a landed file whatever it is packed in, and how what is in one archive becomes one content. Not here:
+the formats (a module or package of this one each, or a file of `sources.formats`), unpacking (see `archives`), where
+files come from and where rows go.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,12 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers import registry
 from dataflow_assets.lake.readers.archives import PlainFile, is_plain, plain_files
-from dataflow_assets.lake.readers.base import MOST_NAMES, Batch, Content, Reject
-from dataflow_assets.lake.readers.csv import check_header, read_csv
-from dataflow_assets.lake.readers.json import count_objects, read_json
-from dataflow_assets.lake.readers.json.lines import check_lines, read_json_lines
-from dataflow_assets.lake.readers.parquet import check_columns, read_parquet
+from dataflow_assets.lake.readers.base import Batch, Content, most_names
 from dataflow_assets.lake.validation.validate import POSITION
-from dataflow_assets.sources.base import Csv, Json, Parquet, Source
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Reject
 
 __all__ = ["Batch", "Content", "Reject", "check_format", "read_file"]
 
@@ -38,7 +36,7 @@ def read_file(path: Path, source: Source, bounds: Window | None = None) -> Conte
         FormatError: the file as a whole is not what its source declares.
     """
     if is_plain(path, source.reader):
-        return _read(path, source, bounds)
+        return _read_plain(path, source, bounds)
     content = Content(iter(()))
     return replace(content, batches=_unpacked_batches(path, source, content, bounds))
 
@@ -51,37 +49,14 @@ def check_format(path: Path, source: Source) -> None:
     """
     for file in plain_files(path, source.reader):
         with _named(file):
-            _check(file.path, source)
+            if file.path.stat().st_size:
+                registry.find_reader(source).check(file.path, source)
 
 
-def _read(path: Path, source: Source, bounds: Window | None) -> Content:
-    """Read a plain file."""
-    match source.reader:
-        case Parquet():
-            return read_parquet(path, source, bounds)
-        case _ if path.stat().st_size == 0:
-            return Content(iter(()))
-        case Csv():
-            return read_csv(path, source, source.reader, bounds)
-        case Json(lines=True):
-            return read_json_lines(path, source, source.reader, bounds)
-        case Json():
-            return read_json(path, source, source.reader, bounds)
-
-
-def _check(path: Path, source: Source) -> None:
-    """Look at a plain file without reading its rows."""
-    match source.reader:
-        case Parquet():
-            check_columns(path, source)
-        case _ if path.stat().st_size == 0:
-            pass
-        case Csv():
-            check_header(path, source, source.reader)
-        case Json(lines=True):
-            check_lines(path)
-        case Json():
-            count_objects(path)
+def _read_plain(path: Path, source: Source, bounds: Window | None) -> Content:
+    if path.stat().st_size == 0:
+        return Content(iter(()))
+    return registry.find_reader(source).read(path, source, bounds)
 
 
 def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window | None) -> Iterator[Batch]:
@@ -92,7 +67,7 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
     delivered = 0
     for file in plain_files(path, source.reader):
         with _named(file):
-            content, first = _read(file.path, source, bounds), delivered
+            content, first = _read_plain(file.path, source, bounds), delivered
             for batch in content.batches:
                 delivered += batch.delivered
                 yield replace(
@@ -101,9 +76,7 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
                     rejects=[_of_member(reject, file.member) for reject in batch.rejects],
                 )
         whole.missing_columns.update(content.missing_columns)
-        whole.undeclared_columns.update(
-            sorted(content.undeclared_columns - whole.undeclared_columns)[: MOST_NAMES - len(whole.undeclared_columns)]
-        )
+        whole.undeclared_columns.update(most_names(sorted(content.undeclared_columns), (), whole.undeclared_columns))
 
 
 def _of_member(reject: Reject, member: str | None) -> Reject:

@@ -1,7 +1,7 @@
 """Landed files to plain ones: out of gzip, zstd and zip, and into UTF-8.
 
 Here: whether a file's name and its first bytes agree with its source, and unpacking and transcoding it as a stream,
-within limits. A plain file in UTF-8 is not copied. Not here: what is in a plain file (see `reading`).
+within limits. A plain file in UTF-8 is not copied. Not here: what is in a plain file (see the formats).
 """
 
 import codecs
@@ -21,16 +21,14 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.sources.base import Csv, Parquet, Reader
+from dataflow_assets.sources.formats import Format, all_formats, known_suffixes
 
 _PACKINGS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
-_FORMATS = {**{known: known for known in (".csv", ".tsv", ".json", ".jsonl", ".parquet")}, ".ndjson": ".jsonl"}
-_BEGINNINGS = {
+_PACKED_BEGINNINGS = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",  # without a member
-    b"PAR1": "Parquet",
 }
 _MOST_BYTES = 64 << 30  # that a file may unpack to
 _MOST_TIMES = 200  # its own size that it may unpack to; tables of text reach about 50
@@ -52,7 +50,7 @@ class PlainFile:
     member: str | None = None
 
 
-def is_plain(path: Path, reader: Reader) -> bool:
+def is_plain(path: Path, reader: Format) -> bool:
     """Whether a landed file can be read as it is.
 
     Raises:
@@ -61,10 +59,10 @@ def is_plain(path: Path, reader: Reader) -> bool:
     packing = _packing(path.name, reader)
     with path.open("rb") as file:
         _require_beginning(path.name, file.read(8), packing, reader)
-    return packing is None and _encoding(reader) == "utf-8"
+    return packing is None and reader.encoding == "utf-8"
 
 
-def plain_files(path: Path, reader: Reader) -> Iterator[PlainFile]:
+def plain_files(path: Path, reader: Format) -> Iterator[PlainFile]:
     """The files that a landed one holds, in the order of their names, each there until the next one is asked for.
 
     Raises:
@@ -84,7 +82,7 @@ def plain_files(path: Path, reader: Reader) -> Iterator[PlainFile]:
             file.unlink()
 
 
-def _packing(name: str, reader: Reader) -> str | None:
+def _packing(name: str, reader: Format) -> str | None:
     """What a file is packed with, by its name; an ending that names no format says nothing.
 
     Raises:
@@ -93,7 +91,7 @@ def _packing(name: str, reader: Reader) -> str | None:
     name_inside, ending = _split(name)
     packing = _PACKINGS.get(ending)
     ending = _split(name_inside)[1] if packing else ending
-    if _FORMATS.get(ending, reader.suffix) != reader.suffix:
+    if known_suffixes().get(ending, reader.suffix) != reader.suffix:
         raise FormatError(f"{name} is named {ending}, but its source is declared as {reader.suffix}.")
     return packing
 
@@ -103,19 +101,16 @@ def _split(name: str) -> tuple[str, str]:
     return beginning, (dot + ending).lower()
 
 
-def _require_beginning(name: str, beginning: bytes, packing: str | None, reader: Reader) -> None:
+def _require_beginning(name: str, beginning: bytes, packing: str | None, reader: Format) -> None:
     """Look whether bytes begin as they do in that packing, or else in the reader's format."""
-    found = next((kind for first, kind in _BEGINNINGS.items() if beginning.startswith(first)), None)
-    expected = packing or ("Parquet" if isinstance(reader, Parquet) else None)
+    beginnings = {**_PACKED_BEGINNINGS, **{form.magic: form.label for form in all_formats() if form.magic}}
+    found = next((kind for first, kind in beginnings.items() if beginning.startswith(first)), None)
+    expected = packing or (reader.label if reader.magic else None)
     if found == expected:
         return
     if expected is None:
         raise FormatError(f"{name} holds {found}, which neither its name nor its source says.")
     raise FormatError(f"{name} does not hold {expected}, as its {'name' if packing else 'source'} says.")
-
-
-def _encoding(reader: Reader) -> str:
-    return reader.encoding if isinstance(reader, Csv) else "utf-8"
 
 
 _Stream = tuple[str, str | None, Callable[[int], bytes]]
@@ -181,13 +176,13 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith("/")
 
 
-def _unpack(file: Path, chunks: Iterator[bytes], name: str, reader: Reader) -> None:
+def _unpack(file: Path, chunks: Iterator[bytes], name: str, reader: Format) -> None:
     """Write bytes to a file that the reader can read."""
     first = next(chunks, b"")
     _require_beginning(name, first, None, reader)
     content = chain([first], chunks)
     with file.open("wb") as written:
-        written.writelines(content if _encoding(reader) == "utf-8" else _in_utf8(name, content, _encoding(reader)))
+        written.writelines(content if reader.encoding == "utf-8" else _in_utf8(name, content, reader.encoding))
 
 
 def _chunks(name: str, read: Callable[[int], bytes], limit: "_Limit") -> Iterator[bytes]:

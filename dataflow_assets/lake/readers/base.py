@@ -1,12 +1,14 @@
-"""What the readers of all formats share: what they yield, and how they use DuckDB.
+"""What the readers of all formats share: what they yield, how texts become that, and how they use DuckDB.
 
-Here: batches, rejects, and the parser with its errors. Not here: any format.
+Here: batches, from texts to what is validated, from what is rejected to rejects, and DuckDB with its errors. Not here:
+any format.
 """
 
 import glob
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -15,20 +17,11 @@ import polars as pl
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Reject
 
 BATCH_ROWS = 122_880  # a row group of DuckDB's readers
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x^", b"x\x9c", b"x\xda")  # as gzip, zstd and zlib begin
 MOST_NAMES = 100  # keys of JSON may be values, of which there is no end
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reject:
-    """One rejected row, or one refused file: its text as delivered, where it stood, and why."""
-
-    line: int | None
-    code: str
-    message: str
-    raw: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,7 @@ _FAULT_OF_THE_FILE = "Invalid Input Error: "
 
 
 @contextmanager
-def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB; what it says against the file is a FormatError, and a lack of memory or disk is not.
 
     An error in a later batch comes through Arrow, as an OSError; one that quotes bytes which are no text is no text
@@ -91,7 +84,7 @@ def parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise FormatError(f"{path.name} cannot be parsed: it is not text in UTF-8.") from None
 
 
-def batches(
+def run_in_batches(
     connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]
 ) -> Iterator[pl.DataFrame]:
     """The result of a statement, as it comes, in frames of at most BATCH_ROWS rows."""
@@ -101,7 +94,7 @@ def batches(
         yield frame
 
 
-def text_lines(content: bytes) -> pl.DataFrame | None:
+def split_lines(content: bytes) -> pl.DataFrame | None:
     """The lines of some bytes, as `raw` (String); None where Polars cannot read them: they are not all UTF-8."""
     if looks_packed(content):
         return None
@@ -116,7 +109,7 @@ def looks_packed(content: bytes) -> bool:
     return content.startswith(_PACKED)
 
 
-def pattern(path: Path) -> str:
+def escaped_path(path: Path) -> str:
     """The path for DuckDB, which would take a name such as `users[1].csv` for a pattern of other names."""
     text = str(path)
     return glob.escape(text.replace("\\", "\\\\")) if glob.has_magic(text) else text
@@ -127,6 +120,39 @@ def no_rows(source: Source) -> pl.DataFrame:
     return source.schema.create_empty().with_columns(pl.lit(None, pl.Int64).alias(POSITION))
 
 
-def quoted(identifier: str) -> str:
+def texts_of(values: pl.DataFrame, source: Source, position: int) -> pl.DataFrame:
+    """The values of the declared columns (String), null for one that the file lacks, as `validate` wants them.
+
+    They are counted from a position on.
+    """
+    fields = set(values.columns)
+    return values.select(
+        pl.int_range(position, position + values.height, dtype=pl.Int64).alias(POSITION),
+        *(
+            pl.col(name) if name in fields else pl.lit(None, pl.String).alias(name)
+            for name in source.schema.column_names()
+        ),
+    )
+
+
+def rejects_of(origins: pl.DataFrame, rejected: pl.DataFrame, position: int) -> list[Reject]:
+    """What `validate` rejected of the texts from a position on; `origins` has their `line` and `raw`, in order."""
+    where = origins[rejected[POSITION] - position].select("line", "raw").iter_rows()
+    reasons = zip(where, rejected.select("code", "message").iter_rows(), strict=True)
+    return [Reject(line=line, code=code, message=message, raw=raw) for (line, raw), (code, message) in reasons]
+
+
+def in_order(rejects: Iterable[Reject]) -> list[Reject]:
+    """Rejects by the line on which they begin."""
+    return sorted(rejects, key=lambda reject: reject.line or 0)
+
+
+def most_names(names: Iterable[str], declared: Collection[str], known: Collection[str]) -> list[str]:
+    """The names that are neither declared nor known, as long as there are no more than MOST_NAMES of these."""
+    new = (name for name in names if name not in declared and name not in known)
+    return list(islice(new, MOST_NAMES - len(known)))
+
+
+def quote(identifier: str) -> str:
     """A name, quoted for SQL."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -1,7 +1,7 @@
 """Parquet files to batches of typed rows and rejects.
 
 Here: which types in a file agree with the declared ones, and its values as texts, so that the rules of all formats hold
-for them too. Not here: what a row must hold (see `validation`).
+for them too. Not here: what a row must hold (see `lake.validation`).
 """
 
 import json
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,12 @@ import pyarrow.parquet as pq
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import BATCH_ROWS, MOST_NAMES, Batch, Content, Reject, no_rows
+from dataflow_assets.lake.readers.base import BATCH_ROWS, Batch, Content, most_names, no_rows
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Parquet, Reject
+
+FORMAT = Parquet
 
 _ALIKE = (
     (pl.String, pl.Categorical, pl.Enum),
@@ -34,21 +36,21 @@ _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 _DAYS = (-719_162, 2_932_897)  # since 1970, of the years 1 to 9999, half-open; Polars can show no other texts safely
 
 
-def read_parquet(path: Path, source: Source, bounds: Window | None) -> Content:
+def read(path: Path, source: Source, bounds: Window | None) -> Content:
     """Read a Parquet file.
 
     Raises:
         FormatError: the file is not sound, or its columns are not those declared.
     """
-    found, declared = check_columns(path, source), source.schema.column_names()
+    found, declared = read_columns(path, source), source.schema.column_names()
     return Content(
-        _batches(path, source, [name for name in declared if name in found], bounds),
-        undeclared_columns=set(islice((name for name in found if name not in declared), MOST_NAMES)),
+        _read_batches(path, source, [name for name in declared if name in found], bounds),
+        undeclared_columns=set(most_names(found, declared, ())),
         missing_columns=set(declared).difference(found),
     )
 
 
-def check_columns(path: Path, source: Source) -> list[str]:
+def read_columns(path: Path, source: Source) -> list[str]:
     """The column names of a Parquet file.
 
     Raises:
@@ -72,6 +74,15 @@ def check_columns(path: Path, source: Source) -> list[str]:
     return list(names)
 
 
+def check(path: Path, source: Source) -> None:
+    """Look at the columns of a file, by its footer.
+
+    Raises:
+        FormatError: they are not those declared.
+    """
+    read_columns(path, source)
+
+
 def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
     """Whether values of a type of Arrow can be values of the declared one: a number too large is its row's fault."""
     if pa.types.is_null(found.type):
@@ -84,7 +95,7 @@ def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
     return dtype == declared or any(isinstance(dtype, kind) and isinstance(declared, kind) for kind in _ALIKE)
 
 
-def _batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
     with _faults_of(path), pq.ParquetFile(path) as file:

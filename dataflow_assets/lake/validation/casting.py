@@ -1,7 +1,7 @@
 """Texts to values: how the text of a column is read where a cast of Polars cannot read it, or reads it wrongly.
 
-Here: expressions over the texts of a batch. Not here: times (see `instants`), the types that a cast reads well (whole
-numbers, floats), and what becomes of a row whose text is not readable (see `validation`).
+Here: expressions over the texts of a batch. Not here: times (see `timestamps`), the types that a cast reads well (whole
+numbers, floats), and what becomes of a row whose text is not readable (see `validate`).
 """
 
 from collections.abc import Iterator

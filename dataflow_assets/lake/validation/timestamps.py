@@ -1,6 +1,6 @@
 """Texts to instants, by the formats that a source declares.
 
-Here: pure functions over frames. Not here: what becomes of a row whose text is no time (see `validation`).
+Here: pure functions over frames. Not here: what becomes of a row whose text is no time (see `validate`).
 """
 
 import re

@@ -1,6 +1,6 @@
 """Text to typed rows: which rows a source accepts, and why it rejects the others.
 
-Here: pure functions over frames. Not here: how a text is read (see `texts`), reading files, and how rejects are
+Here: pure functions over frames. Not here: how a text is read (see `casting`), reading files, and how rejects are
 stored.
 """
 
@@ -39,7 +39,7 @@ def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Valid
 
     Args:
         text: `position` (Int64), every column of the source's schema (String), and columns that count what was repaired
-            (see `instants`).
+            (see `timestamps`).
         source: whose rules apply.
         bounds: when events may begin; None where they may at any time, and for a snapshot.
     """

@@ -16,7 +16,7 @@ import dataframely as dy
 import polars as pl
 from pydantic import Field
 
-from dataflow_assets.analytics import Answer, compute_partition
+from dataflow_assets.analytics import Answer
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.orchestration.checks import (
     COLUMNS,
@@ -40,9 +40,12 @@ from dataflow_assets.orchestration.metadata.lineage import (
 from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, partition_days
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.orchestration.warehouse_io_manager import Answered
+from dataflow_assets.postgres.connection import Connections
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.compute_answer import compute_answer
 from dataflow_assets.warehouse.scan import Table
 
 LANDING, WAREHOUSE, ANALYTICS, PUBLISHED = "landing", "warehouse", "analytics", "published"
@@ -210,7 +213,7 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         group_name=ANALYTICS,
         description=answer.description,
         owners=[answer.owner],
-        kinds={"polars", "postgres"},
+        kinds={"polars" if answer.statement is None else "sql", "postgres"},
         partitions_def=answer_partitions(settings, answer),
         backfill_policy=dg.BackfillPolicy.single_run(),
         ins={name: _answer_input(answer, find_source(name), timezone) for name in answer.reads},
@@ -227,16 +230,17 @@ def _answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
         days = partition_days(context.partition_keys)
         read = {day: days_read(answer, day, timezone) for day in days}
         seconds: dict[date, float] = {}
+        connections = Connections(open_warehouse(settings))
 
         def answered(day: date) -> pl.DataFrame:
             start = time.monotonic()
-            rows = computed(day) if have_events(tables, read[day]) else answer.schema.create_empty()
+            rows = (
+                compute_answer(connections, answer, tables, day, read[day], timezone)
+                if have_events(tables, read[day])
+                else answer.schema.create_empty()
+            )
             seconds[day] = time.monotonic() - start
             return rows
-
-        def computed(day: date) -> pl.DataFrame:
-            frames = {name: table.scan(read[day]) for name, table in tables.items()}
-            return compute_partition(answer, frames, day, timezone).collect(engine="streaming")
 
         made_from = {day: versions_read(tables, read[day]) for day in days}
         with retry_transient(context):

@@ -12,7 +12,7 @@ import dataframely as dy
 
 from dataflow_assets.analytics import Answer
 from dataflow_assets.analytics.lineage import columns_read
-from dataflow_assets.sources.base import Json, Source
+from dataflow_assets.sources.base import Source
 
 Key = Sequence[str]
 
@@ -23,16 +23,10 @@ def same_columns(schema: type[dy.Schema], key: Key) -> dg.TableColumnLineage:
 
 
 def columns_of_files(source: Source, key: Key) -> dg.TableColumnLineage:
-    """Each column is read from the files, in JSON from one path or several."""
-    return _lineage({name: [(key, field) for field in _fields(source, name)] for name in source.schema.column_names()})
-
-
-def _fields(source: Source, column: str) -> list[str]:
-    if not isinstance(source.reader, Json):
-        return [column]
-    derived = source.reader.derived.get(column)
-    names = [column] if derived is None else derived.meta.root_names()
-    return [path for name, path in source.reader.paths.items() if name in names]  # an element of a list has no name
+    """Each column is read from fields of the files, as their format says."""
+    return _lineage(
+        {name: [(key, field) for field in source.reader.fields_of(name)] for name in source.schema.column_names()}
+    )
 
 
 def columns_of_answer(answer: Answer, layer: str) -> dg.TableColumnLineage:

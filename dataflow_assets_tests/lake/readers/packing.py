@@ -14,7 +14,8 @@ import polars as pl
 import pyarrow as pa
 
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Csv, Json, Parquet, Reader, Source
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Csv, Format, Json, Parquet
 
 USERS = find_source("users")
 COLUMNS = ("email", "first_name", "last_name")
@@ -22,7 +23,7 @@ PATHS = {name: f"$.{name}" for name in COLUMNS}
 ROWS = [("a@x", "Zoë", "Aa"), ("b@x", None, "日本 🎬"), ("no", "B", "Bb"), ("c@x", "C", "Cc")]  # one is rejected
 
 
-def users(reader: Reader) -> Source:
+def users(reader: Format) -> Source:
     """The source `users`, delivered in another format."""
     return replace(USERS, reader=reader)
 
@@ -63,7 +64,7 @@ def _objects() -> list[dict[str, str | None]]:
     return [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 
 
-FORMATS: dict[str, tuple[Reader, str, bytes]] = {  # reader, ending, content
+FORMATS: dict[str, tuple[Format, str, bytes]] = {  # reader, ending, content
     "CSV": (Csv(), ".csv", delimited()),
     "TSV": (Csv(delimiter="\t"), ".tsv", delimited("\t")),
     "CSV in UTF-8 with BOM": (Csv(), ".csv", delimited(encoding="utf-8-sig")),

@@ -8,7 +8,8 @@ import pytest
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Content, Reject, archives, check_format, read_file
-from dataflow_assets.sources.base import Csv, Source
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets_tests.lake.readers.packing import COLUMNS, FORMATS, PACKED, ROWS, USERS, delimited, users, zipped
 
 Row = tuple[str | None, ...]

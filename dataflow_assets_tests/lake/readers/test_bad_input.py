@@ -22,7 +22,8 @@ from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Csv, Events, Json, Source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.formats import Csv, Json
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets_tests.landing.stores import land
 

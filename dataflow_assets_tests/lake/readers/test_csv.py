@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Reject, check_format, read_file
-from dataflow_assets.lake.readers import csv as csv_reader
 from dataflow_assets.lake.readers.base import BATCH_ROWS, MOST_NAMES, Batch
+from dataflow_assets.lake.readers.csv import reader as csv_reader
 from dataflow_assets.lake.readers.csv import records
 from dataflow_assets.lake.readers.csv.model import Part
 from dataflow_assets.lake.readers.csv.vectorized import NotPlainError
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Csv, Snapshot, Source
+from dataflow_assets.sources.base import Snapshot, Source
+from dataflow_assets.sources.formats import Csv
 
 USERS = find_source("users")
 HEAD = b"email,first_name,last_name\n"
@@ -407,7 +408,7 @@ def test_a_file_is_read_in_two_ways_alike(
     source = replace(USERS, reader=Csv(strip=strip))
     with pytest.MonkeyPatch.context() as patch:
         both = _outcome(read_file(file, source).batches)
-        patch.setattr(csv_reader, "parse_plain", _never_plain)
+        patch.setattr(csv_reader, "parse_lines", _never_plain)
         assert both == _outcome(read_file(file, source).batches)
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dataflow_assets.lake.delta.table import read_rejects, rows_table
 from dataflow_assets.lake.ingest import ingest
-from dataflow_assets.lake.readers import csv, read_file
-from dataflow_assets.lake.readers.base import Reject
+from dataflow_assets.lake.readers import Reject, read_file
+from dataflow_assets.lake.readers.csv import reader as csv
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land

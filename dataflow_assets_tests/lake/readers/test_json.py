@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Reject, check_format, read_file
-from dataflow_assets.lake.readers import json as json_reader
 from dataflow_assets.lake.readers.base import MOST_NAMES
+from dataflow_assets.lake.readers.json import array as json_reader
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Json, Snapshot, Source
+from dataflow_assets.sources.base import Snapshot, Source
+from dataflow_assets.sources.formats import Json
 from dataflow_assets_tests.lake.conftest import Reference
 
 BOOKS = find_source("books")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Reject, check_format, parquet, read_file
-from dataflow_assets.sources.base import Parquet, Snapshot, Source
+from dataflow_assets.sources.base import Snapshot, Source
+from dataflow_assets.sources.formats import Parquet
 
 
 class Thing(dy.Schema):

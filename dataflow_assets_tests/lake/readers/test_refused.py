@@ -13,7 +13,8 @@ from dataflow_assets.lake.delta.table import read_rejects, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.readers import archives
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.sources.base import Csv, Json, Parquet, Source
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Csv, Json, Parquet
 from dataflow_assets_tests.lake.readers.packing import (
     PATHS,
     USERS,

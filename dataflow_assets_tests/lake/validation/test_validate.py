@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.base import Csv, Snapshot, Source
+from dataflow_assets.sources.base import Snapshot, Source
+from dataflow_assets.sources.formats import Csv
 
 STREAMS, MOVIES = find_source("streams"), find_source("movies")
 STREAM = {

@@ -1,7 +1,7 @@
 """What the two ways of reading CSV share: what they are told of a file, and what they make of a part of it.
 
-Here: these two values, and the words for a record that is no row. Not here: reading (see `csv_plain` and `csv_any`),
-and which way a part goes (see `csv_files`).
+Here: these two values, and the words for a record that is no row. Not here: reading (see `vectorized` and `records`),
+and which way a part goes (see `reader`).
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from dataflow_assets.lake.readers.base import Reject
-from dataflow_assets.sources.base import Csv
+from dataflow_assets.sources.formats import Csv, Reject
 
 LONGEST_RECORD = 2_000_000  # bytes; a longer one is rejected
 
@@ -61,6 +60,6 @@ class Part:
     over_lines: pl.Series | None = None
 
 
-def reject(kind: str, line: int, raw: str) -> Reject:
+def build_reject(kind: str, line: int, raw: str) -> Reject:
     """A record that is no row of CSV."""
     return Reject(line=line, code=f"csv.{kind}", message=f"the line cannot be read: {_SENTENCES[kind]}.", raw=raw)

@@ -1,22 +1,22 @@
 """Any part of a CSV file, with line breaks inside quotes, broken quotes or broken text: read record by record.
 
 Here: where a record ends, and what its values are. Not here: parts in which every line is a whole record, which take
-a quicker way to the same rows (see `csv_plain`).
+a quicker way to the same rows (see `vectorized`).
 """
 
 import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Reject
-from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, reject
-from dataflow_assets.sources.base import Csv
+from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
+from dataflow_assets.sources.formats import Csv, Reject
 
 _LONGEST_KEPT = 32 << 20  # bytes; a reject keeps its record whole, in memory
 
@@ -45,7 +45,7 @@ class _BrokenError(Exception):
     """A record is no row; the message is its kind."""
 
 
-def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) -> Part:
+def parse_records(path: Path, start: int, size: int, first_line: int, form: Form) -> Part:
     """Read the records that begin in a part of a file, to their end.
 
     Args:
@@ -58,50 +58,58 @@ def parse_any(path: Path, start: int, size: int, first_line: int, form: Form) ->
     Raises:
         FormatError: a record is so long that a quote must have been left open.
     """
-    places: list[int] = []
-    raws: list[str] = []
-    over_lines: list[bool] = []
-    # Of one record after the other: a list of lists would keep the garbage collector busy.
-    values: list[str | None] = []
-    rejects: list[Reject] = []
-    repaired: Counter[str] = Counter()
-    delivered = lines = done = 0
-    parse, again = _Parser(form), form.again
+    found, done, again = _Found(), 0, form.again
+    parse = _Parser(form)
     for record in read_records(path, start, first_line, form.reader):
         raw = record.raw
-        lines += record.lines
+        found.lines += record.lines
         done += len(record.text) + len(record.end)
         if record.end != "\n":
-            repaired.update(record.repaired)
+            found.repaired.update(record.repaired)
         if raw in again:
-            repaired["header_again"] += 1
+            found.repaired["header_again"] += 1
         elif raw:
-            delivered += 1
+            found.delivered += 1
             try:
-                values += parse.values(record, raw)
+                found.values += parse.values(record, raw)
             except _BrokenError as kind:
-                rejects.append(reject(str(kind), record.line, raw))
+                found.rejects.append(build_reject(str(kind), record.line, raw))
             else:
-                places.append(record.line)
-                raws.append(raw)
-                over_lines.append(record.lines > 1)
+                found.places.append(record.line)
+                found.raws.append(raw)
+                found.over_lines.append(record.lines > 1)
         if done >= size:
             break
-    names = form.names
-    return Part(
-        records=pl.DataFrame({"line": places, "raw": raws}, {"line": pl.Int64, "raw": pl.String}),
-        values=pl.DataFrame(
-            [values[column :: len(names)] for column in range(len(names))],
-            dict.fromkeys(names, pl.String),
-            orient="col",
-        ),
-        rejects=rejects,
-        delivered=delivered,
-        lines=lines,
-        size=done,
-        repaired=repaired,
-        over_lines=pl.Series(over_lines, dtype=pl.Boolean),
-    )
+    return found.part(form.names, done)
+
+
+@dataclass
+class _Found:
+    """What was found so far in a part of a file; see `Part`."""
+
+    places: list[int] = field(default_factory=list)
+    raws: list[str] = field(default_factory=list)
+    over_lines: list[bool] = field(default_factory=list)
+    # Of one record after the other: a list of lists would keep the garbage collector busy.
+    values: list[str | None] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    repaired: Counter[str] = field(default_factory=Counter)
+    delivered: int = 0
+    lines: int = 0
+
+    def part(self, names: list[str], size: int) -> Part:
+        """The part, of so many bytes, with the values in columns of these names."""
+        columns = [self.values[column :: len(names)] for column in range(len(names))]
+        return Part(
+            records=pl.DataFrame({"line": self.places, "raw": self.raws}, {"line": pl.Int64, "raw": pl.String}),
+            values=pl.DataFrame(columns, dict.fromkeys(names, pl.String), orient="col"),
+            rejects=self.rejects,
+            delivered=self.delivered,
+            lines=self.lines,
+            size=size,
+            repaired=self.repaired,
+            over_lines=pl.Series(self.over_lines, dtype=pl.Boolean),
+        )
 
 
 def read_records(path: Path, start: int, first_line: int, reader: Csv) -> Iterator[Record]:

@@ -1,16 +1,16 @@
 """Parts of CSV files in which every line is a whole record, as most are: read over whole columns of lines.
 
 Here: telling whether a part is one, and reading it. Not here: parts with line breaks inside quotes, broken quotes,
-broken text or mixed line ends (see `csv_any`).
+broken text or mixed line ends (see `records`).
 """
 
 import re
 
 import polars as pl
 
-from dataflow_assets.lake.readers.base import Reject, looks_packed, text_lines
-from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, reject
-from dataflow_assets.sources.base import Csv
+from dataflow_assets.lake.readers.base import looks_packed, split_lines
+from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
+from dataflow_assets.sources.formats import Csv, Reject
 
 _RAW = pl.col("raw")
 
@@ -19,7 +19,7 @@ class NotPlainError(Exception):
     """A line may not be a whole record."""
 
 
-def parse_plain(content: bytes, first_line: int, form: Form) -> Part:
+def parse_lines(content: bytes, first_line: int, form: Form) -> Part:
     """Read lines that are all whole records.
 
     Args:
@@ -60,7 +60,7 @@ def _carriage_returns(content: bytes) -> int:
 
 def _lines(content: bytes, first_line: int, reader: Csv) -> pl.DataFrame:
     """The lines as `line` and `raw` (String)."""
-    found = text_lines(content)
+    found = split_lines(content)
     if found is None:
         raise NotPlainError("it is not all UTF-8, or does not look so")
     lines = found.with_row_index("line", first_line)
@@ -91,7 +91,7 @@ def _split(records: pl.DataFrame, form: Form, *, has_quotes: bool) -> tuple[pl.D
     empty = _RAW.str.extract(_empty_fields(reader)).str.count_matches(reader.delimiter, literal=True)
     torn = torn.filter(~pl.col("fields").is_between(columns, columns + empty))
     rejects = [
-        reject("missing_columns" if fields < columns else "too_many_columns", line, raw)
+        build_reject("missing_columns" if fields < columns else "too_many_columns", line, raw)
         for line, raw, fields in torn.select("line", "raw", "fields").iter_rows()
     ]
     return records.join(torn, on="line", how="anti", maintain_order="left"), rejects

@@ -1,141 +1,39 @@
-"""JSON files, each one array of objects, to batches of typed rows and rejects.
+"""Files of JSON: one array of objects, or a line for each object.
 
-Here: where each object begins and ends, by brackets alone, and the two ways of reading them: a quick one for a file in
-which all are valid JSON, and a thorough one for the rest of a file in which one is not. Not here: what is in an object
-(see `json_records`).
+Here: which of the two a source declares, for the registry. Not here: reading either (see `array` and `lines`).
 """
 
-import mmap
-import re
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
-import polars as pl
-
 from dataflow_assets.core.time_windows import Window
-from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, batches, no_rows, parser, pattern
-from dataflow_assets.lake.readers.json.records import (
-    ENCODING,
-    RECORDS,
-    batch_of_texts,
-    columns_at_paths,
-    parameters,
-    read_records,
-)
-from dataflow_assets.lake.validation.validate import POSITION
-from dataflow_assets.sources.base import Json, Source
+from dataflow_assets.lake.readers.base import Content
+from dataflow_assets.lake.readers.json.array import count_objects, read_array
+from dataflow_assets.lake.readers.json.lines import check_lines, read_lines
+from dataflow_assets.lake.readers.json.records import declaration_of
+from dataflow_assets.sources import Source
+from dataflow_assets.sources.formats import Json
 
-_BLOCK_BYTES = 8 << 20
-_BLANK = b" \t\r\n"
-_BOM = b"\xef\xbb\xbf"
-# What stands before a bracket, and the bracket; or before the end, or a quote that nothing closes.
-_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}\[\]]|"|\Z)', re.DOTALL)
-_STEPS = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
-_NOTHING = re.compile(rb"[ \t\r\n]*+\Z")
+__all__ = ["FORMAT", "check", "read"]
+
+FORMAT = Json
 
 
-def read_json(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
-    """Read a JSON file that is not empty.
+def check(path: Path, source: Source) -> None:
+    """Look whether a file is of the declared kind: of an array all brackets, of lines the first ones.
 
     Raises:
-        FormatError: the file is not one whole array of objects.
+        FormatError: it is not.
     """
-    undeclared_columns: set[str] = set()
-    return Content(_batches(path, source, reader, undeclared_columns, bounds), undeclared_columns)
+    if declaration_of(source).lines:
+        check_lines(path)
+    else:
+        count_objects(path)
 
 
-def count_objects(path: Path) -> int:
-    """Count the objects of a JSON array by its brackets alone.
+def read(path: Path, source: Source, bounds: Window | None) -> Content:
+    """Read a file that is not empty.
 
     Raises:
-        FormatError: the file is not one array of objects, closed and with nothing but commas between them.
+        FormatError: it is not of the declared kind.
     """
-    return sum(1 for _ in _objects(path))
-
-
-def _batches(
-    path: Path, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
-) -> Iterator[Batch]:
-    """What the quick way gives, and, where it fails, what the thorough one gives beyond that.
-
-    The first batch tells how many rows there are.
-    """
-    yield Batch(no_rows(source), delivered=count_objects(path))
-    known = 0
-    try:
-        for batch in _quickly(path, source, reader, undeclared_columns, bounds):
-            yield batch
-            known += batch.rows.height + len(batch.rejects)
-    except FormatError:
-        yield from _thoroughly(path, source, reader, undeclared_columns, known, bounds)
-
-
-def _quickly(
-    path: Path, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
-) -> Iterator[Batch]:
-    """All objects, in order.
-
-    Raises:
-        FormatError: at some point before the first that is not valid JSON.
-    """
-    statement = f"""
-        SELECT row_number() OVER () - 1 AS {POSITION}, NULL::BIGINT AS line, json::VARCHAR AS raw,
-            {columns_at_paths(source, reader)}
-        FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
-    with parser(path) as connection:
-        for text in batches(connection, statement, {"path": pattern(path), **parameters(reader)}):
-            yield batch_of_texts(text, source, reader, undeclared_columns, bounds)
-
-
-def _thoroughly(
-    path: Path, source: Source, reader: Json, undeclared_columns: set[str], known: int, bounds: Window | None
-) -> Iterator[Batch]:
-    """The objects after the first ones, which are known, each by itself."""
-    with parser(path) as connection:
-        for records in _records(path, known):
-            yield read_records(connection, records, source, reader, undeclared_columns, bounds)
-
-
-def _records(path: Path, known: int) -> Iterator[pl.DataFrame]:
-    """The objects after the first ones as records, some megabytes at a time."""
-    rows: list[tuple[int, None, str, str | None]] = []
-    size = 0
-    for position, content in islice(enumerate(_objects(path)), known, None):
-        raw = content.decode(errors="replace")
-        rows.append((position, None, raw, None if raw.encode() == content else ENCODING))
-        size += len(content)
-        if size > _BLOCK_BYTES:
-            yield pl.DataFrame(rows, RECORDS, orient="row")
-            rows, size = [], 0
-    yield pl.DataFrame(rows, RECORDS, orient="row")
-
-
-def _objects(path: Path) -> Iterator[bytes]:
-    """The text of each object of an array.
-
-    Raises:
-        FormatError: the file is not one array of objects, closed and with nothing but commas between them.
-    """
-    depth = start = objects = 0
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        end = len(_BOM) if content[: len(_BOM)] == _BOM else 0
-        for found in _BRACKET.finditer(content, end):
-            bracket, place = found[1], found.start(1)
-            if depth > 1 and bracket in _STEPS:
-                depth += _STEPS[bracket]
-                if depth == 1:
-                    end = place + 1
-                    yield content[start:end]
-                continue
-            before = content[end:place].strip(_BLANK)
-            if (depth, bracket, before) == (0, b"[", b""):
-                depth, end = 1, place + 1
-            elif (depth, bracket, before) == (1, b"{", b"," if objects else b""):
-                depth, start, objects = 2, place, objects + 1
-            elif (depth, bracket, before) == (1, b"]", b"") and _NOTHING.match(content, place + 1):
-                return
-            else:
-                break
-    raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")
+    return read_lines(path, source, bounds) if declaration_of(source).lines else read_array(path, source, bounds)

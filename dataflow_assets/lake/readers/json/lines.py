@@ -1,6 +1,6 @@
 """Files of JSON lines, each line one object, to batches of typed rows and rejects.
 
-Here: telling whether a file is one, and its lines as text. Not here: what is in an object (see `json_records`).
+Here: telling whether a file is one, and its lines as text. Not here: what is in an object (see `records`).
 """
 
 import re
@@ -13,10 +13,10 @@ import polars as pl
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, parser, text_lines
+from dataflow_assets.lake.readers.base import Batch, Content, open_parser, split_lines
 from dataflow_assets.lake.readers.json.records import ENCODING, FAULT, TOO_LONG, read_records
 from dataflow_assets.lake.validation.validate import POSITION
-from dataflow_assets.sources.base import Json, Source
+from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 8 << 20
 _LONGEST_LINE = 16 << 20  # bytes
@@ -28,7 +28,7 @@ _RAW = pl.col("raw")
 _OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*\{[ \t]*[\"}]")
 
 
-def read_json_lines(path: Path, source: Source, reader: Json, bounds: Window | None) -> Content:
+def read_lines(path: Path, source: Source, bounds: Window | None) -> Content:
     """Read a file of JSON lines.
 
     Raises:
@@ -36,7 +36,7 @@ def read_json_lines(path: Path, source: Source, reader: Json, bounds: Window | N
     """
     check_lines(path)
     undeclared_columns: set[str] = set()
-    return Content(_batches(path, source, reader, undeclared_columns, bounds), undeclared_columns)
+    return Content(_read_batches(path, source, undeclared_columns, bounds), undeclared_columns)
 
 
 def check_lines(path: Path) -> None:
@@ -51,20 +51,18 @@ def check_lines(path: Path) -> None:
         raise FormatError(f"{path.name} is not a file of JSON lines: none of its first lines is an object.")
 
 
-def _batches(
-    path: Path, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
-) -> Iterator[Batch]:
-    with parser(path) as connection:
-        for records in prefetched(_records(path)):
-            batch = read_records(connection, records, source, reader, undeclared_columns, bounds)
+def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+    with open_parser(path) as connection:
+        for records in prefetched(_cut_records(path)):
+            batch = read_records(connection, records, source, undeclared_columns, bounds)
             yield replace(batch, delivered=records.height)
 
 
-def _records(path: Path) -> Iterator[pl.DataFrame]:
+def _cut_records(path: Path) -> Iterator[pl.DataFrame]:
     """The lines that are not blank as records, some megabytes at a time."""
     line, position = 1, 0
-    for content in _blocks(path):
-        lines = _lines(content).with_row_index("line", line)
+    for content in _read_blocks(path):
+        lines = _split_lines(content).with_row_index("line", line)
         records = lines.filter(_RAW.str.strip_chars(" \t") != "").select(
             pl.int_range(position, position + pl.len()).alias(POSITION), pl.col("line").cast(pl.Int64), "raw", FAULT
         )
@@ -72,9 +70,9 @@ def _records(path: Path) -> Iterator[pl.DataFrame]:
         yield records
 
 
-def _lines(content: bytes) -> pl.DataFrame:
+def _split_lines(content: bytes) -> pl.DataFrame:
     """The text of each line, and the code of what is wrong with it as a text."""
-    lines = text_lines(content)
+    lines = split_lines(content)
     if lines is None:
         texts = [(line.decode(errors="replace"), line) for line in content.removesuffix(b"\n").split(b"\n")]
         found = [(text, None if text.encode() == line else ENCODING) for text, line in texts]
@@ -86,7 +84,7 @@ def _lines(content: bytes) -> pl.DataFrame:
     )
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _read_blocks(path: Path) -> Iterator[bytes]:
     """The bytes of a file in blocks of whole lines, each of which ends in LF, whether it did in CRLF, CR or LF.
 
     Raises:

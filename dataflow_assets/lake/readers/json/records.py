@@ -1,19 +1,19 @@
 """Records of JSON, each the text of one object, to typed rows and rejects.
 
 Here: finding the columns of an object by their paths, and telling what is wrong with a text that is none. Not here:
-where in a file a record begins and ends (see `json_files`, `json_lines`), and what a row must hold (see `validation`).
+where in a file a record begins and ends (see `array` and `lines`), and what a row must hold (see `lake.validation`).
 """
 
 import json
-from itertools import islice
 
 import duckdb
 import polars as pl
 
 from dataflow_assets.core.time_windows import Window
-from dataflow_assets.lake.readers.base import MOST_NAMES, Batch, Reject, quoted
+from dataflow_assets.lake.readers.base import Batch, most_names, quote
 from dataflow_assets.lake.validation.validate import POSITION, validate
-from dataflow_assets.sources.base import Json, Source
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.formats import Json, Reject
 
 FAULT = "fault"
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
@@ -31,33 +31,40 @@ _SENTENCES = {
 # side: a mark is what no JSON text holds.
 _AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
     '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
-_KEPT_OUT = "kept out"
+_UNDECLARED = "undeclared"
 _UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
 
 
-def columns_at_paths(source: Source, reader: Json, fault: str = "NULL") -> str:
+def declaration_of(source: Source) -> Json:
+    """How the files of a source of JSON are written."""
+    assert isinstance(source.reader, Json)
+    return source.reader
+
+
+def columns_at_paths(source: Source, fault: str = "NULL") -> str:
     """What to select, in SQL, from objects named `json`: each column's text, what is wrong, the keys that nobody reads.
 
     The fault is what is known to be wrong already.
     """
+    reader = declaration_of(source)
     types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
-    paths = [f"{_text_at(path, types.get(column))} AS {quoted(column)}" for column, path in reader.paths.items()]
+    paths = [f"{_text_at(path, types.get(column))} AS {quote(column)}" for column, path in reader.paths.items()]
     texts = [column for column in reader.paths if isinstance(types.get(column), pl.String)]
     faults = [fault, *(_is_no_text(column, reader.paths[column]) for column in texts), "NULL::VARCHAR"]
     unread = "[]::VARCHAR[]" if reader.keys is None else _UNREAD
-    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quoted(_KEPT_OUT)}"])
+    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quote(_UNDECLARED)}"])
 
 
-def parameters(reader: Json) -> dict[str, object]:
+def parameters(source: Source) -> dict[str, object]:
     """The values that `columns_at_paths` speaks of."""
-    return {} if reader.keys is None else {"keys": sorted(reader.keys)}
+    keys = declaration_of(source).keys
+    return {} if keys is None else {"keys": sorted(keys)}
 
 
 def read_records(
     connection: duckdb.DuckDBPyConnection,
     records: pl.DataFrame,
     source: Source,
-    reader: Json,
     undeclared_columns: set[str],
     bounds: Window | None,
 ) -> Batch:
@@ -67,30 +74,29 @@ def read_records(
         connection: which parses them.
         records: the columns RECORDS; the fault is the code of what is known to be wrong.
         source: whose rows they are.
-        reader: where their columns are.
         undeclared_columns: to which the keys that no path reads are added.
         bounds: when events may begin.
     """
     connection.register("records", records.to_arrow())
     known = f"{FAULT}, CASE WHEN json_type(json) = 'OBJECT' THEN NULL ELSE '{INVALID}' END"
     statement = f"""
-        SELECT {POSITION}, line, raw, {columns_at_paths(source, reader, known)}
+        SELECT {POSITION}, line, raw, {columns_at_paths(source, known)}
         FROM (SELECT *, CASE WHEN {FAULT} IS NULL THEN try_cast(raw AS JSON) END AS json FROM records)"""  # noqa: S608
-    text = pl.from_arrow(connection.execute(statement, parameters(reader)).to_arrow_table())
+    text = pl.from_arrow(connection.execute(statement, parameters(source)).to_arrow_table())
     assert isinstance(text, pl.DataFrame)
-    return batch_of_texts(text, source, reader, undeclared_columns, bounds)
+    return batch_of_texts(text, source, undeclared_columns, bounds)
 
 
-def batch_of_texts(
-    text: pl.DataFrame, source: Source, reader: Json, undeclared_columns: set[str], bounds: Window | None
-) -> Batch:
+def batch_of_texts(text: pl.DataFrame, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
-    records = text.select(POSITION, "line", "raw", pl.Series(FAULT, map(_fault, text["raw"], text[FAULT]), pl.String))
+    records = text.select(
+        POSITION, "line", "raw", pl.Series(FAULT, map(_find_fault, text["raw"], text[FAULT]), pl.String)
+    )
     faulty = records.drop_nulls(FAULT)
     if faulty.height:
         text = text.filter(records[FAULT].is_null())
-    _note(text[_KEPT_OUT], undeclared_columns)
-    derived = text.with_columns(**reader.derived)
+    _add_names(text[_UNDECLARED], undeclared_columns)
+    derived = text.with_columns(**declaration_of(source).derived)
     found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
     column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
     message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
@@ -136,7 +142,7 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _fault(raw: str, known: str | None) -> str | None:
+def _find_fault(raw: str, known: str | None) -> str | None:
     """The code of what is wrong with an object that DuckDB could read, or had to say something against already."""
     if known:
         return known
@@ -149,12 +155,10 @@ def _fault(raw: str, known: str | None) -> str | None:
     return None
 
 
-def _note(found: pl.Series, undeclared_columns: set[str]) -> None:
+def _add_names(found: pl.Series, undeclared_columns: set[str]) -> None:
     """Add the names in lists of names to those known, as long as there are not too many."""
     names = found.explode().drop_nulls().unique(maintain_order=True)
-    undeclared_columns.update(
-        islice((name for name in names if name not in undeclared_columns), MOST_NAMES - len(undeclared_columns))
-    )
+    undeclared_columns.update(most_names(names, (), undeclared_columns))
 
 
 def _rejects(records: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:

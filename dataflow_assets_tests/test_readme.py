@@ -1,0 +1,94 @@
+"""What README tells a reader to do, done as it stands there, in a copy of the repository."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dataflow_assets.analytics.sql_file import read_sql_answer
+from dataflow_assets.settings import variable_names
+from dataflow_assets_tests.conftest import REPOSITORY
+from dataflow_assets_tests.processes import processes_of
+
+README = (REPOSITORY / "README.md").read_text()
+COPIED = ("dataflow_assets", "pyproject.toml", "README.md", "dagster.yaml", "workspace.yaml")
+PAYMENT = (
+    "reference,user_email,cents,paid_at,settled_at\np-1,a@b.example,950,2021-12-30T10:00:00Z,2021-12-31T10:00:00Z\n"
+)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the repository with a home of its own, in which commands are run as README writes them."""
+
+    folder: Path
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        program, *arguments = shlex.split(command.removeprefix("uv run "))
+        environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
+        environment |= {"DATAFLOW_HOME": str(self.folder / "home"), "PYTHONPATH": str(self.folder)}
+        done = subprocess.run(
+            [Path(sys.executable).parent / program, *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for name in COPIED:
+        of = REPOSITORY / name
+        if of.is_dir():
+            shutil.copytree(of, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(of, folder)
+    yield Copy(folder)
+    assert processes_of(folder) == {}
+
+
+def section(title: str) -> str:
+    """The text of README below a title."""
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_a_new_source_is_one_file_and_a_generated_migration(copy: Copy) -> None:
+    text = section("Add a source")
+    [place] = re.findall(r"`(dataflow_assets/sources/\w+\.py)`", text)
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    commands = re.findall(r"^    (uv run .*)$", text.split("Its migration is generated")[1], re.MULTILINE)
+    assert [command.split()[2] for command in commands] == ["dataflow", "alembic", "dataflow"]
+
+    (copy.folder / place).write_text(code)
+    for command in commands:
+        copy.run(command)
+    demonstrated = copy.run("uv run dataflow demo")
+    assert "There is no file payments.csv in " in demonstrated.stderr
+    count = "uv run dataflow query --format csv -c 'SELECT count(*) FROM warehouse.payments'"
+    assert copy.run(count).stdout == "count\n0\n"
+
+    (copy.folder / "payments.csv").write_text(PAYMENT)
+    copy.run("uv run dataflow load --model payment --collector csv --config payments.csv --delivered 2021-12-31")
+    assert copy.run(count).stdout == "count\n1\n"
+
+
+def test_an_answer_in_sql_is_one_file(tmp_path: Path) -> None:
+    text = section("Add an answer")
+    [name] = re.findall(r"`(\w+\.sql)`", text)
+    [code] = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    (tmp_path / name).write_text(code)
+    assert read_sql_answer(tmp_path / name).schema.column_names() == ["day", "movie_title", "sessions"]
