@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from dataflow_assets.cli.arguments import Json, day_of, source_of
+from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
 from dataflow_assets.cli.output import print_json, print_table, say
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
