@@ -18,6 +18,7 @@ what they share. Not here: anything of the platform's own assets.
 """
 
 from dataflow_assets.io_managers.delta import DeltaIOManager
+from dataflow_assets.io_managers.postgres import PostgresIOManager
 from dataflow_assets.io_managers.published import PublishedIOManager
 
-__all__ = ["DeltaIOManager", "PublishedIOManager"]
+__all__ = ["DeltaIOManager", "PostgresIOManager", "PublishedIOManager"]

@@ -4,6 +4,7 @@ Here: quoting, and small results as tuples. Not here: what the statements say, a
 """
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from dataflow_assets.postgres.connection import Connection
@@ -24,6 +25,25 @@ def literal(value: str) -> str:
 def column_list(names: Sequence[str]) -> str:
     """Quoted names, separated by commas."""
     return ", ".join(identifier(name) for name in names)
+
+
+def value_literal(value: date | datetime | str | int | bool) -> str:
+    """A value of Python as an SQL literal of its type; an instant, which has a zone, in UTC."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case str():
+            return literal(value)
+        case datetime():
+            is_local = value.tzinfo is None
+            return f"timestamp {literal(value.isoformat())}" if is_local else _instant_literal(value)
+    return f"date {literal(value.isoformat())}"
+
+
+def _instant_literal(value: datetime) -> str:
+    return f"timestamptz {literal(value.astimezone(UTC).isoformat())}"
 
 
 def execute(connection: Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
