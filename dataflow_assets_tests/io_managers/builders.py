@@ -3,11 +3,13 @@
 Here: running and looking at what a run logged. Not here: the IO managers' stores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+
+from dataflow_assets.io_managers import PostgresIOManager
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -58,30 +60,33 @@ class Project:
         [rows] = seen
         return rows
 
+    def metadata_of(self, result: dg.ExecuteInProcessResult, name: str = "table") -> dict[str | None, dict[str, Any]]:
+        """By partition, what the materializations of an asset in a run say."""
+        records = self.instance.fetch_materializations(dg.AssetKey(name.split("/")), limit=1000).records
+        logged = [record.asset_materialization for record in records if record.run_id == result.run_id]
+        return {
+            event.partition: {entry: value.value for entry, value in event.metadata.items()}
+            for event in logged
+            if event is not None
+        }
+
+    @property
+    def url(self) -> str:
+        """Of the database, of a project over PostgreSQL."""
+        assert isinstance(self.io_manager, PostgresIOManager)
+        return self.io_manager.url
+
     def replace(self, asset: dg.AssetsDefinition) -> None:
         """Take an asset in, in place of one with the same key."""
         self.assets = [other for other in self.assets if other.key != asset.key] + [asset]
 
 
-def _asset(function: Any, name: str, **given: Any) -> dg.AssetsDefinition:
-    *prefix, last = name.split("/")
-    policy = {"backfill_policy": dg.BackfillPolicy.single_run()} if "partitions_def" in given else {}
-    return dg.asset(name=last, key_prefix=prefix or None, **policy, **given)(function)
+def _asset(function: Callable[..., object], name: str, **given: Any) -> dg.AssetsDefinition:
+    policy = dg.BackfillPolicy.single_run() if "partitions_def" in given else None
+    return dg.asset(function, key=dg.AssetKey(name.split("/")), backfill_policy=policy, **given)
 
 
 def reasons(result: dg.ExecuteInProcessResult) -> str:
     """Why the steps of a run failed."""
     events = [event for event in result.all_events if event.is_step_failure]
     return "\n".join(str(event.event_specific_data.error) for event in events)  # type: ignore[union-attr]
-
-
-def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str | None, Mapping[str, Any]]:
-    """By partition, what the materializations of a run say."""
-    events = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
-    logged = [event.materialization for event in events]
-    return {event.partition: {name: value.value for name, value in event.metadata.items()} for event in logged}
-
-
-def partition_keys(partitions: dg.PartitionsDefinition[Any]) -> Sequence[str]:
-    """Every key."""
-    return partitions.get_partition_keys()
