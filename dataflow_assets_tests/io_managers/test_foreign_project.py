@@ -1,4 +1,4 @@
-"""A project that imports nothing of ours but the IO managers, run as its owner would, by `dagster asset materialize`."""
+"""A project that imports nothing of ours but the IO managers, run as its owner would: `dagster asset materialize`."""
 
 import ast
 import os
