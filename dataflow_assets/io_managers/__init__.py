@@ -1,7 +1,7 @@
 """IO managers that store the frames of any Dagster project: atomically, partition by partition.
 
-Here: `DeltaIOManager` for Delta tables in S3 or in a folder, `PublishedIOManager` for one portable DuckDB file, and
-what they share. Not here: anything of the platform's own assets.
+Here: `PostgresIOManager` for tables of PostgreSQL, `DeltaIOManager` for Delta tables in S3 or in a folder,
+`PublishedIOManager` for one portable DuckDB file, and what they share. Not here: anything of the platform's own assets.
 
     >>> import tempfile
     >>> from datetime import date
@@ -15,6 +15,19 @@ what they share. Not here: anything of the platform's own assets.
     >>> manager = DeltaIOManager(root=tempfile.mkdtemp())
     >>> dg.materialize([sales], resources={"io_manager": manager}, partition_key="2024-01-01").success
     True
+
+In PostgreSQL, where an asset downstream is given the frame in the kind that it asks for:
+
+    >>> from dataflow_assets.io_managers import PostgresIOManager
+    >>> @dg.asset(metadata={"key": ["order"], "order_by": ["version"]})
+    ... def orders() -> pl.DataFrame:
+    ...     return pl.DataFrame({"order": [1, 2, 2], "version": [1, 1, 2], "amount": [10, 20, 25]})
+    >>> @dg.asset
+    ... def total(orders: pl.LazyFrame) -> pl.DataFrame:
+    ...     return orders.select(pl.sum("amount")).collect()
+    >>> result = dg.materialize([orders, total], resources={"io_manager": PostgresIOManager(url=url)})
+    >>> result.asset_value("total").item()
+    35
 """
 
 from dataflow_assets.io_managers.delta import DeltaIOManager

@@ -100,7 +100,13 @@ class Replacement:
                     f"{others:,} rows belong to another partition than {self.slice.key}. Nothing of it was written: "
                     "return the rows of the run's partitions alone."
                 )
-            yield to_arrow(pl.DataFrame([self._exact(values) for values in batch]))
+            yield self._converted(batch)
+
+    def _converted(self, batch: pl.DataFrame) -> pa.Table:
+        try:
+            return to_arrow(pl.DataFrame([self._exact(values) for values in batch]))
+        except ValueError as error:
+            raise SchemaMismatchError(f"A list or struct of {self.table.name} is no JSON: {error}") from None
 
     def _exact(self, values: pl.Series) -> pl.Series:
         dtype = frame_type(self.columns[values.name].type)

@@ -9,7 +9,7 @@ import json
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.partitions import TableSlice, Versions
-from dataflow_assets.postgres.sql import execute, has_table
+from dataflow_assets.postgres.sql import ensure_schema, execute, has_table
 
 SCHEMA = "io_manager"
 _TABLE = f"{SCHEMA}.made_from"
@@ -21,7 +21,7 @@ def ensure_record(connection: Connection) -> None:
         if has_table(connection, _TABLE):
             return
         advisory_lock(connection, _TABLE)
-        execute(connection, f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        ensure_schema(connection, SCHEMA)
         execute(
             connection,
             f"CREATE TABLE IF NOT EXISTS {_TABLE} (schema_name text, table_name text, slice text, "

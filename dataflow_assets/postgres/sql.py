@@ -64,3 +64,9 @@ def change(connection: Connection, statement: str) -> int:
 def has_table(connection: Connection, table: str) -> bool:
     """Whether there is a table of that quoted name."""
     return bool(execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", table))
+
+
+def ensure_schema(connection: Connection, schema: str) -> None:
+    """Make a schema where there is none; who may not make one may use one that is there."""
+    if not execute(connection, "SELECT 1 WHERE to_regnamespace($1) IS NOT NULL", identifier(schema)):
+        execute(connection, f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")

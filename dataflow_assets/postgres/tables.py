@@ -12,7 +12,7 @@ import polars as pl
 from dataflow_assets.errors import SchemaMismatchError
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.locks import advisory_lock, with_lock_retries
-from dataflow_assets.postgres.sql import column_list, execute, identifier
+from dataflow_assets.postgres.sql import column_list, ensure_schema, execute, identifier
 from dataflow_assets.postgres.types import column_type, fits
 
 _COLUMNS = """
@@ -104,7 +104,7 @@ def _create(connection: Connection, wanted: Wanted) -> None:
         f"{identifier(name)} {column_type(name, dtype)}{' NOT NULL' if name in wanted.required else ''}"
         for name, dtype in columns.items()
     ]
-    execute(connection, f"CREATE SCHEMA IF NOT EXISTS {identifier(wanted.schema)}")
+    ensure_schema(connection, wanted.schema)
     execute(connection, f"CREATE TABLE {wanted.quoted} ({', '.join(definitions)})")
     if indexed := list(dict.fromkeys([*wanted.slice_columns, *wanted.key])):
         kind = "UNIQUE INDEX" if wanted.key else "INDEX"

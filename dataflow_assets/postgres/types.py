@@ -97,14 +97,13 @@ def frame_type(name: str) -> pl.DataType | None:
 
 def fits(column: str, dtype: pl.DataType, name: str) -> bool:
     """Whether a column of that type holds every value of a frame's type as it is."""
-    if dtype == pl.Null:
-        return True
+    if frame_type(name) is None or dtype == pl.Null:
+        return frame_type(name) is not None
     own = column_type(column, dtype)
-    if own == name or (own == "text" and name.startswith("character varying")):
-        return True
     if own in _INTEGERS and name in _INTEGERS:
-        return _INTEGERS.index(own) < _INTEGERS.index(name)
-    if (own, name) == ("real", "double precision"):
+        return _INTEGERS.index(own) <= _INTEGERS.index(name)
+    is_text = own == "text" and name.startswith("character varying")
+    if own == name or is_text or (own, name) == ("real", "double precision"):
         return True
     wanted, given = _NUMERIC.fullmatch(name), _NUMERIC.fullmatch(own)
     if wanted is None:

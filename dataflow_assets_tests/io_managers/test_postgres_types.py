@@ -82,6 +82,7 @@ REFUSED: list[tuple[pl.Series, str]] = [
     (pl.Series([[date(2024, 1, 1)]]), "JSON does not have"),
     (pl.Series([None], dtype=pl.Null), "hold nulls alone"),
     (pl.Series(["a\0b"]), "0x00"),
+    (pl.Series([[float("nan")]]), "is no JSON"),
 ]
 
 
