@@ -25,8 +25,11 @@ In PostgreSQL, where an asset downstream is given the frame in the kind that it 
     >>> @dg.asset
     ... def total(orders: pl.LazyFrame) -> pl.DataFrame:
     ...     return orders.select(pl.sum("amount")).collect()
-    >>> result = dg.materialize([orders, total], resources={"io_manager": PostgresIOManager(url=url)})
-    >>> result.asset_value("total").item()
+    >>> from pathlib import Path
+    >>> from dataflow_assets.postgres import embedded
+    >>> with embedded.acquire(Path("platform").absolute()) as server:
+    ...     manager = PostgresIOManager(url=server.url)
+    ...     dg.materialize([orders, total], resources={"io_manager": manager}).asset_value("total").item()
     35
 """
 

@@ -9,7 +9,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from dataflow_assets.io_managers import PostgresIOManager
+from dataflow_assets.io_managers import DeltaIOManager, PostgresIOManager
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-31")
 
@@ -47,5 +47,9 @@ def assets(name: str) -> list[dg.AssetsDefinition]:
 
 
 defs = dg.Definitions(
-    assets=assets("postgres"), resources={"postgres": PostgresIOManager(url=dg.EnvVar("FOREIGN_DATABASE_URL"))}
+    assets=[*assets("postgres"), *assets("delta")],
+    resources={
+        "postgres": PostgresIOManager(url=dg.EnvVar("FOREIGN_DATABASE_URL")),
+        "delta": DeltaIOManager(root=dg.EnvVar("FOREIGN_ROOT")),
+    },
 )
