@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from dataflow_assets_tests.warehouse.builders import ask
 
@@ -96,10 +97,11 @@ def read_day_of_delta(table: Path) -> tuple[int, int, int]:
 
 
 def files_of_others(table: Path) -> set[tuple[str, int]]:
-    """The files of the other days' rows, and when each was written."""
-    rows = pl.scan_delta(str(table), include_file_paths="file").filter(pl.col("day") != date(2024, 1, 15))
-    files = rows.select(pl.col("file").unique()).collect()["file"]
-    return {(file, Path(file.removeprefix("file://")).stat().st_mtime_ns) for file in files}
+    """The table's files that hold a row of another day, and when each was written."""
+    files = [uri.removeprefix("file://") for uri in DeltaTable(str(table)).file_uris()]
+    rows = pl.scan_parquet(files, include_file_paths="file", hive_partitioning=True)
+    others = rows.filter(pl.col("day") != date(2024, 1, 15)).select(pl.col("file").unique()).collect()["file"]
+    return {(file, Path(file).stat().st_mtime_ns) for file in others}
 
 
 @contextmanager
