@@ -15,7 +15,7 @@ from dataflow_assets.postgres import embedded
 from dataflow_assets.settings import variable_names
 
 # A notebook imports these; each has an example.
-PACKAGES = ("analytics", "core", "lake", "landing", "ledger", "postgres", "sources", "warehouse")
+PACKAGES = ("analytics", "core", "io_managers", "lake", "landing", "ledger", "postgres", "sources", "warehouse")
 
 
 def modules_with_examples() -> list[str]:

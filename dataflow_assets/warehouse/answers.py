@@ -14,10 +14,9 @@ import polars as pl
 from dataflow_assets.ledger.answers import Versions, read_answer_versions, write_answer_versions
 from dataflow_assets.postgres.arrow import in_batches
 from dataflow_assets.postgres.connection import Connection, connect, transaction
-from dataflow_assets.postgres.copy import copy_in
-from dataflow_assets.postgres.locks import advisory_lock
+from dataflow_assets.postgres.partitions import TableSlice, count_rows, may_replace, replace_rows
 from dataflow_assets.postgres.schema import ANALYTICS
-from dataflow_assets.postgres.sql import execute, identifier
+from dataflow_assets.postgres.sql import execute, identifier, literal
 
 _MAKING = "making answers"
 
@@ -43,15 +42,15 @@ def load_answer(
         rows: the columns of the answer's schema, all of that partition.
         made_from: what they were made from.
     """
-    table, of_partition = identifier(ANALYTICS, name), f"WHERE {identifier(partition)} = $1::date"
+    replaced = TableSlice(ANALYTICS, name, day.isoformat(), f"{identifier(partition)} = {literal(day.isoformat())}")
+
+    def recorded() -> Versions:
+        return read_answer_versions(connection, name, day, day).get(day, {})
+
     with transaction(connection):
-        advisory_lock(connection, name, day.isoformat())
-        recorded = read_answer_versions(connection, name, day, day).get(day, {})
-        if any(version > made_from.get(source, version) for source, version in recorded.items()):
-            [(held,)] = execute(connection, f"SELECT count(*) FROM {table} {of_partition}", day.isoformat())  # noqa: S608
-            return AnswerLoad(rows=held, is_stale=True)
-        execute(connection, f"DELETE FROM {table} {of_partition}", day.isoformat())  # noqa: S608
-        copy_in(connection, ANALYTICS, name, in_batches(rows))
+        if not may_replace(connection, (name, replaced.name), made_from, recorded):
+            return AnswerLoad(rows=count_rows(connection, replaced), is_stale=True)
+        replace_rows(connection, replaced, in_batches(rows))
         write_answer_versions(connection, name, day, made_from)
     return AnswerLoad(rows=rows.height)
 

@@ -1,13 +1,13 @@
 """Event tables: one day at a time is made aside and put in place in one transaction.
 
-Here: making a day's rows, copying them into a table of their own, and the swap. Not here: where the rows
-come from (a frame of the lake) and which days are wanted.
+Here: a day's rows, their sums, and what the day was made from. Not here: the swap (see `postgres.partitions`), where
+the rows come from (a frame of the lake) and which days are wanted.
 
 `warehouse.streams` is partitioned by `event_day`; each day is itself a partitioned table with one child,
 so that a swap locks its own day alone.
 """
 
-import uuid
+import json
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -18,9 +18,15 @@ from dataflow_assets.errors import LostRowsError
 from dataflow_assets.ledger.event_days import EventDay, read_event_day, write_event_day
 from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
 from dataflow_assets.postgres.connection import Connection, transaction
-from dataflow_assets.postgres.copy import copy_in
-from dataflow_assets.postgres.locks import advisory_lock, with_lock_retries
-from dataflow_assets.postgres.row_ids import row_id, typed_columns
+from dataflow_assets.postgres.partitions import (
+    ListPartition,
+    Versions,
+    copy_aside,
+    make_unique,
+    may_replace,
+    swap_in,
+)
+from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns
 from dataflow_assets.postgres.schema import DAYS, WAREHOUSE
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
@@ -87,8 +93,9 @@ def load_day(
     accepted = int(deliveries.get_column("len").sum())
     with explain_missing_values(f"{source.name} of {day}"), transaction(connection):
         require_columns(connection, source)
-        leaf = _copy_aside(connection, source, day, rows, deliveries)
-        superseded = _set_key(connection, leaf, deliveries)
+        partition = _partition(source, day)
+        leaf = _copy_aside(connection, source, partition, rows, deliveries)
+        superseded = make_unique(connection, leaf, [ID], _latest_first(deliveries))
         load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)
         if load.accepted != load.rows + load.superseded:
             raise LostRowsError(
@@ -96,12 +103,12 @@ def load_day(
                 f"{superseded} are superseded. Nothing was changed."
             )
         execute(connection, f"ANALYZE {leaf}")
-        return _swap_in(connection, source, leaf, load, lake_version)
+        return _swap_in(connection, source, partition, leaf, load, lake_version)
 
 
 def _known(connection: Connection, source: Events, day: date, lake_version: int) -> DayLoad | None:
     """What loading the day from this version gave, where its rows are still there; None where they are not."""
-    table = identifier(DAYS, _day_table(source, day))
+    table = _partition(source, day).parent
     with transaction(connection):
         made_from, load = _recorded(connection, source, day)
         if made_from != (lake_version, source.fingerprint) or not has_table(connection, table):
@@ -120,69 +127,45 @@ def _count(connection: Connection, table: str) -> int:
     return int(execute(connection, f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608
 
 
-def _copy_aside(connection: Connection, source: Events, day: date, rows: pl.LazyFrame, deliveries: pl.DataFrame) -> str:
-    """Copy the rows into a table that no reader sees; its quoted name."""
-    name = f"{_day_table(source, day)}_{uuid.uuid4().hex[:8]}"
-    leaf, parent = identifier(DAYS, name), identifier(WAREHOUSE, source.name)
-    is_of_day = f"CHECK (event_day = {literal(day.isoformat())})"
-    # Its rows never change and it gets its statistics below: autovacuum would only stand in the way of the swap.
-    storage = "WITH (autovacuum_enabled = false)"
-    execute(connection, f"CREATE TABLE {leaf} (LIKE {parent}, CONSTRAINT of_day {is_of_day}) {storage}")
-    # What all rows have alike is not sent with each.
-    alike = {"event_day": day.isoformat()}
-    if deliveries.height == 1:
-        alike["delivery"] = str(deliveries.item(0, "delivery"))
-    defaults = ", ".join(f"ALTER {column} SET DEFAULT {literal(value)}" for column, value in alike.items())
-    execute(connection, f"ALTER TABLE {leaf} {defaults}")
-    key = row_id(rows.collect_schema(), source.key)
-    sent = [column for column in ("delivery", "position") if column not in alike]
-    keyed = rows.select(key, *typed_columns(source), *sent)
-    copy_in(connection, DAYS, name, map(to_arrow, keyed.collect_batches(chunk_size=BATCH_ROWS)))
-    return leaf
-
-
-def _set_key(connection: Connection, leaf: str, deliveries: pl.DataFrame) -> int:
-    """Give the table its key; of rows with equal keys only the latest stays. How many did not.
-
-    The latest is read off the deliveries: delivery day, then object key, then position. Only where the key cannot
-    be made is it asked which rows share one, for most days have none.
-    """
-    in_order = deliveries.sort("delivery_day", "object").get_column("delivery")
-    turns = ", ".join(f"({delivery}::bigint, {turn})" for turn, delivery in enumerate(in_order)) or "(0::bigint, 0)"
-    execute(
-        connection,
-        f"""
-        DO $$
-        DECLARE superseded bigint := 0;
-        BEGIN
-            BEGIN
-                ALTER TABLE {leaf} ADD PRIMARY KEY (id);
-            EXCEPTION WHEN unique_violation THEN
-                DELETE FROM {leaf} WHERE ctid IN (
-                    SELECT place FROM (
-                        SELECT place, row_number() OVER (PARTITION BY id ORDER BY turn DESC, position DESC) AS number
-                        FROM (SELECT ctid AS place, id, delivery, position FROM {leaf}) AS rows
-                        JOIN (SELECT id FROM {leaf} GROUP BY id HAVING count(*) > 1) AS doubled USING (id)
-                        JOIN (VALUES {turns}) AS turns (delivery, turn) USING (delivery)) AS placed
-                    WHERE number > 1);
-                GET DIAGNOSTICS superseded = ROW_COUNT;
-                ALTER TABLE {leaf} ADD PRIMARY KEY (id);
-            END;
-            PERFORM set_config('dataflow.superseded', superseded::text, true);
-        END $$""",  # noqa: S608
+def _partition(source: Events, day: date) -> ListPartition:
+    root = identifier(WAREHOUSE, source.name)
+    return ListPartition(
+        root=root, schema=DAYS, table=f"{source.name}_{day:%Y%m%d}", column="event_day", value=day.isoformat()
     )
-    return int(execute(connection, "SELECT current_setting('dataflow.superseded')")[0][0])
 
 
-def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, lake_version: int) -> DayLoad:
+def _copy_aside(
+    connection: Connection, source: Events, partition: ListPartition, rows: pl.LazyFrame, deliveries: pl.DataFrame
+) -> str:
+    """Copy the rows into a table that no reader sees; its quoted name."""
+    is_one = deliveries.height == 1
+    alike = {"delivery": str(deliveries.item(0, "delivery"))} if is_one else {}
+    key = row_id(rows.collect_schema(), source.key)
+    keyed = rows.select(key, *typed_columns(source), *([] if is_one else ["delivery"]), "position")
+    return copy_aside(connection, partition, map(to_arrow, keyed.collect_batches(chunk_size=BATCH_ROWS)), alike)
+
+
+def _latest_first(deliveries: pl.DataFrame) -> list[str]:
+    """The order of rows with one key, read off the deliveries: delivery day, then object key, then position."""
+    in_order = deliveries.sort("delivery_day", "object").get_column("delivery")
+    turns = json.dumps({str(delivery): turn for turn, delivery in enumerate(in_order)})
+    return [f"({literal(turns)}::jsonb ->> delivery::text)::int DESC", "position DESC"]
+
+
+def _swap_in(
+    connection: Connection, source: Events, partition: ListPartition, leaf: str, load: DayLoad, lake_version: int
+) -> DayLoad:
     """Put the copied table in the day's place, unless the day was made from a newer version of the lake."""
-    day = load.day.isoformat()
-    advisory_lock(connection, source.name, day)
-    (made_from_version, _), recorded = _recorded(connection, source, load.day)
-    if made_from_version > lake_version:
+    day = partition.value
+
+    def recorded() -> Versions:
+        (version, _), _ = _recorded(connection, source, load.day)
+        return {"lake": version}
+
+    if not may_replace(connection, (source.name, day), {"lake": lake_version}, recorded):
         execute(connection, f"DROP TABLE {leaf}")
-        return replace(recorded, is_stale=True)
-    with_lock_retries(connection, f"{source.name} of {day}", _attaching(connection, source, load.day, leaf))
+        return replace(_recorded(connection, source, load.day)[1], is_stale=True)
+    swap_in(connection, partition, leaf, f"{source.name} of {day}")
     made = EventDay(
         lake_version=lake_version,
         declaration=source.fingerprint,
@@ -192,23 +175,3 @@ def _swap_in(connection: Connection, source: Events, leaf: str, load: DayLoad, l
     )
     write_event_day(connection, source, load.day, made)
     return load
-
-
-def _attaching(connection: Connection, source: Events, day: date, leaf: str) -> list[str]:
-    """The statements that put a table in the day's place."""
-    root, parent = identifier(WAREHOUSE, source.name), identifier(DAYS, _day_table(source, day))
-    of_day = f"FOR VALUES IN ({literal(day.isoformat())})"
-    attach = [f"ALTER TABLE {parent} ATTACH PARTITION {leaf} {of_day}", f"ALTER TABLE {leaf} DROP CONSTRAINT of_day"]
-    if not has_table(connection, parent):
-        create = f"CREATE TABLE {parent} (LIKE {root}) PARTITION BY LIST (event_day)"
-        # First to the root, while it is empty: the server would look at every row.
-        return [create, f"ALTER TABLE {root} ATTACH PARTITION {parent} {of_day}", *attach]
-    older = execute(
-        connection, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)", parent
-    )
-    remove = [f"ALTER TABLE {parent} DETACH PARTITION {table}; DROP TABLE {table}" for (table,) in older]
-    return [*remove, *attach]
-
-
-def _day_table(source: Events, day: date) -> str:
-    return f"{source.name}_{day:%Y%m%d}"

@@ -12,6 +12,7 @@ from itertools import permutations
 import polars as pl
 
 from dataflow_assets.core.time_windows import day_of
+from dataflow_assets.postgres.pushdown import conjuncts
 from dataflow_assets.sources.base import Events
 
 _FROM = (operator.gt, operator.ge, operator.eq)
@@ -45,18 +46,8 @@ def _instants(
     predicate: pl.Expr, column: pl.Expr, comparisons: tuple[Callable[..., pl.Expr], ...]
 ) -> Iterator[datetime]:
     """The instants that the column is compared with, in one of these ways, wherever the predicate is true."""
-    for part in _joined(predicate):
+    for part in conjuncts(predicate):
         for left, right in permutations(part.meta.pop(), 2):
             is_one = left.meta.eq(column) and any(part.meta.eq(compare(left, right)) for compare in comparisons)
             if is_one and right.meta.is_literal() and isinstance(value := pl.select(right).item(), datetime):
                 yield value
-
-
-def _joined(predicate: pl.Expr) -> Iterator[pl.Expr]:
-    """The parts of a predicate that are all true where it is."""
-    for left, right in permutations(predicate.meta.pop(), 2):
-        if predicate.meta.eq(left & right):
-            yield from _joined(left)
-            yield from _joined(right)
-            return
-    yield predicate

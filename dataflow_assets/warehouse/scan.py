@@ -2,13 +2,8 @@
 
 Here: what the platform's own readers ask for. Not here: statements that a user wrote (see `query`).
 
-A table is scanned: its LazyFrame reads nothing until it is collected, then asks for the columns that are used and,
-of an event table, for the days that the filters on its times leave, and hands them on in batches.
-
-Each collect reads anew what is there then. So does each place of a query where the frame stands: one that needs
-the same rows twice collects them first. As any reader does, a scan keeps its days from being swapped until its
-last batch is taken. Polars' streaming engine closes one that it needs no more (a join with nothing, a `head` after
-a filter) only at the next call of Polars.
+A table is scanned (see `postgres.scan`): its LazyFrame reads nothing until it is collected, then asks for the columns
+that are used and, of an event table, for the days that the filters on its times leave.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,20 +14,17 @@ from itertools import groupby
 
 import dataframely as dy
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from dataflow_assets.ledger.event_days import read_day_versions, read_loaded_days
 from dataflow_assets.ledger.snapshots import read_snapshot
-from dataflow_assets.postgres.arrow import as_declared
 from dataflow_assets.postgres.connection import Connections
-from dataflow_assets.postgres.copy import read_batches
+from dataflow_assets.postgres.scan import scan_table
 from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
-from dataflow_assets.postgres.sql import column_list, identifier, literal
+from dataflow_assets.postgres.sql import identifier, literal
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.pushdown import day_bounds
 
 _EVERY_DAY = ((date.min, date.max),)
-_Where = Callable[[pl.Expr | None], str]
 
 
 def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | None = None) -> pl.LazyFrame:
@@ -87,37 +79,21 @@ def _scan_source(connections: Connections, source: Source, timezone: str, days: 
         first, last = (date.min, date.max) if predicate is None else day_bounds(predicate, source, timezone)
         return _within("event_day", [(max(first, start), min(last, end)) for start, end in stretches])
 
-    return _scan(connections, identifier(WAREHOUSE, source.name), source.schema, where)
+    return scan_table(connections, identifier(WAREHOUSE, source.name), source.schema.create_empty().schema, where)
 
 
 def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date]) -> pl.LazyFrame:
     """The rows of some partitions of an answer (of a month: its first day), by key; the answer's columns."""
     partition, *_ = schema.column_names()
     where = _within(partition, list(_stretches(days)))
-    return _scan(Connections(url), identifier(ANALYTICS, name), schema, lambda _: where).sort(schema.primary_key())
+    types = schema.create_empty().schema
+    rows = scan_table(Connections(url), identifier(ANALYTICS, name), types, lambda _: where)
+    return rows.sort(schema.primary_key())
 
 
 def read_tables(url: str, sources: Iterable[Source], timezone: str) -> dict[str, pl.DataFrame]:
     """Every table of these sources, whole, by the source's name."""
     return {source.name: scan_source(url, source, timezone).collect() for source in sources}
-
-
-def _scan(connections: Connections, table: str, schema: type[dy.Schema], where: _Where) -> pl.LazyFrame:
-    types = schema.create_empty().schema
-
-    def batches(
-        used: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        columns = used or types.names()
-        statement = f"SELECT {column_list(columns)} FROM {table} WHERE {where(predicate)}"  # noqa: S608
-        if limit is not None:
-            statement += f" LIMIT {limit}"
-        with connections.take() as connection:
-            for batch in read_batches(connection, statement):
-                rows = as_declared(batch, pl.Schema({name: types[name] for name in columns}))
-                yield rows if predicate is None else rows.filter(predicate)
-
-    return register_io_source(batches, schema=types)
 
 
 def _stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
