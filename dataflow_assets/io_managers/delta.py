@@ -17,7 +17,7 @@ from pydantic import Field
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.io_managers.asset_tables import made_from
 from dataflow_assets.io_managers.delta_columns import OnSchemaChange, fit_columns
-from dataflow_assets.io_managers.delta_slices import added_parting_columns, files_of_slices
+from dataflow_assets.io_managers.delta_slices import added_delta_columns, files_of_slices
 from dataflow_assets.io_managers.delta_writer import (
     SliceCommit,
     SliceWriter,
@@ -132,9 +132,9 @@ def _partition_columns(context: dg.OutputContext) -> list[str]:
 
 
 def _visible_columns(table: DeltaTable) -> pl.Schema:
-    """The columns of a table but for those that only part its files."""
+    """The columns of a table but for those that only partition its files."""
     schema = read_schema(table)
-    added = added_parting_columns(table.metadata().partition_columns, schema)
+    added = added_delta_columns(table.metadata().partition_columns, schema)
     return pl.Schema({name: dtype for name, dtype in schema.items() if name not in added})
 
 
