@@ -1,11 +1,11 @@
 """Which files of a Delta table a slice is.
 
-Here: the columns by which files are partitioned, the values of a slice in them, and the files of a slice. Not here: which
-rows a slice is (see `slices`), and writing (see `delta_writer`).
+Here: the columns by which Delta Lake partitions the files, the values of a slice in them, and the files of a slice. Not
+here: which rows a slice is (see `slices`), and writing (see `delta_writer`).
 
-Files are partitioned by the partition column itself where its values are plain in a path (Date, integers, Boolean). For a
-Datetime, of which a partition holds many values, and a String, which may hold any character, a text column
-`<column>_partition` beside it says the partition.
+Files are partitioned by the partition column itself where its values are plain in a path (Date, integers, Boolean). For
+a Datetime, of which a partition holds many values, and a String, which may hold any character, a text column
+`<column>_partition` beside it names the partition.
 """
 
 import re
@@ -41,12 +41,12 @@ def delta_partition_columns(columns: Iterable[str], schema: pl.Schema) -> tuple[
     return found
 
 
-def added_delta_columns(delta_column: Iterable[str], schema: pl.Schema) -> set[str]:
+def added_delta_columns(partition_by: Iterable[str], schema: pl.Schema) -> set[str]:
     """Which of the columns by which the files of a table are partitioned were added to those of its frames."""
     added = {delta_partition_column(name, dtype) for name, dtype in schema.items()}
     return {
         name
-        for name in delta_column
+        for name in partition_by
         if name.endswith(_SUFFIX) and name in added and name.removesuffix(_SUFFIX) in schema
     }
 

@@ -87,14 +87,14 @@ def declare_table(
         SchemaMismatchError: the files of the existing table are partitioned by other columns.
     """
     before = dict(read_schema(existing)) if existing else {}
-    delta_column = delta_partition_columns(columns, pl.Schema(types))
-    if existing and tuple(existing.metadata().partition_columns) != delta_column:
+    partition_by = delta_partition_columns(columns, pl.Schema(types))
+    if existing and tuple(existing.metadata().partition_columns) != partition_by:
         raise SchemaMismatchError(
             f"The table {folder} is partitioned by {existing.metadata().partition_columns}, and the asset wants "
-            f"{list(delta_column)}. Nothing was written: delete the table and make it anew."
+            f"{list(partition_by)}. Nothing was written: delete the table and make it anew."
         )
-    texts = {name: pl.String() for name in delta_column if name not in types}
-    return LakeTable(storage, folder, pl.Schema({**types, **texts, **before}), delta_column)
+    texts = {name: pl.String() for name in partition_by if name not in types}
+    return LakeTable(storage, folder, pl.Schema({**types, **texts, **before}), partition_by)
 
 
 def stage_slices(
