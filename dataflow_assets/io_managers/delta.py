@@ -4,6 +4,7 @@ Here: what an output and an input mean for a table. Not here: which rows a parti
 frame (see `frames`), and how a slice is staged and committed (see `delta_writer`).
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import Field
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.io_managers.asset_tables import made_from
 from dataflow_assets.io_managers.delta_columns import OnSchemaChange, fit_columns
-from dataflow_assets.io_managers.delta_slices import added_parting_columns, files_of_slices
+from dataflow_assets.io_managers.delta_slices import added_delta_columns, files_of_slices
 from dataflow_assets.io_managers.delta_writer import (
     SliceCommit,
     SliceWriter,
@@ -82,15 +83,15 @@ class DeltaIOManager(dg.ConfigurableIOManager):
         change: OnSchemaChange = "error" if self.on_schema_change == "error" else "evolve"
         types = fit_columns(rows.collect_schema(), before if existing else None, change, folder)
         table = declare_table(storage, folder, existing, types, _partition_columns(context))
-        staged = stage_slices(
-            table, rows, slices, types, is_stream=isinstance(obj, pl.LazyFrame | pa.RecordBatchReader)
-        )
+        add_table_metadata(context, ".".join(context.asset_key.path), {**before, **types})
+        start, is_stream = time.monotonic(), isinstance(obj, pl.LazyFrame | pa.RecordBatchReader)
+        staged = stage_slices(table, rows, slices, types, is_stream=is_stream)
+        seconds = (time.monotonic() - start) / len(slices)  # of each: they are staged at once
         writer = SliceWriter(table)
-        columns = {name: dtype for name, dtype in table.schema.items() if name in types or name in before}
-        add_table_metadata(context, ".".join(context.asset_key.path), columns)
 
         def store(index: int) -> Metadata:
-            return _describe(context, table, writer.commit(slices[index], staged[index], versions[index]))
+            commit = writer.commit(slices[index], staged[index], versions[index])
+            return {**_describe(context, table, commit), "seconds": seconds}
 
         try:
             store_each(context, slices, store)
@@ -131,9 +132,9 @@ def _partition_columns(context: dg.OutputContext) -> list[str]:
 
 
 def _visible_columns(table: DeltaTable) -> pl.Schema:
-    """The columns of a table but for those that only part its files."""
+    """The columns of a table but for those that only partition its files."""
     schema = read_schema(table)
-    added = added_parting_columns(table.metadata().partition_columns, schema)
+    added = added_delta_columns(table.metadata().partition_columns, schema)
     return pl.Schema({name: dtype for name, dtype in schema.items() if name not in added})
 
 

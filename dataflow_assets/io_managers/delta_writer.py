@@ -18,7 +18,12 @@ from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
 from dataflow_assets.io_managers.asset_tables import Versions
 from dataflow_assets.io_managers.delta_columns import cast_exactly
-from dataflow_assets.io_managers.delta_slices import files_of_slices, parting_columns, parting_values, require_whole
+from dataflow_assets.io_managers.delta_slices import (
+    delta_partition_columns,
+    delta_partition_values,
+    files_of_slices,
+    require_whole,
+)
 from dataflow_assets.io_managers.frames import iter_batches
 from dataflow_assets.io_managers.slices import Slice, number
 from dataflow_assets.lake.delta.commit import count_staged_rows, discard_staged, replace_files, stage_rows
@@ -62,7 +67,7 @@ def open_existing(storage: Storage, folder: str) -> DeltaTable | None:
 
 
 def read_schema(table: DeltaTable) -> pl.Schema:
-    """The columns of a version of a table, those that part its files among them."""
+    """The columns of a version of a table, those that partition its files among them."""
     return pl.DataFrame(ArrowTable.from_batches([], schema=table.schema().to_arrow())).schema
 
 
@@ -79,17 +84,17 @@ def declare_table(
         columns: the partition columns.
 
     Raises:
-        SchemaMismatchError: the files of the existing table are parted by other columns.
+        SchemaMismatchError: the files of the existing table are partitioned by other columns.
     """
     before = dict(read_schema(existing)) if existing else {}
-    parting = parting_columns(columns, pl.Schema(types))
-    if existing and tuple(existing.metadata().partition_columns) != parting:
+    partition_by = delta_partition_columns(columns, pl.Schema(types))
+    if existing and tuple(existing.metadata().partition_columns) != partition_by:
         raise SchemaMismatchError(
             f"The table {folder} is partitioned by {existing.metadata().partition_columns}, and the asset wants "
-            f"{list(parting)}. Nothing was written: delete the table and make it anew."
+            f"{list(partition_by)}. Nothing was written: delete the table and make it anew."
         )
-    texts = {name: pl.String() for name in parting if name not in types}
-    return LakeTable(storage, folder, pl.Schema({**types, **texts, **before}), parting)
+    texts = {name: pl.String() for name in partition_by if name not in types}
+    return LakeTable(storage, folder, pl.Schema({**types, **texts, **before}), partition_by)
 
 
 def stage_slices(
@@ -155,7 +160,7 @@ def _stage(
         return
     for some in rows.iter_slices(_MOST_ROWS):
         try:
-            fitting = cast_exactly(some, types).with_columns(parting_values(each, table.schema))
+            fitting = cast_exactly(some, types).with_columns(delta_partition_values(each, table.schema))
         except SchemaMismatchError as error:
             discard_slices(table, [staged])
             staged.files, staged.error = [], error

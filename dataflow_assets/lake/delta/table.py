@@ -51,7 +51,7 @@ class LakeConflictError(Exception):
 class LakeTable:
     """One Delta table of a lake, in a folder of a storage.
 
-    `folder` is relative to the storage. `schema` are the declared columns. Files are parted by the columns
+    `folder` is relative to the storage. `schema` are the declared columns. Files are partitioned by the columns
     `partition_by`. `key` are the columns that tell the rows of a source apart.
     """
 

@@ -21,6 +21,12 @@ def stored(root: Root) -> set[Path]:
     return set(Path(root.root).rglob("*.parquet"))
 
 
+def store_apart(root: Root, frame: pl.DataFrame, day: str) -> bool:
+    """Store a day in a run on an instance of this thread; whether it succeeded."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        return Runs(root.manager(), DAILY, BY_DAY, instance).store(frame, day).success
+
+
 # at once
 
 
@@ -29,7 +35,7 @@ def test_writers_of_different_partitions_at_once_all_commit(root: Root) -> None:
 
     def write(day: str) -> bool:
         barrier.wait()
-        return Runs(root.manager(), DAILY, BY_DAY).store(by_day(day), day).success
+        return store_apart(root, by_day(day), day)
 
     days = [f"2021-12-{day:02}" for day in range(1, 5)]
     for _ in range(2):
@@ -44,7 +50,7 @@ def test_writers_of_one_partition_at_once_leave_the_rows_of_one(root: Root) -> N
 
     def write(value: int) -> bool:
         barrier.wait()
-        return Runs(root.manager(), DAILY, BY_DAY).store(by_day(DAYS[0], DAYS[0], value=value), DAYS[0]).success
+        return store_apart(root, by_day(DAYS[0], DAYS[0], value=value), DAYS[0])
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(write, range(4)))
@@ -59,7 +65,7 @@ def test_writers_that_each_bring_a_column_all_come_in(folder: Root) -> None:
     def write(number: int) -> bool:
         rows = by_day(f"2021-12-0{number}").with_columns(pl.lit(number).alias(f"new_{number}"))
         barrier.wait()
-        return Runs(folder.manager(), DAILY, BY_DAY).store(rows, f"2021-12-0{number}").success
+        return store_apart(folder, rows, f"2021-12-0{number}")
 
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(write, (2, 3, 4)))
@@ -81,10 +87,11 @@ def test_a_reader_sees_a_partition_before_or_after_never_between(folder: Root) -
     found: list[tuple[int, ...]] = []
 
     def read() -> None:
-        reader = Runs(folder.manager(), DAILY, BY_DAY)
-        while not is_over.is_set():
-            values = reader.load(pl.DataFrame, DAYS[0])["value"]
-            found.append((len(values), *values.unique()))
+        with dg.DagsterInstance.ephemeral() as instance:
+            reader = Runs(folder.manager(), DAILY, BY_DAY, instance)
+            while not is_over.is_set():
+                values = reader.load(pl.DataFrame, DAYS[0])["value"]
+                found.append((len(values), *values.unique()))
 
     thread = threading.Thread(target=read)
     thread.start()
