@@ -33,7 +33,7 @@ from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.assets import days_read
+from dataflow_assets.orchestration.planning.inputs import days_read
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.runtime.instance import open_instance

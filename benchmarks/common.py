@@ -23,10 +23,10 @@ import psycopg2
 
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.embedded.lease import _programs
 from dataflow_assets.postgres.migrate import upgrade
+from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import load_settings
 
 _SHOWN = ("server_version", "fsync", "shared_buffers", "maintenance_work_mem", "max_wal_size", "wal_level")

@@ -29,7 +29,7 @@ import dagster as dg
 from benchmarks import common
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.automation.landing_sensor import UNFINISHED
+from dataflow_assets.orchestration.automation.jobs import UNFINISHED
 from dataflow_assets.orchestration.maintenance.event_log_retention import forget
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime.instance import open_instance

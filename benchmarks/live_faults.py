@@ -38,7 +38,7 @@ from dataflow_assets.definitions import build_definitions
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.automation.landing_sensor import UNFINISHED
+from dataflow_assets.orchestration.automation.jobs import UNFINISHED
 from dataflow_assets.postgres import embedded
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings

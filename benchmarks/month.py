@@ -33,8 +33,9 @@ import dagster as dg
 from benchmarks import common
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.automation.landing_sensor import UNFINISHED
-from dataflow_assets.orchestration.planning.staleness import undone
+from dataflow_assets.orchestration.automation.jobs import UNFINISHED
+from dataflow_assets.orchestration.planning.staleness import stale_partitions
+from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import load_settings
@@ -164,7 +165,10 @@ def _left(platform: Platform, days: int, layer: str) -> dict[str, list[date]]:
         if layer == "analytics"
         else {source.name: every for source in all_sources()}
     )
-    found = {name: undone(platform.settings, dg.AssetKey([layer, name]), wanted) for name, wanted in partitions.items()}
+    found = {
+        name: stale_partitions(open_stores(platform.settings), dg.AssetKey([layer, name]), wanted)
+        for name, wanted in partitions.items()
+    }
     return {name: left for name, left in found.items() if left}
 
 

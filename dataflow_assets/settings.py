@@ -198,9 +198,9 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def region(self) -> str:
-        """The AWS region in force."""
-        return self.aws_region or self.aws_default_region or "us-east-1"
+    def region(self) -> str | None:
+        """The AWS region that is named; None where none is."""
+        return self.aws_region or self.aws_default_region
 
     @property
     def today(self) -> date:

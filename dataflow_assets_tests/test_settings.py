@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 
+import dataflow_assets
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import load_settings, split_alert_urls, variable_names
 
 DEFAULTS = {
     "database_url": None,
     "s3_bucket": None,
-    "region": "us-east-1",
+    "region": None,
     "log_level": "INFO",
     "timezone": "UTC",
     "first_day": date(2021, 11, 1),
@@ -181,3 +182,14 @@ def test_the_region_has_a_first_and_a_second_choice(clean_environment: pytest.Mo
     assert load_settings().region == "eu-west-3"
     clean_environment.setenv("AWS_REGION", "eu-west-1")
     assert load_settings().region == "eu-west-1"
+
+
+def test_settings_come_in_at_the_top_alone() -> None:
+    """Everything below is given what it needs, so that two platforms in one process never meet."""
+    package = Path(dataflow_assets.__file__).parent
+    at_the_top = {"settings.py", "definitions.py", "doctor.py", "postgres/migrations/env.py"}
+    files = {path.relative_to(package).as_posix(): path.read_text() for path in package.rglob("*.py")}
+    found = {path for path, text in files.items() if "load_settings" in text}
+    below = {path for path in found - at_the_top if path.split("/")[0] not in ("cli", "runtime", "serving")}
+    assert below == set()
+    assert at_the_top <= found

@@ -6,14 +6,16 @@ Here: its subcommands, and how it ends. Not here: what they do; each calls one t
 import logging
 import sys
 import traceback
+from pathlib import Path
 
 import typer
 
 from dataflow_assets.cli import admin, inspect, load, rows
 from dataflow_assets.cli.output import say
-from dataflow_assets.core.files import told_of_full_disk
-from dataflow_assets.errors import DataFlowError, UsageError
+from dataflow_assets.core.files import explain_full_disk
+from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
 from dataflow_assets.postgres import embedded
+from dataflow_assets.settings import load_settings
 
 app = typer.Typer(
     name="dataflow",
@@ -50,7 +52,7 @@ app.command(add_help_option=False, context_settings={"allow_extra_args": True, "
 def main() -> None:
     """Run the command; a failure ends in one sentence and exit code 1, wrong usage in one and exit code 2."""
     try:
-        with told_of_full_disk():
+        with explain_full_disk(*_home()):
             app()
     except DataFlowError as error:
         say(str(error), logging.ERROR)
@@ -60,3 +62,11 @@ def main() -> None:
         sys.exit(1)
     finally:
         embedded.release_all()
+
+
+def _home() -> list[Path]:
+    """The home folder; none where the settings cannot be used, which the command itself says."""
+    try:
+        return [load_settings().home]
+    except SettingsError:
+        return []

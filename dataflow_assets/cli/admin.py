@@ -4,6 +4,7 @@ Here: arguments, and starting what other modules do. Not here: work.
 """
 
 import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,12 @@ def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopba
 
 def env(as_json: Json = False) -> None:
     """Print the variables with which plain `dagster dev` works on the same data."""
-    from dataflow_assets.runtime.instance import environment, prepare_home
+    from dataflow_assets.runtime.instance import build_environment, prepare_home
 
     settings = load_settings()
     prepare_home(settings)
     secret = {"DATABASE_URL"}  # who runs this has set it already
-    variables = {name: value for name, value in environment(settings).items() if name not in secret}
+    variables = {name: value for name, value in build_environment(settings).items() if name not in secret}
     if as_json:
         print_json(variables)
     else:
@@ -56,16 +57,18 @@ def housekeeping(
 ) -> None:
     """Remove what is older than DATAFLOW_KEEP_DAYS and no longer needed, as every night does, and say what it freed."""
     from dataflow_assets.core.cleanup import shown
-    from dataflow_assets.orchestration.maintenance.housekeeping import tidy_history, tidy_lake, tidy_warehouse
+    from dataflow_assets.orchestration.maintenance.housekeeping import tidy_event_log, tidy_lake, tidy_warehouse
+    from dataflow_assets.orchestration.resources import open_stores
     from dataflow_assets.runtime.instance import open_instance
 
     settings = load_settings()
-    found = []
+    keep, found = timedelta(days=settings.keep_days), []
     with progress() as report, open_instance(settings) as instance:
+        stores = open_stores(settings)
         for tidied in (
-            tidy_lake(settings, dry_run=dry_run),
-            tidy_history(settings, instance, dry_run=dry_run),
-            tidy_warehouse(settings, dry_run=dry_run),
+            tidy_lake(stores.storage, keep, dry_run=dry_run),
+            tidy_event_log(stores.url, settings.dagster_home, keep, instance, dry_run=dry_run),
+            tidy_warehouse(stores.url, dry_run=dry_run),
         ):
             for freed in tidied:
                 report(str(freed))

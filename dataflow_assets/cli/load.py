@@ -95,7 +95,7 @@ def backfill(
         wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end))
     with progress() as report:
         report("Looking what there is to do")
-        ranges = wanted.ranges(only_missing=only_missing)
+        ranges = wanted.ranges(only_stale=only_missing)
         if ranges and not dry_run:
             report("Loading the Dagster definitions")
             from dataflow_assets.definitions import defs

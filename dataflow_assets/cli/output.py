@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +15,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from dataflow_assets.core.formatting import one_line
-from dataflow_assets.core.logging import said
+from dataflow_assets.core.logging import format_line
+from dataflow_assets.errors import SettingsError
+from dataflow_assets.settings import load_settings
 
 _WHOLE_CELL = 10  # characters that are not folded in a table
 _LONGEST_CELL = 60  # characters
@@ -55,5 +57,7 @@ def print_json(value: Any) -> None:
 
 
 def say(sentence: str, level: int = logging.INFO) -> None:
-    """Say a sentence on standard error: as JSON if that is no terminal."""
-    print(said(sentence, level), file=sys.stderr)  # noqa: T201
+    """Say a sentence on standard error, without secrets: as JSON if that is no terminal."""
+    with suppress(SettingsError):  # whose sentence has no secret
+        sentence = load_settings().masked(sentence)
+    print(format_line(sentence, level), file=sys.stderr)  # noqa: T201

@@ -1,4 +1,4 @@
-"""A disk that is full, told as such.
+"""A disk that is full, and the error that says so.
 
 Here: knowing it among other failures, by the words that every library hands on, and the sentence for a user. Not here:
 how much is free while all is well (see `doctor`).
@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from dataflow_assets.core.formatting import without_colours
 from dataflow_assets.errors import DataFlowError
-from dataflow_assets.settings import load_settings
 
 _WORDS = os.strerror(28)  # ENOSPC: "No space left on device"
 
@@ -26,11 +25,14 @@ class DiskFullError(DataFlowError):
 
 
 @contextmanager
-def told_of_full_disk() -> Iterator[None]:
+def explain_full_disk(*folders: Path) -> Iterator[None]:
     """Say in one sentence that a disk is full, where the block fails for that.
 
+    Args:
+        folders: where the block writes, beside the temporary folder.
+
     Raises:
-        DiskFullError: with the library's words, and how much is free under DATAFLOW_HOME and in the temporary folder.
+        DiskFullError: with the library's words, and how much is free in each of these folders.
     """
     try:
         yield
@@ -40,8 +42,8 @@ def told_of_full_disk() -> Iterator[None]:
         reason = next((line for line in without_colours(str(error)).splitlines() if _WORDS in line), None)
         if reason is None:
             raise
-        home = load_settings().home
-        free = (f"{_free(folder):,.1f} MB are free under {folder}" for folder in (home, Path(tempfile.gettempdir())))
+        places = (*folders, Path(tempfile.gettempdir()))
+        free = (f"{_free(folder):,.1f} MB are free under {folder}" for folder in places)
         raise DiskFullError(
             f"A disk is full ({reason.strip(' ↳')}): {' and '.join(free)}. Nothing was half written: make space there, "
             "or on the server of the database, and do the same again."

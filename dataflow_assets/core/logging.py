@@ -2,7 +2,7 @@
 
 A line of JSON has the names that Dagster's own logs have: `timestamp`, `level`, `logger` and `event`, the message.
 
-Here: how a message becomes a line. Not here: what is said, and what a run logs (see `orchestration.run_log`).
+Here: how a message becomes a line. Not here: what is said, and what a run logs (see `runtime.run_log`).
 """
 
 import json
@@ -12,8 +12,7 @@ import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from dataflow_assets.errors import SettingsError
-from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.settings import Settings
 
 _BEGINNINGS = {logging.ERROR: "Error: ", logging.WARNING: "Note: "}
 
@@ -23,10 +22,8 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def said(sentence: str, level: int = logging.INFO) -> str:
-    """What a command says, as a line for standard error."""
-    with suppress(SettingsError):  # whose sentence has no secret
-        sentence = load_settings().masked(sentence)
+def format_line(sentence: str, level: int = logging.INFO) -> str:
+    """A sentence of a command, in which secrets are masked already, as a line for standard error."""
     if is_terminal():
         return _BEGINNINGS.get(level, "") + sentence
     return json_line(datetime.now(UTC), level, "dataflow", sentence)
@@ -34,9 +31,9 @@ def said(sentence: str, level: int = logging.INFO) -> str:
 
 def json_line(time: datetime, level: int, logger: str, event: str, **known: str | None) -> str:
     """A line of JSON; what is not known is left out."""
-    told = {name: value for name, value in known.items() if value}
-    stated = {"timestamp": time.isoformat(), "level": logging.getLevelName(level).lower(), "logger": logger}
-    return json.dumps({**stated, "event": event, **told}, ensure_ascii=False)
+    message = {"timestamp": time.isoformat(), "level": logging.getLevelName(level).lower(), "logger": logger}
+    about = {name: value for name, value in known.items() if value}
+    return json.dumps({**message, "event": event, **about}, ensure_ascii=False)
 
 
 def mask_records(settings: Settings) -> None:
@@ -48,11 +45,11 @@ def mask_records(settings: Settings) -> None:
         message = str(record.msg)
         with suppress(Exception):  # a message that does not fit its arguments: who formats it says so
             message = record.getMessage()
-        told = message
+        text = message
         if record.exc_info and record.exc_info[1]:
-            told += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+            text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
             record.exc_info = None
-        if (clean := settings.masked(told)) != message:
+        if (clean := settings.masked(text)) != message:
             record.msg, record.args = clean, ()
         return record
 

@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
-from dataflow_assets.core.files import told_of_full_disk
+from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.io_managers.per_partition import Metadata, store_each
 from dataflow_assets.io_managers.slices import expression, output_slices
 
@@ -75,7 +75,7 @@ class _OnPrivateCopy(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         start = time.monotonic()
-        with told_of_full_disk(), _private_copy(self._published) as draft:
+        with explain_full_disk(self._published.parent), _private_copy(self._published) as draft:
             _point_at(context.resource_config, draft)
             self._manager.handle_output(context, obj)
             # First: a table without its partition column is not published.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obstore.store import LocalStore, S3Store
+from pydantic import SecretStr
 
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Seconds after which a request without an answer is given up, and after which no failed one is sent again.
 REQUEST_SECONDS, RETRY_SECONDS = 30, 60
+_DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,49 @@ def open_storage(settings: Settings) -> Storage:
         SettingsError: there are no credentials for the bucket.
     """
     if settings.s3_bucket is None:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        return Storage(str(settings.home), LocalStore(settings.home), {})
-    options, chain = _s3_options(settings), None
-    if "aws_access_key_id" not in options:
-        chain = _standard_chain()
-        if not (settings.aws_region or settings.aws_default_region):
-            options["aws_region"] = chain.config.get("region", settings.region)
-    return _open_bucket(settings.s3_bucket, "", options, chain)
+        return open_folder(settings.home)
+    return open_bucket(
+        settings.s3_bucket,
+        endpoint_url=settings.aws_endpoint_url,
+        region=settings.region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=_text(settings.aws_secret_access_key),
+        session_token=_text(settings.aws_session_token),
+    )
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def open_folder(folder: Path) -> Storage:
+    """A local folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Storage(str(folder), LocalStore(folder), {})
+
+
+def open_bucket(
+    bucket: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+    session_token: str | None = None,
+) -> Storage:
+    """A bucket on S3; without a key the standard AWS chain gives the credentials, and without a region that too.
+
+    Raises:
+        SettingsError: there are no credentials for the bucket.
+    """
+    given = {
+        "aws_region": region,
+        "aws_endpoint_url": endpoint_url,
+        "aws_access_key_id": access_key_id,
+        "aws_secret_access_key": secret_access_key,
+        "aws_session_token": session_token,
+    }
+    return _open_bucket(bucket, "", {name: value for name, value in given.items() if value})
 
 
 def open_root(root: str, options: Mapping[str, str]) -> Storage:
@@ -80,23 +117,22 @@ def open_root(root: str, options: Mapping[str, str]) -> Storage:
     scheme, is_address, place = root.rpartition("://")
     if not is_address:
         folder = Path(root).expanduser().resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        return Storage(str(folder), LocalStore(folder), {})
+        return open_folder(folder)
     bucket, _, prefix = place.strip("/").partition("/")
     if scheme not in ("s3", "s3a") or not bucket:
         raise SettingsError(f"{root} is no place for tables: name a folder, or s3://bucket/prefix.")
-    given = {"aws_region": "us-east-1", **_endpoint_of_environment()}
-    given |= {name.lower(): value for name, value in options.items()}
+    given = _endpoint_of_environment() | {name.lower(): value for name, value in options.items()}
+    return _open_bucket(bucket, prefix, given)
+
+
+def _open_bucket(bucket: str, prefix: str, options: dict[str, str]) -> Storage:
     chain = None
-    if "aws_access_key_id" not in given:
+    if "aws_access_key_id" not in options:
         chain = _standard_chain()
-        given |= {"aws_region": chain.config["region"]} if chain.config.get("region") else {}
-    if given.get("aws_endpoint_url", "").startswith("http://"):
-        given.setdefault("aws_allow_http", "true")
-    return _open_bucket(bucket, prefix, given, chain)
-
-
-def _open_bucket(bucket: str, prefix: str, options: dict[str, str], chain: "Boto3CredentialProvider | None") -> Storage:
+        options = {"aws_region": chain.config.get("region") or _DEFAULT_REGION, **options}
+    options = {"aws_region": _DEFAULT_REGION, **options}
+    if options.get("aws_endpoint_url", "").startswith("http://"):
+        options = {"aws_allow_http": "true", **options}
     store = S3Store(
         bucket,
         prefix=prefix or None,
@@ -133,18 +169,3 @@ def _standard_chain() -> "Boto3CredentialProvider":
             "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give "
             f"the machine a role ({error})."
         ) from None
-
-
-def _s3_options(settings: Settings) -> dict[str, str]:
-    """Only what is set: the rest comes from the standard AWS chain."""
-    options = {"aws_region": settings.region}
-    if settings.aws_endpoint_url:
-        options["aws_endpoint_url"] = settings.aws_endpoint_url
-        if settings.aws_endpoint_url.startswith("http://"):
-            options["aws_allow_http"] = "true"
-    if settings.aws_access_key_id and settings.aws_secret_access_key:
-        options["aws_access_key_id"] = settings.aws_access_key_id
-        options["aws_secret_access_key"] = settings.aws_secret_access_key.get_secret_value()
-    if settings.aws_session_token:
-        options["aws_session_token"] = settings.aws_session_token.get_secret_value()
-    return options

@@ -1,9 +1,10 @@
 """How far somebody has read Dagster's event log, so that no event is missed or taken twice.
 
-Here: places in the log, as values and as a cursor. Not here: reading it, and what the events say.
+Here: cursors into the log, as values and as the text that a sensor keeps. Not here: reading it, and what the events
+say.
 
 The database numbers events before others can see them: one may appear after another with a higher number. So those
-of the last minute are looked at again at each tick, and a place holds which of them were taken before.
+of the last minute are looked at again at each tick, and a cursor holds which of them were taken before.
 """
 
 import json
@@ -30,7 +31,7 @@ class EventCursor:
         return [record for record in records if record.storage_id not in known]
 
     def after(self, taken: Sequence[dg.EventLogRecord]) -> "EventCursor":
-        """The place once the first records after `settled`, in order, are taken as well."""
+        """The cursor once the first records after `settled`, in order, are taken as well."""
         now, settled = time.time(), self.settled
         # One of the future is old too: the clock was set back since.
         for record in takewhile(lambda record: abs(now - record.timestamp) > _SETTLING_SECONDS, taken):
@@ -39,11 +40,11 @@ class EventCursor:
         return EventCursor(settled, tuple(sorted(number for number in numbers if number > settled)))
 
 
-def read_cursors(cursor: str) -> dict[str, EventCursor]:
-    """The places that a sensor's cursor holds, by name."""
-    return {name: EventCursor(settled, tuple(later)) for name, (settled, later) in json.loads(cursor).items()}
+def read_cursors(text: str) -> dict[str, EventCursor]:
+    """The cursors that the text of a sensor holds, by name."""
+    return {name: EventCursor(settled, tuple(later)) for name, (settled, later) in json.loads(text).items()}
 
 
-def write_cursors(places: Mapping[str, EventCursor]) -> str:
-    """Some places as a sensor's cursor."""
-    return json.dumps({name: (place.settled, place.later) for name, place in places.items()})
+def write_cursors(cursors: Mapping[str, EventCursor]) -> str:
+    """Some cursors as the text of a sensor."""
+    return json.dumps({name: (cursor.settled, cursor.later) for name, cursor in cursors.items()})

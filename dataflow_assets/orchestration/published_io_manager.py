@@ -9,7 +9,8 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.io_managers import PublishedIOManager
-from dataflow_assets.orchestration.assets.per_partition import Metrics, previewed, write_each
+from dataflow_assets.orchestration.assets.per_partition import write_each
+from dataflow_assets.orchestration.metadata.metrics import Metrics, preview_newest
 from dataflow_assets.orchestration.partitions import partition_days
 
 
@@ -23,7 +24,7 @@ class AnswersIOManager(PublishedIOManager):
 
         def metrics(day: date) -> Metrics:
             of_day = rows.filter(partition == day)
-            preview = previewed(of_day, is_newest=day == max(days))
+            preview = preview_newest(of_day, is_newest=day == max(days))
             return {"rows": of_day.height, "seconds": seconds / len(days), **preview}
 
-        write_each(context, metrics)
+        write_each(dg.AssetExecutionContext.get(), metrics)

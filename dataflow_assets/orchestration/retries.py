@@ -1,7 +1,7 @@
-"""What may pass: failures after which the same work may succeed a moment later.
+"""Transient failures: those after which the same work may succeed a moment later.
 
 Here: telling them from those that stay, and asking Dagster to try a step again. Not here: what a second try finds done
-already (see the IO managers), runs whose process was killed (`run_retries` in dagster.yaml), and the retries of single
+already (see the assets), runs whose process was killed (`run_retries` in dagster.yaml), and the retries of single
 requests and locks, which come first (the object store's client, and `with_lock_retries`).
 """
 
@@ -23,13 +23,13 @@ from dataflow_assets.postgres.connection import AdbcError
 RETRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 # An object that keeps changing has been read again and again, and is left to the landing sensor.
-_PASSING = (LockTimeoutError, WarehouseUnavailableError)
+_TRANSIENT = (LockTimeoutError, WarehouseUnavailableError)
 # Connections that end (08, and 57P01 to 57P03: the server stops or starts), one too many of them, transactions that met
 # others, locks, and a server that has just become a copy of another.
 _SQLSTATES = re.compile(r"08...|57P0[123]|53300|40001|40P01|55P03|25006")
 # Who hands on the failure of another library keeps its words alone.
 _WORDED = (AdbcError, GenericError, DeltaError, OSError, pl.exceptions.PolarsError)
-_PASSING_WORDS = re.compile(
+_TRANSIENT_WORDS = re.compile(
     # The object store's answer, or none
     r"status code\W*(?:408|429|5\d\d)|error sending request|error decoding response body"
     r"|request or response body error|incomplete message|broken pipe|timed out|(?<!_)timeout"
@@ -46,12 +46,12 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, dg.Failure):
         return error.allow_retries
     if isinstance(error, DataFlowError):
-        return isinstance(error, _PASSING) and not isinstance(error, WarehouseRefusedError)
+        return isinstance(error, _TRANSIENT) and not isinstance(error, WarehouseRefusedError)
     if isinstance(error, AdbcError) and error.sqlstate:
         return bool(_SQLSTATES.fullmatch(error.sqlstate))
     if isinstance(error, ConnectionError | TimeoutError):
         return True
-    return isinstance(error, _WORDED) and bool(_PASSING_WORDS.search(without_colours(str(error))))
+    return isinstance(error, _WORDED) and bool(_TRANSIENT_WORDS.search(without_colours(str(error))))
 
 
 def is_down(error: BaseException) -> bool:
@@ -60,8 +60,8 @@ def is_down(error: BaseException) -> bool:
 
 
 @contextmanager
-def retry_transient(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> Iterator[None]:
-    """Ask for the step to be tried again, after a pause, where the block fails in a way that may pass.
+def retry_transient(context: dg.InputContext | dg.AssetExecutionContext) -> Iterator[None]:
+    """Ask for the step to be tried again, after a pause, where the block fails for a transient reason.
 
     After the last try the failure is the step's, and so it is where there is no step, as in a notebook.
     """
@@ -77,7 +77,7 @@ def retry_transient(context: dg.InputContext | dg.OutputContext | dg.AssetExecut
         raise dg.RetryRequested(RETRIES.max_retries) from error
 
 
-def _tries_before(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> int | None:
+def _tries_before(context: dg.InputContext | dg.AssetExecutionContext) -> int | None:
     if isinstance(context, dg.AssetExecutionContext):
         return int(context.retry_number)
     try:

@@ -1,7 +1,7 @@
 """One of Dagster's own processes, which logs as the platform does:
 `python -m dataflow_assets.runtime.dagster_process dagster-daemon run …`.
 
-Here: the options that say so, and keeping secrets out of it. Not here: which processes there are (see `platform`).
+Here: the options that say so, and keeping secrets out of it. Not here: which processes there are (see `up`).
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Dagster's instance, which keeps its runs and events in the same PostgreSQL as the warehouse.
 
-Here: where the instance is stored, and opening it. Not here: the processes that work for it (`platform`).
+Here: where the instance is stored, and opening it. Not here: the processes that work for it (see `up`).
 """
 
 import json
@@ -59,7 +59,7 @@ def prepare_home(settings: Settings) -> None:
 def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The instance of these settings, for work in this process; what it starts finds the same one."""
     prepare_home(settings)
-    with _environment(environment(settings)), DagsterInstance.get() as instance:
+    with _set_environment(build_environment(settings)), DagsterInstance.get() as instance:
         # Hold connections open, as the webserver does: by default each event opens one of its own.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=4)
         yield instance
@@ -93,7 +93,7 @@ def is_stranded(run: DagsterRun) -> bool:
     return server.get("host") == "127.0.0.1" and not is_listening(int(server["port"]))
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def build_environment(settings: Settings) -> dict[str, str]:
     """What other processes need to find the same instance and the same home, wherever they start."""
     named = {} if settings.database_url is None else {"DATABASE_URL": settings.database_url.get_secret_value()}
     return named | {
@@ -106,7 +106,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -5,7 +5,7 @@ names the parts in one line of JSON and then stays open as long as they are want
 the process at the other end dies. It ends the group when that happens, on a signal, or when a part ends, and
 says on standard output which part that was. The last thing it does is to kill its group, itself included.
 
-Here: starting, watching and ending. Not here: what the parts are (`platform`). Standard library only.
+Here: starting, watching and ending. Not here: what the parts are (see `up`). Standard library only.
 """
 
 import contextlib
@@ -46,8 +46,8 @@ class End:
 
 
 def start(parts: Sequence[Part], environment: dict[str, str], inherited: int) -> subprocess.Popen[bytes]:
-    """Start a keeper for these parts, which inherits one descriptor. They live until its standard input is closed."""
-    keeper = subprocess.Popen(
+    """Start a leader for these parts, which inherits one descriptor. They live until its standard input is closed."""
+    leader = subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -55,14 +55,14 @@ def start(parts: Sequence[Part], environment: dict[str, str], inherited: int) ->
         pass_fds=(inherited,),
         start_new_session=True,
     )
-    assert keeper.stdin
-    keeper.stdin.write(json.dumps([asdict(part) for part in parts]).encode() + b"\n")
-    keeper.stdin.flush()
-    return keeper
+    assert leader.stdin
+    leader.stdin.write(json.dumps([asdict(part) for part in parts]).encode() + b"\n")
+    leader.stdin.flush()
+    return leader
 
 
 @contextlib.contextmanager
-def caught(*numbers: signal.Signals) -> Iterator[int]:
+def catch_signals(*numbers: signal.Signals) -> Iterator[int]:
     """A descriptor that receives one byte, its number, for each of these signals, which do nothing else."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
@@ -83,10 +83,10 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _keep(parts: Sequence[Part], lifeline: int) -> End:
+def _keep_alive(parts: Sequence[Part], lifeline: int) -> End:
     waiting, running = list(parts), dict[str, subprocess.Popen[bytes]]()
     port: int | None = None
-    with caught(signal.SIGCHLD, *STOP_SIGNALS) as signals:
+    with catch_signals(signal.SIGCHLD, *STOP_SIGNALS) as signals:
         while True:
             if waiting and (port is None or is_listening(port)):
                 part = waiting.pop(0)
@@ -141,13 +141,13 @@ def _main() -> None:
     end = End("the process that keeps them failed", _ABANDONED_SECONDS)
     try:
         parts = [Part(**part) for part in json.loads(sys.stdin.buffer.readline() or b"[]")]
-        end = _keep(parts, sys.stdin.fileno())
+        end = _keep_alive(parts, sys.stdin.fileno())
     finally:
-        _tell(end)
+        _report(end)
         _end_group(end.seconds)
 
 
-def _tell(end: End) -> None:
+def _report(end: End) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more
         os.write(sys.stdout.fileno(), f"{end.reason}\n".encode())
 

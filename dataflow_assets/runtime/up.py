@@ -1,7 +1,7 @@
 """`dataflow up`: the whole platform on this machine, as one thing to start and one thing to stop.
 
 Here: which processes it consists of, and waiting for them. Not here: how they live and die together
-(`keeper`), and what they run (`definitions`).
+(see `process_group`), and what they run (see `definitions`).
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from typing import TextIO
 import sqlalchemy as sa
 from dagster import DagsterInstance
 
-from dataflow_assets.core.logging import said as log_line
+from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.connection import shown, unavailable
 from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.runtime import dagster_process, process_group
-from dataflow_assets.runtime.instance import environment, fail_stranded_runs, forget_future_ticks, open_instance
+from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import database_url
 
@@ -59,11 +59,11 @@ def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definiti
         with (
             _only_one(settings),
             open_instance(settings) as instance,
-            process_group.caught(*process_group.STOP_SIGNALS) as signals,
+            process_group.catch_signals(*process_group.STOP_SIGNALS) as signals,
         ):
             fail_stranded_runs(instance)
             forget_future_ticks(instance)
-            known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | environment(settings)
+            known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | build_environment(settings)
             process = process_group.start(_parts(settings, port, module), known, alone)
             return _run(process, port, signals, instance)
     finally:
@@ -156,25 +156,25 @@ def _run(process: subprocess.Popen[bytes], port: int, signals: int, instance: Da
 
 
 def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
-    """Tell when the UI answers; return when a signal came or the keeper ends. The clock may be set back meanwhile."""
+    """Tell when the UI answers; return when a signal came or its leader ends. The clock may be set back meanwhile."""
     assert process.stdout
-    said = process.stdout.fileno()
+    reports = process.stdout.fileno()
     answers, deadline, ahead = False, time.monotonic() + _READY_SECONDS, _seconds_ahead()
     while True:
-        ready, _, _ = select.select([said, signals], [], [], _CLOCK_SECONDS if answers else _LOOK_SECONDS)
+        ready, _, _ = select.select([reports, signals], [], [], _CLOCK_SECONDS if answers else _LOOK_SECONDS)
         before, ahead = ahead, _seconds_ahead()
         if ahead < before - _SET_BACK_SECONDS:
             sentence = "dataflow up: the clock was set back; the sensors go on as if it had not been"
-            _say(log_line(sentence, logging.WARNING), sys.stderr)
+            _say(format_line(sentence, logging.WARNING), sys.stderr)
             with contextlib.suppress(Exception):  # the next start does it
                 forget_future_ticks(instance)
         if signals in ready:
             process.send_signal(signal.SIGTERM)
             return 0
-        if said in ready:
+        if reports in ready:
             reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
             sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands above"
-            _say(log_line(sentence, logging.ERROR), sys.stderr)
+            _say(format_line(sentence, logging.ERROR), sys.stderr)
             return 1
         if not answers and (answers := _answers(port)):
             _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)
@@ -199,7 +199,7 @@ def _answers(port: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let go of the keeper, wait for it, and make sure that nothing of its group is left if it was killed."""
+    """Let go of the group's leader, wait for it, and make sure that nothing of its group is left if it was killed."""
     assert process.stdin
     assert process.stdout
     process.stdin.close()

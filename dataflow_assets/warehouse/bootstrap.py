@@ -5,6 +5,7 @@ time zone. Not here: statements.
 """
 
 from functools import cache
+from pathlib import Path
 
 from dataflow_assets.ledger.identity import require_timezone
 from dataflow_assets.postgres import embedded
@@ -14,31 +15,47 @@ from dataflow_assets.settings import Settings
 
 def database_url(settings: Settings) -> str:
     """DATABASE_URL, or the embedded server, which then runs until this process ends."""
-    if settings.database_url is not None:
-        # SQLAlchemy does not know the short form of the scheme.
-        return settings.database_url.get_secret_value().replace("postgres://", "postgresql://", 1)
-    return embedded.url(settings.home)
+    return _server_url(settings.home, _secret_url(settings))
 
 
 def open_warehouse(settings: Settings) -> str:
-    """The URL of a warehouse that has the present tables and was made in the time zone of the settings.
+    """The URL of the warehouse that the settings name, as `open_server` gives it."""
+    return open_server(settings.home, settings.timezone, _secret_url(settings))
+
+
+def open_server(home: Path, timezone: str, url: str | None = None) -> str:
+    """The URL of a warehouse that has the present tables and was made in the time zone.
 
     The embedded server gets its tables here, and is started again where it was lost; another server gets them by
     `dataflow init-db`.
+
+    Args:
+        home: the folder of the embedded server, which is used where there is no URL.
+        timezone: the business time zone.
+        url: of another server.
 
     Raises:
         WarehouseUnavailableError: the server does not answer.
         WarehouseMismatchError: its tables or its time zone are not the program's.
     """
-    url = database_url(settings)
-    _make_fit(settings, url)
-    return url
+    found = _server_url(home, url)
+    _make_fit(found, timezone, is_embedded=url is None)
+    return found
+
+
+def _secret_url(settings: Settings) -> str | None:
+    return settings.database_url.get_secret_value() if settings.database_url else None
+
+
+def _server_url(home: Path, url: str | None) -> str:
+    # SQLAlchemy does not know the short form of the scheme.
+    return embedded.url(home) if url is None else url.replace("postgres://", "postgresql://", 1)
 
 
 @cache
-def _make_fit(settings: Settings, url: str) -> None:
-    if settings.database_url is None:
+def _make_fit(url: str, timezone: str, *, is_embedded: bool) -> None:
+    if is_embedded:
         upgrade(url)
     else:
         require_current(url)
-    require_timezone(url, settings.timezone)
+    require_timezone(url, timezone)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataflow_assets.core.logging import mask_records, said
+from dataflow_assets.cli.output import say
+from dataflow_assets.core.logging import mask_records
 from dataflow_assets.settings import load_settings
 
 SECRETS = {
@@ -46,19 +47,25 @@ def log() -> Iterator[io.StringIO]:
     logger.removeHandler(handler)
 
 
-def test_no_secret_is_said() -> None:
-    line = said(f"failed with {' '.join(SECRETS.values())} and {' '.join(HIDDEN)}", logging.ERROR)
+def said(capsys: pytest.CaptureFixture[str], sentence: str, level: int = logging.INFO) -> str:
+    """What a command writes on standard error to say a sentence."""
+    say(sentence, level)
+    return capsys.readouterr().err
+
+
+def test_no_secret_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    line = said(capsys, f"failed with {' '.join(SECRETS.values())} and {' '.join(HIDDEN)}", logging.ERROR)
     assert [hidden for hidden in HIDDEN if hidden in line] == []
     assert "AKIAEXAMPLE" in line
 
 
-def test_what_is_no_secret_is_said_as_it_is() -> None:
+def test_what_is_no_secret_is_said_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     sentence = "loader cannot reach db.example/warehouse, and mailer not mail.example:587 or hooks.example/services"
-    assert json.loads(said(sentence))["event"] == sentence
+    assert json.loads(said(capsys, sentence))["event"] == sentence
 
 
-def test_a_sentence_is_a_line_of_json() -> None:
-    line = json.loads(said('two\n"lines"', logging.WARNING))
+def test_a_sentence_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    line = json.loads(said(capsys, 'two\n"lines"', logging.WARNING))
     assert line.pop("timestamp").endswith("+00:00")
     assert line == {"level": "warning", "logger": "dataflow", "event": 'two\n"lines"'}
 
@@ -77,6 +84,8 @@ def test_no_logger_writes_a_secret(log: io.StringIO) -> None:
     assert [hidden for hidden in HIDDEN if hidden in written] == []
 
 
-def test_settings_that_cannot_be_used_are_told_all_the_same(clean_environment: pytest.MonkeyPatch) -> None:
+def test_settings_that_cannot_be_used_are_told_all_the_same(
+    clean_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     clean_environment.setenv("DATAFLOW_TIMEZONE", "Nowhere")
-    assert json.loads(said("it is so"))["event"] == "it is so"
+    assert json.loads(said(capsys, "it is so"))["event"] == "it is so"

@@ -1,6 +1,6 @@
 """PostgreSQL is restarted, or connections to it end, while something is loaded or read: the run goes on by itself.
 
-Here: the IO managers' runs, the database alone at fault. Not here: what a load does to its tables otherwise (see
+Here: the runs of the assets, the database alone at fault. Not here: what a load does to its tables otherwise (see
 `warehouse`), and how long the pauses are.
 """
 

@@ -1,6 +1,6 @@
 """The object store answers wrongly, late or not at all while objects are taken into the lake and loaded from there.
 
-Here: S3 behind a proxy that does harm, and the runs of the IO managers. Not here: what an intake does otherwise (see
+Here: S3 behind a proxy that does harm, and the runs of the assets. Not here: what an intake does otherwise (see
 `lake`).
 """
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from dataflow_assets.io_managers import PublishedIOManager
-from dataflow_assets.orchestration.partitions import range_tags
+from dataflow_assets.runtime.tags import range_tags
 
 DAYS = ("2021-12-01", "2021-12-02", "2021-12-03")
 Make = Callable[[], pl.DataFrame]

@@ -18,8 +18,8 @@ import psycopg2
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START
 from dataflow_assets.orchestration.runs.in_process import Materializer
+from dataflow_assets.runtime.tags import RANGE_END, RANGE_START
 from dataflow_assets.settings import Settings
 
 _UNTABLED = {"event_days", "snapshots", "deliveries", "answers", "rejects"}  # they say which version or run it was
@@ -94,9 +94,15 @@ class Platform:
         """Let a sensor look once."""
         (found,) = (known for known in self.definitions.sensors or () if known.name == sensor)
         assert isinstance(found, dg.SensorDefinition)
-        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions, cursor=cursor)
-        said = found.evaluate_tick(context)
+        with dg.build_sensor_context(
+            self.instance, cursor=cursor, definitions=self.definitions, resources=self.resources_of(found)
+        ) as context:
+            said = found.evaluate_tick(context)
         return Tick(list(said.run_requests or ()), said.skip_message, said.cursor)
+
+    def resources_of(self, asking: dg.SensorDefinition | dg.ScheduleDefinition) -> dict[str, Any]:
+        """The resources that a sensor or a schedule needs, which Dagster's code server would give it."""
+        return {name: (self.definitions.resources or {})[name] for name in asking.required_resource_keys}
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with postgres(self.settings) as cursor:

@@ -8,7 +8,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import rebuild_deliveries
 from dataflow_assets.ledger.delivery_reports import read_deliveries
-from dataflow_assets.orchestration import lake_io_manager
+from dataflow_assets.orchestration.assets import lake_run
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, postgres, session, streams_csv
@@ -110,7 +110,7 @@ def test_what_a_crash_kept_from_the_record_comes_with_the_next_run(
     take(platform, "streams", streams_csv(session("2021-12-05T10:00")))
     for number in (6, 7):
         with monkeypatch.context() as patch:
-            patch.setattr(lake_io_manager, "record_delivery", die)
+            patch.setattr(lake_run, "record_delivery", die)
             platform.land("streams", DAY, streams_csv(session(f"2021-12-0{number}T10:00")))
             assert not platform.run("lake/streams", DAY).success
     assert [row["lake_version"] for row in recorded(platform)] == [1]

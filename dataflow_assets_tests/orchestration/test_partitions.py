@@ -14,14 +14,9 @@ from hypothesis import strategies as st
 from dataflow_assets.analytics import all_answers, find_answer
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.assets import days_before, days_read
-from dataflow_assets.orchestration.partitions import (
-    MAX_RUNTIME,
-    daily_partitions,
-    monthly_partitions,
-    range_tags,
-    stretches,
-)
+from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, stretches
+from dataflow_assets.orchestration.planning.inputs import days_before, days_read
+from dataflow_assets.runtime.tags import MAX_RUNTIME, range_tags
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.analytics.builders import ZONES
 from dataflow_assets_tests.conftest import REPOSITORY

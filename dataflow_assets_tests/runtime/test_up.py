@@ -22,11 +22,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.assets import OBJECT_STORE
-from dataflow_assets.orchestration.automation.landing_sensor import UNFINISHED
-from dataflow_assets.orchestration.partitions import RANGE_START
-from dataflow_assets.orchestration.run_log import IN_PROCESS
+from dataflow_assets.orchestration.automation.jobs import UNFINISHED
+from dataflow_assets.orchestration.resources import OBJECT_STORE
 from dataflow_assets.runtime.instance import forget_future_ticks, open_instance
+from dataflow_assets.runtime.tags import IN_PROCESS, RANGE_START
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.live_platform import up
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv

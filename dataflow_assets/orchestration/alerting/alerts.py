@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dataflow_assets.core.formatting import few
-from dataflow_assets.orchestration.automation.landing_sensor import VERSIONS
-from dataflow_assets.orchestration.checks import COMPLETE, QUARANTINED
-from dataflow_assets.orchestration.partitions import partitions_of
+from dataflow_assets.orchestration.checks import nothing_quarantined, snapshots_complete
 from dataflow_assets.orchestration.runs.failures import first_failure
+from dataflow_assets.runtime.tags import VERSIONS, partitions_of
 
 _MOST_ASSETS = 5
 _WILL_RETRY = "dagster/will_retry"  # Dagster's tag of a failed run that it makes again by itself
@@ -66,7 +65,7 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
     assert event
     evaluation = event.event_specific_data
     assert isinstance(evaluation, dg.AssetCheckEvaluation)
-    is_waiting = evaluation.check_name in (QUARANTINED.name, COMPLETE.name)
+    is_waiting = evaluation.check_name in (nothing_quarantined.CHECK.name, snapshots_complete.CHECK.name)
     if evaluation.passed or not (is_waiting or evaluation.severity is dg.AssetCheckSeverity.ERROR):
         return None
     return Alert(

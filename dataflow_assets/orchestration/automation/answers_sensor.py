@@ -1,7 +1,8 @@
 """The answers sensor: what was loaded into the warehouse to the answers that may say something else now.
 
 Here: what changed in the warehouse since the last tick, and asking for runs. Not here: which answers follow from it
-(see `reach`), and what a run does.
+(see
+`planning.downstream`), and what a run does.
 
 The published file says what an answer's table held when it was read, and nothing keeps one that was read earlier from
 being published later. So nothing is asked for while answers are being made: the tick after that covers all that changed
@@ -19,28 +20,26 @@ import dagster as dg
 
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.ledger.event_days import read_loaded_days
-from dataflow_assets.orchestration.assets import ANALYTICS, WAREHOUSE
-from dataflow_assets.orchestration.automation.jobs import ANSWERS
-from dataflow_assets.orchestration.automation.landing_sensor import SENSOR_SECONDS, UNFINISHED
+from dataflow_assets.orchestration.automation.jobs import ANSWERS, SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.automation.materialization_feed import (
     Materialization,
     MaterializationFeed,
     cursor_after,
 )
-from dataflow_assets.orchestration.partitions import range_tags, stretches
+from dataflow_assets.orchestration.keys import ANALYTICS, WAREHOUSE
+from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
-from dataflow_assets.orchestration.run_log import IN_PROCESS
+from dataflow_assets.orchestration.resources import DatabaseResource
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.settings import load_settings
+from dataflow_assets.runtime.tags import IN_PROCESS, range_tags
+from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import are_answers_being_made
-from dataflow_assets.warehouse.bootstrap import open_warehouse
 
 
-def build_answers_sensor(
-    sources: Sequence[Source], partitions: dg.PartitionsDefinition[str], jobs: Sequence[Any]
-) -> dg.SensorDefinition:
+def build_answers_sensor(settings: Settings, sources: Sequence[Source], jobs: Sequence[Any]) -> dg.SensorDefinition:
     """A sensor that asks for the partitions of answers that follow from what was loaded into some partitions."""
+    partitions = daily_partitions(settings)
 
     @dg.sensor(
         name="answers_sensor",
@@ -49,15 +48,16 @@ def build_answers_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Makes the answers of the days and months that changed in the warehouse, and publishes them.",
     )
-    def answers_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def answers_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
         cursor = context.cursor or _first_cursor(context.instance, sources)
         feed = MaterializationFeed(context.instance, partitions, cursor)
         changes = {source.name: _changes(feed, source) for source in sources}
         if not any(changes.values()):
             return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=feed.cursor)
-        if _are_under_way(context.instance):
+        url = database.open_warehouse()
+        if _are_under_way(context.instance, url):
             return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
-        return dg.SensorResult(run_requests=list(_requests(changes)), cursor=feed.cursor)
+        return dg.SensorResult(run_requests=list(_requests(settings, url, changes)), cursor=feed.cursor)
 
     return answers_sensor
 
@@ -83,15 +83,15 @@ def _changes(feed: MaterializationFeed, source: Source) -> list[Materialization]
         last = feed.metrics_before(load, of_its_day=isinstance(source, Events))
         return last.get("lake_version", -1) < load.metrics.get("lake_version_before", 0)
 
-    return [load for load in feed.of(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
+    return [load for load in feed.read(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
 
 
-def _are_under_way(instance: dg.DagsterInstance) -> bool:
+def _are_under_way(instance: dg.DagsterInstance, url: str) -> bool:
     """Whether answers are being made: by a run that was launched, or by a process that makes them itself."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     # A process that was killed leaves its runs unfinished for ever, but not its lock.
     is_launched = any(IN_PROCESS not in run.tags and _makes_answers(run) for run in runs)
-    return is_launched or are_answers_being_made(open_warehouse(load_settings()))
+    return is_launched or are_answers_being_made(url)
 
 
 def _makes_answers(run: dg.DagsterRun) -> bool:
@@ -100,14 +100,15 @@ def _makes_answers(run: dg.DagsterRun) -> bool:
     return any(asset.path[0] == ANALYTICS for asset in run.asset_selection)
 
 
-def _requests(changes: Mapping[str, Sequence[Materialization]]) -> Iterator[dg.RunRequest]:
+def _requests(
+    settings: Settings, url: str, changes: Mapping[str, Sequence[Materialization]]
+) -> Iterator[dg.RunRequest]:
     """One run per stretch of the partitions that several answers have in common."""
-    settings = load_settings()
     changed = {source: {load.day for load in loads} for source, loads in changes.items() if loads}
     newest = max(load.number for loads in changes.values() for load in loads)
-    with connect(open_warehouse(settings)) as connection:
-        reached = affected_partitions(changed, partial(read_loaded_days, connection), settings.timezone)
-    for together in reached:
+    with connect(url) as connection:
+        affected = affected_partitions(changed, partial(read_loaded_days, connection), settings.timezone)
+    for together in affected:
         names = "-".join(answer.name for answer in together.answers)
         for first, last in stretches(together.partitions(settings), together.days):
             yield dg.RunRequest(

@@ -1,6 +1,7 @@
 """One job per layer, and of the answers one per partition grain.
 
-Here: which assets run together, and how a job of the night is scheduled. Not here: for which partitions.
+Here: which assets run together, how a job of the night is scheduled, and which runs have not ended. Not here: for which
+partitions.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,16 @@ from typing import Any
 import dagster as dg
 
 from dataflow_assets.analytics import Answer
-from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE
-from dataflow_assets.orchestration.lake_io_manager import LAKE
+from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.sources.base import Source
 
+SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 ANSWERS = {"day": "answers_daily", "month": "answers_monthly"}  # by grain
 
 

@@ -1,7 +1,7 @@
 """The landing sensor: new objects to lake partitions.
 
-Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.discovery`), what is new (see
-`ledger.discovery`), and what a run does.
+Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.discovery`), what is new
+(see `ledger.discovery`), and what a run does.
 
 The cursor only says where to look on: the record of deliveries decides what is new. Where a run failed, the same
 objects are asked for again after a pause, which doubles with each time.
@@ -16,48 +16,47 @@ from obstore.store import LocalStore
 
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
 from dataflow_assets.landing.discovery import DiscoveryCursor
-from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.landing.listing import Listed
+from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.discovery import find_new, report_strays
-from dataflow_assets.orchestration.assets import ingest_config
-from dataflow_assets.orchestration.lake_io_manager import LAKE
-from dataflow_assets.orchestration.partitions import RANGE_END, RANGE_START, range_tags, stretches
-from dataflow_assets.postgres.connection import connect
-from dataflow_assets.settings import load_settings
+from dataflow_assets.orchestration.assets.lake import ingest_config
+from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
+from dataflow_assets.orchestration.keys import LAKE
+from dataflow_assets.orchestration.partitions import daily_partitions, stretches
+from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource
+from dataflow_assets.postgres.connection import Connection, connect
+from dataflow_assets.runtime.tags import RANGE_END, RANGE_START, VERSIONS, range_tags
+from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
-from dataflow_assets.warehouse.bootstrap import open_warehouse
 
-SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
 _SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
-VERSIONS = "dataflow/versions"  # the tag of a run that says which versions of which objects it takes
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
-def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDefinition[str]) -> dg.SensorDefinition:
+def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.SensorDefinition:
     """A sensor that asks for the lake partitions of every object whose present version the lake does not hold."""
-    names = frozenset(source.name for source in sources)
+    names, partitions = frozenset(source.name for source in sources), daily_partitions(settings)
 
     @dg.sensor(
         name="landing_sensor",
         job_name=LAKE,
         minimum_interval_seconds=2 * SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Finds new and changed objects in landing and takes them into the lake.",
+        description="Finds new and changed objects in landing and asks for their days of the lake.",
     )
-    def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        storage, discovery = open_storage(load_settings()), DiscoveryCursor.parse(context.cursor)
+    def landing_sensor(
+        context: dg.SensorEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
+    ) -> dg.SensorResult:
+        storage, discovery = object_store.open_storage(), DiscoveryCursor.parse(context.cursor)
         expected = Expected(names, frozenset(partitions.get_partition_keys()))
         under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
-        fresh = _find_new(context, storage, discovery, expected)
+        with connect(database.open_warehouse()) as connection:
+            listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
+            fresh = _find_new(context, connection, listed, expected)
         ready = [found for found in fresh if _is_settled(storage, found) and not _is_in(under_way, found)]
         wanted = list(_requests(context.instance, ready, partitions))
-        asked_for = {found for _, versions in wanted for found in versions}
-        discovery.wait_for(found for found in fresh if found not in asked_for)
+        requested = {found for _, versions in wanted for found in versions}
+        discovery.wait_for(found for found in fresh if found not in requested)
         return dg.SensorResult(
             run_requests=[request for request, _ in wanted],
             skip_reason=None if wanted else _why_nothing(fresh, ready),
@@ -68,15 +67,12 @@ def build_landing_sensor(sources: Sequence[Source], partitions: dg.PartitionsDef
 
 
 def _find_new(
-    context: dg.SensorEvaluationContext, storage: Storage, discovery: DiscoveryCursor, expected: Expected
+    context: dg.SensorEvaluationContext, connection: Connection, listed: Iterable[Listed], expected: Expected
 ) -> list[Delivery]:
-    """The new deliveries that this tick finds; the strays are reported."""
-    settings = load_settings()
-    with connect(open_warehouse(settings)) as connection:
-        listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
-        found = dict.fromkeys(find_new(connection, listed, expected))
-        for stray in report_strays(connection, [one for one in found if isinstance(one, Stray)]):
-            context.log.warning(f"{stray.listed.key} {stray.reason}")
+    """The new deliveries among what a tick lists; the strays are reported."""
+    found = dict.fromkeys(find_new(connection, listed, expected))
+    for stray in report_strays(connection, [one for one in found if isinstance(one, Stray)]):
+        context.log.warning(f"{stray.listed.key} {stray.reason}")
     return [one for one in found if isinstance(one, Delivery)]
 
 

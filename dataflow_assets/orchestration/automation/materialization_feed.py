@@ -1,7 +1,7 @@
 """What was materialized since a sensor looked last.
 
 Here: reading an asset's materializations after a cursor, and the cursor. Not here: how a cursor misses none (see
-`places`), and what follows from them.
+`event_cursor`), and what follows from them.
 """
 
 from collections.abc import Mapping
@@ -33,31 +33,31 @@ class MaterializationFeed:
     ) -> None:
         self._instance = instance
         self._partitions = partitions
-        self._places = read_cursors(cursor) if cursor else {}
+        self._cursors = read_cursors(cursor) if cursor else {}
 
     @property
     def cursor(self) -> str:
         """The cursor after what was given."""
-        return write_cursors(self._places)
+        return write_cursors(self._cursors)
 
-    def of(self, asset: dg.AssetKey) -> list[Materialization]:
+    def read(self, asset: dg.AssetKey) -> list[Materialization]:
         """What is new of an asset, oldest first; what is said of no partition or of an unknown one is left out."""
-        place = self._places.get(asset.to_user_string(), EventCursor())
-        wanted = dg.AssetRecordsFilter(asset, after_storage_id=place.settled)
+        cursor = self._cursors.get(asset.to_user_string(), EventCursor())
+        wanted = dg.AssetRecordsFilter(asset, after_storage_id=cursor.settled)
         found = self._instance.fetch_materializations(wanted, limit=_LIMIT, ascending=True).records
-        self._places[asset.to_user_string()] = place.after(found)
+        self._cursors[asset.to_user_string()] = cursor.after(found)
         return [
-            Materialization(asset, date.fromisoformat(day), record.storage_id, _figures(record))
-            for record in place.new(found)
+            Materialization(asset, date.fromisoformat(day), record.storage_id, _metrics(record))
+            for record in cursor.new(found)
             if self._partitions.has_partition_key(day := record.partition_key or "")
         ]
 
-    def metrics_before(self, told: Materialization, *, of_its_day: bool) -> Mapping[str, int]:
-        """The metrics that were told last of the asset before, of the same day or of any; none if nothing was."""
-        days = [told.day.isoformat()] if of_its_day else None
-        earlier = dg.AssetRecordsFilter(told.asset, days, before_storage_id=told.number)
+    def metrics_before(self, materialization: Materialization, *, of_its_day: bool) -> Mapping[str, int]:
+        """The metrics of the asset's materialization before one, of the same day or of any; none if there is none."""
+        days = [materialization.day.isoformat()] if of_its_day else None
+        earlier = dg.AssetRecordsFilter(materialization.asset, days, before_storage_id=materialization.number)
         records = self._instance.fetch_materializations(earlier, limit=1).records
-        return _figures(records[0]) if records else {}
+        return _metrics(records[0]) if records else {}
 
 
 def cursor_after(events: Mapping[dg.AssetKey, int]) -> str:
@@ -65,7 +65,7 @@ def cursor_after(events: Mapping[dg.AssetKey, int]) -> str:
     return write_cursors({asset.to_user_string(): EventCursor(event) for asset, event in events.items()})
 
 
-def _figures(record: dg.EventLogRecord) -> dict[str, int]:
+def _metrics(record: dg.EventLogRecord) -> dict[str, int]:
     assert record.asset_materialization
     metadata = record.asset_materialization.metadata
     whole = {name: value.value for name, value in metadata.items() if isinstance(value, dg.IntMetadataValue)}

@@ -84,7 +84,7 @@ def forget(
         past = f"FROM {table} AS old WHERE old.id > $2 AND old.id <= $3 AND {is_past}"
         found = f"SELECT {size} {past}" if dry_run else f"DELETE {past} RETURNING {size}"
         count = total = 0
-        for first, last in _stretches(connection, table):
+        for first, last in _batches(connection, table):
             with transaction(connection):
                 [(rows, taken)] = execute(
                     connection,
@@ -100,7 +100,7 @@ def forget(
 def _drop_logs(connection: Connection, instant: str, drop: Callable[[str], int]) -> Freed:
     """What runs printed goes before the events that name it: a repeat finds what is left."""
     count = size = 0
-    for first, last in _stretches(connection, "event_logs"):
+    for first, last in _batches(connection, "event_logs"):
         past = (
             "SELECT DISTINCT old.run_id FROM event_logs AS old WHERE old.id > $2 AND old.id <= $3 "  # noqa: S608
             f"AND old.dagster_event_type = 'LOGS_CAPTURED' AND {_is_past_event('old')}"
@@ -120,7 +120,7 @@ def _delete_tags(connection: Connection, first: int, last: int) -> None:
     )
 
 
-def _stretches(connection: Connection, table: str) -> Iterator[tuple[int, int]]:
+def _batches(connection: Connection, table: str) -> Iterator[tuple[int, int]]:
     """The numbers of a table's rows, so many at a time: after the one, up to the other."""
     next_rows = f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT {_BATCH}"  # noqa: S608
     first = 0

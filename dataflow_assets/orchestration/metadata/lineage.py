@@ -1,11 +1,12 @@
-"""From which columns the columns of an asset are made.
+"""The columns of an asset, and from which others they are made.
 
-Here: from declarations to Dagster's column lineage. Not here: which columns an answer's query reads (see
-`analytics.lineage`).
+Here: from declarations to Dagster's table schema and column lineage. Not here: which columns an answer's query reads
+(see `analytics.lineage`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
 import dataframely as dy
@@ -43,8 +44,22 @@ def _lineage(made_from: Mapping[str, Iterable[tuple[Key, str]]]) -> dg.TableColu
     return dg.TableColumnLineage(deps)
 
 
-def made_from(lineage: dg.TableColumnLineage, column: str) -> str:
+def describe_columns(schema: type[dy.Schema], lineage: dg.TableColumnLineage) -> dict[str, Any]:
+    """The metadata of an asset's columns; their descriptions say the lineage too, for the free UI draws no other."""
+    columns = [
+        dg.TableColumn(
+            name,
+            str(column.dtype),
+            description=". ".join(filter(None, (column.description, _origin(lineage, name)))),
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for name, column in schema.columns().items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns), "dagster/column_lineage": lineage}
+
+
+def _origin(lineage: dg.TableColumnLineage, column: str) -> str:
     """What a column is made from, as a sentence: the columns of each asset."""
     deps = groupby(lineage.deps_by_column[column], key=lambda dep: dep.asset_key)
-    told = (f"{key.to_user_string()} ({', '.join(dep.column_name for dep in of_key)})" for key, of_key in deps)
-    return f"From {', '.join(told)}"
+    names = (f"{key.to_user_string()} ({', '.join(dep.column_name for dep in of_key)})" for key, of_key in deps)
+    return f"From {', '.join(names)}"

@@ -1,6 +1,6 @@
 """Where to look next: what an asset, or a partition of it, says of its deliveries and its rejects.
 
-Here: commands, statements and links, as metadata. Not here: metrics (see `slices`).
+Here: commands, statements and links, as metadata. Not here: metrics (see `metrics`).
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,13 @@ def delivered_by(source: Source) -> dict[str, dg.MetadataValue]:
     """Which files a day of a table was made from."""
     of_day = "DATE '2021-12-31' = ANY (event_days)" if isinstance(source, Events) else "day = '2021-12-31'"
     where = f"source = '{source.name}' AND {of_day}"
-    told = f'`dataflow query -c "SELECT * FROM ledger.deliveries WHERE {where}"`'  # noqa: S608
-    return {"deliveries": dg.MetadataValue.md(told)}
+    command = f'`dataflow query -c "SELECT * FROM ledger.deliveries WHERE {where}"`'  # noqa: S608
+    return {"deliveries": dg.MetadataValue.md(command)}
 
 
-def taken_in(source: Source, day: date, objects: Sequence[str], rejected: int, ui: str) -> dict[str, dg.MetadataValue]:
+def ingested_objects(
+    source: Source, day: date, objects: Sequence[str], rejected: int, ui: str
+) -> dict[str, dg.MetadataValue]:
     """Which objects a partition of the lake was made from, and where the rows are that it does not have."""
     more = len(objects) - _MOST_OBJECTS
     listed = [f"- `{key}`" for key in objects[:_MOST_OBJECTS]] + ([f"- and {more:,} more"] if more > 0 else [])
@@ -39,8 +41,8 @@ def taken_in(source: Source, day: date, objects: Sequence[str], rejected: int, u
     if not rejected:
         return found
     page = f"{_page(ui)}?view=partitions&partition={day}"
-    told = f"[{rejected:,} on {day}]({page}): `dataflow rejects --source {source.name}`"
-    return found | {"rejects": dg.MetadataValue.md(told)}
+    link = f"[{rejected:,} on {day}]({page}): `dataflow rejects --source {source.name}`"
+    return found | {"rejects": dg.MetadataValue.md(link)}
 
 
 def _page(ui: str) -> str:

@@ -1,18 +1,22 @@
-"""What is told of a partition that was written: how fast it went, one line for the run's log, a preview of its rows.
+"""What is said of a partition that was written: how fast it went, one line for the run's log, a preview of its rows.
 
-Here: from metrics and rows to numbers and text. Not here: counting, and where it is told (see `slices`).
+Here: from metrics and rows to numbers, text and Dagster's metadata. Not here: counting, and who is told (see
+`assets.per_partition`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+import dagster as dg
 import polars as pl
 from rich.filesize import decimal
 
 from dataflow_assets.core.formatting import one_line
 
+# Numbers, which Dagster plots, names of columns, and what is shown as it is.
+Metrics = Mapping[str, int | float | Sequence[str] | dg.MetadataValue]
 _MOST_ROWS, _LONGEST_CELL = 10, 40  # of a preview: an event log keeps every one for ever
-_COUNTED = {  # by figure: what one of it is called, and several
+_COUNTED = {  # by metric: what one of it is called, and several
     "objects": ("object", "objects"),
     "bytes": ("", ""),
     "delivered": ("row delivered", "rows delivered"),
@@ -23,7 +27,7 @@ _COUNTED = {  # by figure: what one of it is called, and several
     "days_touched": ("day touched", "days touched"),
     "rows": ("row kept", "rows kept"),
 }
-_RARE = {"quarantined", "superseded", "days_touched"}  # not told where there are none
+_RARE = {"quarantined", "superseded", "days_touched"}  # not said where there are none
 
 
 def speed(metrics: Mapping[str, object], seconds: float) -> dict[str, int | float]:
@@ -44,18 +48,18 @@ def speed(metrics: Mapping[str, object], seconds: float) -> dict[str, int | floa
 def line(asset: str, day: date, metrics: Mapping[str, object]) -> str:
     """What became of one partition, in one line: read, kept, rejected, written, and how fast."""
     counts = ((name, metrics.get(name)) for name in _COUNTED)
-    said = [_counted(name, count) for name, count in counts if isinstance(count, int) and (count or name not in _RARE)]
+    parts = [_count(name, count) for name, count in counts if isinstance(count, int) and (count or name not in _RARE)]
     if metrics.get("is_changed") == 0:
-        said.append("left as it was")
-    said.append(f"{metrics.get('seconds', 0):.2f} s")
+        parts.append("left as it was")
+    parts.append(f"{metrics.get('seconds', 0):.2f} s")
     if isinstance(rate := metrics.get("bytes_per_second"), float):
-        said.append(f"{decimal(round(rate))}/s")
+        parts.append(f"{decimal(round(rate))}/s")
     elif isinstance(rate := metrics.get("rows_per_second"), float):
-        said.append(f"{rate:,.0f} rows/s" if rate >= 10 else f"{rate:.1f} rows/s")
-    return f"{asset} {day}: {', '.join(said)}"
+        parts.append(f"{rate:,.0f} rows/s" if rate >= 10 else f"{rate:.1f} rows/s")
+    return f"{asset} {day}: {', '.join(parts)}"
 
 
-def _counted(name: str, count: int) -> str:
+def _count(name: str, count: int) -> str:
     if name == "bytes":
         return f"{decimal(count)} read"
     one, several = _COUNTED[name]
@@ -73,3 +77,32 @@ def preview(rows: pl.DataFrame) -> str:
 def _cells(row: tuple[object, ...]) -> list[str]:
     cut = (one_line(value, _LONGEST_CELL) for value in row)
     return ["".join(f"\\{char}" if char in "\\`*_[]<>|" else char for char in text) for text in cut]
+
+
+def preview_newest(rows: pl.DataFrame, *, is_newest: bool) -> Metrics:
+    """A preview of a partition's rows, if it is the newest of its run: the event log keeps each one for ever."""
+    return {"preview": dg.MetadataValue.md(preview(rows))} if is_newest else {}
+
+
+def as_metadata(metrics: Metrics) -> dict[str, dg.MetadataValue]:
+    """Metrics as Dagster shows them, and plots the numbers."""
+    return {name: _metadata_value(value) for name, value in metrics.items()}
+
+
+def _metadata_value(value: int | float | Sequence[str] | dg.MetadataValue) -> dg.MetadataValue:
+    match value:
+        case dg.MetadataValue():
+            return value
+        case int():
+            return dg.MetadataValue.int(value)
+        case float():
+            return dg.MetadataValue.float(value)
+    return dg.MetadataValue.json(list(value))
+
+
+def partition_metadata(metrics: Metrics) -> dict[str, dg.MetadataValue]:
+    """What a materialization says of its partition; `rows` is how many rows the partition has now."""
+    metadata = as_metadata(metrics)
+    if "rows" in metrics:
+        metadata["dagster/partition_row_count"] = metadata["rows"]
+    return metadata

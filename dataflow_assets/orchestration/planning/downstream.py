@@ -1,7 +1,7 @@
-"""How far a change in the warehouse reaches: which partitions of which answers follow from it.
+"""Which partitions of which answers follow from a change in the warehouse.
 
 Here: that alone, from the days that changed. Not here: finding out what changed, and running anything (see `runs`
-and `answers_sensor`).
+and `automation.answers_sensor`).
 """
 
 from collections.abc import Callable, Mapping, Set
@@ -11,7 +11,9 @@ from datetime import date, timedelta
 import dagster as dg
 
 from dataflow_assets.analytics import Answer, all_answers
-from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, answer_partitions, days_before
+from dataflow_assets.orchestration.keys import ANALYTICS, PUBLISHED
+from dataflow_assets.orchestration.partitions import answer_partitions
+from dataflow_assets.orchestration.planning.inputs import days_before
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
@@ -61,5 +63,5 @@ def _days(answer: Answer, changed: Changed, loaded: Callable[[Events], Set[date]
             days |= changed.get(source.name, set()) | (loaded(source) if is_all else set())
     if answer.grain == "month":
         return frozenset(day.replace(day=1) for day in days)
-    reach = days_before(answer, timezone)
-    return frozenset(day + timedelta(days=after) for day in days for after in range(reach + 1))
+    most = days_before(answer, timezone)
+    return frozenset(day + timedelta(days=after) for day in days for after in range(most + 1))

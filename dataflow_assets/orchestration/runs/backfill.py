@@ -1,7 +1,7 @@
 """Backfills in this process: partitions of one asset, in ranges that are a run each.
 
-Here: which ranges, running them, and going on where one was stopped. Not here: which partitions are undone (see
-`undone`), and the backfills of the nights (see `nightly`).
+Here: running the ranges, and going on where a backfill was stopped. Not here: which ranges they are (see
+`planning.ranges`), and the backfills of the nights (see `automation.reconcile`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,33 +11,18 @@ from datetime import date
 
 import dagster as dg
 
-from dataflow_assets.analytics import all_answers, find_answer
+from dataflow_assets.analytics import all_answers
 from dataflow_assets.errors import NotFoundError, RunFailedError
-from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.assets import ANALYTICS, PUBLISHED, WAREHOUSE, answer_partitions
-from dataflow_assets.orchestration.lake_io_manager import LAKE
-from dataflow_assets.orchestration.partitions import (
-    RANGE_END,
-    RANGE_START,
-    daily_partitions,
-    partition_days,
-    range_tags,
-    ranges,
-)
-from dataflow_assets.orchestration.planning.staleness import undone
+from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
+from dataflow_assets.orchestration.planning.ranges import Range, assets_with, find_ranges, partitions_of_asset
+from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.failures import was_interrupted
-from dataflow_assets.orchestration.runs.in_process import reason, run_range
+from dataflow_assets.orchestration.runs.in_process import explain_failure, run_range
+from dataflow_assets.runtime.tags import BACKFILL, BACKFILL_ENDED, RANGE_END, RANGE_START, range_tags
 from dataflow_assets.settings import Settings
-from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.base import Events
+from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-
-_TAG = "dataflow/backfill"  # of its runs: asset, first and last partition
-_END = "dataflow/backfill_ended"  # of its last run, where it came to its end
-
-Range = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,23 +39,15 @@ class Backfill:
         """What its runs are found by."""
         return f"{self.asset.to_user_string()} {self.first} {self.last}"
 
-    @property
-    def assets(self) -> list[dg.AssetKey]:
-        """The asset, and of an answer its copy in the published file."""
-        layer, name = self.asset.path
-        return [self.asset, dg.AssetKey([PUBLISHED, name])] if layer == ANALYTICS else [self.asset]
-
-    def ranges(self, *, only_missing: bool) -> list[Range]:
+    def ranges(self, *, only_stale: bool) -> list[Range]:
         """The runs that it takes: the first and the last partition of each.
 
         Args:
-            only_missing: leave out what is as it should be.
+            only_stale: leave out what is as it should be.
         """
-        keys = self._partitions().get_partition_keys()
-        days = [day for day in partition_days(keys) if self.first <= day <= self.last]
-        if only_missing and days:
-            days = undone(self.settings, self.asset, days)
-        return ranges(self._partitions(), days, _sizes(self.settings, self.asset))
+        partitions = partitions_of_asset(self.settings, self.asset)
+        stores = open_stores(self.settings)
+        return find_ranges(stores, self.asset, partitions, self.first, self.last, only_stale=only_stale)
 
     def run(
         self,
@@ -85,40 +62,32 @@ class Backfill:
             RunFailedError: naming every range that failed, and why; the others are done.
         """
         failures: list[str] = []
-        done = self._done(instance)
+        done = self._find_done(instance)
         left = [one for one in wanted if one not in done]
         answers = self.asset.path[0] == ANALYTICS
         with making_answers(open_warehouse(self.settings)) if answers else nullcontext():
             for number, (first, last) in enumerate(left, start=1):
                 report(f"{self.asset.to_user_string()} {first} to {last}, {number} of {len(left)}")
-                tags = {**range_tags(first, last), _TAG: self.name}
-                result = run_range(definitions, instance, self.assets, tags)
+                tags = {**range_tags(first, last), BACKFILL: self.name}
+                result = run_range(definitions, instance, assets_with(self.asset), tags)
                 if was_interrupted(result.all_events):
                     raise KeyboardInterrupt
                 if not result.success:
-                    failures.append(reason(result))
+                    failures.append(explain_failure(result))
                 if number == len(left):
-                    instance.add_run_tags(result.run_id, {_END: "true"})
+                    instance.add_run_tags(result.run_id, {BACKFILL_ENDED: "true"})
         if failures:
             raise RunFailedError("\n".join(failures))
 
-    def _done(self, instance: dg.DagsterInstance) -> set[Range]:
+    def _find_done(self, instance: dg.DagsterInstance) -> set[Range]:
         """The ranges that were done by runs of this backfill since it last came to its end."""
         done: set[Range] = set()
-        for run in instance.get_runs(dg.RunsFilter(tags={_TAG: self.name})):  # newest first
-            if _END in run.tags:
+        for run in instance.get_runs(dg.RunsFilter(tags={BACKFILL: self.name})):  # newest first
+            if BACKFILL_ENDED in run.tags:
                 break
             if run.status is dg.DagsterRunStatus.SUCCESS:
                 done.add((run.tags[RANGE_START], run.tags[RANGE_END]))
         return done
-
-    def _partitions(self) -> dg.TimeWindowPartitionsDefinition:
-        layer, name = self.asset.path
-        return (
-            answer_partitions(self.settings, find_answer(name))
-            if layer == ANALYTICS
-            else daily_partitions(self.settings)
-        )
 
 
 def find_asset(name: str) -> dg.AssetKey:
@@ -132,13 +101,3 @@ def find_asset(name: str) -> dg.AssetKey:
     if name not in known:
         raise NotFoundError(f"There is no asset {name!r} to backfill; there are {', '.join(known)}.")
     return dg.AssetKey(name.split("/"))
-
-
-def _sizes(settings: Settings, asset: dg.AssetKey) -> dict[date, int]:
-    """How many bytes the days of an asset read; of an answer, and of what was never read before, nobody knows."""
-    layer, name = asset.path
-    if layer == ANALYTICS:
-        return {}
-    source = find_source(name)
-    column = "event_date" if isinstance(source, Events) and layer == WAREHOUSE else "delivery_day"
-    return rows_table(open_storage(settings), source).sizes(column)

@@ -7,7 +7,11 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-_AROUND = ("DagsterExecutionLoadInputError", "DagsterExecutionHandleOutputError")  # they only say in which step
+_AROUND = (  # they only say in which step
+    "DagsterExecutionLoadInputError",
+    "DagsterExecutionHandleOutputError",
+    "DagsterExecutionStepExecutionError",
+)
 
 
 def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:

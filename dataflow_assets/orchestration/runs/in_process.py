@@ -1,7 +1,7 @@
 """From landed objects to answers, in this process, as runs of the Dagster instance.
 
 Here: running what follows from a delivery, in order. Not here: what a run does, which answers follow (see
-`reach`), and runs that the daemon starts.
+`planning.downstream`), and runs that the daemon starts.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ import dagster as dg
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.event_days import read_loaded_days
-from dataflow_assets.orchestration.assets import WAREHOUSE, ingest_config
-from dataflow_assets.orchestration.checks.references import REFERENCES, notes
-from dataflow_assets.orchestration.lake_io_manager import DAYS_SUFFIX, LAKE
-from dataflow_assets.orchestration.partitions import MAX_RUNTIME, daily_partitions, range_tags, stretches
+from dataflow_assets.orchestration.assets.lake import ingest_config
+from dataflow_assets.orchestration.checks import references_known
+from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
+from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
-from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.orchestration.runs.failures import first_failure
 from dataflow_assets.postgres.connection import connect
+from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RUNTIME, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
@@ -54,8 +54,8 @@ class Materializer:
     def materialize(self, deliveries: Sequence[Delivery], *, release: bool = False) -> None:
         """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
 
-        Where a run fails the others still run, on what there is. To `release` them is to load also what would be held
-        back.
+        Where a run fails the others still run, on what there is. To `release` them is to load also what would be
+        quarantined.
 
         Raises:
             RunFailedError: naming every run that failed, and why.
@@ -71,7 +71,7 @@ class Materializer:
             if isinstance(source, Events):
                 self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
         self._run_answers(sources)
-        self.warnings = _told(self._warned)
+        self.warnings = _summarize(self._warned)
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
@@ -80,9 +80,9 @@ class Materializer:
         changed = {source.name: self._touched.get(source.name, set()) for source in sources}
         url = open_warehouse(self.settings)
         with connect(url) as connection:
-            reached = affected_partitions(changed, partial(read_loaded_days, connection), self.settings.timezone)
+            affected = affected_partitions(changed, partial(read_loaded_days, connection), self.settings.timezone)
         with making_answers(url):
-            for together in reached:
+            for together in affected:
                 self._run(together.assets, together.partitions(self.settings), together.days)
 
     def _run(
@@ -100,7 +100,7 @@ class Materializer:
             self._note_touched(result)
             self._note_warnings(result)
             if not result.success:
-                self._failures.append(reason(result))
+                self._failures.append(explain_failure(result))
 
     def _note_touched(self, result: dg.ExecuteInProcessResult) -> None:
         # Of a step that failed, the result itself knows no events.
@@ -118,21 +118,22 @@ class Materializer:
             self._warned += [event.event_specific_data] if event.event_specific_data.description else []
 
 
-def _told(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
+def _summarize(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
     """What checks warned of: each of its first partitions, but what was not known only once for each source."""
-    of_references = [evaluation for evaluation in warned if evaluation.check_name == REFERENCES]
+    of_references = [evaluation for evaluation in warned if evaluation.check_name == references_known.CHECK.name]
     others: dict[dg.AssetCheckKey, list[str]] = {}
     for evaluation in warned:
-        if evaluation.check_name != REFERENCES:
+        if evaluation.check_name != references_known.CHECK.name:
             others.setdefault(evaluation.asset_check_key, []).append(str(evaluation.description))
-    return [*(note for check, said in others.items() for note in _first_few(check, said)), *notes(of_references)]
+    few = (note for check, sentences in others.items() for note in _first_few(check, sentences))
+    return [*few, *references_known.notes(of_references)]
 
 
-def _first_few(check: dg.AssetCheckKey, said: Sequence[str]) -> list[str]:
+def _first_few(check: dg.AssetCheckKey, sentences: Sequence[str]) -> list[str]:
     """What a check said of some partitions, and where the rest of it stands."""
-    more = len(said) - _MOST_NOTES
+    more = len(sentences) - _MOST_NOTES
     rest = f"The check {check.name} of {check.asset_key.to_user_string()} warns of {more:,} partitions more."
-    return [*said[:_MOST_NOTES], *([rest] if more > 0 else [])]
+    return [*sentences[:_MOST_NOTES], *([rest] if more > 0 else [])]
 
 
 def run_range(
@@ -152,7 +153,7 @@ def run_range(
     )
 
 
-def reason(result: dg.ExecuteInProcessResult) -> str:
+def explain_failure(result: dg.ExecuteInProcessResult) -> str:
     """Why a run failed, in a sentence."""
     why = first_failure(result.all_events) or "see the run's log in the Dagster UI"
     return f"The run {result.run_id} failed: {why}"

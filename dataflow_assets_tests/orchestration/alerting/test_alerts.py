@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.orchestration.alerting import sensor
-from dataflow_assets.orchestration.automation.landing_sensor import VERSIONS
+from dataflow_assets.runtime.tags import VERSIONS
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.alerting.conftest import HttpServer, MailServer

@@ -11,7 +11,7 @@ import pytest
 from dataflow_assets.errors import ConflictError, LockTimeoutError
 from dataflow_assets.orchestration.assets import per_partition
 from dataflow_assets.orchestration.assets.per_partition import write_each
-from dataflow_assets.orchestration.partitions import range_tags
+from dataflow_assets.runtime.tags import range_tags
 
 Write = Callable[[date], Mapping[str, float]]
 
@@ -20,7 +20,7 @@ class Store(dg.IOManager):
     """Calls the function that it is asked to store, once for each day."""
 
     def handle_output(self, context: dg.OutputContext, obj: Write) -> None:
-        write_each(context, obj)
+        write_each(dg.AssetExecutionContext.get(), obj)
 
     def load_input(self, context: dg.InputContext) -> None:
         raise NotImplementedError

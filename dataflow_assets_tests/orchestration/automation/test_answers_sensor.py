@@ -7,8 +7,8 @@ import pytest
 
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.run_log import IN_PROCESS
 from dataflow_assets.postgres.connection import connect
+from dataflow_assets.runtime.tags import IN_PROCESS
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.answers import making_answers

@@ -18,7 +18,7 @@ from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.orchestration.automation import landing_sensor
-from dataflow_assets.orchestration.partitions import range_tags
+from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import Gate, gate, s3_storage, s3_url

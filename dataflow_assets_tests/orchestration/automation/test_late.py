@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.planning.staleness import undone
+from dataflow_assets.orchestration.planning.staleness import stale_partitions
+from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.loading import Landed
@@ -101,7 +102,7 @@ def test_withdrawn_days_have_no_answers_and_nothing_is_left_to_do_for_them(daemo
     daemon.platform.land("movies", "2021-12-20", movies_csv("Rust"))
     assert "analytics/engaged_users" in settle(daemon)
     november = [date(2021, 11, day) for day in range(1, 31)]
-    assert undone(daemon.platform.settings, key("analytics/engaged_users"), november) == []
+    assert stale_partitions(open_stores(daemon.platform.settings), key("analytics/engaged_users"), november) == []
 
 
 def test_a_shuffled_month_ends_as_the_same_files_in_order(

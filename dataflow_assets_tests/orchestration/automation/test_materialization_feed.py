@@ -22,7 +22,7 @@ def report(instance: dg.DagsterInstance, *days: int) -> None:
 
 def given(instance: dg.DagsterInstance, cursor: str | None) -> tuple[list[int], str]:
     feed = MaterializationFeed(instance, DAYS, cursor)
-    return [told.metrics["lake_version"] for told in feed.of(ASSET)], feed.cursor
+    return [told.metrics["lake_version"] for told in feed.read(ASSET)], feed.cursor
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
@@ -42,7 +42,7 @@ def test_each_is_given_once(seconds: float, monkeypatch: pytest.MonkeyPatch) -> 
 def test_one_that_appears_late_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         report(instance, 1, 2, 3)
-        numbers = [told.number for told in MaterializationFeed(instance, DAYS, None).of(ASSET)]
+        numbers = [told.number for told in MaterializationFeed(instance, DAYS, None).read(ASSET)]
         unseen = cursor_after({ASSET: 0}).replace("[]", f"[{numbers[0]}, {numbers[2]}]")
         found, cursor = given(instance, unseen)
         assert (found, given(instance, cursor)[0]) == ([2], [])
@@ -64,7 +64,7 @@ def test_what_was_told_before_is_of_the_same_day_or_of_any() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         report(instance, 1, 2, 3, 2)
         feed = MaterializationFeed(instance, DAYS, None)
-        first, *_, last = feed.of(ASSET)
+        first, *_, last = feed.read(ASSET)
         assert (last.asset, last.day) == (ASSET, date(2021, 12, 2))
         assert feed.metrics_before(last, of_its_day=True) == {"lake_version": 2}
         assert feed.metrics_before(last, of_its_day=False) == {"lake_version": 3}

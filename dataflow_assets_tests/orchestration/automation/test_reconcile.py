@@ -1,11 +1,11 @@
-"""The backfills of the night ask for what is undone, in ranges, and for nothing where all is well."""
+"""The backfills of the night ask for what is stale, in ranges, and for nothing where all is well."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration import partitions as cuts
+from dataflow_assets.orchestration.planning import ranges as cuts
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv, wanted
 
 NIGHT = datetime(2021, 12, 30, 1, 30, tzinfo=UTC)
@@ -15,11 +15,13 @@ DAYS = [f"2021-12-{day:02}" for day in (3, 4, 5, 20)]
 def asked(platform: Platform, job: str, night: datetime = NIGHT) -> list[tuple[str, str, str]]:
     (found,) = (known for known in platform.definitions.schedules or () if known.name == f"{job}_nightly")
     assert isinstance(found, dg.ScheduleDefinition)
-    context = dg.build_schedule_context(instance=platform.instance, scheduled_execution_time=night)
-    return [wanted(request) for request in found.evaluate_tick(context).run_requests or ()]
+    with dg.build_schedule_context(
+        platform.instance, scheduled_execution_time=night, resources=platform.resources_of(found)
+    ) as context:
+        return [wanted(request) for request in found.evaluate_tick(context).run_requests or ()]
 
 
-def test_a_night_asks_for_what_is_undone_step_by_step(platform: Platform) -> None:
+def test_a_night_asks_for_what_is_stale_step_by_step(platform: Platform) -> None:
     platform.land("streams", "2021-12-20", streams_csv(*[session(f"{day}T10:00") for day in DAYS]))
     platform.land("movies", "2021-12-21", movies_csv("Rust"))
     assert asked(platform, "lake") == [

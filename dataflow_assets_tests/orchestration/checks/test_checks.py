@@ -5,7 +5,7 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration.checks import COLUMNS
+from dataflow_assets.orchestration.checks.columns_as_declared import CHECK as COLUMNS
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv

@@ -6,8 +6,10 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.orchestration.alerting.alerts import failed_check
-from dataflow_assets.orchestration.checks import DUPLICATES, FRESH, VOLUME
-from dataflow_assets.orchestration.checks.freshness import MORNING
+from dataflow_assets.orchestration.automation.freshness import FRESHNESS
+from dataflow_assets.orchestration.checks.few_duplicates import CHECK as DUPLICATES
+from dataflow_assets.orchestration.checks.fresh_by_06 import CHECK as FRESH
+from dataflow_assets.orchestration.checks.volume_as_usual import CHECK as VOLUME
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
 from dataflow_assets_tests.orchestration.checks.test_quarantine import evaluated
 
@@ -16,9 +18,9 @@ DAY = "2021-12-10"
 
 def morning(platform: Platform, day: str = DAY) -> dict[str, str | None]:
     """What the job says of each asset of which it evaluates the check that a day is there."""
-    job = platform.definitions.resolve_job_def(MORNING)
+    job = platform.definitions.resolve_job_def(FRESHNESS)
     run = job.execute_in_process(
-        instance=platform.instance, run_config={"ops": {"look_at_day": {"config": {"day": day}}}}
+        instance=platform.instance, run_config={"ops": {"judge_day": {"config": {"day": day}}}}
     )
     found = [event.event_specific_data for event in run.all_events]
     there = [one for one in found if isinstance(one, dg.AssetCheckEvaluation) and one.check_name == FRESH.name]
@@ -97,13 +99,13 @@ def test_a_stale_asset_is_told_once_and_judged_again_when_it_comes(platform: Pla
 
 
 def test_the_job_runs_at_six_for_yesterday_of_the_time_zone(platform: Platform) -> None:
-    [schedule] = [one for one in platform.definitions.schedules or () if one.name == f"{MORNING}_daily"]
+    [schedule] = [one for one in platform.definitions.schedules or () if one.name == f"{FRESHNESS}_daily"]
     assert isinstance(schedule, dg.ScheduleDefinition)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", platform.settings.timezone)
     at = datetime(2021, 12, 11, 6, tzinfo=UTC)
     with dg.build_schedule_context(platform.instance, scheduled_execution_time=at) as context:
         [request] = schedule.evaluate_tick(context).run_requests or ()
-    assert request.run_config == {"ops": {"look_at_day": {"config": {"day": DAY}}}}
+    assert request.run_config == {"ops": {"judge_day": {"config": {"day": DAY}}}}
 
 
 def test_a_day_is_compared_with_the_days_before_it(platform: Platform) -> None:

@@ -17,7 +17,9 @@ from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.readers import Batch, Content, read_file
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.checks import COMPLETE, LAKE_SUMS, QUARANTINED, TABLE_SUMS
+from dataflow_assets.orchestration.checks.nothing_quarantined import CHECK as QUARANTINED
+from dataflow_assets.orchestration.checks.rows_add_up import CHECK as ROWS_ADD_UP
+from dataflow_assets.orchestration.checks.snapshots_complete import CHECK as COMPLETE
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Source
@@ -194,7 +196,7 @@ def test_every_lake_partition_adds_up(platform: Platform) -> None:
     platform.land("movies", "2021-12-01", movies_csv("A", ""))
     platform.land("movies", "2021-12-02", "no such header\n")
     assert platform.run("lake/movies", "2021-12-01", "2021-12-03").success
-    found = evaluated(platform, LAKE_SUMS.name, "lake/movies")
+    found = evaluated(platform, ROWS_ADD_UP.name, "lake/movies")
     assert {day: (one.passed, metrics(one)) for day, one in found.items()} == {
         "2021-12-01": (True, {"delivered": 2, "accepted": 1, "rejected": 1}),
         "2021-12-02": (True, {"delivered": 1, "accepted": 0, "rejected": 1}),
@@ -215,7 +217,7 @@ def test_a_day_whose_rows_do_not_add_up_fails_alone(platform: Platform, monkeypa
     assert f"1 of 2 partitions failed, the others are written. 2021-12-02: landing/movies/2021-12-02/{sentence}" in (
         reasons(result)
     )
-    found = evaluated(platform, LAKE_SUMS.name, "lake/movies")
+    found = evaluated(platform, ROWS_ADD_UP.name, "lake/movies")
     assert (found["2021-12-01"].passed, metrics(found["2021-12-01"])["accepted"]) == (True, 2)
     failed = found["2021-12-02"]
     assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.ERROR)
@@ -226,7 +228,7 @@ def test_a_day_whose_rows_do_not_add_up_fails_alone(platform: Platform, monkeypa
     ], "the other objects of the day are in, and the older version of this one"
     assert platform.partitions("warehouse/movies") == ["2021-12-02"], "nothing follows from the failed run"
     assert platform.run("lake/movies warehouse/movies", "2021-12-01", "2021-12-02").success
-    assert evaluated(platform, LAKE_SUMS.name, "lake/movies")["2021-12-02"].passed
+    assert evaluated(platform, ROWS_ADD_UP.name, "lake/movies")["2021-12-02"].passed
 
 
 def test_rows_that_vanish_from_the_lake_fail_the_sum(platform: Platform) -> None:
@@ -238,7 +240,7 @@ def test_rows_that_vanish_from_the_lake_fail_the_sum(platform: Platform) -> None
     commit_delivery(table, table.open(), [], last.info)
     result = platform.run("lake/movies", "2021-12-01")
     assert "holds 1 rows, but the lake has 0 of them and 0 rejects" in reasons(result)
-    assert not evaluated(platform, LAKE_SUMS.name, "lake/movies")["2021-12-01"].passed
+    assert not evaluated(platform, ROWS_ADD_UP.name, "lake/movies")["2021-12-01"].passed
 
 
 def test_every_event_day_adds_up_and_one_that_does_not_fails_alone(
@@ -256,13 +258,13 @@ def test_every_event_day_adds_up_and_one_that_does_not_fails_alone(
         patch.setattr(events, "_count", losing)
         with pytest.raises(RunFailedError, match=sentence):
             platform.materialize(made)
-    found = evaluated(platform, TABLE_SUMS.name, "warehouse/streams")
+    found = evaluated(platform, ROWS_ADD_UP.name, "warehouse/streams")
     assert (found["2021-12-01"].passed, found["2021-12-02"].passed) == (True, False)
     assert metrics(found["2021-12-01"]) == {"accepted": 2, "rows": 1, "superseded": 1}
     assert found["2021-12-02"].severity == dg.AssetCheckSeverity.ERROR
     assert platform.query(SESSIONS) == [(1,)]
     platform.materialize(made)
-    assert evaluated(platform, TABLE_SUMS.name, "warehouse/streams")["2021-12-02"].passed
+    assert evaluated(platform, ROWS_ADD_UP.name, "warehouse/streams")["2021-12-02"].passed
 
 
 def test_the_sums_block_and_what_is_held_back_does_not(platform: Platform) -> None:
@@ -271,7 +273,7 @@ def test_the_sums_block_and_what_is_held_back_does_not(platform: Platform) -> No
         (spec.asset_key.to_user_string(), spec.name): spec.blocking for asset in assets for spec in asset.check_specs
     }
     sources = ("authors", "books", "movies", "reviews", "streams", "users")
-    blocking = {("warehouse/streams", TABLE_SUMS.name), *((f"lake/{source}", LAKE_SUMS.name) for source in sources)}
+    blocking = {("warehouse/streams", ROWS_ADD_UP.name), *((f"lake/{source}", ROWS_ADD_UP.name) for source in sources)}
     assert {key for key, is_blocking in found.items() if is_blocking} == blocking
     warning = {(f"warehouse/{source}", COMPLETE.name) for source in sources if source != "streams"}
     assert found.keys() > {*warning, *((f"lake/{source}", QUARANTINED.name) for source in sources)}

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from dataflow_assets.landing.deliveries import Delivery
-from dataflow_assets.orchestration.checks.references import REFERENCES
+from dataflow_assets.orchestration.checks.references_known import CHECK
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, session, streams_csv
 
@@ -31,7 +31,7 @@ def evaluated(platform: Platform, asset: str) -> list[tuple[str, bool, str, Mapp
     return [
         (str(one.partition), one.passed, one.description or "", {name: v.value for name, v in one.metadata.items()})
         for one in found
-        if isinstance(one, dg.AssetCheckEvaluation) and one.asset_key == key(asset) and one.check_name == REFERENCES
+        if isinstance(one, dg.AssetCheckEvaluation) and one.asset_key == key(asset) and one.check_name == CHECK.name
     ]
 
 
@@ -131,6 +131,6 @@ def test_a_delivery_of_many_days_is_noted_in_few_lines(platform: Platform) -> No
 
 def test_the_check_warns_and_blocks_nothing(platform: Platform) -> None:
     assets = [asset for asset in platform.definitions.assets or () if isinstance(asset, dg.AssetsDefinition)]
-    specs = [spec for asset in assets for spec in asset.check_specs if spec.name == REFERENCES]
+    specs = [spec for asset in assets for spec in asset.check_specs if spec.name == CHECK.name]
     assert {spec.asset_key.to_user_string() for spec in specs} == {"warehouse/reviews", "warehouse/streams"}
     assert not any(spec.blocking for spec in specs)

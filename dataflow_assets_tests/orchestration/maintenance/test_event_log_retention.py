@@ -9,13 +9,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dataflow_assets.core.cleanup import Freed
 from dataflow_assets.orchestration.automation.materialization_feed import MaterializationFeed
 from dataflow_assets.orchestration.maintenance import event_log_retention
 from dataflow_assets.orchestration.maintenance.event_log_retention import forget
-from dataflow_assets.orchestration.maintenance.housekeeping import tidy_history
+from dataflow_assets.orchestration.maintenance.housekeeping import tidy_event_log
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings
+from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.orchestration.builders import postgres
 
 DAYS = dg.StaticPartitionsDefinition(["2021-12-01", "2021-12-02"])
@@ -142,10 +144,10 @@ def test_what_is_not_old_stays_and_what_it_replaced_too(memory: Memory) -> None:
     materialized = memory.instance.fetch_materializations(KEY, limit=9, ascending=True).records
     assert [record.run_id for record in materialized] == [first, second, third]
     feed = MaterializationFeed(memory.instance, DAYS, None)
-    told = feed.of(KEY)
+    told = feed.read(KEY)
     assert len(told) == 3
     memory.forget()
-    assert MaterializationFeed(memory.instance, DAYS, feed.cursor).of(KEY) == []
+    assert MaterializationFeed(memory.instance, DAYS, feed.cursor).read(KEY) == []
 
 
 def test_ticks_go_but_those_at_work(memory: Memory) -> None:
@@ -162,17 +164,22 @@ def test_ticks_go_but_those_at_work(memory: Memory) -> None:
     ]
 
 
+def tidy(memory: Memory, *, dry_run: bool = False) -> list[Freed]:
+    url, home = open_warehouse(memory.settings), memory.settings.dagster_home
+    return list(tidy_event_log(url, home, timedelta(days=30), memory.instance, dry_run=dry_run))
+
+
 def test_what_runs_printed_goes_with_them(memory: Memory) -> None:
     run = memory.run()
     folder = Path(memory.settings.dagster_home) / "storage"
     printed = [path.read_text() for path in (folder / run).rglob("*.out")]
     assert printed == ["a line that a run prints\n"]
-    assert {freed.count for freed in tidy_history(memory.settings, memory.instance)} == {0}, "nothing is so old yet"
+    assert {freed.count for freed in tidy(memory)} == {0}, "nothing is so old yet"
     with postgres(memory.settings) as cursor:
         cursor.execute("UPDATE event_logs SET timestamp = timestamp - interval '31 days'")
-    [looked, *_] = tidy_history(memory.settings, memory.instance, dry_run=True)
+    [looked, *_] = tidy(memory, dry_run=True)
     assert (folder / run).exists()
-    [dropped, *_] = tidy_history(memory.settings, memory.instance)
+    [dropped, *_] = tidy(memory)
     assert dropped == looked
     assert (dropped.count, dropped.size >= len(printed[0])) == (1, True)
     assert list(folder.iterdir()) == []

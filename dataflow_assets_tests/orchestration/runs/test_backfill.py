@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import NotFoundError, RunFailedError
-from dataflow_assets.orchestration import partitions as cuts
-from dataflow_assets.orchestration.partitions import ranges
+from dataflow_assets.orchestration.planning import ranges as cuts
+from dataflow_assets.orchestration.planning.ranges import cut_ranges
 from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, postgres, session, streams_csv
 
@@ -23,12 +23,12 @@ def backfill(platform: Platform, asset: str, first: date = FIRST, last: date = L
 
 
 def missing(platform: Platform, asset: str) -> list[tuple[str, str]]:
-    return [(first[8:], last[8:]) for first, last in backfill(platform, asset).ranges(only_missing=True)]
+    return [(first[8:], last[8:]) for first, last in backfill(platform, asset).ranges(only_stale=True)]
 
 
 def fill(platform: Platform, asset: str) -> None:
     wanted = backfill(platform, asset)
-    found = wanted.ranges(only_missing=True)
+    found = wanted.ranges(only_stale=True)
     wanted.run(platform.definitions, platform.instance, found, lambda _: None)
 
 
@@ -107,9 +107,9 @@ def test_an_identical_dump_makes_no_answer_old(platform: Platform) -> None:
 
 
 def test_without_only_missing_every_partition_is_made_again(platform: Platform) -> None:
-    assert backfill(platform, "warehouse/streams").ranges(only_missing=False) == [("2021-12-01", "2021-12-31")]
+    assert backfill(platform, "warehouse/streams").ranges(only_stale=False) == [("2021-12-01", "2021-12-31")]
     months = backfill(platform, "analytics/movies_by_author_nationality", date(2021, 11, 2), date(2022, 2, 1))
-    assert months.ranges(only_missing=False) == [("2021-12-01", "2022-02-01")]
+    assert months.ranges(only_stale=False) == [("2021-12-01", "2022-02-01")]
 
 
 def test_one_bad_day_fails_alone_and_is_taken_up_again(platform: Platform) -> None:
@@ -133,7 +133,7 @@ def test_a_stopped_backfill_goes_on_and_an_ended_one_begins_anew(
     platform.land("streams", "2021-12-20", streams_of(*DAYS))
     fill(platform, "lake/streams")
     wanted = backfill(platform, "warehouse/streams", FIRST, date(2021, 12, 5))
-    found = wanted.ranges(only_missing=False)
+    found = wanted.ranges(only_stale=False)
     assert found == [(DAYS[0], DAYS[1]), (DAYS[2], DAYS[3]), (DAYS[4], DAYS[4])]
 
     def run(*, stop_at: int = 0) -> list[str]:
@@ -162,7 +162,7 @@ def test_a_stopped_backfill_goes_on_and_an_ended_one_begins_anew(
 )
 def test_ranges_hold_every_day_once_and_are_not_too_large(days: set[date], sizes: dict[date, int]) -> None:
     held = []
-    for first, last in ranges(MONTH, days, sizes):
+    for first, last in cut_ranges(MONTH, days, sizes):
         start, end = date.fromisoformat(first), date.fromisoformat(last)
         together = [start + timedelta(days=number) for number in range((end - start).days + 1)]
         assert len(together) == 1 or sum(sizes.get(day, 0) for day in together) <= cuts.MOST_BYTES
@@ -173,7 +173,7 @@ def test_ranges_hold_every_day_once_and_are_not_too_large(days: set[date], sizes
 def test_a_range_has_only_so_many_days() -> None:
     days = dg.DailyPartitionsDefinition("2021-01-01", end_date="2022-01-01")
     year = [date(2021, 1, 1) + timedelta(days=number) for number in range(365)]
-    found = ranges(days, year, {})
+    found = cut_ranges(days, year, {})
     assert (len(found), found[0], found[-1]) == (12, ("2021-01-01", "2021-01-31"), ("2021-12-08", "2021-12-31"))
 
 

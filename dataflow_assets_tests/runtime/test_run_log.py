@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dataflow_assets.orchestration.partitions import range_tags
 from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings
 
 

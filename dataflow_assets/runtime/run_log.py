@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dataflow_assets.core.logging import is_terminal, json_line
-from dataflow_assets.orchestration.partitions import partitions_of
+from dataflow_assets.runtime.tags import IN_PROCESS, partitions_of
 from dataflow_assets.settings import load_settings
-
-IN_PROCESS = "dataflow/in_process"  # the tag of a run that ends with the process that asked for it
 
 
 class RunLog(logging.Handler):

@@ -1,0 +1,112 @@
+"""The assets of the lake: `lake/<source>`, and the external ones that its runs speak of.
+
+Here: what they depend on and say of themselves, and which deliveries a run takes. Not here: what a run does (see
+`lake_run`).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration.assets.lake_run import LakeRun
+from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of
+from dataflow_assets.orchestration.checks import check_specs
+from dataflow_assets.orchestration.checks.base import Outcome, Target
+from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, LANDING, REJECTS
+from dataflow_assets.orchestration.metadata import links
+from dataflow_assets.orchestration.metadata.lineage import columns_of_files, describe_columns
+from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
+from dataflow_assets.orchestration.resources import OBJECT_STORE, DatabaseResource, ObjectStoreResource
+from dataflow_assets.orchestration.retries import retry_transient
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources.base import Events, Source
+
+
+class IngestConfig(dg.Config):
+    """What a run of a lake asset ingests."""
+
+    objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
+    release: bool = Field(False, description="Whether what would be quarantined of them is to be loaded all the same.")
+
+
+def ingest_config(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
+    """The configuration of a run that ingests these deliveries, and not what else was landed on their days."""
+    objects: dict[str, list[str]] = {}
+    for delivery in deliveries:
+        objects.setdefault(delivery.source, []).append(delivery.object)
+    return {
+        "ops": {
+            dg.AssetKey([LAKE, source]).to_python_identifier(): {
+                "config": {"objects": sorted(keys), "release": release}
+            }
+            for source, keys in objects.items()
+        }
+    }
+
+
+def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
+    """The asset of a source's valid, typed rows."""
+    target = Target(LAKE, source)
+    checks = check_specs(target)
+
+    @dg.asset(
+        name=source.name,
+        key_prefix=LAKE,
+        group_name=LAKE,
+        description=f"{source.description} The valid, typed rows of each day's deliveries, and where each came from.",
+        owners=[source.owner],
+        kinds={"deltalake", "polars"},
+        partitions_def=daily_partitions(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[[LANDING, source.name]],
+        pool=OBJECT_STORE,
+        metadata={
+            **describe_columns(source.schema, columns_of_files(source, [LANDING, source.name])),
+            **links.deliveries(source),
+            **links.rejects(source, settings.ui_url),
+        },
+        check_specs=checks,
+    )
+    def lake_table(
+        context: dg.AssetExecutionContext,
+        config: IngestConfig,
+        object_store: ObjectStoreResource,
+        database: DatabaseResource,
+    ) -> Iterator[Written]:
+        with retry_transient(context):
+            days = partition_days(context.partition_keys)
+            outcome = Outcome(target=target, database=database, today=settings.today, days=days)
+            storage = object_store.open_storage()
+            LakeRun(context, settings, storage, outcome, config.objects, is_release=config.release).write()
+        yield from outputs_of(checks)
+
+    return lake_table
+
+
+def build_days_spec(settings: Settings, source: Events) -> dg.AssetSpec:
+    """The asset by which deliveries say which event days they touch."""
+    return dg.AssetSpec(
+        [LAKE, source.name + DAYS_SUFFIX],
+        group_name=LAKE,
+        description=f"The event days of {source.name} that a delivery touched, each at the time it did.",
+        owners=[source.owner],
+        kinds={"deltalake"},
+        partitions_def=daily_partitions(settings),
+        deps=[dg.AssetDep([LAKE, source.name], partition_mapping=dg.AllPartitionMapping())],
+    )
+
+
+def build_rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.AssetSpec:
+    """The asset of all rejected rows."""
+    return dg.AssetSpec(
+        REJECTS,
+        group_name=LAKE,
+        description="The rows that no source accepts, each with its text, its place and the reason.",
+        owners=sorted({source.owner for source in sources}),
+        kinds={"deltalake"},
+        partitions_def=daily_partitions(settings),
+        deps=[[LANDING, source.name] for source in sources],
+    )

@@ -1,0 +1,157 @@
+"""What a run of `warehouse/<source>` does: loads its days from the lake, and says what became of them.
+
+The work is done here and not by an IO manager that is handed a frame: each day is read, verified and swapped in by one
+transaction of its own, so that one bad day fails alone, and a snapshot's dumps are merged into a table that knows no
+partitions.
+
+Here: the order, and what is said of each day. Not here: the statements (see `warehouse`).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from dataflow_assets.errors import LostRowsError
+from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
+from dataflow_assets.lake.delta.table import LakeTable, rows_table
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.ledger.event_days import read_day_versions
+from dataflow_assets.ledger.snapshots import read_snapshot
+from dataflow_assets.orchestration.assets.per_partition import log_others, write_each
+from dataflow_assets.orchestration.checks import judge_run, snapshots_complete
+from dataflow_assets.orchestration.checks.base import Outcome
+from dataflow_assets.orchestration.metadata.metrics import Metrics
+from dataflow_assets.postgres.connection import Connections
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources.base import Events, Snapshot
+from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
+
+
+@dataclass(frozen=True)
+class _Lake:
+    """A source's table of the lake as it was at one version."""
+
+    table: LakeTable
+    version: int
+
+    @property
+    def rows(self) -> pl.LazyFrame:
+        """All rows, read when they are collected: who asks cuts the days that it wants."""
+        return self.table.scan(self.version)
+
+    def dumps(self) -> Dumps:
+        """The dumps that there are."""
+        return read_dumps(self.table, self.version)
+
+    def changed_days(self, older: int) -> set[date]:
+        """The delivery days on which an older version differs."""
+        return self.table.changed_days(older, version=self.version)
+
+
+@dataclass(frozen=True)
+class WarehouseRun:
+    """A run of some days of a source's table."""
+
+    context: dg.AssetExecutionContext
+    settings: Settings
+    storage: Storage
+    outcome: Outcome
+
+    def write(self) -> None:
+        """Load the days, and let the checks judge, whatever fails."""
+        source = self.outcome.target.source
+        table = rows_table(self.storage, source)
+        lake = _Lake(table, table.open().version())
+        try:
+            connections = Connections(self.outcome.url)
+            if isinstance(source, Snapshot):
+                self._write_snapshot(connections, source, lake)
+            else:
+                assert isinstance(source, Events)
+                self._write_events(connections, source, lake)
+        finally:
+            judge_run(self.context, self.outcome)
+
+    def _write_events(self, connections: Connections, source: Events, lake: _Lake) -> None:
+        with connections.take() as connection:
+            before = read_day_versions(connection, source)
+        rows = lake.rows
+
+        def write(day: date) -> dict[str, int]:
+            try:
+                # One that was lost with a day's load is no other day's.
+                with connections.take() as connection:
+                    load = load_day(connection, source, rows, lake.version, day, self.settings.timezone)
+            except LostRowsError as error:
+                self.outcome.losses[day] = str(error)
+                raise
+            if load.is_stale:
+                self.context.log.warning(f"{source.name} of {day} was already made from a newer version of the lake")
+            counts = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+            self.outcome.counts[day] = counts
+            self.outcome.present.append(day)
+            is_changed = not (load.is_known or load.is_stale)
+            return counts | _versions(lake, before.get(day, -1), is_changed=is_changed)
+
+        write_each(self.context, write, self.settings.home)
+
+    def _write_snapshot(self, connections: Connections, source: Snapshot, lake: _Lake) -> None:
+        """Load the whole table, and say of each day that this brought, whether the run was asked for it or not."""
+        start = time.monotonic()
+        with connections.take() as connection:
+            before = read_snapshot(connection, source).lake_version
+            load = load_snapshot(connection, source, lake.rows, lake.version, lake.dumps(), lake.changed_days)
+        if load.is_stale:
+            self.context.log.warning(f"{source.name} was already made from a newer version of the lake")
+        asked = self.outcome.days
+        days = sorted({*asked, *self._days_brought(lake, before)})
+        dumped = _count_dumped(source, lake.rows, days)
+        self._note_dumps(source, load, dumped)
+        table = {"table_rows": load.keys, "history_rows": load.runs, "rows_changed": load.changed}
+        table |= _versions(lake, before, is_changed=load.changed > 0)
+        share = (time.monotonic() - start) / len(days)  # they are merged at once
+
+        def metrics(day: date) -> Metrics:
+            rows = dumped[day]["accepted"] - dumped[day]["superseded"]
+            return {"rows": rows, "is_quarantined": int(day in load.quarantined), "seconds": share, **table}
+
+        log_others(self.context, {day: metrics(day) for day in days if day not in asked})
+        write_each(self.context, metrics, self.settings.home)
+
+    def _note_dumps(self, source: Snapshot, load: SnapshotLoad, counts: Mapping[date, dict[str, int]]) -> None:
+        """Note for the checks what became of the dumps of some days, and warn of those that are quarantined."""
+        self.outcome.counts.update(counts)
+        self.outcome.judged.update(counts.keys(), load.judged)
+        self.outcome.quarantined.update(load.quarantined)
+        self.outcome.present.extend(day for day in counts if day not in load.quarantined)
+        for day in sorted(self.outcome.judged & load.quarantined.keys()):
+            self.context.log.warning(snapshots_complete.explain(source.name, day, load.quarantined[day]))
+
+    def _days_brought(self, lake: _Lake, version: int) -> set[date]:
+        """The delivery days with a partition on which the lake differs from the version the table was made from."""
+        if version >= lake.version:
+            return set()
+        changed = lake.dumps().rows.keys() if version < 0 else lake.changed_days(version)
+        partitions = self.context.assets_def.partitions_def
+        assert partitions
+        return {day for day in changed if partitions.has_partition_key(day.isoformat())}
+
+
+def _versions(lake: _Lake, before: int, *, is_changed: bool) -> dict[str, int]:
+    """From which version of the lake a table was made, before a load and after it, and whether the load wrote to it."""
+    return {"lake_version_before": before, "lake_version": max(lake.version, before), "is_changed": int(is_changed)}
+
+
+def _count_dumped(source: Snapshot, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, dict[str, int]]:
+    """Of the dumps of some delivery days: `accepted` rows, and those `superseded` by another one of the same key."""
+    of_days = lake.filter(pl.col("delivery_day").is_in(days)).select("delivery_day", *source.key)
+    rows = pl.len().alias("rows of a key")
+    keys = of_days.group_by("delivery_day", *source.key).agg(rows).group_by("delivery_day")
+    counted = keys.agg(pl.col("rows of a key").sum(), more=(pl.col("rows of a key") - 1).sum()).collect()
+    found = {day: {"accepted": rows, "superseded": more} for day, rows, more in counted.iter_rows()}
+    return {day: {"accepted": 0, "superseded": 0} for day in days} | found

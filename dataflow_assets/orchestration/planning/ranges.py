@@ -1,0 +1,97 @@
+"""In which ranges partitions are made: each is one run.
+
+Here: cutting partitions into ranges, and those of an asset between two days. Not here: which partitions are stale (see
+`staleness`), and running them (see
+`runs.backfill` and `automation.reconcile`).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import dagster as dg
+
+from dataflow_assets.analytics import find_answer
+from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.orchestration.keys import ANALYTICS, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.partitions import answer_partitions, daily_partitions, partition_days, stretches
+from dataflow_assets.orchestration.planning.staleness import stale_partitions
+from dataflow_assets.orchestration.resources import Stores
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.base import Events
+
+MOST_DAYS, MOST_BYTES = 31, 8 << 30  # of one run of a backfill: what is lost where it is stopped
+
+Range = tuple[str, str]  # the keys of its first and its last partition
+
+
+def cut_ranges(
+    partitions: dg.PartitionsDefinition[str], days: Iterable[date], sizes: Mapping[date, int]
+) -> list[Range]:
+    """The stretches, cut so that none has more than MOST_DAYS partitions, nor more bytes than MOST_BYTES if it can.
+
+    Args:
+        partitions: among which the days are.
+        days: the partitions, each by its first day.
+        sizes: how many bytes some days have.
+    """
+    found: list[Range] = []
+    for first, last in stretches(partitions, set(days)):
+        keys = [key for key in partitions.get_partition_keys() if first <= key <= last]
+        start, count, total = keys[0], 0, 0
+        for before, key in zip([keys[0], *keys], keys, strict=False):
+            size = sizes.get(date.fromisoformat(key), 0)
+            if count and (count == MOST_DAYS or total + size > MOST_BYTES):
+                found.append((start, before))
+                start, count, total = key, 0, 0
+            count, total = count + 1, total + size
+        found.append((start, keys[-1]))
+    return found
+
+
+def partitions_of_asset(settings: Settings, asset: dg.AssetKey) -> dg.TimeWindowPartitionsDefinition:
+    """The partitions of an asset of lake, warehouse or analytics."""
+    layer, name = asset.path
+    return answer_partitions(settings, find_answer(name)) if layer == ANALYTICS else daily_partitions(settings)
+
+
+def assets_with(asset: dg.AssetKey) -> list[dg.AssetKey]:
+    """The assets that are made together with one: of an answer, its copy in the published file too."""
+    layer, name = asset.path
+    return [asset, dg.AssetKey([PUBLISHED, name])] if layer == ANALYTICS else [asset]
+
+
+def find_ranges(
+    stores: Stores,
+    asset: dg.AssetKey,
+    partitions: dg.PartitionsDefinition[str],
+    first: date,
+    last: date,
+    *,
+    only_stale: bool,
+) -> list[Range]:
+    """The ranges of an asset's partitions that begin from one day to another.
+
+    Args:
+        stores: where its data is.
+        asset: of lake, warehouse or analytics.
+        partitions: those of the asset.
+        first: the first day.
+        last: the last day.
+        only_stale: whether to leave out what is as it should be.
+    """
+    days = [day for day in partition_days(partitions.get_partition_keys()) if first <= day <= last]
+    if only_stale and days:
+        days = stale_partitions(stores, asset, days)
+    return cut_ranges(partitions, days, _sizes(stores.storage, asset) if days else {})
+
+
+def _sizes(storage: Storage, asset: dg.AssetKey) -> dict[date, int]:
+    """How many bytes the days of an asset read; of an answer, and of what was never read before, nobody knows."""
+    layer, name = asset.path
+    if layer == ANALYTICS:
+        return {}
+    source = find_source(name)
+    column = "event_date" if isinstance(source, Events) and layer == WAREHOUSE else "delivery_day"
+    return rows_table(storage, source).sizes(column)
