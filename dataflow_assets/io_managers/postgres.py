@@ -129,9 +129,9 @@ def _sliced(
 
 
 def _wanted(table: AssetTable, schema: pl.Schema, slices: Sequence[Slice]) -> Wanted:
-    if lacking := [name for name in (*table.key, *table.order_by) if name not in schema]:
+    if missing := [name for name in (*table.key, *table.order_by) if name not in schema]:
         raise SchemaMismatchError(
-            f"The rows of {table.name} have no columns {', '.join(lacking)} of its key and order."
+            f"The rows of {table.name} have no columns {', '.join(missing)} of its key and order."
         )
     return Wanted(
         schema=table.schema,

@@ -14,7 +14,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from dataflow_assets.analytics import Answer, compute_partition
+from dataflow_assets.analytics import Answer
 from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of, write_each
 from dataflow_assets.orchestration.checks import check_specs, judge_run
 from dataflow_assets.orchestration.checks.base import Outcome, Target
@@ -31,6 +31,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import load_answer
+from dataflow_assets.warehouse.compute_answer import compute_answer
 from dataflow_assets.warehouse.scan import Table, open_table
 
 
@@ -45,7 +46,7 @@ def build_answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinitio
         group_name=ANALYTICS,
         description=answer.description,
         owners=[answer.owner],
-        kinds={"polars", "postgres"},
+        kinds={"polars" if answer.statement is None else "sql", "postgres"},
         partitions_def=answer_partitions(settings, answer),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[_dependency(answer, find_source(name), settings.timezone) for name in answer.reads],
@@ -103,7 +104,7 @@ class _AnswerRun:
         name = self.answer.name
         read = days_read(self.answer, day, self.settings.timezone)
         made_from = versions_read(tables, read)
-        rows = self._compute(tables, read, day)
+        rows = self._compute(tables, connections, read, day)
         with connections.take() as connection:
             load = load_answer(connection, name, self.answer.grain, day, rows, made_from)
         if load.is_stale:
@@ -111,8 +112,9 @@ class _AnswerRun:
         self.outcome.present.append(day)
         return {"rows": load.rows, **preview_newest(rows, is_newest=day == max(self.outcome.days))}
 
-    def _compute(self, tables: Mapping[str, Table], read: list[date], day: date) -> pl.DataFrame:
+    def _compute(
+        self, tables: Mapping[str, Table], connections: Connections, read: list[date], day: date
+    ) -> pl.DataFrame:
         if not have_events(tables, read):
             return self.answer.schema.create_empty()
-        frames = {name: table.scan(read) for name, table in tables.items()}
-        return compute_partition(self.answer, frames, day, self.settings.timezone).collect(engine="streaming")
+        return compute_answer(connections, self.answer, tables, day, read, self.settings.timezone)
