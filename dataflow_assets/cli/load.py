@@ -98,11 +98,11 @@ def backfill(
         ranges = wanted.ranges(only_stale=only_missing)
         if ranges and not dry_run:
             report("Loading the Dagster definitions")
-            from dataflow_assets.definitions import defs
+            from dataflow_assets.definitions import build_definitions
 
             with open_instance(settings) as instance:
                 try:
-                    wanted.run(defs, instance, ranges, report)
+                    wanted.run(build_definitions(settings), instance, ranges, report)
                 except KeyboardInterrupt:
                     raise RunFailedError("Stopped: the same command goes on where it was.") from None
     if dry_run:
@@ -193,10 +193,12 @@ def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release:
         report("Landing the files")
         deliveries = land()
         report("Loading the Dagster definitions")
-        from dataflow_assets.definitions import defs
+        from dataflow_assets.definitions import build_definitions
 
         with open_instance(settings) as instance:
-            materializer = Materializer(settings, defs, instance, lambda what: report(f"Materializing {what}"))
+            materializer = Materializer(
+                settings, build_definitions(settings), instance, lambda what: report(f"Materializing {what}")
+            )
             materializer.materialize(deliveries, release=release)
     for warning in materializer.warnings:
         say(warning, logging.WARNING)
