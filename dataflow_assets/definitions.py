@@ -69,4 +69,7 @@ def _with_io_managers(settings: Settings, stores: Mapping[str, Any]) -> dict[str
     }
 
 
-defs = build_definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the environment's settings: what Dagster loads, and nothing at import."""
+    return build_definitions(load_settings())

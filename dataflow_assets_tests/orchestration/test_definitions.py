@@ -27,7 +27,7 @@ KEYS = {
 EXTERNAL = {key for key in KEYS if key.startswith("landing/")} | {"lake/streams_days", "lake/rejects"}
 _LOAD = """
 from dataflow_assets.definitions import defs
-print(*(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()))
+print(*(spec.key.to_user_string() for spec in defs().resolve_all_asset_specs()))
 """
 
 
