@@ -167,8 +167,7 @@ def _expected(settings: Settings) -> "Expected":
     from dataflow_assets.orchestration.partitions import daily_partitions
     from dataflow_assets.sources import all_sources
 
-    names = frozenset(source.name for source in all_sources())
-    return Expected(names, frozenset(daily_partitions(settings).get_partition_keys()))
+    return Expected.of(all_sources(), daily_partitions(settings).get_partition_keys())
 
 
 def _delivery_line(row: dict[str, Any]) -> list[str]:

@@ -68,6 +68,7 @@ def load(
 ) -> None:
     """Land one file and materialize what it touches."""
     from dataflow_assets.lake.readers import check_format
+    from dataflow_assets.sources.companions import is_ignored
 
     settings = load_settings()
     source = source_of(model)
@@ -75,6 +76,8 @@ def load(
         raise UsageError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
     if not config.is_file():
         raise NotFoundError(f"There is no file {config}.")
+    if is_ignored(config.name, source.companions):
+        raise UsageError(f"{config.name} is named like a file that is no data of {source.name}; give it another name.")
     check_format(config, source)
     _materialize(settings, [(source, config)], delivery_day(settings, delivered))
 

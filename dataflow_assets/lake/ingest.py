@@ -25,6 +25,7 @@ from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, count
 from dataflow_assets.lake.quarantine import judge
 from dataflow_assets.lake.staging import Staging, file_digest, reading_of, stage_object
 from dataflow_assets.lake.touched_days import touched_days
+from dataflow_assets.landing.companions import read_control
 from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Events, Source
@@ -161,8 +162,14 @@ def _read_and_commit(request: _Request, tables: _Tables, delivery: Delivery, las
     source = request.source
     bounds = event_bounds(source, delivery.day, request.timezone, request.first_day)
     staging = Staging(tables.rows, tables.rejects, source, delivery, bounds, request.run)
+    control = read_control(request.storage, source, delivery)
     with stage_object(Landing(request.storage), staging):
-        info = judge(staging.info, last, source.reject_limit, staging.first_rejects, release=request.release)
+        contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
+        info = judge(
+            *(staging.info, last, source.reject_limit, staging.first_rejects),
+            release=request.release,
+            contradiction=contradiction,
+        )
         if info.quarantine_reason:
             staging.discard()
             return DeliveryCommit(commit_info(tables.rows, tables.rows_base, info), info)
@@ -193,6 +200,8 @@ def _is_known(request: _Request, last: CommitInfo, delivery: Delivery) -> bool:
     if request.release and last.released != last.digest:
         return False
     bounds = event_bounds(request.source, delivery.day, request.timezone, request.first_day)
+    if last.quarantine_reason and request.source.control:  # which may have been corrected
+        return False
     if last.delivery.size != delivery.size or last.reading != reading_of(request.source, bounds):
         return False
     if last.delivery.etag == delivery.etag:

@@ -15,7 +15,13 @@ MOST_QUOTED = 3  # rejects, in the reason
 
 
 def judge(
-    info: CommitInfo, last: CommitInfo | None, limit: RejectLimit, first_rejects: Sequence[Reject], *, release: bool
+    info: CommitInfo,
+    last: CommitInfo | None,
+    limit: RejectLimit,
+    first_rejects: Sequence[Reject],
+    *,
+    release: bool,
+    contradiction: str | None = None,
 ) -> CommitInfo:
     """What the commit of a version says: what was read, or, where it is quarantined, why and what stays in force.
 
@@ -25,9 +31,10 @@ def judge(
         limit: how many rejects the source allows.
         first_rejects: are quoted in the reason.
         release: whether somebody releases these bytes now; who released them once need not do it again.
+        contradiction: what its control file says otherwise; None where the two agree.
     """
     released = info.digest if release else last.released if last else ""
-    reason = find_quarantine_reason(info, limit, first_rejects)
+    reason = contradiction or find_quarantine_reason(info, limit, first_rejects)
     if not reason or released == info.digest:
         return replace(info, released=released)
     return replace(

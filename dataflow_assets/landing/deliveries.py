@@ -7,12 +7,12 @@ lending a file to a reader. Not here: going through all of landing (see `listing
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import obstore
 from obstore.exceptions import PreconditionError
@@ -21,6 +21,8 @@ from obstore.store import LocalStore
 from dataflow_assets.errors import DataFlowError, NotFoundError
 from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, as_listed, list_objects
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.companions import IGNORED, is_ignored
 
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
 
@@ -72,10 +74,23 @@ def parse_object_key(key: str) -> tuple[str, date, str] | None:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is ingested: the names of the sources, and the days, as texts."""
+    """What is ingested: the names of the sources, the days, as texts, and the declarations of the sources, by name."""
 
     sources: frozenset[str]
     days: frozenset[str]
+    declared: Mapping[str, Source] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sources: Iterable[Source], days: Iterable[str]) -> Self:
+        """What is ingested of some sources on some days."""
+        declared = {source.name: source for source in sources}
+        return cls(frozenset(declared), frozenset(days), declared)
+
+    def is_ignored(self, key: str) -> bool:
+        """Whether an object is no data, by its name."""
+        parts = key.split("/")
+        source = self.declared.get(parts[1]) if len(parts) > 3 else None
+        return is_ignored("/".join(parts[3:] or parts[-1:]), source.companions if source else IGNORED)
 
     def why_not(self, listed: Listed) -> str | None:
         """Why nobody ingests an object; None where it is ingested."""

@@ -4,7 +4,7 @@ Here: telling new and changed deliveries, and strays (objects that nobody ingest
 folders are listed (see `landing.discovery`), and what follows from it (see the landing sensor).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import chain
 from typing import Any
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dataflow_assets.core.iteration import batched
+from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_delivery, parse_object_key, small_key
 from dataflow_assets.landing.listing import PREFIX, Listed, list_objects
 from dataflow_assets.landing.storage import Storage
@@ -33,8 +34,12 @@ _REPORT = _insert.on_conflict_do_update(
 
 
 def find_new(connection: Connection, objects: Iterable[Listed], expected: Expected) -> Iterator[Delivery | Stray]:
-    """The deliveries among some objects whose present version is not recorded, and the strays; lazily."""
-    for page in batched(objects, _PAGE):
+    """The deliveries among some objects whose present version is not recorded, and the strays; lazily.
+
+    What is no data, by its name, is neither.
+    """
+    data = (listed for listed in objects if not expected.is_ignored(listed.key))
+    for page in batched(data, _PAGE):
         keys = [_key(listed, expected) for listed in page]
         versions = {key: (one.etag, one.size) for key, one in zip(keys, page, strict=True) if key is not None}
         unknown = find_unknown_versions(connection, versions)
@@ -81,22 +86,27 @@ def read_new(
 ) -> list[dict[str, Any]]:
     """What has landed and is not recorded, of one source or day or of all, by the names of the record's columns."""
     folder = f"{PREFIX}/{source}/" if source else f"{PREFIX}/"
+    missing = Companions(storage, expected).find_missing
     with connect(url) as connection:
-        rows = [_row(found) for found in find_new(connection, list_objects(storage, folder), expected)]
+        rows = [_row(found, missing) for found in find_new(connection, list_objects(storage, folder), expected)]
     return [row for row in rows if day is None or row["day"] == day.isoformat()]
 
 
 def find_days_with_new(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
-    """The expected days of a source on which something has landed that is not recorded."""
+    """The expected days of a source on which something has landed whole that is not recorded."""
+    missing = Companions(storage, expected).find_missing
     folders = [f"{PREFIX}/{source}/{day}/" for day in sorted(expected.days)]
     with connect(url) as connection:
         listed = chain.from_iterable(list_objects(storage, folder) for folder in folders)
-        return {found.day for found in find_new(connection, listed, expected) if isinstance(found, Delivery)}
+        new = (found for found in find_new(connection, listed, expected) if isinstance(found, Delivery))
+        return {delivery.day for delivery in new if not missing(delivery)}
 
 
-def _row(found: Delivery | Stray) -> dict[str, Any]:
+def _row(found: Delivery | Stray, find_missing: Callable[[Delivery], str | None]) -> dict[str, Any]:
     if isinstance(found, Delivery):
-        return {"state": "landed", **_place(found.object), **_version(found)}
+        missing = find_missing(found)
+        reason = {"reason": f"waits for a file {missing} in the folder of its day"} if missing else {}
+        return {"state": "landed", **_place(found.object), **_version(found), **reason}
     return {"state": "stray", **_place(found.listed.key), **_version(found.listed), "reason": found.reason}
 
 

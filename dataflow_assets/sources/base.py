@@ -14,6 +14,7 @@ import dataframely as dy
 import polars as pl
 
 from dataflow_assets.sources.column_types import refused
+from dataflow_assets.sources.companions import IGNORED, ControlFile, pattern_of_any
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.names import CURRENT, DAYS, HISTORY, find_column_problems, find_source_problem
 
@@ -62,6 +63,10 @@ class Source:
 
     `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
     its `reject_limit` is quarantined.
+
+    Files whose names match `ignored` are no data. With `complete_when`, such as `"*.done"` or `"{stem}.done"`, a
+    delivery waits until a file of such a name is in its day's folder; with a `control` file it waits for that, and is
+    quarantined where the two disagree.
     """
 
     name: str
@@ -75,6 +80,9 @@ class Source:
     time_zone: str = "UTC"
     references: tuple[Reference, ...] = ()
     reject_limit: RejectLimit = RejectLimit()
+    ignored: tuple[str, ...] = IGNORED
+    complete_when: str | None = None
+    control: ControlFile | None = None
 
     def __post_init__(self) -> None:
         if reason := find_source_problem(self.name):
@@ -100,6 +108,17 @@ class Source:
                 yield f"key column {part!r} is not in the schema"
             elif column.nullable or isinstance(column, dy.Float | dy.Float32 | dy.Float64 | dy.List | dy.Struct):
                 yield f"key column {part!r} may be neither nullable nor a float, a list or a struct"
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The patterns of the files that each delivery waits for."""
+        marker = (self.complete_when,) if self.complete_when else ()
+        return (*marker, self.control.name) if self.control else marker
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """The patterns of files that are no data: what is ignored, and what is waited for."""
+        return (*self.ignored, *map(pattern_of_any, self.waits_for))
 
     @property
     def given_names(self) -> frozenset[str]:

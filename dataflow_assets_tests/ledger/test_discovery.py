@@ -98,3 +98,10 @@ def test_a_stray_is_new_until_it_was_reported(database_url: str) -> None:
         assert reported(changed, two) == [changed]
         assert reported(changed, two) == []
     assert ask(database_url, "SELECT count(*) FROM ledger.strays") == [(2,)]
+
+
+def test_what_is_no_data_has_not_arrived_and_is_no_stray(database_url: str) -> None:
+    names = [".DS_Store", "users/.DS_Store", "users/2021-12-01/a.csv.md5", "users/2021-12-01/__MACOSX/._a.csv"]
+    objects = [listed(name) for name in (*names, "users/2021-12-01/a.csv")]
+    assert arrived(database_url, *objects) == ["users/2021-12-01/a.csv"]
+    assert strays(database_url, *objects) == {}

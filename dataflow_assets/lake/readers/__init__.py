@@ -47,7 +47,7 @@ def check_format(path: Path, source: Source) -> None:
     Raises:
         FormatError: it cannot.
     """
-    for file in plain_files(path, source.reader):
+    for file in plain_files(path, source.reader, source.companions):
         with _named(file):
             if file.path.stat().st_size:
                 registry.find_reader(source).check(file.path, source)
@@ -65,7 +65,7 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
     A file's rows are counted on from those that were delivered before it.
     """
     delivered = 0
-    for file in plain_files(path, source.reader):
+    for file in plain_files(path, source.reader, source.companions):
         with _named(file):
             content, first = _read_plain(file.path, source, bounds), delivered
             for batch in content.batches:

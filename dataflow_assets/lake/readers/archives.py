@@ -12,7 +12,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.sources.companions import IGNORED, is_ignored
 from dataflow_assets.sources.formats import Format, all_formats, known_suffixes
 
 _PACKINGS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
@@ -29,6 +30,7 @@ _PACKED_BEGINNINGS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",  # without a member
+    **{bytes([0x50 + kind]) + b"\x2a\x4d\x18": "zstd" for kind in range(16)},  # a frame to skip, as pzstd writes first
 }
 _MOST_BYTES = 64 << 30  # that a file may unpack to
 _MOST_TIMES = 200  # its own size that it may unpack to; tables of text reach about 50
@@ -62,8 +64,10 @@ def is_plain(path: Path, reader: Format) -> bool:
     return packing is None and reader.encoding == "utf-8"
 
 
-def plain_files(path: Path, reader: Format) -> Iterator[PlainFile]:
+def plain_files(path: Path, reader: Format, ignored: Sequence[str] = IGNORED) -> Iterator[PlainFile]:
     """The files that a landed one holds, in the order of their names, each there until the next one is asked for.
+
+    Members of an archive whose names match the ignored patterns are no data.
 
     Raises:
         FormatError: the landed file is not sound, unpacks to too much, or holds what it must not: another format, a
@@ -74,7 +78,7 @@ def plain_files(path: Path, reader: Format) -> Iterator[PlainFile]:
         return
     limit = _Limit(path)
     with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
-        for name, member, read in _streams(path, _packing(path.name, reader)):
+        for name, member, read in _streams(path, _packing(path.name, reader), ignored):
             _packing(name, reader)  # a member has a name of its own
             file = Path(folder) / PurePosixPath(member or path.name).name[-_LONGEST_NAME:]
             _unpack(file, _chunks(name, read, limit), name, reader)
@@ -116,24 +120,25 @@ def _require_beginning(name: str, beginning: bytes, packing: str | None, reader:
 _Stream = tuple[str, str | None, Callable[[int], bytes]]
 
 
-def _streams(path: Path, packing: str | None) -> Iterator[_Stream]:
+def _streams(path: Path, packing: str | None, ignored: Sequence[str]) -> Iterator[_Stream]:
     """What is in a landed file, unpacked: what to call it, its name in an archive of several, and how to read it."""
     if packing == "zip":
-        yield from _members(path)
+        yield from _members(path, ignored)
         return
     # Arrow unpacks gzip too, but keeps 100 KB for ever of each file that is cut short.
     with gzip.open(path) if packing == "gzip" else pa.input_stream(str(path), compression=packing) as stream:
         yield path.name, None, stream.read
 
 
-def _members(path: Path) -> Iterator[_Stream]:
+def _members(path: Path, ignored: Sequence[str]) -> Iterator[_Stream]:
     """The files in a zip archive, in the order of their names."""
     with _faults_of(path.name):
         archive = zipfile.ZipFile(path)
     with archive:
         _require_all_listed(path, archive)
-        _require_harmless(path.name, archive.infolist())
-        members = sorted((info for info in archive.infolist() if not _is_folder(info)), key=lambda info: info.filename)
+        listed = [info for info in archive.infolist() if not is_ignored(info.filename, ignored)]
+        _require_harmless(path.name, listed)
+        members = sorted((info for info in listed if not _is_folder(info)), key=lambda info: info.filename)
         for info in members:
             name = f"{path.name}: {info.filename}"
             with _faults_of(name):

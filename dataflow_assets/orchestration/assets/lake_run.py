@@ -16,7 +16,8 @@ import polars as pl
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
-from dataflow_assets.landing.deliveries import Delivery, Landing
+from dataflow_assets.landing.companions import Companions
+from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
 from dataflow_assets.orchestration.assets.per_partition import write_each
@@ -59,10 +60,15 @@ class LakeRun:
             judge_run(self.context, self.outcome)
 
     def _find_deliveries(self, days: Iterable[date]) -> list[Delivery]:
-        """The objects landed on these days that the run takes, by key."""
-        landing = Landing(self.storage)
+        """The objects landed on these days that the run takes, by key; of all those that wait for nothing."""
+        landing, companions = Landing(self.storage), Companions(self.storage, Expected.of([self.source], ()))
         found = (delivery for day in days for delivery in landing.deliveries(self.source.name, day))
-        taken = (delivery for delivery in found if delivery.object in self.objects or not self.objects)
+        data = (delivery for delivery in found if not companions.is_companion(delivery))
+        taken = (
+            delivery
+            for delivery in data
+            if delivery.object in self.objects or not (self.objects or companions.find_missing(delivery))
+        )
         return sorted(taken, key=lambda delivery: delivery.object)
 
     def _write_day(self, deliveries: Sequence[Delivery], before: _Before, day: date) -> Metrics:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import dagster as dg
 from obstore.store import LocalStore
 
+from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
 from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.listing import Listed
@@ -35,7 +36,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
 
 def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.SensorDefinition:
     """A sensor that asks for the lake partitions of every object whose present version the lake does not hold."""
-    names, partitions = frozenset(source.name for source in sources), daily_partitions(settings)
+    partitions = daily_partitions(settings)
 
     @dg.sensor(
         name="landing_sensor",
@@ -48,12 +49,14 @@ def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.Se
         context: dg.SensorEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
     ) -> dg.SensorResult:
         storage, discovery = object_store.open_storage(), DiscoveryCursor.parse(context.cursor)
-        expected = Expected(names, frozenset(partitions.get_partition_keys()))
+        expected = Expected.of(sources, partitions.get_partition_keys())
         under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
         with connect(database.open_warehouse()) as connection:
             listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
             fresh = _find_new(context, connection, listed, expected)
-        ready = [found for found in fresh if _is_settled(storage, found) and not _is_in(under_way, found)]
+        missing = Companions(storage, expected).find_missing
+        settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
+        ready = [found for found in settled if not _is_in(under_way, found)]
         wanted = list(_requests(context.instance, ready, partitions))
         requested = {found for _, versions in wanted for found in versions}
         discovery.wait_for(found for found in fresh if found not in requested)
@@ -85,7 +88,11 @@ def _is_settled(storage: Storage, delivery: Delivery) -> bool:
 def _why_nothing(fresh: Sequence[Delivery], ready: Sequence[Delivery]) -> str:
     if ready:
         return "What landed failed and waits."
-    return "What landed is being written, or a run takes it." if fresh else "Nothing new in landing."
+    return (
+        "What landed is being written, waits for a file beside it, or a run takes it."
+        if fresh
+        else "Nothing new in landing."
+    )
 
 
 def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:

@@ -55,7 +55,7 @@ def newer_than_table(url: str, source: Source) -> Callable[[date, int], bool]:
 
 def _stale_in_lake(stores: Stores, source: Source, days: Sequence[date]) -> list[date]:
     """The delivery days with an object whose present version the lake does not hold."""
-    expected = Expected(frozenset([source.name]), frozenset(day.isoformat() for day in days))
+    expected = Expected.of([source], (day.isoformat() for day in days))
     found = find_days_with_new(stores.url, stores.storage, source.name, expected)
     return [day for day in days if day in found]
 

@@ -2,6 +2,7 @@
 
 import gzip
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,17 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Content, Reject, archives, check_format, read_file
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Csv
-from dataflow_assets_tests.lake.readers.packing import COLUMNS, FORMATS, PACKED, ROWS, USERS, delimited, users, zipped
+from dataflow_assets_tests.lake.readers.packing import (
+    COLUMNS,
+    FORMATS,
+    PACKED,
+    ROWS,
+    USERS,
+    delimited,
+    users,
+    zipped,
+    zstd,
+)
 
 Row = tuple[str | None, ...]
 
@@ -143,3 +154,39 @@ def test_a_packed_file_cut_anywhere_is_refused(tmp_path: Path, packing: str) -> 
     path = _landed(tmp_path, f"u.csv{ending}", content)
     assert all(_cut(USERS, path, content, length) for length in range(len(content)))
     assert _cut(USERS, path, content, len(content)) is None
+
+
+def test_members_that_are_no_data_are_left_alone(tmp_path: Path) -> None:
+    members = {
+        "a.csv": delimited(),
+        "__MACOSX/": b"",
+        "__MACOSX/._a.csv": b"Mac OS X \x00\x05\x16\x07",
+        ".DS_Store": b"\x00\x00\x00\x01Bud1",
+        "a.csv.md5": b"d41d8cd98f00b204e9800998ecf8427e  a.csv\n",
+    }
+    rows, rejects, delivered = _read(read_file(_landed(tmp_path, "u.zip", zipped(members)), USERS))
+    assert ([row for _, row in rows], len(rejects), delivered) == ([ROWS[0], ROWS[1], ROWS[3]], 1, 4)
+
+
+def test_a_source_says_itself_what_is_no_data(tmp_path: Path) -> None:
+    path = _landed(tmp_path, "u.zip", zipped({"a.csv": delimited(), "old.csv": b"?"}))
+    assert _read(read_file(path, replace(USERS, ignored=("old.*",))))[2] == 4
+
+
+def test_zstd_may_begin_with_a_frame_to_skip(tmp_path: Path) -> None:
+    skipped = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
+    content = delimited()
+    path = _landed(tmp_path, "u.csv.zst", skipped + zstd(content[:20]) + skipped + zstd(content[20:]))
+    assert [row for _, row in _read(read_file(path, USERS))[0]] == [ROWS[0], ROWS[1], ROWS[3]]
+
+
+@pytest.mark.parametrize("rest", [b"\0" * 512, b"more", b"\x50\x2a\x4d\x18\x04\x00"])
+def test_zstd_with_something_behind_it_is_refused(tmp_path: Path, rest: bytes) -> None:
+    path = _landed(tmp_path, "u.csv.zst", zstd(delimited()) + rest)
+    with pytest.raises(FormatError, match=r"u.csv.zst cannot be unpacked"):
+        _read(read_file(path, USERS))
+
+
+def test_gzip_padded_with_zeros_is_whole(tmp_path: Path) -> None:
+    path = _landed(tmp_path, "u.csv.gz", gzip.compress(delimited()) + b"\0" * 512)
+    assert _read(read_file(path, USERS))[2] == 4

@@ -92,6 +92,22 @@ def test_what_was_asked_for_is_loaded_and_not_asked_for_again(platform: Platform
     assert is_quiet(platform)
 
 
+def test_files_that_are_no_data_are_neither_asked_for_nor_strays(platform: Platform) -> None:
+    platform.land("movies", "2021-12-01", movies_csv("Rust"), "prices_1.csv")
+    for name in ("prices_1.done", "prices_1.ctl", "prices_1.csv.md5", "manifest.json", ".DS_Store", "_SUCCESS"):
+        platform.land("movies", "2021-12-01", "rows=2", name)
+    (request,) = requests(platform)
+    assert request.run_config["ops"]["lake__movies"]["config"]["objects"] == [
+        "landing/movies/2021-12-01/prices_1.csv",
+    ]
+    assert execute(platform, request).success
+    assert platform.query("SELECT object, state FROM ledger.deliveries") == [
+        ("landing/movies/2021-12-01/prices_1.csv", "accepted")
+    ]
+    assert platform.query("SELECT count(*) FROM ledger.strays") == [(0,)]
+    assert is_quiet(platform)
+
+
 def test_a_changed_object_asks_by_another_key(platform: Platform) -> None:
     platform.land("movies", "2021-12-01", movies_csv("Rust"))
     (first,) = requests(platform)
@@ -236,7 +252,10 @@ def test_a_late_object_among_many_is_found_in_time(many: Platform) -> None:
 def test_what_waits_is_looked_at_again_wherever_it_lies(many: Platform) -> None:
     late = many.land("movies", DAYS[0], movies_csv("Heat"), "late.csv", seconds_ago=0)
     first = many.tick("landing_sensor", str(DiscoveryCursor(at=time.time())))
-    assert (first.requests, first.reason) == ([], "What landed is being written, or a run takes it.")
+    assert (first.requests, first.reason) == (
+        [],
+        "What landed is being written, waits for a file beside it, or a run takes it.",
+    )
     os.utime(many.settings.home / late.object, (late.last_modified.timestamp() - 60,) * 2)
     second = many.tick("landing_sensor", first.cursor)
     assert [wanted(request) for request in second.requests] == [("lake/movies", DAYS[0], DAYS[0])]
