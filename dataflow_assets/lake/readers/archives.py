@@ -107,13 +107,13 @@ def _split(name: str) -> tuple[str, str]:
 
 def _require_beginning(name: str, beginning: bytes, packing: str | None, reader: Format) -> None:
     """Look whether bytes begin as they do in that packing, or else in the reader's format."""
-    beginnings = {**_PACKED_BEGINNINGS, **{form.magic: form.label for form in all_formats() if form.magic}}
-    found = next((kind for first, kind in beginnings.items() if beginning.startswith(first)), None)
+    known = [*_PACKED_BEGINNINGS.items(), *((form.magic, form.label) for form in all_formats() if form.magic)]
+    found = [kind for first, kind in known if beginning.startswith(first)]  # a workbook is a zip archive, too
     expected = packing or (reader.label if reader.magic else None)
-    if found == expected:
+    if expected in found or (expected is None and not found):
         return
     if expected is None:
-        raise FormatError(f"{name} holds {found}, which neither its name nor its source says.")
+        raise FormatError(f"{name} holds {found[0]}, which neither its name nor its source says.")
     raise FormatError(f"{name} does not hold {expected}, as its {'name' if packing else 'source'} says.")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.readers.base import Batch, Content, in_order, most_names, rejects_of, texts_of
 from dataflow_assets.lake.validation.validate import validate
@@ -20,7 +22,7 @@ def check(path: Path, source: Source) -> None:
     Raises:
         FormatError: it cannot.
     """
-    _declaration_of(source).check(path, source.schema.column_names())
+    _declaration_of(source).check(path, _types_of(source))
 
 
 def read(path: Path, source: Source, bounds: Window | None) -> Content:
@@ -36,7 +38,7 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
 def _read_batches(path: Path, source: Source, whole: Content, bounds: Window | None) -> Iterator[Batch]:
     """The batches of a file; the names in `whole` are added to."""
     declared, position = source.schema.column_names(), 0
-    for records in _declaration_of(source).read(path, declared):
+    for records in _declaration_of(source).read(path, _types_of(source)):
         fields = records.values.columns
         whole.missing_columns.update(set(declared).difference(fields))
         whole.undeclared_columns.update(most_names(fields, declared, whole.undeclared_columns))
@@ -44,6 +46,10 @@ def _read_batches(path: Path, source: Source, whole: Content, bounds: Window | N
         rejects = [*records.rejects, *rejects_of(records.origins, found.rejected, position)]
         yield Batch(found.accepted, in_order(rejects), records.delivered, found.repaired)
         position += records.values.height
+
+
+def _types_of(source: Source) -> dict[str, pl.DataType]:
+    return {name: column.dtype for name, column in source.schema.columns().items()}
 
 
 def _declaration_of(source: Source) -> RecordFormat:

@@ -10,12 +10,28 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
+from dataflow_assets.sources.formats.avro import Avro
 from dataflow_assets.sources.formats.base import Format, RecordFormat, Records, Reject
 from dataflow_assets.sources.formats.csv import Csv
+from dataflow_assets.sources.formats.excel import Excel
+from dataflow_assets.sources.formats.fixed_width import FixedWidth
 from dataflow_assets.sources.formats.json import Json
 from dataflow_assets.sources.formats.parquet import Parquet
 
-__all__ = ["Csv", "Format", "Json", "Parquet", "RecordFormat", "Records", "Reject", "all_formats", "known_suffixes"]
+__all__ = [
+    "Avro",
+    "Csv",
+    "Excel",
+    "FixedWidth",
+    "Format",
+    "Json",
+    "Parquet",
+    "RecordFormat",
+    "Records",
+    "Reject",
+    "all_formats",
+    "known_suffixes",
+]
 
 
 @cache

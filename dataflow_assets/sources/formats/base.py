@@ -87,19 +87,19 @@ class RecordFormat(Format):
     """
 
     @abstractmethod
-    def check(self, path: Path, columns: Sequence[str]) -> None:
+    def check(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:
         """Look, without reading all of it, whether a plain file that is not empty can be one of this format.
 
         Args:
             path: the file, unpacked and in UTF-8.
-            columns: those that the source declares, in its order.
+            columns: those that the source declares, in its order, with their types.
 
         Raises:
             FormatError: it cannot.
         """
 
     @abstractmethod
-    def read(self, path: Path, columns: Sequence[str]) -> Iterator[Records]:
+    def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:
         """Read a plain file that is not empty, some records at a time; the arguments are those of `check`.
 
         Raises:

@@ -21,11 +21,11 @@ from dataflow_assets.sources import Source, find_source, formats
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 USERS = find_source("users")
-FILE = Path(__file__).with_name("added") / "fixed_width.py"
+FILE = Path(__file__).with_name("added") / "ruled.py"
 LINES = "ada@x   Ada   \nno      B     \nc@x\n\ncy@x          \n"
 REJECTS = [
     (2, "email.regex", "email does not have the declared form.", "no      B     "),
-    (3, "fixed_width.length", "the line has not 14 characters.", "c@x"),
+    (3, "ruled.length", "the line has not 14 characters.", "c@x"),
 ]
 
 
@@ -40,7 +40,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
         patch.setattr(formats, "__path__", [*formats.__path__, str(folder)])
         _forget()
         module = importlib.import_module(name)
-        yield replace(USERS, reader=module.FixedWidth(widths={"email": 8, "first_name": 5, "more": 1}))
+        yield replace(USERS, reader=module.Ruled(widths={"email": 8, "first_name": 5, "more": 1}))
         del sys.modules[name]
     _forget()
 
@@ -51,7 +51,7 @@ def _forget() -> None:
 
 
 def test_its_rows_and_rejects_come_into_the_lake(source: Source, storage: Storage) -> None:
-    delivery = land(storage, source, "users.fwf", LINES, date(2021, 12, 5))
+    delivery = land(storage, source, "users.rul", LINES, date(2021, 12, 5))
     intake = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
     assert intake is not None
     assert (intake.delivered, intake.accepted, intake.rejected) == (4, 2, 2)
@@ -66,7 +66,7 @@ def test_its_rows_and_rejects_come_into_the_lake(source: Source, storage: Storag
 
 
 def test_it_is_previewed(source: Source, tmp_path: Path) -> None:
-    path = tmp_path / "users.fwf"
+    path = tmp_path / "users.rul"
     path.write_text(LINES)
     found = preview(path, source, "UTC", 5, None)
     assert (found.delivered, found.accepted, found.rejected) == (4, 2, 2)
@@ -74,15 +74,15 @@ def test_it_is_previewed(source: Source, tmp_path: Path) -> None:
 
 
 def test_it_is_unpacked_like_any_other(source: Source, tmp_path: Path) -> None:
-    path = tmp_path / "users.fwf.gz"
+    path = tmp_path / "users.rul.gz"
     path.write_bytes(gzip.compress(LINES.encode()))
     assert sum(batch.rows.height for batch in read_file(path, source).batches) == 2
 
 
 def test_its_ending_is_known_to_the_others(source: Source, tmp_path: Path) -> None:
-    path = tmp_path / "users.fwf"
+    path = tmp_path / "users.rul"
     path.write_text("email\n")
-    with pytest.raises(FormatError, match=r"users.fwf is named .fwf, but its source is declared as .csv"):
+    with pytest.raises(FormatError, match=r"users.rul is named .rul, but its source is declared as .csv"):
         check_format(path, USERS)
     with pytest.raises(FormatError, match="its first line has not 14 characters"):
         check_format(path, source)
@@ -96,5 +96,12 @@ def test_how_it_is_declared_is_part_of_how_a_source_is_read(source: Source) -> N
 
 
 def test_without_its_file_nobody_knows_the_format() -> None:
-    assert [form.__name__ for form in formats.all_formats()] == ["Csv", "Json", "Parquet"]
-    assert ".fwf" not in formats.known_suffixes()
+    assert [form.__name__ for form in formats.all_formats()] == [
+        "Avro",
+        "Csv",
+        "Excel",
+        "FixedWidth",
+        "Json",
+        "Parquet",
+    ]
+    assert ".rul" not in formats.known_suffixes()

@@ -1,6 +1,6 @@
 """Text in columns of fixed width: a format that is one file. A test puts it among the formats."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,27 +15,27 @@ _LINES = 10_000  # at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedWidth(RecordFormat):
+class Ruled(RecordFormat):
     """Lines in which each column has so many characters; blanks around a value do not belong to it."""
 
-    label: ClassVar = "fixed-width text"
-    endings: ClassVar = {".fwf": ".fwf"}
+    label: ClassVar = "ruled text"
+    endings: ClassVar = {".rul": ".rul"}
 
     widths: Mapping[str, int]
 
     @property
     def suffix(self) -> str:
-        """`.fwf`."""
-        return ".fwf"
+        """`.rul`."""
+        return ".rul"
 
-    def check(self, path: Path, columns: Sequence[str]) -> None:
+    def check(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:
         """Look at the first line."""
         with path.open(encoding="utf-8", errors="replace") as file:
             first = file.readline().rstrip("\n")
         if len(first) != (length := sum(self.widths.values())):
-            raise FormatError(f"{path.name} is no fixed-width text: its first line has not {length} characters.")
+            raise FormatError(f"{path.name} is no ruled text: its first line has not {length} characters.")
 
-    def read(self, path: Path, columns: Sequence[str]) -> Iterator[Records]:
+    def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:
         """Read some lines at a time."""
         self.check(path, columns)
         with path.open("rb") as file:
@@ -49,7 +49,7 @@ class FixedWidth(RecordFormat):
         whole = [(number, text) for number, text in texts if len(text) == length]
         message = f"the line has not {length} characters."
         rejects = [
-            Reject(line=line, code="fixed_width.length", message=message, raw=text)
+            Reject(line=line, code="ruled.length", message=message, raw=text)
             for line, text in texts
             if len(text) != length
         ]
@@ -67,4 +67,4 @@ class FixedWidth(RecordFormat):
         )
 
 
-FORMAT = FixedWidth
+FORMAT = Ruled

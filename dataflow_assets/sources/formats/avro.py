@@ -1,0 +1,119 @@
+"""Avro: object container files.
+
+Here: how such a file is declared and read.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import UUID
+
+import fastavro
+import polars as pl
+
+from dataflow_assets.errors import FormatError
+from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
+
+_BROKEN = (ValueError, EOFError, OverflowError, KeyError, IndexError, TypeError, MemoryError, UnicodeDecodeError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Avro(RecordFormat):
+    """A file of Avro records; fields are matched by name.
+
+    Instants are read in UTC (`local-timestamp` ones without a zone); of a declared list or struct the field is an
+    array, a map or a record. Bytes that are no decimal are read as text in UTF-8.
+    """
+
+    label: ClassVar = "Avro"
+    endings: ClassVar = {".avro": ".avro"}
+    magic: ClassVar = b"Obj\x01"
+
+    @property
+    def suffix(self) -> str:
+        """`.avro`."""
+        return ".avro"
+
+    def check(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:  # noqa: ARG002
+        """Look at the schema in the file."""
+        with path.open("rb") as file:
+            _fields(path, _open(path, file))
+
+    def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:  # noqa: ARG002
+        """Read a block at a time."""
+        with path.open("rb") as file:
+            blocks = _open(path, file)
+            fields = _fields(path, blocks)
+            try:
+                for block in blocks:
+                    yield _records(fields, list(block), block.num_records)
+            except _BROKEN as error:
+                raise FormatError(f"{path.name} is damaged, or holds what cannot be read: {error}.") from None
+
+
+def _open(path: Path, file: Any) -> Any:
+    try:
+        return fastavro.block_reader(file)
+    except _BROKEN as error:
+        raise FormatError(f"{path.name} is not a file of Avro that can be read: {error}.") from None
+
+
+def _fields(path: Path, blocks: Any) -> list[str]:
+    schema = blocks.writer_schema
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        raise FormatError(f"{path.name} holds no records: its Avro schema is of another kind.")
+    return [field["name"] for field in schema["fields"]]
+
+
+def _records(fields: list[str], found: list[dict[str, Any]], delivered: int) -> Records:
+    origins: list[tuple[None, str]] = []
+    values: list[list[str | None]] = []
+    rejects: list[Reject] = []
+    for record in found:
+        raw = json.dumps(record, default=_shown, ensure_ascii=False)
+        try:
+            values.append([_text(record[name]) for name in fields])
+        except UnicodeDecodeError:
+            message = "it holds bytes that are no text in UTF-8."
+            rejects.append(Reject(line=None, code="avro.bytes", message=message, raw=raw))
+        else:
+            origins.append((None, raw))
+    return Records(
+        origins=pl.DataFrame(origins, {"line": pl.Int64, "raw": pl.String}, orient="row"),
+        values=pl.DataFrame(values, dict.fromkeys(fields, pl.String), orient="row"),
+        rejects=rejects,
+        delivered=delivered,
+    )
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case bool():
+            text = str(value).lower()
+        case dict() | list():
+            text = json.dumps(value, default=_text, ensure_ascii=False)
+        case bytes():
+            text = value.decode()
+        case datetime() if value.tzinfo:
+            text = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case Decimal():
+            text = f"{value:f}"
+        case date() | time():
+            text = value.isoformat()
+        case _:
+            return None if value is None else str(value)
+    return text
+
+
+def _shown(value: Any) -> str:
+    """What a reject shows of a value that JSON has not."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, UUID | Decimal) else value.isoformat()
+
+
+FORMAT = Avro

@@ -1,0 +1,146 @@
+"""Workbooks: `.xlsx` of Excel and `.ods` of LibreOffice.
+
+Here: how such a file is declared and read. Not here: what its XML alone tells (see `workbook_cells`).
+"""
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
+from xml.etree.ElementTree import ParseError
+
+import polars as pl
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+
+from dataflow_assets.core.iteration import batched
+from dataflow_assets.errors import FormatError
+from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
+from dataflow_assets.sources.formats.workbook_cells import ERROR, OddCells, find_odd_cells
+
+Cell = int | float | str | bool | time | date | datetime | timedelta
+_ROWS = 20_000  # at a time
+_EXACT = 2**53  # up to which a float holds every whole number
+_SENTENCES = {ERROR: "holds an error", "formula": "holds a formula without a value; save the workbook in a spreadsheet"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excel(RecordFormat):
+    """One sheet of a workbook, `.xlsx` or `.ods`; its columns are matched by name.
+
+    The names stand in the row `header_row` (from 1) of the `sheet`, which is the first where none is named. Cells are
+    read by what they hold, not by their column: a number as its shortest text, a date as `2021-12-31`, a time as
+    `12:30:00`, an instant as `2021-12-31T12:30:00`, which has no zone. A row without any value is none.
+    """
+
+    label: ClassVar = "a workbook"
+    endings: ClassVar = {".xlsx": ".xlsx", ".xlsm": ".xlsx", ".ods": ".xlsx"}
+    magic: ClassVar = b"PK\x03\x04"
+
+    sheet: str | None = None
+    header_row: int = 1
+
+    def __post_init__(self) -> None:
+        if self.header_row < 1:
+            raise ValueError("the rows of a sheet are counted from 1")
+
+    @property
+    def suffix(self) -> str:
+        """`.xlsx`, for every kind of workbook."""
+        return ".xlsx"
+
+    def check(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:  # noqa: ARG002
+        """Look whether the sheet and the header row are there."""
+        self._open(path)[1].close()
+
+    def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:
+        """Read some rows at a time."""
+        sheet, workbook = self._open(path)
+        with workbook:
+            try:
+                odd = find_odd_cells(path, sheet.name)
+            except (KeyError, ValueError, OSError, zipfile.BadZipFile, ParseError) as error:
+                raise FormatError(f"{path.name} cannot be read as a workbook: {error}.") from None
+            rows = zip(count(), sheet.iter_rows(), strict=False)
+            names = self._names(path, rows)
+            instants = {name for name, dtype in columns.items() if isinstance(dtype, pl.Datetime)}
+            for some in batched(rows, _ROWS):
+                yield _records(sheet.name, names, some, odd, instants)
+
+    def _open(self, path: Path) -> tuple[CalamineSheet, CalamineWorkbook]:
+        try:
+            workbook = CalamineWorkbook.from_path(path)
+        except (CalamineError, OSError, ValueError) as error:
+            raise FormatError(f"{path.name} is no workbook that can be read: {error}.") from None
+        if self.sheet not in (None, *workbook.sheet_names) or not workbook.sheet_names:
+            known = ", ".join(map(repr, workbook.sheet_names))
+            raise FormatError(f"{path.name} has no sheet {self.sheet!r}; its sheets are {known}.")
+        try:
+            sheet = workbook.get_sheet_by_name(self.sheet or workbook.sheet_names[0])
+        except (CalamineError, ValueError) as error:
+            raise FormatError(f"{path.name} is no workbook that can be read: {error}.") from None
+        if sheet.total_height < self.header_row:
+            raise FormatError(f"{path.name} has no row {self.header_row} in the sheet {sheet.name!r}.")
+        return sheet, workbook
+
+    def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]]) -> list[str]:
+        """The names in the header row, '' for a column without one."""
+        header = next((cells for row, cells in rows if row == self.header_row - 1), [])
+        names = [_text(cell, is_instant=False).strip() for cell in header]
+        if twice := sorted({name for name in names if name and names.count(name) > 1}):
+            raise FormatError(f"{path.name} has the column {twice[0]!r} twice in its row {self.header_row}.")
+        if not any(names):
+            raise FormatError(f"{path.name} has no names in its row {self.header_row}.")
+        return names
+
+
+def _records(
+    sheet: str, names: list[str], rows: list[tuple[int, list[Cell]]], odd: OddCells, instants: set[str]
+) -> Records:
+    """Rows of cells as texts; one with a cell that is not what it shows is rejected."""
+    origins: list[tuple[int, str]] = []
+    values: list[list[str | None]] = []
+    rejects: list[Reject] = []
+    kept = [(column, name) for column, name in enumerate(names) if name]
+    for row, cells in rows:
+        texts = [
+            odd.numbers.get((row, column)) or _text(cell, is_instant=column < len(names) and names[column] in instants)
+            for column, cell in enumerate(cells)
+        ]
+        wrong = [(name, odd.faults[row, column]) for column, name in kept if (row, column) in odd.faults]
+        if not any(texts) and not wrong:
+            continue
+        raw = f"{sheet}!{row + 1}: " + "\t".join(texts)
+        if wrong:
+            message = "; ".join(f"{name} {_SENTENCES[fault]}" for name, fault in wrong) + "."
+            rejects.append(Reject(line=row + 1, code=f"{wrong[0][0]}.{wrong[0][1]}", message=message, raw=raw))
+        else:
+            origins.append((row + 1, raw))
+            values.append([texts[column] or None if column < len(texts) else None for column, _ in kept])
+    return Records(
+        origins=pl.DataFrame(origins, {"line": pl.Int64, "raw": pl.String}, orient="row"),
+        values=pl.DataFrame(values, {name: pl.String for _, name in kept}, orient="row"),
+        rejects=rejects,
+        delivered=len(origins) + len(rejects),
+    )
+
+
+def _text(cell: Cell, *, is_instant: bool) -> str:
+    """What a cell holds, as a person would write it."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+        return str(int(cell))
+    if isinstance(cell, timedelta):
+        minutes, seconds = divmod(cell.total_seconds(), 60)
+        return f"{int(minutes) // 60:02}:{int(minutes) % 60:02}:{seconds:02g}"
+    if is_instant and isinstance(cell, date) and not isinstance(cell, datetime):
+        return f"{cell.isoformat()}T00:00:00"  # midnight looks like a date
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return cell if isinstance(cell, str) else repr(cell)
+
+
+FORMAT = Excel

@@ -1,0 +1,136 @@
+"""What the XML of a workbook says of cells that a reader of values shows as something else.
+
+Here: cells with an error, formulas without a value, and whole numbers of more digits than a float has. Not here: all
+other cells (see `excel`).
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+from xml.etree.ElementTree import Element, iterparse
+
+ERROR, NO_VALUE = "error", "formula"
+_MOST_BYTES = 512 << 20  # that a workbook may unpack to: its sheet is held in memory
+_CELL = re.compile(r"([A-Z]+)([0-9]+)")
+_LONG = re.compile(r"-?[0-9]{16,}")
+_FORGOTTEN = ("c", "row", "table-cell", "covered-table-cell", "table-row")
+_MOST_REPEATED = 16_384  # columns of a sheet
+
+Place = tuple[int, int]  # row and column, from 0
+
+
+@dataclass
+class OddCells:
+    """Cells by place: what is wrong with some, and the digits of others."""
+
+    faults: dict[Place, str] = field(default_factory=dict)
+    numbers: dict[Place, str] = field(default_factory=dict)
+
+
+def find_odd_cells(path: Path, sheet: str) -> OddCells:
+    """Go through the XML of one sheet.
+
+    Raises:
+        KeyError, ValueError, zipfile.BadZipFile, xml.etree.ElementTree.ParseError: it is no sound workbook.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
+            raise ValueError(f"it unpacks to more than {_MOST_BYTES >> 20} MiB")
+        if "content.xml" in archive.namelist():
+            with archive.open("content.xml") as content:
+                return _find_in_ods(content, sheet)
+        with archive.open(_part_of(archive, sheet)) as content:
+            return _find_in_xlsx(content)
+
+
+def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
+    """The name of the member that holds a sheet of an .xlsx file."""
+    with archive.open("xl/workbook.xml") as content:
+        ids = [_attribute(found, "id") for found in _elements(content, "sheet") if found.get("name") == sheet]
+    with archive.open("xl/_rels/workbook.xml.rels") as content:
+        targets = {found.get("Id"): found.get("Target", "") for found in _elements(content, "Relationship")}
+    target = targets[ids[0]]
+    return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _find_in_xlsx(content: IO[bytes]) -> OddCells:
+    odd, row, column = OddCells(), -1, -1
+    for element in _elements(content, "row", "c", begins="row"):
+        if _name(element) == "row":
+            row, column = int(element.get("r", row + 2)) - 1, -1
+            continue
+        if place := _CELL.fullmatch(element.get("r", "")):
+            column, row = _column_of(place[1]), int(place[2]) - 1
+        else:
+            column += 1
+        kind, parts = element.get("t", "n"), {_name(part): part for part in element}
+        text = (parts["v"].text or "") if "v" in parts else ""
+        if kind == "e":
+            odd.faults[row, column] = ERROR
+        elif "f" in parts and not text and kind != "str":
+            odd.faults[row, column] = NO_VALUE
+        elif kind == "n" and _is_long(text):
+            odd.numbers[row, column] = text
+    return odd
+
+
+def _find_in_ods(content: IO[bytes], sheet: str) -> OddCells:
+    odd, row, column, is_wanted = OddCells(), 0, 0, False
+    for element in _elements(content, "table", "table-row", "table-cell", "covered-table-cell", begins="table"):
+        name = _name(element)
+        if name == "table":
+            row, column, is_wanted = 0, 0, _attribute(element, "name") == sheet
+        elif name == "table-row":
+            row, column = row + int(_attribute(element, "number-rows-repeated") or 1), 0
+        else:
+            count = int(_attribute(element, "number-columns-repeated") or 1)
+            if is_wanted:
+                _note_ods(odd, element, [(row, column + step) for step in range(min(count, _MOST_REPEATED))])
+            column += count
+    return odd
+
+
+def _note_ods(odd: OddCells, element: Element, places: list[Place]) -> None:
+    kinds, value = _attributes(element, "value-type"), _attribute(element, "value") or ""
+    if "error" in kinds:
+        odd.faults.update(dict.fromkeys(places, ERROR))
+    elif _attribute(element, "formula") and not kinds:
+        odd.faults.update(dict.fromkeys(places, NO_VALUE))
+    elif "float" in kinds and _is_long(value):
+        odd.numbers.update(dict.fromkeys(places, value))
+
+
+def _elements(content: IO[bytes], *names: str, begins: str = "") -> Iterator[Element]:
+    """The elements of some names as they end, and those of one name as they begin; each is forgotten then."""
+    for event, element in iterparse(content, events=("start", "end")):  # noqa: S314 # expat bounds what entities give
+        name = _name(element)
+        if name in names and (event == "start") == (name == begins):
+            yield element
+        if event == "end" and name in _FORGOTTEN:
+            element.clear()
+
+
+def _name(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _attribute(element: Element, name: str) -> str | None:
+    return next(iter(_attributes(element, name)), None)
+
+
+def _attributes(element: Element, name: str) -> list[str]:
+    return [value for key, value in element.attrib.items() if key.rpartition("}")[2] == name]
+
+
+def _is_long(text: str) -> bool:
+    return bool(_LONG.fullmatch(text)) and int(text) != int(float(text))
+
+
+def _column_of(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
