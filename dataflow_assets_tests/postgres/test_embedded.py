@@ -309,7 +309,9 @@ def test_the_server_gets_no_secret_by_its_environment(home: Path) -> None:
     user = start_user(home, "env", "AWS_SECRET_ACCESS_KEY=do-not-tell", "DATAFLOW_ALERT_URLS=mailto://do-not-tell")
     assert line(user)
     found = [Path(f"/proc/{pid}/environ") for pid, command in processes_of(home).items() if "postgres" in command]
-    texts = {path: path.read_bytes() for path in found if b"dataflow_assets" not in path.with_name("cmdline").read_bytes()}
+    texts = {
+        path: path.read_bytes() for path in found if b"dataflow_assets" not in path.with_name("cmdline").read_bytes()
+    }
     assert len(texts) > 1
     assert {text.count(b"do-not-tell") for text in texts.values()} == {0}
     assert {name.split(b"=")[0] for text in texts.values() for name in text.split(b"\0") if b"=" in name} <= {

@@ -90,7 +90,7 @@ class Account:
         shutil.rmtree(made)
 
     def start(
-        self, command: Sequence[str | Path], folder: Path, inherited: Sequence[int], stdin: int = subprocess.DEVNULL
+        self, command: Sequence[str], folder: Path, inherited: Sequence[int], stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
         """Start a program in a folder; it inherits some descriptors and is interrupted when this process ends."""
         parent = os.getpid()
@@ -104,9 +104,7 @@ class Account:
             preexec_fn=lambda: self._assume(parent),  # noqa: PLW1509  (there is one thread while programs start)
         )
 
-    def run(
-        self, command: Sequence[str | Path], folder: Path, inherited: Sequence[int], text: bytes | None = None
-    ) -> None:
+    def run(self, command: Sequence[str], folder: Path, inherited: Sequence[int], text: bytes | None = None) -> None:
         """Run a program to its end."""
         stdin = subprocess.DEVNULL if text is None else subprocess.PIPE
         with self.start(command, folder, inherited, stdin) as program:

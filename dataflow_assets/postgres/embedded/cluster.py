@@ -66,8 +66,8 @@ class Cluster:
         with _opened(draft) as folder:
             place, inherited = f"{_seen_by_child(folder)}/{made.name}", (data_in_use, folder)
             options = _INITDB if durable else (*_INITDB, *_INITDB_FAST)
-            maker.run([self._programs / "initdb", "-D", place, *options], made, inherited)
-            single = [self._programs / "postgres", "--single", "-D", place, "postgres"]
+            maker.run([str(self._programs / "initdb"), "-D", place, *options], made, inherited)
+            single = [str(self._programs / "postgres"), "--single", "-D", place, "postgres"]
             maker.run(single, made, inherited, _roles(password))
         _move_configuration(made, draft)
         Account.of_server(self._files.folder).take_over(made, draft / "data")
@@ -83,8 +83,10 @@ class Cluster:
         with _opened(self._files.cluster) as folder:
             cluster = _seen_by_child(folder)
             configuration = {setting: f"{cluster}/{name}" for setting, name in _CONFIGURATION.items()}
-            settings = [f"--{name}={value}" for name, value in (_SETTINGS | configuration | {"port": str(port)}).items()]
-            command = [self._programs / "postgres", "-D", f"{cluster}/{self._files.data.name}", *settings]
+            settings = [
+                f"--{name}={value}" for name, value in (_SETTINGS | configuration | {"port": str(port)}).items()
+            ]
+            command = [str(self._programs / "postgres"), "-D", f"{cluster}/{self._files.data.name}", *settings]
             return Account.of_owner(self._files.data).start(command, self._files.data, (data_in_use, folder))
 
     def is_ready(self) -> bool:
