@@ -19,6 +19,7 @@ from obstore.exceptions import PreconditionError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
+from dataflow_assets.landing.files import fault_of_file, is_delivery, opened_without_links
 from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, as_listed, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
@@ -95,7 +96,7 @@ class Expected:
     def why_not(self, listed: Listed) -> str | None:
         """Why nobody ingests an object; None where it is ingested."""
         if listed.last_modified is None:
-            return "has a name that cannot be read; rename or remove it"
+            return listed.fault
         place = parse_object_key(listed.key)
         if place is None:
             return f"is not at {PREFIX}/<source>/<YYYY-MM-DD>/<name>"
@@ -148,8 +149,10 @@ class Landing:
         return found
 
     def current(self, key: str) -> Delivery | None:
-        """The object's present version; None where it is gone."""
+        """The object's present version; None where it is gone, or is a link (see `landing.files`)."""
         try:
+            if isinstance(self._store, LocalStore) and not is_delivery(self._storage.uri, key):
+                return None
             return as_delivery(as_listed(obstore.head(self._store, key)))
         except FileNotFoundError:
             return None
@@ -163,13 +166,24 @@ class Landing:
         """
         self._require(delivery)
         if isinstance(self._store, LocalStore):
-            with self._unchanged(delivery):
-                yield Path(str(self._store.prefix)) / delivery.object
+            with self._unchanged(delivery), self._opened(delivery) as path:
+                yield path
         else:
             with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
                 path = Path(folder) / Path(delivery.object).name[-_LONGEST_NAME:]
                 with self._unchanged(delivery):
                     yield self._download(delivery, path)
+
+    @contextmanager
+    def _opened(self, delivery: Delivery) -> Iterator[Path]:
+        """A local file, opened once and for all: nobody can put a link in its place while it is read."""
+        try:
+            with opened_without_links(self._storage.uri, delivery.object) as (path, found):
+                if not delivery.etag.startswith(f'"{found.st_ino:x}-') or fault_of_file(found):
+                    raise ObjectChangedError(delivery.object)
+                yield path
+        except (FileNotFoundError, NotADirectoryError):
+            raise ObjectChangedError(delivery.object) from None
 
     @contextmanager
     def _unchanged(self, delivery: Delivery) -> Iterator[None]:

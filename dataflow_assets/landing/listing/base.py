@@ -19,8 +19,8 @@ UNFINISHED = re.compile(r"#\d+$")  # what a local store calls a file that it is 
 class Listed(NamedTuple):
     """One object as the store lists it.
 
-    `last_modified` is None where the name cannot be read, and nobody can open the object. `version` is given for one
-    object alone, and only where the bucket keeps versions.
+    `last_modified` is None where nobody opens the object, and `fault` says why. `version` is given for one object
+    alone, and only where the bucket keeps versions.
     """
 
     key: str
@@ -28,6 +28,7 @@ class Listed(NamedTuple):
     size: int
     last_modified: datetime | None
     version: str | None = None
+    fault: str = "has a name that cannot be read; rename or remove it"
 
 
 class Page(NamedTuple):
@@ -44,8 +45,16 @@ def as_listed(meta: "ObjectMeta") -> Listed:
 
 def as_unreadable(name: str, etag: str = "", size: int = 0) -> Listed:
     """An object whose name cannot be read, with a name that can be printed."""
-    printable = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
-    return Listed(printable, etag, size, None)
+    return Listed(_printable(name), etag, size, None)
+
+
+def as_stray(name: str, fault: str) -> Listed:
+    """What nobody opens, and why, with a name that can be printed."""
+    return Listed(_printable(name), "", 0, None, fault=fault)
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
 
 
 def end_of(folder: str) -> str:

@@ -1,50 +1,70 @@
 """Listing a local folder.
 
-Here: asking the file system where the store's own way would fail at a name that it cannot read. Not here: which folders
-are listed (see `landing.discovery`).
+Here: asking the file system, which says of each name what it is; links are not followed, and what cannot be listed
+stops nothing else. Not here: which folders are listed (see `landing.discovery`), and opening a file (see
+`landing.files`).
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
-import obstore
-from obstore.exceptions import InvalidPathError
-
+from dataflow_assets.landing.files import fault_of_file, fault_of_way
 from dataflow_assets.landing.listing import base
 from dataflow_assets.landing.listing.base import (
     UNFINISHED,
     UNREADABLE,
     Listed,
     Page,
-    as_listed,
+    as_stray,
     as_unreadable,
     end_of,
 )
 from dataflow_assets.landing.storage import Storage
 
-_ERROR_PATH = re.compile(r'path: "(.*)"')
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[Listed]]:
-    """The folders right in a folder, and the objects right in it."""
-    # The store's own way lists nothing where it cannot read one of the names.
+    """The folders right in a folder, whose path ends in a slash, and the objects right in it."""
     folders, objects = [], []
+    fault, entries = fault_of_way(storage.uri, folder), list[os.DirEntry[str]]()
     try:
-        entries = sorted(os.scandir(f"{storage.uri}/{folder}"), key=lambda entry: entry.name)
+        if not fault:
+            with os.scandir(f"{storage.uri}/{folder}") as found:
+                entries = sorted(found, key=lambda entry: entry.name)
     except FileNotFoundError:
         return [], []
+    except OSError as error:
+        fault = f"cannot be listed ({error.strerror})"
+    if fault:
+        return [], [as_stray(folder.removesuffix("/"), fault)]
     for entry in entries:
         path = folder + entry.name
         if UNREADABLE.search(entry.name) or not _is_unicode(entry.name):
             objects.append(as_unreadable(path))
-        elif entry.is_dir():
+        elif entry.is_dir(follow_symlinks=False):
             folders.append(path + "/")
-        elif entry.is_file() and not UNFINISHED.search(entry.name):
-            with suppress(FileNotFoundError):
-                objects.append(as_listed(obstore.head(storage.store, path)))
+        elif not UNFINISHED.search(entry.name):
+            objects += _objects(path, entry)
     return folders, objects
+
+
+def _objects(path: str, entry: os.DirEntry[str]) -> Iterator[Listed]:
+    """What is no folder, as an object; nothing where it is gone meanwhile."""
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    fault = fault_of_file(found)
+    yield as_stray(path, fault) if fault else _as_listed(path, found)
+
+
+def _as_listed(path: str, found: os.stat_result) -> Listed:
+    """A file as the store's own listing would give it, with the etag by which the store opens it."""
+    modified = found.st_mtime_ns // 1000
+    etag = f'"{found.st_ino:x}-{modified:x}-{found.st_size:x}"'
+    return Listed(path, etag, found.st_size, _EPOCH + timedelta(microseconds=modified))
 
 
 def _is_unicode(name: str) -> bool:
@@ -56,16 +76,12 @@ def _is_unicode(name: str) -> bool:
 
 
 def list_objects(storage: Storage, folder: str) -> Iterator[Listed]:
-    """All objects under a folder."""
-    found = obstore.list(storage.store, folder, chunk_size=1)  # a name that cannot be read takes its chunk with it
-    while True:
-        try:
-            yield as_listed(next(found)[0])
-        except StopIteration:
-            return
-        except InvalidPathError as error:
-            path = _ERROR_PATH.search(str(error))
-            yield as_unreadable(path[1].lstrip("/") if path else str(error))
+    """All objects under a folder, whose path ends in a slash."""
+    waiting = [folder]
+    while waiting:
+        folders, objects = list_folder(storage, waiting.pop())
+        yield from objects
+        waiting += reversed(folders)
 
 
 def walk(storage: Storage, folders: Sequence[str]) -> Iterator[Page]:

@@ -9,10 +9,13 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataflow_assets.postgres.embedded.account import Account
 from dataflow_assets.postgres.embedded.files import Files
+from dataflow_assets.postgres.embedded.programs import reachable_programs
 
 _ROLE = "dataflow"
 _SUPERUSER = "postgres"  # cannot connect at all: see _ACCESS
@@ -36,7 +39,9 @@ _SETTINGS = {
     "max_wal_size": "4GB",  # a bulk load should not wait for checkpoints
     "checkpoint_timeout": "15min",
     "jit": "off",
+    "allow_alter_system": "off",
 }
+_CONFIGURATION = {"config_file": "postgresql.conf", "hba_file": "pg_hba.conf", "ident_file": "pg_ident.conf"}
 _READY_LINE = 7  # of postmaster.pid, counted from 0
 
 
@@ -45,7 +50,7 @@ class Cluster:
 
     def __init__(self, files: Files, programs: Path) -> None:
         self._files = files
-        self._programs = programs
+        self._programs = reachable_programs(programs)
 
     def create(self, data_in_use: int, *, durable: bool) -> None:
         """Make the cluster with its role and database; it appears whole, by one rename."""
@@ -53,14 +58,21 @@ class Cluster:
             shutil.rmtree(leftover)
         draft = Path(tempfile.mkdtemp(prefix="cluster-", dir=self._files.folder))
         draft.chmod(0o711)
-        data = draft / "data"
-        data.mkdir(0o700)
-        account = Account.for_new(data, self._programs)
-        password = secrets.token_urlsafe(24)
+        made, password = draft / "made", secrets.token_urlsafe(24)
+        made.mkdir(0o700)
         _write_private(draft / "password", password)
-        account.run([self._programs / "initdb", "-D", data, *_INITDB, *(() if durable else _INITDB_FAST)], data_in_use)
-        (data / "pg_hba.conf").write_text(_ACCESS)
-        account.run([self._programs / "postgres", "--single", "-D", data, "postgres"], data_in_use, _roles(password))
+        maker = Account.with_name()
+        maker.own(made)
+        with _opened(draft) as folder:
+            place, inherited = f"{_seen_by_child(folder)}/{made.name}", (data_in_use, folder)
+            options = _INITDB if durable else (*_INITDB, *_INITDB_FAST)
+            maker.run([str(self._programs / "initdb"), "-D", place, *options], made, inherited)
+            single = [str(self._programs / "postgres"), "--single", "-D", place, "postgres"]
+            maker.run(single, made, inherited, _roles(password))
+        _move_configuration(made, draft)
+        Account.of_server(self._files.folder).take_over(made, draft / "data")
+        if durable:
+            os.sync()
         draft.rename(self._files.cluster)
 
     def start(self, port: int, data_in_use: int) -> subprocess.Popen[bytes]:
@@ -68,9 +80,14 @@ class Cluster:
         # The lock says that no server runs here, so a file that says so is of one that was killed. Its process
         # number may be in use by something else, which would stop PostgreSQL from starting.
         self._pid_file.unlink(missing_ok=True)
-        settings = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
-        account = Account.of_owner(self._files.data, self._programs)
-        return account.start([self._programs / "postgres", "-D", self._files.data, *settings], data_in_use)
+        with _opened(self._files.cluster) as folder:
+            cluster = _seen_by_child(folder)
+            configuration = {setting: f"{cluster}/{name}" for setting, name in _CONFIGURATION.items()}
+            settings = [
+                f"--{name}={value}" for name, value in (_SETTINGS | configuration | {"port": str(port)}).items()
+            ]
+            command = [str(self._programs / "postgres"), "-D", f"{cluster}/{self._files.data.name}", *settings]
+            return Account.of_owner(self._files.data).start(command, self._files.data, (data_in_use, folder))
 
     def is_ready(self) -> bool:
         """Whether the server accepts connections."""
@@ -110,6 +127,29 @@ class Cluster:
             return self._pid_file.read_text().splitlines()
         except FileNotFoundError:
             return []
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _seen_by_child(descriptor: int) -> str:
+    """The path of a folder for a program that inherits it: no folder on the way to it need be open to its user."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _move_configuration(made: Path, folder: Path) -> None:
+    """Put the configuration where the server's user, if it is another one, may read and not write it."""
+    texts = {name: (made / name).read_text() for name in _CONFIGURATION.values()} | {"pg_hba.conf": _ACCESS}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)
+        (made / name).unlink()
 
 
 def _roles(password: str) -> bytes:

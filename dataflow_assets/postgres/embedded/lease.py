@@ -112,7 +112,7 @@ def release_all() -> None:
 def _make_folder(files: Files) -> None:
     if not files.folder.is_dir():
         files.folder.mkdir(parents=True, exist_ok=True)
-        files.folder.chmod(0o711)  # PostgreSQL may run as another user and passes through it
+        files.folder.chmod(0o700)
 
 
 def _find_or_start(files: Files, durable: bool, deadline: float) -> str:
