@@ -34,6 +34,8 @@ from dataflow_assets.warehouse.bootstrap import database_url
 
 State = Literal["ok", "warning", "problem"]
 _OLDEST_SERVER = 17  # PostgreSQL: MERGE … WHEN NOT MATCHED BY SOURCE
+_ROLE = "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
+_PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OWNER TO dataflow`"
 _LEAST_FREE = 2 << 30  # bytes
 _LONG = timedelta(hours=6)
 _IMPATIENT = {"max_retries": 1, "retry_timeout": timedelta(seconds=10)}
@@ -140,9 +142,13 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
     url = database_url(settings)
     with connect(url) as connection:
         [(version,)] = execute(connection, "SHOW server_version")
+        [(role, is_superuser)] = execute(connection, _ROLE)
     said = f"PostgreSQL {version} answers at {shown(url)}."
     if int(version.partition(".")[0]) < oldest:
         return Finding("database", "problem", said, f"Use PostgreSQL {oldest} or a later one.")
+    if is_superuser:
+        said = f"{said} The role {role} of DATABASE_URL is a superuser: it may read and write files of the server."
+        return Finding("database", "warning", said, f"Use a plain role that owns the database: {_PLAIN_ROLE}.")
     return Finding("database", "ok", said)
 
 

@@ -364,6 +364,22 @@ def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settin
     out = run("query", "-c", "SELECT '[/red]' AS markup, chr(27) || '[31m' AS escape")[1]
     assert "[/red]" in out
     assert r"\x1b[31m" in out
+    out = run("query", "-c", 'SELECT 1 AS "[/x]", 2 AS "\x1b[31m"')[1]
+    assert "[/x]" in out
+    assert r"\x1b[31m" in out
+    out = run("query", "-c", 'SELECT 2 AS "\x9b31m"', "--format", "json")[1]
+    assert out == '[\n  {\n    "\\u009b31m": 2\n  }\n]\n'
+
+
+def test_a_header_of_a_file_steers_no_terminal(run: Run, clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "movies.csv"
+    file.write_text("title,duration_mins,original_language,size_mb,\x1b]0;mine\x07[/x]\nRust,90,,1,2\n")
+    code, out, err = run("preview", str(file), "--model", "movies")
+    assert code == 0
+    assert r"\x1b]0;mine\x07[/x]" in out
+    file.write_text("title,\x1b[31mtitle\nRust,1\n")
+    code, out, more = run("preview", str(file), "--model", "movies")
+    assert all(char.isprintable() or char == "\n" for char in out + err + more)
 
 
 def test_doctor_tells_a_line_for_each_thing_and_fails_where_there_is_a_problem(

@@ -1,5 +1,6 @@
 """The files of a deployment agree with each other and with the settings, and make a working Dagster instance."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,13 +12,18 @@ from typing import Any
 
 import dagster as dg
 import obstore
+import psycopg2
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from dataflow_assets.postgres.embedded import acquire
+from dataflow_assets.postgres.embedded.lease import _programs
+from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import variable_names
+from dataflow_assets.warehouse.query import run_query
+from dataflow_assets_tests.postgres.superuser import superuser_server
 
 TOP = Path(__file__).parent.parent
 DEPLOY = TOP / "deploy"
@@ -29,9 +35,8 @@ BUCKET = "deploy-test"
 
 # Variables that are not ours to describe, by who reads them.
 FOREIGN = {
-    "POSTGRES_USER": "the image of PostgreSQL",
     "POSTGRES_PASSWORD": "the image of PostgreSQL",
-    "POSTGRES_DB": "the image of PostgreSQL",
+    "DATAFLOW_PASSWORD": "deploy/roles.sql",
     "DAGSTER_HOME": "Dagster",
     "PATH": "the shell",
     "PYTHONUNBUFFERED": "Python",
@@ -136,6 +141,33 @@ def test_the_workspace_names_the_code_service() -> None:
     server = location["grpc_server"]
     assert server["host"] in services()
     assert str(server["port"]) in services()[server["host"]]["command"]
+
+
+def test_the_platform_is_a_plain_role_that_can_make_its_tables(tmp_path: Path) -> None:
+    with superuser_server(tmp_path / "home") as url:
+        keeper = f"postgresql://keeper:secret@{url.rpartition('@')[2].partition('/')[0]}/postgres"
+        execute(url, "CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'secret'")
+        execute(keeper, "ALTER DATABASE dataflow RENAME TO other")
+        execute(keeper, "ALTER ROLE dataflow RENAME TO other")
+        command: list[str | Path] = [_programs() / "psql", keeper, "--quiet", "--file", DEPLOY / "roles.sql"]
+        subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=60)
+        plain = keeper.replace("keeper:secret", "dataflow:it%27s").removesuffix("postgres") + "dataflow"
+        assert upgrade(plain)
+        assert run_query(plain, "SELECT current_user, count(*) FROM warehouse.streams").rows == [
+            ("pg_read_all_data", 0)
+        ]
+        assert execute(plain, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [(False,)]
+        with pytest.raises(psycopg2.Error, match="permission denied"):
+            execute(plain, "SELECT pg_read_file('/etc/hostname')")
+
+
+def execute(url: str, statement: str) -> list[Any]:
+    """Run a statement that no transaction holds; its rows."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 @pytest.fixture

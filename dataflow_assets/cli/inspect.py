@@ -4,9 +4,7 @@ Here: arguments and how the findings are printed. Not here: work.
 """
 
 import argparse
-import csv
 import math
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -16,20 +14,13 @@ import typer
 from rich.console import Console
 
 from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
-from dataflow_assets.cli.output import print_json, print_table, say
+from dataflow_assets.cli.output import print_json, print_line, print_table, say
+from dataflow_assets.cli.results import Format, print_result
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from dataflow_assets.landing.deliveries import Expected
-
-
-class Format(StrEnum):
-    """How rows are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
 
 
 class State(StrEnum):
@@ -47,24 +38,24 @@ def query(
     file: Annotated[Path | None, typer.Option("-f", "--file", help="A file with one SQL statement.")] = None,
     command: Annotated[str | None, typer.Option("-c", "--command", help="One SQL statement.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.TABLE,
+    for_spreadsheet: Annotated[
+        bool, typer.Option("--for-spreadsheet", help="In CSV, a quote before texts that would be formulas.")
+    ] = False,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds after which the server ends the statement.")] = 600,
 ) -> None:
     """Run one SQL statement that reads the warehouse."""
     from dataflow_assets.warehouse.bootstrap import open_warehouse
-    from dataflow_assets.warehouse.query import run_query
+    from dataflow_assets.warehouse.query import stream_query
 
     if (file is None) == (command is None):
         raise UsageError("Give the statement by -c, or a file with it by -f.")
     if file is not None and not file.is_file():
         raise NotFoundError(f"There is no file {file}.")
+    if for_spreadsheet and output is not Format.CSV:
+        raise UsageError("--for-spreadsheet goes with --format csv.")
     statement = command if file is None else file.read_text()
-    result = run_query(open_warehouse(load_settings()), statement or "")
-    if output is Format.JSON:
-        print_json(result.records())
-    elif output is Format.CSV:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([result.columns, *(("" if value is None else value for value in row) for row in result.rows)])
-    else:
-        print_table(result.columns, [["" if value is None else str(value) for value in row] for row in result.rows])
+    with stream_query(open_warehouse(load_settings()), statement or "", timeout) as stream:
+        print_result(stream.columns, stream.batches, output, for_spreadsheet=for_spreadsheet)
 
 
 def answers(context: typer.Context) -> None:
@@ -190,7 +181,7 @@ def doctor(as_json: Json = False) -> None:
     for finding in examine():
         findings.append(vars(finding))
         if not as_json:
-            print(f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip())  # noqa: T201
+            print_line(f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip())
     if as_json:
         print_json(findings)
     if any(finding["state"] == "problem" for finding in findings):

@@ -1,9 +1,10 @@
 """What the commands say: tables and sentences for people, JSON for programs.
 
+Whatever a command prints goes through here: names and values of files may hold what steers a terminal.
+
 Here: how it is printed, and progress on standard error. Not here: what is said.
 """
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from dataflow_assets.core.formatting import one_line
+from dataflow_assets.core.formatting import one_line, to_json, visible
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import load_settings
@@ -28,16 +29,18 @@ def progress() -> Iterator[Callable[[str], None]]:
     """Show on standard error what is being done, as it is told, on one line."""
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        yield lambda what: status.update(what if len(what) < console.width - 10 else what[: console.width - 13] + "…")
+        yield lambda what: status.update(Text(one_line(visible(what), console.width - 10)))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that fits the terminal."""
-    longest = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    names, lines = [visible(name) for name in columns], [[visible(text) for text in row] for row in rows]
+    longest = [max(map(len, cells)) for cells in zip(names, *lines, strict=True)]
     whole = [min(length, _WHOLE_CELL) for length in longest]  # before a short text is folded, long ones are
-    table = Table(*(Column(name, overflow="fold", min_width=width) for name, width in zip(columns, whole, strict=True)))
-    for row in rows:
-        table.add_row(*(Text(_visible(text)) for text in row))  # a text is no markup
+    headers = (Column(Text(name), overflow="fold", min_width=width) for name, width in zip(names, whole, strict=True))
+    table = Table(*headers)
+    for line in lines:
+        table.add_row(*map(Text, line))  # a text is no markup
     Console().print(table)
 
 
@@ -46,14 +49,14 @@ def short(values: Iterable[object]) -> list[str]:
     return [one_line(value, _LONGEST_CELL) for value in values]
 
 
-def _visible(text: str) -> str:
-    """A text without what would steer a terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+def print_line(sentence: str) -> None:
+    """Print a sentence of a result."""
+    print(visible(sentence))  # noqa: T201
 
 
 def print_json(value: Any) -> None:
     """Print what JSON can hold."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+    print(to_json(value, indent=2))  # noqa: T201
 
 
 def say(sentence: str, level: int = logging.INFO) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataflow_assets.cli.arguments import Delivered, Json, as_usage_error, delivery_day, source_of
-from dataflow_assets.cli.output import print_json, print_table, say, short
+from dataflow_assets.cli.output import print_json, print_line, print_table, say, short
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.settings import load_settings
@@ -70,7 +70,7 @@ def _print_explanation(found: "Explanation", key: Sequence[str], rejects: Sequen
 
 def _print_origins(found: "Explanation") -> None:
     [key] = found.keys
-    print(", ".join(f"{name} {text!r}" for name, text in zip(key, short(key.values()), strict=True)))  # noqa: T201
+    print_line(", ".join(f"{name} {text!r}" for name, text in zip(key, short(key.values()), strict=True)))
     others = [name for name in found.origins[0].values if name not in key]
     rows = [
         [str(origin.delivery_day), origin.object, str(origin.position), *short(values), origin.fate]
@@ -80,7 +80,7 @@ def _print_origins(found: "Explanation") -> None:
     print_table(["delivered", "object", "position", *others, "became"], rows)
     if found.last_seen:
         missing = f", missing since {found.missing_since}" if found.missing_since else ""
-        print(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")  # noqa: T201
+        print_line(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")
 
 
 def preview(
@@ -111,4 +111,4 @@ def preview(
     if rejects:
         print_table(["line", "code", "why", "text"], rejects)
     for sentence in found.sentences():
-        print(f"{source.name}: {sentence}")  # noqa: T201
+        print_line(f"{source.name}: {sentence}")

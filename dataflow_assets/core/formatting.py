@@ -1,9 +1,13 @@
-"""Values as JSON can hold them, and as a sentence can.
+"""Values as JSON can hold them, as a sentence can, and as a terminal or a page may show them.
+
+Names and values of files may hold anything. What shows them passes them through `visible` (a terminal), `to_json`, or
+`escape_markdown` and `code_span` (a page).
 
 Here: single values and short lists, whatever they come from. Not here: the columns of tables that hold JSON (see
 `nested`).
 """
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time
@@ -47,3 +51,36 @@ def one_line(value: Any, longest: int) -> str:
 def without_colours(text: str) -> str:
     """A text without what colours it in a terminal, as some libraries do in their errors."""
     return _COLOURS.sub("", text)
+
+
+def visible(text: str) -> str:
+    """A text without what would steer a terminal, which is written as Python writes it; line ends stay."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON that a person can read in a terminal: what would steer it is escaped, other letters are not."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def escape_markdown(text: str) -> str:
+    """A text as a page of Markdown shows it: no link, no image, no tag, no emphasis, on one line."""
+    return "".join(f"\\{char}" if char in "\\`*_[]<>|" else char for char in visible(" ".join(text.splitlines())))
+
+
+def code_span(text: str) -> str:
+    """A text as code within Markdown, whatever it holds: the fence is longer than each row of backticks in it."""
+    line = visible(" ".join(text.splitlines()))
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def guard_formula(text: str) -> str:
+    """A text that a spreadsheet takes for text: a quote goes before what it would take for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text))

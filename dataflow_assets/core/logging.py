@@ -5,13 +5,13 @@ A line of JSON has the names that Dagster's own logs have: `timestamp`, `level`,
 Here: how a message becomes a line. Not here: what is said, and what a run logs (see `runtime.run_log`).
 """
 
-import json
 import logging
 import sys
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from dataflow_assets.core.formatting import to_json, visible, without_colours
 from dataflow_assets.settings import Settings
 
 _BEGINNINGS = {logging.ERROR: "Error: ", logging.WARNING: "Note: "}
@@ -25,7 +25,7 @@ def is_terminal() -> bool:
 def format_line(sentence: str, level: int = logging.INFO) -> str:
     """A sentence of a command, in which secrets are masked already, as a line for standard error."""
     if is_terminal():
-        return _BEGINNINGS.get(level, "") + sentence
+        return _BEGINNINGS.get(level, "") + visible(without_colours(sentence))
     return json_line(datetime.now(UTC), level, "dataflow", sentence)
 
 
@@ -33,7 +33,7 @@ def json_line(time: datetime, level: int, logger: str, event: str, **known: str 
     """A line of JSON; what is not known is left out."""
     message = {"timestamp": time.isoformat(), "level": logging.getLevelName(level).lower(), "logger": logger}
     about = {name: value for name, value in known.items() if value}
-    return json.dumps({**message, "event": event, **about}, ensure_ascii=False)
+    return to_json({**message, "event": event, **about})
 
 
 def mask_records(settings: Settings) -> None:

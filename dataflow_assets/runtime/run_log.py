@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from dataflow_assets.core.formatting import visible, without_colours
 from dataflow_assets.core.logging import is_terminal, json_line
 from dataflow_assets.runtime.tags import IN_PROCESS, partitions_of
 from dataflow_assets.settings import load_settings
@@ -47,7 +48,8 @@ def _lines(
     error = masked(_error(about.get("dagster_event")))
     for one, event in getattr(record, "lines", {partition: message}).items():
         if is_terminal():
-            yield f"{time:%H:%M:%S} {record.levelname} {about.get('run_id')} {masked(event)} {error}".rstrip()
+            line = f"{time:%H:%M:%S} {record.levelname} {about.get('run_id')} {masked(event)} {error}".rstrip()
+            yield visible(without_colours(line))
         else:
             known = {"run_id": about.get("run_id"), "job": about.get("job_name"), "step": about.get("step_key")}
             yield json_line(time, record.levelno, "dagster.run", masked(event), **known, partition=one, error=error)

@@ -1,11 +1,14 @@
 """Statements that a user wrote.
 
-Here: running one without letting it change anything. Not here: how a result is printed, and what the platform itself
-asks (see `scan`).
+Here: running one without letting it change anything, its rows as they come. Not here: how a result is printed, and what
+the platform itself asks (see `scan`).
+
+This keeps mistakes from doing harm. It is no wall against who has DATABASE_URL: they can connect without it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,16 +18,21 @@ import pyarrow as pa
 
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
-from dataflow_assets.postgres.connection import AdbcError, unavailable
-from dataflow_assets.postgres.sql import WITHOUT_COPY
+from dataflow_assets.postgres.connection import AdbcError, Connection, unavailable
+from dataflow_assets.postgres.sql import WITHOUT_COPY, execute
 
-# The server itself refuses changes: the session is read-only, the transaction is open before the statement
-# runs, and the protocol in use takes one statement at a time, so that none can end it.
-_READ_ONLY = "options=-c%20default_transaction_read_only%3Don"
+# The server itself refuses changes: the transaction is made read-only before the statement runs (an option of the
+# connection would not reach a server behind a pooler), and the protocol takes one statement at a time, so that none
+# can end it. Where the user may, the statement runs as a role that only reads: not as a superuser, who may read files
+# of the server and end the sessions of others.
+_ALLOWED = "SELECT has_parameter_privilege('temp_file_limit', 'SET'), pg_has_role('pg_read_all_data', 'SET')"
+_TEMPORARY_FILES = "10GB"  # the most that a statement may write to the server's disk for sorts and joins
+LONGEST = 600  # seconds that a statement may take
 
 # But it lets through what goes past its tables, such as COPY TO PROGRAM of a superuser. So the first word is looked at.
 _SPACE = re.compile(r"(?:[\s(]|--[^\n\r]*|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
 _READING = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
+_STREAMED = ("SELECT", "WITH", "VALUES", "TABLE")  # by COPY, as which the others cannot be run
 _REFUSED_BY_THE_SERVER = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
@@ -40,36 +48,103 @@ class Result:
         return [{name: plain(value) for name, value in zip(self.columns, row, strict=True)} for row in self.rows]
 
 
+@dataclass(frozen=True)
+class Stream:
+    """The columns of a result, by name, and its rows in batches, each read from the server when it is asked for."""
+
+    columns: list[str]
+    batches: Iterator[list[tuple[Any, ...]]]
+
+
 def run_query(url: str, statement: str) -> Result:
-    """Run one statement that reads.
+    """Run one statement that reads, and hold all of its rows.
 
     Raises:
         QueryError: the server refused it: it changes something, is more than one, or is not SQL.
         WarehouseUnavailableError: the server does not answer.
     """
-    _require_reading(statement)
+    with stream_query(url, statement) as stream:
+        return Result(stream.columns, [row for batch in stream.batches for row in batch])
+
+
+@contextmanager
+def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[Stream]:
+    """Run one statement that reads; memory follows the batch, not the result.
+
+    Args:
+        url: the database.
+        statement: in SQL. One with a semicolon within it is held whole, as are SHOW and EXPLAIN.
+        seconds: after which the server ends it, the time included in which its rows wait to be taken.
+
+    Raises:
+        QueryError: the server refused it, or ended it while its rows were read.
+        WarehouseUnavailableError: the server does not answer.
+    """
+    word = _require_reading(statement)
+    text = statement.rstrip().removesuffix(";") + "\n"  # which ends a comment, before what the driver puts behind it
+    is_streamed = word.startswith(_STREAMED) and ";" not in text
     try:
-        connection = adbc.connect(f"{url}{'&' if '?' in url else '?'}{_READ_ONLY}", autocommit=False)
+        connection = adbc.connect(url, autocommit=False)
     except AdbcError as error:
         raise unavailable(url, error) from None
     try:
         with connection.cursor() as cursor:
-            cursor.adbc_statement.set_options(**WITHOUT_COPY)
-            cursor.execute(statement)
-            table = cursor.fetch_arrow_table()
-    except (AdbcError, pa.ArrowException) as error:
-        raise QueryError(f"The database refused the statement: {explain_refusal(error)}.") from None
+            with _refusals():
+                _guard(connection, seconds)
+                if is_streamed:
+                    cursor.adbc_prepare(statement)  # so that what is wrong is said of the statement alone
+                    # COPY takes its snapshot before its locks: having waited for a swap, it would find no rows.
+                    execute(connection, f"EXPLAIN {text}")
+                else:
+                    cursor.adbc_statement.set_options(**WITHOUT_COPY)
+                cursor.execute(text if is_streamed else statement)
+                reader = cursor.fetch_record_batch()
+            yield Stream(reader.schema.names, _batches(reader))
     finally:
         connection.close()
-    columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
-    return Result(table.column_names, list(zip(*columns, strict=True)))
 
 
-def _require_reading(statement: str) -> None:
+def _guard(connection: Connection, seconds: int) -> None:
+    """Let a transaction that has just begun change nothing, and bound what it may take of the server."""
+    execute(connection, "SET TRANSACTION READ ONLY")
+    [(is_read_only,)] = execute(connection, "SHOW transaction_read_only")
+    if is_read_only != "on":
+        raise QueryError("The database did not make the transaction read-only, so that nothing was run.")
+    execute(connection, f"SET LOCAL statement_timeout = '{seconds}s'")
+    [(may_limit, may_read)] = execute(connection, _ALLOWED)
+    if may_limit:
+        execute(connection, f"SET LOCAL temp_file_limit = '{_TEMPORARY_FILES}'")
+    if may_read:
+        execute(connection, "SET LOCAL ROLE pg_read_all_data")
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[list[tuple[Any, ...]]]:
+    while True:
+        with _refusals():
+            batch = next(iter(reader), None)
+        if batch is None:
+            return
+        table = pa.Table.from_batches([batch])
+        columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+        yield list(zip(*columns, strict=True))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except (AdbcError, pa.ArrowException, OSError) as error:
+        raise QueryError(f"The database refused the statement: {explain_refusal(error)}.") from None
+
+
+def _require_reading(statement: str) -> str:
+    """What follows blanks, brackets and comments, in capitals: it begins with a word that reads."""
     space = _SPACE.match(statement)
     assert space
-    if not statement[space.end() :].upper().startswith(_READING + _REFUSED_BY_THE_SERVER):
+    text = statement[space.end() :].upper()
+    if not text.startswith(_READING + _REFUSED_BY_THE_SERVER):
         raise QueryError(f"Only one statement that reads can be run: it begins with {', '.join(_READING)}.")
+    return text
 
 
 def _values(name: str, column: pa.ChunkedArray) -> list[Any]:
@@ -103,6 +178,7 @@ def _iso(interval: pa.MonthDayNano) -> str:
 def explain_refusal(error: Exception) -> str:
     """What the server said, without what the driver puts around it."""
     text = re.split(r"(?:ERROR|FATAL):", str(error), maxsplit=1)[-1].split("\n\nQuery was:", 1)[0]
+    text = text.replace("[libpq] ", "")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(". SQLSTATE")]
     detail = f" ({lines[1]})" if len(lines) > 1 and lines[1].startswith("LINE") else ""
     return f"{lines[0].removesuffix('.') if lines else 'without a word'}{detail}"

@@ -94,7 +94,7 @@ def test_what_is_not_a_statement_that_reads_is_told_what_is(server: str, stateme
         ("SELECT 1 / 0", "division by zero"),
         ("SELECT $1", "requires 1"),
         ("SELECT 1; SELECT 2", "cannot insert multiple commands into a prepared statement"),
-        ("SELECT pg_terminate_backend(pg_backend_pid())", "terminating connection"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "permission denied to terminate process"),
         ("SELECT row(1, 'a')", "expected nested record type"),
         ("SELECT point(1, 2) AS here", 'Values of type point cannot be shown: cast the column "here" to text.'),
         ("SELECT ARRAY['10:00+02'::timetz] AS times", 'Values of type timetz cannot be shown: cast the column "times"'),
@@ -121,13 +121,13 @@ def test_every_way_to_read_works(url: str) -> None:
     ):
         assert run_query(url, statement).rows == [("kept",)], statement
     assert run_query(url, "TABLE ledger.identity").columns == ["only", "timezone"]
-    assert run_query(url, "SHOW default_transaction_read_only").rows == [("on",)]
+    assert run_query(url, "SHOW transaction_read_only").rows == [("on",)]
     assert run_query(url, "EXPLAIN SELECT 1").columns == ["QUERY PLAN"]
     assert len(run_query(url, "EXPLAIN ANALYZE TABLE ledger.identity").rows) > 1
 
 
 def test_a_url_with_options_of_its_own_stays_read_only(url: str) -> None:
-    with pytest.raises(QueryError, match="read-only transaction"):
+    with pytest.raises(QueryError, match=r"permission denied|read-only transaction"):
         run_query(f"{url}?application_name=me", f"WITH gone AS ({CHANGE} RETURNING *) SELECT * FROM gone")
 
 

@@ -8,6 +8,7 @@ from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.core.formatting import code_span
 from dataflow_assets.sources.base import Events, Source
 
 _MOST_OBJECTS = 10
@@ -36,7 +37,7 @@ def ingested_objects(
 ) -> dict[str, dg.MetadataValue]:
     """Which objects a partition of the lake was made from, and where the rows are that it does not have."""
     more = len(objects) - _MOST_OBJECTS
-    listed = [f"- `{key}`" for key in objects[:_MOST_OBJECTS]] + ([f"- and {more:,} more"] if more > 0 else [])
+    listed = [f"- {code_span(key)}" for key in objects[:_MOST_OBJECTS]] + ([f"- and {more:,} more"] if more > 0 else [])
     found: dict[str, dg.MetadataValue] = {"landed": dg.MetadataValue.md("\n".join(listed))} if listed else {}
     if not rejected:
         return found

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 from rich.filesize import decimal
 
-from dataflow_assets.core.formatting import one_line
+from dataflow_assets.core.formatting import escape_markdown, one_line
 
 # Numbers, which Dagster plots, names of columns, and what is shown as it is.
 Metrics = Mapping[str, int | float | Sequence[str] | dg.MetadataValue]
@@ -75,8 +75,7 @@ def preview(rows: pl.DataFrame) -> str:
 
 
 def _cells(row: tuple[object, ...]) -> list[str]:
-    cut = (one_line(value, _LONGEST_CELL) for value in row)
-    return ["".join(f"\\{char}" if char in "\\`*_[]<>|" else char for char in text) for text in cut]
+    return [escape_markdown(one_line(value, _LONGEST_CELL)) for value in row]
 
 
 def preview_newest(rows: pl.DataFrame, *, is_newest: bool) -> Metrics:

@@ -159,6 +159,8 @@ def _roles(password: str) -> bytes:
         "SET scram_iterations = 1\n"
         f"CREATE ROLE {_ROLE} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {_ROLE} OWNER {_ROLE}\n"
         f"GRANT pg_checkpoint TO {_ROLE}\n"
+        # Statements of users run as a role that only reads, see `warehouse.query`.
+        f"GRANT pg_read_all_data TO {_ROLE} WITH INHERIT FALSE\nGRANT SET ON PARAMETER temp_file_limit TO {_ROLE}\n"
     ).encode()
 
 
