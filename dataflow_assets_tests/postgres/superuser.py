@@ -3,27 +3,26 @@
 Here: making one. Not here: expectations.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg2
+from sqlalchemy import make_url
+
 from dataflow_assets.postgres import embedded
-from dataflow_assets.postgres.embedded.account import Account
 from dataflow_assets.postgres.embedded.files import Files
-from dataflow_assets.postgres.embedded.lease import _programs
 
 
 @contextmanager
 def superuser_server(home: Path) -> Iterator[str]:
-    """The URL of a server of its own, whose role and database are made by the cluster's superuser."""
+    """The URL of a server of its own, whose role is made a superuser by the cluster's."""
     embedded.acquire(home, durable=False).close()
-    files, programs = Files.below(home), _programs()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for access in files.cluster.rglob("pg_hba.conf"):
-        access.write_text("host all all 127.0.0.1/32 scram-sha-256\n")
-    command: list[str | Path] = [programs / "postgres", "--single", "-D", files.data, "postgres"]
-    Account.of_owner(files.data, programs).run(command, nothing, b"ALTER ROLE dataflow SUPERUSER\n")
-    os.close(nothing)
+    access = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    (Files.below(home).cluster / "pg_hba.conf").write_text(access)
     with embedded.acquire(home, durable=False) as lease:
+        server = make_url(lease.url)
+        with closing(psycopg2.connect(host=server.host, port=server.port, user="postgres")) as connection:
+            connection.autocommit = True
+            connection.cursor().execute("ALTER ROLE dataflow SUPERUSER")
         yield lease.url

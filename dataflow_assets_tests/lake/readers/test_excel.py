@@ -20,12 +20,13 @@ HEADER: list[object] = [*Prices.column_names()]
 def workbook(folder: Path, rows: list[list[object]], *, sheet: str = "Data", blank: int = 0) -> Path:
     """A workbook whose sheet has these rows, below blank ones; a sheet with notes comes first."""
     book = openpyxl.Workbook()
-    book.active.title = "Notes"
-    book.active["A1"] = "read me"  # type: ignore[index]
+    del book["Sheet"]
+    notes = book.create_sheet("Notes", 0)
+    notes["A1"] = "read me"
     made = book.create_sheet(sheet)
     for number, row in enumerate(rows, start=1 + blank):
         for column, cell in enumerate(row, start=1):
-            made.cell(number, column, cell)  # type: ignore[arg-type]
+            made.cell(number, column, cell)
     path = folder / "prices.xlsx"
     book.save(path)
     return path
