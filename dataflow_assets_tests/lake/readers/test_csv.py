@@ -118,13 +118,23 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
     "text after quotes": (HEAD + b'c@x,"C"C,Cc\na@x,A,Aa\n', [A], [(2, AFTER_QUOTE, 'c@x,"C"C,Cc')]),
     "an unclosed quote at the end": (
         HEAD + b'a@x,A,Aa\nc@x\nd@x,"D,Dd\ne@x,E,Ee\n',
-        [A],
-        [(3, SHORT, "c@x"), (4, UNCLOSED, 'd@x,"D,Dd\ne@x,E,Ee')],
+        [A, ("e@x", "E", "Ee")],
+        [(3, SHORT, "c@x"), (4, UNCLOSED, 'd@x,"D,Dd')],
     ),
     "an unclosed quote, closed by the next": (
         HEAD + b'c@x,"C,Cc\nd@x,D,Dd\ne@x,"E",Ee\na@x,A,Aa\n',
-        [A],
-        [(2, AFTER_QUOTE, 'c@x,"C,Cc\nd@x,D,Dd\ne@x,"E",Ee')],
+        [("d@x", "D", "Dd"), ("e@x", "E", "Ee"), A],
+        [(2, UNCLOSED, 'c@x,"C,Cc')],
+    ),
+    "two stray quotes that make one field of whole lines": (
+        HEAD + b'"c@x,C,Cc\nd@x,D,Dd\ne@x",E,Ee\na@x,A,Aa\n',
+        [("d@x", "D", "Dd"), ('e@x"', "E", "Ee"), A],
+        [(2, UNCLOSED, '"c@x,C,Cc')],
+    ),
+    "a stray quote whose end makes a short record": (
+        HEAD + b'c@x,"C,Cc\nd@x,D,Dd\ne@x,E,"\na@x,A,Aa\n',
+        [("d@x", "D", "Dd"), A],
+        [(2, UNCLOSED, 'c@x,"C,Cc'), (4, UNCLOSED, 'e@x,E,"')],
     ),
     "a lone quote": (HEAD + b'a@x,A,Aa\n"', [A], [(3, UNCLOSED, '"')]),
     "absent values": (
@@ -247,7 +257,7 @@ def test_a_record_without_end_is_refused_before_it_fills_the_memory(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "_LONGEST_KEPT", 10_000)
-    file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x,B,Bb\n" * 2_000)
+    file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x\n" * 4_000)
     with pytest.raises(FormatError, match="has no end to the record that begins on line 2"):
         list(read_file(file, USERS).batches)
 

@@ -18,7 +18,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, in_order, most_names, no_rows, rejects_of, texts_of
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part
-from dataflow_assets.lake.readers.csv.records import parse_records, read_records
+from dataflow_assets.lake.readers.csv.records import parse_records, read_first_record
 from dataflow_assets.lake.readers.csv.vectorized import NotPlainError, parse_lines
 from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.lake.validation.validate import validate
@@ -92,7 +92,7 @@ def _read_batches(path: Path, source: Source, reader: Csv, names: list[str], bou
     start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, names)
     repaired = Counter(byte_order_mark=bool(start))
     if reader.header:
-        header = next(read_records(path, start, line, reader))
+        header = read_first_record(path, start, line, reader)
         form, repaired = Form(reader, names, header.raw), repaired + Counter(header.repaired)
         start, line = start + len(header.text + header.end), line + header.lines
     yield Batch(no_rows(source), repaired=+repaired)
