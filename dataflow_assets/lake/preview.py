@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.core.time_windows import Window
+from dataflow_assets.lake.quarantine import find_renamed_columns
 from dataflow_assets.lake.readers import Reject, read_file
 from dataflow_assets.lake.staging import require_sum
 from dataflow_assets.lake.touched_days import ends, spans, touched_days
@@ -54,6 +55,8 @@ class Preview:
             yield f"Not declared and kept out: {', '.join(self.undeclared_columns)}."
         if self.missing_columns:
             yield f"Absent and read as null: {', '.join(self.missing_columns)}."
+        if renamed := find_renamed_columns(self.missing_columns, self.undeclared_columns):
+            yield f"It would be quarantined: {renamed}"
         if self.event_days:
             yield f"{len(self.event_days)} event days, from {self.event_days[0]} to {self.event_days[-1]}."
 

@@ -1,17 +1,19 @@
-"""Which version of an object is quarantined: it has too many rejects, and nobody released it.
+"""Which version of an object is quarantined: it has too many rejects or renamed columns, and nobody released it.
 
 Here: pure rules over what was read and what the last commit of the object says. Not here: counting rejects (see
 `staging`), and which dump of a snapshot is quarantined (see `warehouse.snapshots`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from dataflow_assets.lake.delta.commit_log import CommitInfo
 from dataflow_assets.lake.readers import Reject
 from dataflow_assets.sources.base import RejectLimit
 
 MOST_QUOTED = 3  # rejects, in the reason
+_LIKENESS = 0.5  # of two names, from 0 to 1, that may be of one column
 
 
 def judge(
@@ -49,10 +51,35 @@ def judge(
 
 def find_quarantine_reason(info: CommitInfo, limit: RejectLimit, first_rejects: Sequence[Reject]) -> str | None:
     """Why a version is not to be loaded before somebody releases it; None where it may be."""
-    if info.refusal or not limit.is_exceeded(rejected=info.rejected, delivered=info.delivered):
+    if info.refusal:
+        return None
+    if renamed := find_renamed_columns(info.missing_columns, info.undeclared_columns):
+        return renamed.replace("\0", "\ufffd")
+    if not limit.is_exceeded(rejected=info.rejected, delivered=info.delivered):
         return None
     quoted = (f"line {reject.line}: {reject.message}" if reject.line else reject.message for reject in first_rejects)
     return (
         f"{info.rejected:,} of its {info.delivered:,} rows are rejected, over the limit of {limit.share:.0%} and "
         f"{limit.count:,} rows. The first: {' '.join(quoted)}"
     ).replace("\0", "\ufffd")
+
+
+def find_renamed_columns(missing: Collection[str], undeclared: Collection[str]) -> str | None:
+    """Why a file may have brought declared columns under other names; None where it lacks none or brings no others."""
+    if not missing or not undeclared:
+        return None
+    pairs = dict(_likely_pairs(sorted(missing), sorted(undeclared)))
+    taken = ", ".join(f"{other} may be {column}" for column, other in pairs.items()) or "none of them is like another"
+    aliases = ", ".join(f'"{column}": ("{other}",)' for column, other in pairs.items()) or '"column": ("its name",)'
+    return (
+        f"it lacks the declared columns {', '.join(sorted(missing))} and brings {', '.join(sorted(undeclared))}, which "
+        f"are not declared: {taken}. Release it to load it so, or declare aliases={{{aliases}}}."
+    )
+
+
+def _likely_pairs(missing: list[str], undeclared: list[str]) -> Iterator[tuple[str, str]]:
+    """Each missing column with the name that is most like it, where one is."""
+    left = {name.casefold(): name for name in undeclared}
+    for column in missing:
+        if alike := get_close_matches(column.casefold(), left, n=1, cutoff=_LIKENESS):
+            yield column, left.pop(alike[0])

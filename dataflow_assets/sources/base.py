@@ -6,8 +6,8 @@ Here: the value objects that a file in this package fills in. Not here: any sour
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import dataframely as dy
@@ -62,7 +62,7 @@ class Source:
     """What arrives under one name: its typed columns, how it is read and what identifies a row.
 
     `time_formats` are tried in turn on every instant; a text without an offset is read in `time_zone`. A delivery over
-    its `reject_limit` is quarantined.
+    its `reject_limit` is quarantined. `aliases` maps a column to the other names under which a file may bring it.
 
     Files whose names match `ignored` are no data. With `complete_when`, such as `"*.done"` or `"{stem}.done"`, a
     delivery waits until a file of such a name is in its day's folder; with a `control` file it waits for that, and is
@@ -83,6 +83,7 @@ class Source:
     ignored: tuple[str, ...] = IGNORED
     complete_when: str | None = None
     control: ControlFile | None = None
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if reason := find_source_problem(self.name):
@@ -98,7 +99,15 @@ class Source:
             yield "two columns differ by upper and lower case alone"
         yield from find_column_problems(columns)
         yield from refused(columns)
+        yield from self._wrong_aliases(columns)
         yield from self.reader.problems(columns)
+
+    def _wrong_aliases(self, columns: Collection[str]) -> Iterator[str]:
+        if unknown := sorted(set(self.aliases).difference(columns)):
+            yield f"aliases are given for {unknown}, which are not declared"
+        names = [name for others in self.aliases.values() for name in others]
+        if twice := sorted({name for name in names if names.count(name) > 1 or name in columns}):
+            yield f"the aliases {twice} are names of two columns"
 
     def _wrong_key(self) -> Iterator[str]:
         columns = self.schema.columns()
@@ -144,7 +153,9 @@ class Source:
             ]
         except pl.exceptions.ComputeError:
             return uuid.uuid4().hex
-        facts = (self.fingerprint, self.reader.fingerprint, self.time_formats, self.time_zone, self._limits(), said)
+        aliases = sorted(self.aliases.items())
+        times = (self.time_formats, self.time_zone)
+        facts = (self.fingerprint, self.reader.fingerprint, *times, self._limits(), aliases, said)
         return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
     def _limits(self) -> tuple[object, ...]:

@@ -208,7 +208,10 @@ def test_a_refused_file_withdraws_the_older_rows_and_is_one_reject(storage: Stor
     page = b"<html>\0\xff sorry</html>" + b" " * 2_000
     taken = _take_in(storage, USERS, land(storage, USERS, "a.csv", page))
     assert (taken.delivered, taken.accepted, taken.rejected) == (1, 0, 1)
-    assert taken.refusal == ("a.csv is not a CSV file of users: its first line lacks the column email.")
+    assert taken.refusal == (
+        "a.csv is not a CSV file of users: its first line lacks the column email. "
+        "It begins with '<html>\ufffd\ufffd sorry</html>', which looks like an HTML page."
+    )
     assert _emails(storage) == []
     (reject,) = read_rejects(storage, None)
     assert (reject["line"], reject["code"], reject["message"]) == (None, "file.format", taken.refusal)
@@ -553,7 +556,7 @@ def test_an_object_of_the_same_etag_is_not_even_opened(local_storage: Storage, t
 
 def test_an_intake_tells_which_columns_are_not_those_declared_and_tells_it_again(storage: Storage) -> None:
     content = "note\0,last_name,email,Age\n1,Aa,a@x,2\n"
-    first = _take_in(storage, USERS, land(storage, USERS, "a.csv", content))
+    first = _take_in(storage, USERS, land(storage, USERS, "a.csv", content), release=True)
     assert (first.undeclared_columns, first.missing_columns) == (("Age", "note\ufffd"), ("first_name",))
     again = _take_in(storage, USERS, land(storage, USERS, "a.csv", content))
     assert again == replace(first, delivery=again.delivery, is_known=True)

@@ -1,11 +1,13 @@
 """Deliveries that are quarantined: what the lake holds before, meanwhile and after their release."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from dataflow_assets.core.time_windows import Window
@@ -16,11 +18,13 @@ from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
 from dataflow_assets.lake.delta.table import read_rejects, rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
+from dataflow_assets.lake.quarantine import find_renamed_columns
 from dataflow_assets.lake.readers import Batch, Content, read_file
 from dataflow_assets.lake.readers.csv import reader as csv
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import RejectLimit, Snapshot, Source
+from dataflow_assets.sources.formats import Parquet
 from dataflow_assets_tests.landing.stores import DAY, FIRST_DAY, land
 
 LIMIT = RejectLimit(share=0.5, count=2)
@@ -36,7 +40,7 @@ OVER = (
 )
 
 
-def taken(storage: Storage, content: str, source: Source = USERS, name: str = "a.csv", **how: Any) -> Intake:
+def taken(storage: Storage, content: str | bytes, source: Source = USERS, name: str = "a.csv", **how: Any) -> Intake:
     done = ingest(storage, source, land(storage, source, name, content).object, "UTC", first_day=FIRST_DAY, **how)
     assert done
     return done
@@ -232,3 +236,39 @@ def test_a_refused_file_is_no_dump(local_storage: Storage) -> None:
     assert read_dumps(rows_table(local_storage, USERS), version) == Dumps({}, frozenset())
     version = users(local_storage, "").version
     assert read_dumps(rows_table(local_storage, USERS), version) == Dumps({DAY: 0}, frozenset())
+
+
+RENAMED = "Email,given_name,last_name\nA@x,A,Aa\n"
+WHY = (
+    "it lacks the declared columns first_name and brings given_name, which are not declared: given_name may be "
+    'first_name. Release it to load it so, or declare aliases={"first_name": ("given_name",)}.'
+)
+
+
+@pytest.mark.parametrize("source", [USERS, replace(USERS, reader=Parquet())], ids=["csv", "parquet"])
+def test_a_delivery_with_a_renamed_column_is_quarantined_until_it_is_released_or_an_alias_is_declared(
+    local_storage: Storage, source: Source
+) -> None:
+    """Its values would become nulls, in the table and in its history."""
+    name = f"a{source.reader.suffix}"
+    written = io.BytesIO()
+    pl.read_csv(RENAMED.encode()).write_parquet(written)
+    content: str | bytes = RENAMED if name == "a.csv" else written.getvalue()
+    held = taken(local_storage, content, source, name)
+    assert (held.quarantine_reason, held.accepted) == (WHY, 0)
+    aliased = replace(source, aliases={"first_name": ("given_name", "forename")})
+    done = taken(local_storage, content, aliased, name)
+    assert (done.quarantine_reason, done.accepted, done.repaired) == (None, 1, {"column_names": 1})
+    assert done.missing_columns == done.undeclared_columns == ()
+    assert rows_table(local_storage, source).scan().select("first_name").collect().item() == "A"
+    released = taken(local_storage, content, source, name, release=True)
+    assert (released.quarantine_reason, released.missing_columns) == (None, ("first_name",))
+
+
+def test_names_that_are_not_alike_are_not_guessed() -> None:
+    assert find_renamed_columns({"qty"}, {"Price"}) == (
+        "it lacks the declared columns qty and brings Price, which are not declared: none of them is like another. "
+        'Release it to load it so, or declare aliases={"column": ("its name",)}.'
+    )
+    assert "quantity may be qty" in (find_renamed_columns({"qty"}, {"price list", "quantity"}) or "")
+    assert find_renamed_columns({"qty"}, ()) is find_renamed_columns((), {"quantity"}) is None

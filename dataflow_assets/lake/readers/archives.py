@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.sources.companions import IGNORED, is_ignored
 from dataflow_assets.sources.formats import Format, all_formats, known_suffixes
 
@@ -36,6 +37,7 @@ _MOST_BYTES = 64 << 30  # that a file may unpack to
 _MOST_TIMES = 200  # its own size that it may unpack to; tables of text reach about 50
 _HARMLESS_BYTES = 256 << 20  # that it may unpack to in any case
 _CHUNK_BYTES = 1 << 20
+_BEGINNING_BYTES = 200
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _END_BYTES = 22  # of the record with which a zip ends, its comment aside
@@ -60,7 +62,7 @@ def is_plain(path: Path, reader: Format) -> bool:
     """
     packing = _packing(path.name, reader)
     with path.open("rb") as file:
-        _require_beginning(path.name, file.read(8), packing, reader)
+        _require_beginning(path.name, file.read(_BEGINNING_BYTES), packing, reader)
     return packing is None and reader.encoding == "utf-8"
 
 
@@ -113,8 +115,13 @@ def _require_beginning(name: str, beginning: bytes, packing: str | None, reader:
     if expected in found or (expected is None and not found):
         return
     if expected is None:
-        raise FormatError(f"{name} holds {found[0]}, which neither its name nor its source says.")
-    raise FormatError(f"{name} does not hold {expected}, as its {'name' if packing else 'source'} says.")
+        raise FormatError(f"{name} holds {found[0]}, which neither its name nor its source says.{_hint(found[0])}")
+    says = "name" if packing else "source"
+    raise FormatError(f"{name} does not hold {expected}, as its {says} says. {describe_beginning(beginning)}")
+
+
+def _hint(found: str) -> str:
+    return " A workbook (.xlsx, .ods) is a zip archive, too." if found == "zip" else ""
 
 
 _Stream = tuple[str, str | None, Callable[[int], bytes]]

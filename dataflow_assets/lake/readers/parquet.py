@@ -5,6 +5,7 @@ for them too. Not here: what a row must hold (see `lake.validation`).
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import BATCH_ROWS, Batch, Content, most_names, no_rows
+from dataflow_assets.lake.readers.columns import Matched, match_columns
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Parquet, Reject
@@ -42,36 +44,37 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
     Raises:
         FormatError: the file is not sound, or its columns are not those declared.
     """
-    found, declared = read_columns(path, source), source.schema.column_names()
+    matched, declared = read_columns(path, source), source.schema.column_names()
+    found = matched.names
     return Content(
-        _read_batches(path, source, [name for name in declared if name in found], bounds),
+        _read_batches(path, source, matched, bounds),
         undeclared_columns=set(most_names(found, declared, ())),
         missing_columns=set(declared).difference(found),
     )
 
 
-def read_columns(path: Path, source: Source) -> list[str]:
-    """The column names of a Parquet file.
+def read_columns(path: Path, source: Source) -> Matched:
+    """The columns of a Parquet file.
 
     Raises:
         FormatError: it is none, lacks a column that is not nullable, names one twice, or has one of another type.
     """
     with _faults_of(path):
         schema = pq.read_schema(path)
-        names, columns = schema.names, source.schema.columns()
+        matched, columns = match_columns(schema.names, source, path.name), source.schema.columns()
+        names = matched.names
         if missing := [name for name, column in columns.items() if name not in names and not column.nullable]:
             raise FormatError(
                 f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
             )
-        if len(set(names)) < len(names):
-            raise FormatError(f"{path.name} names a column twice.")
         for name in (name for name in columns if name in names):
-            if not _agrees(schema.field(name), columns[name].dtype):
+            found = schema.field(names.index(name))
+            if not _agrees(found, columns[name].dtype):
                 raise FormatError(
                     f"{path.name} is not a Parquet file of {source.name}: its column {name} is of the type "
-                    f"{schema.field(name).type}, which is not {columns[name].dtype}, the declared one."
+                    f"{found.type}, which is not {columns[name].dtype}, the declared one."
                 )
-    return list(names)
+    return matched
 
 
 def check(path: Path, source: Source) -> None:
@@ -95,14 +98,18 @@ def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
     return dtype == declared or any(isinstance(dtype, kind) and isinstance(declared, kind) for kind in _ALIKE)
 
 
-def _read_batches(path: Path, source: Source, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
     with _faults_of(path), pq.ParquetFile(path) as file:
-        yield Batch(no_rows(source), delivered=file.metadata.num_rows)
+        repaired = +Counter(column_names=matched.repaired)
+        yield Batch(no_rows(source), delivered=file.metadata.num_rows, repaired=repaired)
+        declared = [name for name in source.schema.column_names() if name in matched.names]
         for batch in file.iter_batches(BATCH_ROWS):
             batch.validate(full=True)  # Polars takes any bytes for UTF-8
-            frame = pl.from_arrow(batch.select(names))
+            frame = pl.from_arrow(
+                batch.select([matched.names.index(name) for name in declared]).rename_columns(declared)
+            )
             assert isinstance(frame, pl.DataFrame)
             texts = [_text(name, frame.schema.get(name)) for name in source.schema.column_names()]
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)

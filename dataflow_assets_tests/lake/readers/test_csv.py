@@ -118,13 +118,23 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
     "text after quotes": (HEAD + b'c@x,"C"C,Cc\na@x,A,Aa\n', [A], [(2, AFTER_QUOTE, 'c@x,"C"C,Cc')]),
     "an unclosed quote at the end": (
         HEAD + b'a@x,A,Aa\nc@x\nd@x,"D,Dd\ne@x,E,Ee\n',
-        [A],
-        [(3, SHORT, "c@x"), (4, UNCLOSED, 'd@x,"D,Dd\ne@x,E,Ee')],
+        [A, ("e@x", "E", "Ee")],
+        [(3, SHORT, "c@x"), (4, UNCLOSED, 'd@x,"D,Dd')],
     ),
     "an unclosed quote, closed by the next": (
         HEAD + b'c@x,"C,Cc\nd@x,D,Dd\ne@x,"E",Ee\na@x,A,Aa\n',
-        [A],
-        [(2, AFTER_QUOTE, 'c@x,"C,Cc\nd@x,D,Dd\ne@x,"E",Ee')],
+        [("d@x", "D", "Dd"), ("e@x", "E", "Ee"), A],
+        [(2, UNCLOSED, 'c@x,"C,Cc')],
+    ),
+    "two stray quotes that make one field of whole lines": (
+        HEAD + b'"c@x,C,Cc\nd@x,D,Dd\ne@x",E,Ee\na@x,A,Aa\n',
+        [("d@x", "D", "Dd"), ('e@x"', "E", "Ee"), A],
+        [(2, UNCLOSED, '"c@x,C,Cc')],
+    ),
+    "a stray quote whose end makes a short record": (
+        HEAD + b'c@x,"C,Cc\nd@x,D,Dd\ne@x,E,"\na@x,A,Aa\n',
+        [("d@x", "D", "Dd"), A],
+        [(2, UNCLOSED, 'c@x,"C,Cc'), (4, UNCLOSED, 'e@x,E,"')],
     ),
     "a lone quote": (HEAD + b'a@x,A,Aa\n"', [A], [(3, UNCLOSED, '"')]),
     "absent values": (
@@ -152,6 +162,8 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
         [(4, FORM, "c,3"), (5, SHORT, "d@x")],
     ),
     "columns without names": (b"email,first_name,last_name,\na@x,A,Aa,1\n", [A], []),
+    "a column in another case, and blanks around another": (b"Email, first_name,LAST_NAME\t\na@x,A,Aa\n", [A], []),
+    "names twice that nobody reads": (b"email,first_name,last_name,note,note,,\na@x,A,Aa,b,c,,\n", [A], []),
     "columns that differ by case": (b"Email,email,first_name,last_name\n1,a@x,A,Aa\n", [A], []),
     "strange column names": (b'email,first_name,last_name,"q""uote",\xff,x\0y\na@x,A,Aa,1,2,3\n', [A], []),
     "what looks compressed": (HEAD + b"x^@x,A,Aa\n", [("x^@x", "A", "Aa")], []),
@@ -182,9 +194,9 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
 
 @pytest.mark.parametrize("row", ["", "1,A,a@x,2\n", '1,"A\nA",a@x,2\n'], ids=["no row", "plain", "any"])
 def test_a_file_tells_which_columns_are_not_those_declared(file: Path, row: str) -> None:
-    file.write_text(f"n,first_name,email,Last_Name\n{row}")
+    file.write_text(f"n,first_name,email,surname\n{row}")
     content = read_file(file, USERS)
-    assert (content.undeclared_columns, content.missing_columns) == ({"n", "Last_Name"}, {"last_name"})
+    assert (content.undeclared_columns, content.missing_columns) == ({"n", "surname"}, {"last_name"})
     file.write_bytes(b"last_name,email,first_name\n")
     content = read_file(file, USERS)
     assert (content.undeclared_columns, content.missing_columns) == (set(), set())
@@ -196,16 +208,45 @@ def test_of_very_many_columns_only_some_are_named(file: Path) -> None:
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "an error page": (b"<!DOCTYPE html>\n<html><body>503</body></html>\n", "lacks the column email"),
+    "an error page": (
+        b"<!DOCTYPE html>\n<html><body>503</body></html>\n",
+        "'<!DOCTYPE html>', which looks like an HTML page",
+    ),
     "a missing column": (b"first_name,last_name\nA,Aa\n", "lacks the column email"),
-    "a column named twice": (b"email,first_name,last_name,email\na@x,A,Aa,b@x\n", "names a column twice"),
-    "another delimiter": (b"email;first_name;last_name\na@x;A;Aa\n", "lacks the column email"),
-    "other column names": (b"EMAIL,first_name,last_name\na@x,A,Aa\n", "lacks the column email"),
+    "a column named twice": (
+        b"email,first_name,last_name,email\na@x,A,Aa,b@x\n",
+        "names the column email twice: 'email', 'email'",
+    ),
+    "another delimiter": (
+        b"email;first_name;last_name\na@x;A;Aa\n",
+        "'email;first_name;last_name', which.*delimiter=';'",
+    ),
+    "a column named twice by another case": (
+        b"Email,EMAIL\na@x,b@x\n",
+        "names the column email twice: 'Email', 'EMAIL'",
+    ),
+    "other column names": (b"mail,first_name\na@x,A\n", "column email. It begins with 'mail,first_name'"),
     "a blank first line": (b"\n" + HEAD + b"a@x,A,Aa\n", "lacks the column email"),
     "a newline": (b"\n", "lacks the column email"),
     "a BOM alone": (b"\xef\xbb\xbf", "lacks the column email"),
     "an unclosed quote in the header": (b'email,"first_name,last_name\na@x,A,Aa\n', "is not a CSV file"),
-    "UTF-16": ("email,first_name,last_name\na@x,A,Aa\n".encode("utf-16"), "lacks the column email"),
+    "UTF-16": (
+        "email,first_name,last_name\na@x,A,Aa\n".encode("utf-16"),
+        "'email,first_name,last_name'.*encoding='utf-16'",
+    ),
+    "UTF-16 without a mark": ("email,a\n".encode("utf-16-be"), "'email,a'.*encoding='utf-16-be'"),
+    "bzip2": (b"BZh91AY&SY", "looks like bzip2"),
+    "an error of an object store": (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code></Error>',
+        "looks like an error message of an object store",
+    ),
+    "a Git LFS pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+        "looks like a Git LFS pointer",
+    ),
+    "JSON": (b'[{"email": "a@x"}]', "looks like JSON"),
+    "a workbook": (b"PK\x03\x04\x14\x00", "holds zip.*A workbook"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "looks like an old Excel workbook"),
     "compressed": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "holds gzip, which neither its name nor its source says"),
 }
 
@@ -247,7 +288,7 @@ def test_a_record_without_end_is_refused_before_it_fills_the_memory(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "_LONGEST_KEPT", 10_000)
-    file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x,B,Bb\n" * 2_000)
+    file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x\n" * 4_000)
     with pytest.raises(FormatError, match="has no end to the record that begins on line 2"):
         list(read_file(file, USERS).batches)
 

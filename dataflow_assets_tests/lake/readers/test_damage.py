@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.lake.delta.table import read_rejects, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.readers import Reject, read_file
 from dataflow_assets.lake.readers.csv import reader as csv
+from dataflow_assets.lake.readers.csv import records
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
@@ -89,17 +90,55 @@ def test_without_quotes_every_row_that_was_not_touched_is_in(file: Path, place: 
 @example(100, 0, b'"')
 @example(100, 0, b',"')
 @example(44, 1, b"\r")
-def test_with_quotes_each_is_in_or_whole_in_a_reject_that_swallowed_it(
-    file: Path, place: int, removed: int, put: bytes
-) -> None:
-    """A quote that was opened, or lost its end, goes on to the next one: what lies between is one record."""
+@example(42, 2, b"\x80")
+def test_with_quotes_every_row_that_was_not_touched_is_in(file: Path, place: int, removed: int, put: bytes) -> None:
     content, damage = _damaged((HEAD + "".join(QUOTED)).encode(), len(HEAD) + place, removed, put)
     file.write_bytes(content)
+    rows, _ = _read(file)
+    assert [line for line in _untouched(QUOTED, damage) if _row(line) not in rows] == []
+
+
+@FILES
+@given(st.sets(st.integers(0, 39), min_size=1, max_size=6), st.integers(0, 20), st.booleans())
+@example({10}, 0, False)
+@example({10, 12}, 0, False)
+@example({10, 20}, 0, True)
+def test_stray_quotes_cost_their_own_lines_alone(
+    file: Path, damaged: set[int], column: int, before_comma: bool
+) -> None:
+    """Each line is counted once, and each that a quote was put into is a reject, or a row that holds the quote.
+
+    Two lines that stray quotes make into one sound record are one, as nothing tells it from a line's end in quotes.
+    """
+    assume(all(number + 1 not in damaged for number in damaged))
+    lines = [f"{number}@x,First {number},Last {number}" for number in range(40)]
+    for number in damaged:
+        place = lines[number].index(",") if before_comma and number % 2 else min(column, len(lines[number]))
+        lines[number] = lines[number][:place] + '"' + lines[number][place:]
+    file.write_text(HEAD + "\n".join(lines) + "\n")
     rows, rejects = _read(file)
-    for line in _untouched(QUOTED, damage):
-        text = line.rstrip("\n")
-        holding = [reject.raw for reject in rejects if text in reject.raw]
-        assert _row(line) in rows or [len(raw) > len(text) for raw in holding] == [True], line
+    assert len(rows) + len(rejects) == 40
+    assert {int(row[0].replace('"', "").partition("@")[0]) for row in rows} >= set(range(40)) - damaged
+    assert all('"' in reject.raw and "\n" not in reject.raw for reject in rejects)
+
+
+def test_one_stray_quote_in_a_large_file_costs_one_line(tmp_path: Path) -> None:
+    lines = [f"{number}@x,First {number},Last {number}\n" for number in range(100_000)]
+    lines[9] = '"' + lines[9]
+    (tmp_path / "users.csv").write_text(HEAD + "".join(lines))
+    rows, rejects = _read(tmp_path / "users.csv")
+    assert (len(rows), [(reject.line, reject.code) for reject in rejects]) == (99_999, [(11, "csv.unclosed_quote")])
+
+
+def test_lines_that_all_leave_a_quote_open_are_read_in_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would have the rest of the file read again; from a limit on a line is read by itself."""
+    monkeypatch.setattr(records, "_MOST_READ_AGAIN", 100_000)
+    lines = ['b",x,"d\n', *(f"{number}@x,A,Aa\n" for number in range(3))] * 5_000
+    (tmp_path / "users.csv").write_text(HEAD + "".join(lines))
+    rows, rejects = _read(tmp_path / "users.csv")
+    assert (len(rows), len(rejects)) == (15_000, 5_000)
 
 
 @TAKEN_IN

@@ -137,13 +137,18 @@ REFUSED: dict[str, tuple[Source, str, bytes, str]] = {
     ),
     "gzip in gzip": (USERS, "u.csv.gz", gzip.compress(gzip.compress(CSV)), "u.csv.gz holds gzip, which neither"),
     # the columns
-    "two columns of one name": (USERS, "u.csv", b"email,email\na@x,b@x\n", "names a column twice in its first line."),
+    "two columns of one name": (
+        USERS,
+        "u.csv",
+        b"email,email\na@x,b@x\n",
+        "names the column email twice: 'email', 'email'.",
+    ),
     "no required column": (USERS, "u.csv", b"first_name\nA\n", "its first line lacks the column email."),
     "two Parquet columns of one name": (
         AS_PARQUET,
         "u.parquet",
         parquet({"email": ["a@x"], "emaiI": ["b@x"]}).replace(b"emaiI", b"email"),
-        "u.parquet names a column twice.",
+        "u.parquet names the column email twice: 'email', 'email'.",
     ),
     "no required Parquet column": (
         AS_PARQUET,

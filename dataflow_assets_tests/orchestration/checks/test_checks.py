@@ -11,7 +11,8 @@ from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv
 from dataflow_assets_tests.orchestration.runs.test_in_process import kept_changing
 
-OTHER = "mood,title,duration_mins,size_mb,year\ngood,Rust,90,1,1999\n"
+OTHER = "mood,title,duration_mins,original_language,size_mb,year\ngood,Rust,90,en,1,1999\n"
+LACKING = "title,duration_mins,size_mb\nOpen,90,1\n"
 
 
 class Evaluated(NamedTuple):
@@ -31,6 +32,7 @@ def evaluations(platform: Platform, run: dg.DagsterRun | None = None) -> list[Ev
 
 def test_columns_that_were_kept_out_are_told_for_each_day(platform: Platform) -> None:
     other = platform.land("movies", "2021-12-01", OTHER)
+    lacking = platform.land("movies", "2021-12-01", LACKING, "lacking.csv")
     platform.land("movies", "2021-12-02", movies_csv("Heat"))
     assert platform.run("lake/movies warehouse/movies", "2021-12-01", "2021-12-03").success
     *passed, warned = evaluations(platform)
@@ -39,14 +41,14 @@ def test_columns_that_were_kept_out_are_told_for_each_day(platform: Platform) ->
         "2021-12-01",
         False,
         f"movies of 2021-12-01. {other.object}: not declared and kept out: 'mood', 'year'. "
-        f"{other.object}: absent and read as null: 'original_language'. To take new columns in, declare them as "
+        f"{lacking.object}: absent and read as null: 'original_language'. To take new columns in, declare them as "
         "nullable, generate the migration and load the files again.",
     )
     said = platform.metadata("lake/movies", "2021-12-01")
     assert (said["undeclared_columns"], said["undeclared_column_names"]) == (2, ["mood", "year"])
     assert (said["missing_columns"], said["missing_column_names"]) == (1, ["original_language"])
     assert platform.metadata("lake/movies", "2021-12-02")["undeclared_columns"] == 0
-    assert platform.query("SELECT title FROM warehouse.movies ORDER BY 1") == [("Heat",), ("Rust",)]
+    assert platform.query("SELECT title FROM warehouse.movies ORDER BY 1") == [("Heat",), ("Open",), ("Rust",)]
 
 
 def test_a_day_warns_until_each_of_its_files_is_as_declared(platform: Platform) -> None:

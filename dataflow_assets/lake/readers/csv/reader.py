@@ -17,8 +17,10 @@ from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, in_order, most_names, no_rows, rejects_of, texts_of
+from dataflow_assets.lake.readers.beginnings import describe_beginning
+from dataflow_assets.lake.readers.columns import Matched, match_columns
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part
-from dataflow_assets.lake.readers.csv.records import parse_records, read_records
+from dataflow_assets.lake.readers.csv.records import parse_records, read_first_record
 from dataflow_assets.lake.readers.csv.vectorized import NotPlainError, parse_lines
 from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.lake.validation.validate import validate
@@ -28,6 +30,7 @@ from dataflow_assets.sources.formats import Csv
 _LARGEST_PART, _SMALLEST_PART = 8 << 20, 512 << 10  # bytes
 _MARK = b"\xef\xbb\xbf"
 _BLANKS = " \t"
+_BEGINNING_BYTES = 4096
 
 
 def check(path: Path, source: Source) -> None:
@@ -45,30 +48,36 @@ def declaration_of(source: Source) -> Csv:
     return source.reader
 
 
-def read_header(path: Path, source: Source, reader: Csv) -> list[str]:
-    """The column names of a CSV file, as its first line gives them, or its declaration where it has no header.
+def read_header(path: Path, source: Source, reader: Csv) -> Matched:
+    """The columns of a CSV file, as its first line names them, or its declaration where it has no header.
 
     Raises:
         FormatError: the line is not text, lacks a column that is not nullable, or names one twice.
     """
     if not reader.header:
-        return source.schema.column_names()
+        return Matched(source.schema.column_names(), 0)
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             rows = csv.reader(file, delimiter=reader.delimiter, quotechar=reader.quote, strict=True)
             names = next(rows, [])
     except csv.Error as error:
-        raise FormatError(f"{path.name} is not a CSV file: {error}.") from None
+        raise FormatError(f"{path.name} is not a CSV file: {error}. {_beginning(path, reader)}") from None
     if reader.strip:
         names = [name.strip(_BLANKS) for name in names]
-    missing = [name for name, column in source.schema.columns().items() if name not in names and not column.nullable]
+    matched = match_columns(names, source, path.name)
+    columns = source.schema.columns().items()
+    missing = [name for name, column in columns if name not in matched.names and not column.nullable]
     if missing:
         raise FormatError(
-            f"{path.name} is not a CSV file of {source.name}: its first line lacks the column {', '.join(missing)}."
+            f"{path.name} is not a CSV file of {source.name}: its first line lacks the column {', '.join(missing)}. "
+            f"{_beginning(path, reader)}"
         )
-    if len(set(names)) < len(names):
-        raise FormatError(f"{path.name} names a column twice in its first line.")
-    return names
+    return matched
+
+
+def _beginning(path: Path, reader: Csv) -> str:
+    with path.open("rb") as file:
+        return describe_beginning(file.read(_BEGINNING_BYTES), reader.delimiter)
 
 
 def read(path: Path, source: Source, bounds: Window | None) -> Content:
@@ -78,22 +87,22 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
         FormatError: the file as a whole is not what its source declares.
     """
     reader = declaration_of(source)
-    names = read_header(path, source, reader)
+    matched = read_header(path, source, reader)
     declared = source.schema.column_names()
     return Content(
-        _read_batches(path, source, reader, names, bounds),
-        undeclared_columns=set(most_names(names, declared, ())),
-        missing_columns=set(declared).difference(names),
+        _read_batches(path, source, reader, matched, bounds),
+        undeclared_columns=set(most_names(matched.names, declared, ())),
+        missing_columns=set(declared).difference(matched.names),
     )
 
 
-def _read_batches(path: Path, source: Source, reader: Csv, names: list[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, source: Source, reader: Csv, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
     """The rows of a file, some lines at a time, each time with the rejects and the count."""
-    start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, names)
-    repaired = Counter(byte_order_mark=bool(start))
+    start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, matched.names)
+    repaired = Counter(byte_order_mark=bool(start), column_names=matched.repaired)
     if reader.header:
-        header = next(read_records(path, start, line, reader))
-        form, repaired = Form(reader, names, header.raw), repaired + Counter(header.repaired)
+        header = read_first_record(path, start, line, reader)
+        form, repaired = Form(reader, matched.names, header.raw), repaired + Counter(header.repaired)
         start, line = start + len(header.text + header.end), line + header.lines
     yield Batch(no_rows(source), repaired=+repaired)
     position = 0

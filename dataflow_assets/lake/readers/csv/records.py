@@ -1,48 +1,27 @@
 """Any part of a CSV file, with line breaks inside quotes, broken quotes or broken text: read record by record.
 
-Here: where a record ends, and what its values are. Not here: parts in which every line is a whole record, which take
-a quicker way to the same rows (see `vectorized`).
+Here: where a record begins and ends, and how reading goes on behind a broken one: a stray quote costs its own line, not
+those behind it. Not here: what is in a record (see `fields`), and parts in which every line is a whole record, which
+take a quicker way to the same rows (see `vectorized`).
 """
 
 import io
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers.csv.fields import BrokenError, Parser, Quotes, Record
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
 
 _LONGEST_KEPT = 32 << 20  # bytes; a reject keeps its record whole, in memory
-
-
-class Record(NamedTuple):
-    """Some lines of a file, in bytes as Latin-1 shows them: a text and what it ends with, while a quote `is_open`."""
-
-    line: int
-    text: str
-    end: str
-    lines: int
-    is_open: bool
-
-    @property
-    def repaired(self) -> dict[str, int]:
-        """How its end differs from a line feed."""
-        return {"line_ends": "\r" in self.end, "last_line_end": not self.end}
-
-    @property
-    def raw(self) -> str:
-        """Its text, with a sign in place of what is not UTF-8."""
-        return self.text if self.text.isascii() else self.text.encode("latin-1").decode(errors="replace")
-
-
-class _BrokenError(Exception):
-    """A record is no row; the message is its kind."""
+_MOST_READ_AGAIN = 16 << 20  # bytes of a part's lines; a file of broken quotes would be read again without end
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 def parse_records(path: Path, start: int, size: int, first_line: int, form: Form) -> Part:
@@ -58,29 +37,53 @@ def parse_records(path: Path, start: int, size: int, first_line: int, form: Form
     Raises:
         FormatError: a record is so long that a quote must have been left open.
     """
-    found, done, again = _Found(), 0, form.again
-    parse = _Parser(form)
-    for record in read_records(path, start, first_line, form.reader):
-        raw = record.raw
-        found.lines += record.lines
-        done += len(record.text) + len(record.end)
-        if record.end != "\n":
-            found.repaired.update(record.repaired)
-        if raw in again:
-            found.repaired["header_again"] += 1
-        elif raw:
-            found.delivered += 1
-            try:
-                found.values += parse.values(record, raw)
-            except _BrokenError as kind:
-                found.rejects.append(build_reject(str(kind), record.line, raw))
-            else:
-                found.places.append(record.line)
-                found.raws.append(raw)
-                found.over_lines.append(record.lines > 1)
-        if done >= size:
-            break
+    found, done = _Found(), 0
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = _Lines(path.name, io.TextIOWrapper(file, "latin-1", newline=""), first_line, form)
+        for record in lines.records():
+            done += _take(record, lines, found)
+            if done >= size:
+                break
     return found.part(form.names, done)
+
+
+def read_first_record(path: Path, start: int, first_line: int, reader: Csv) -> Record:
+    """The record that begins at a place in a file, where there is one: of a header.
+
+    Raises:
+        FormatError: it has no end.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        text = io.TextIOWrapper(file, "latin-1", newline="")
+        return next(_Lines(path.name, text, first_line, Form(reader, [])).records())
+
+
+def _take(record: Record, lines: "_Lines", found: "_Found") -> int:
+    """Add a record to what was found, or its first line alone; how many bytes that is."""
+    raw = record.raw
+    if raw in lines.form.again:
+        found.repaired["header_again"] += 1
+    elif raw:
+        found.delivered += 1
+        try:
+            values = lines.parser.values(record, raw)
+            if lines.seem_swallowed(record):
+                raise BrokenError("unclosed_quote")
+        except BrokenError as kind:
+            if lines.is_doubtful(record, str(kind)):
+                record, kind = lines.give_back(record), BrokenError("unclosed_quote")
+            found.rejects.append(build_reject(str(kind), record.line, record.raw))
+        else:
+            found.values += values
+            found.places.append(record.line)
+            found.raws.append(raw)
+            found.over_lines.append(record.lines > 1)
+    found.lines += record.lines
+    if record.end != "\n":
+        found.repaired.update(record.repaired)
+    return len(record.text) + len(record.end)
 
 
 @dataclass
@@ -112,102 +115,92 @@ class _Found:
         )
 
 
-def read_records(path: Path, start: int, first_line: int, reader: Csv) -> Iterator[Record]:
-    """The records of a file from a place on, the blank ones too.
+def _longest() -> int:
+    """How many bytes of a record are read before its lines are looked at."""
+    return min(LONGEST_RECORD, _LONGEST_KEPT - 1)
 
-    A line ends with LF, CR LF or CR; while a quote is open, the record goes on over it.
 
-    Raises:
-        FormatError: a record is so long that a quote must have been left open.
-    """
-    quotes, parts, size, is_open = _Quotes(reader), list[str](), 0, False
-    with path.open("rb") as file:
-        file.seek(start)
-        text = io.TextIOWrapper(file, "latin-1", newline="")
-        for number, line in enumerate(iter(lambda: text.readline(_LONGEST_KEPT), ""), start=first_line):
-            parts.append(line)
+class _Lines:
+    """The lines of a file from a place on, as records; what a broken record swallowed can be given back."""
+
+    def __init__(self, name: str, text: io.TextIOWrapper, first_line: int, form: Form) -> None:
+        self.form, self.parser = form, Parser(form)
+        self._name, self._text, self._next_line = name, text, first_line
+        self._quotes, self._given_back = Quotes(form.reader), deque[str]()
+        self._bytes_given_back, self._lines_alone = 0, 0
+
+    def records(self) -> Iterator[Record]:
+        """The records, the blank ones too.
+
+        A line ends with LF, CR LF or CR; while a quote is open, the record goes on over it.
+
+        Raises:
+            FormatError: a record is so long that a quote must have been left open.
+        """
+        while True:
+            lines, is_open = self._read_record()
+            if not lines:
+                return
+            yield self._record(lines, is_open=is_open)
+
+    def _read_record(self) -> tuple[list[str], bool]:
+        """The lines of the next record, and whether a quote is open behind the last one."""
+        quote, lines, size, is_open, longest = self.form.reader.quote, list[str](), 0, False, _longest()
+        while line := self._read_line():
+            lines.append(line)
             size += len(line)
-            if size >= _LONGEST_KEPT:
-                raise FormatError(
-                    f"{path.name} has no end to the record that begins on line {number + 1 - len(parts)}."
-                )
-            if reader.quote in line:
-                is_open = quotes.stay_open(line, is_open)
-            if not is_open:
-                yield _record(parts, number)
-                parts, size = [], 0
-        if parts:
-            yield _record(parts, number, is_open=True)
+            if quote in line:
+                is_open = self._quotes.stay_open(line, is_open)
+            if not is_open or self._lines_alone:
+                break
+            if size > longest:
+                if self._are_lines(lines):
+                    break
+                if size >= _LONGEST_KEPT:
+                    first = self._first(lines)
+                    raise FormatError(f"{self._name} has no end to the record that begins on line {first}.")
+                longest *= 2
+        return lines, is_open
 
+    def is_doubtful(self, record: Record, kind: str) -> bool:
+        """Whether lines of their own may be in a record of several, given what is wrong with it."""
+        if record.lines == 1:
+            return False
+        lines = _LINE.findall(record.text + record.end)
+        return kind in ("unclosed_quote", "text_after_quote") or self._are_lines(lines)
 
-def _record(parts: list[str], last_line: int, *, is_open: bool = False) -> Record:
-    whole = parts[0] if len(parts) == 1 else "".join(parts)
-    text = whole.rstrip("\r\n") if is_open else whole.removesuffix("\n").removesuffix("\r")
-    return Record(last_line + 1 - len(parts), text, whole[len(text) :], len(parts), is_open)
+    def seem_swallowed(self, record: Record) -> bool:
+        """Whether a record that is a row looks, line for line, like rows between two stray quotes."""
+        if record.lines < 3 or len(self.form.names) < 3:
+            return False
+        return all(self.parser.seems_whole(line) for line in _LINE.findall(record.text + record.end))
 
+    def give_back(self, record: Record) -> Record:
+        """Read the lines of a record again, all but the first, which is the record that is left."""
+        first, *rest = _LINE.findall(record.text + record.end)
+        self._given_back.extendleft(reversed(rest))
+        self._next_line -= len(rest)
+        self._bytes_given_back += sum(map(len, rest))
+        if self._bytes_given_back > _MOST_READ_AGAIN:
+            self._lines_alone = max(self._lines_alone, len(rest))
+        text = first.rstrip("\r\n")
+        return Record(record.line, text, first[len(text) :], 1, is_open=True)
 
-class _Parser:
-    """Records to values."""
+    def _read_line(self) -> str:
+        line = self._given_back.popleft() if self._given_back else self._text.readline(_LONGEST_KEPT)
+        self._next_line += bool(line)
+        return line
 
-    def __init__(self, form: Form) -> None:
-        self._form = form
-        self._quotes = _Quotes(form.reader)
+    def _first(self, parts: list[str]) -> int:
+        return self._next_line - len(parts)
 
-    def values(self, record: Record, raw: str) -> list[str | None]:
-        """The values of a record, one for each column; what is empty is None.
+    def _record(self, parts: list[str], *, is_open: bool) -> Record:
+        self._lines_alone = max(0, self._lines_alone - len(parts))
+        whole = parts[0] if len(parts) == 1 else "".join(parts)
+        text = whole.removesuffix("\n").removesuffix("\r")
+        return Record(self._first(parts), text, whole[len(text) :], len(parts), is_open)
 
-        Raises:
-            _BrokenError: it is no row.
-        """
-        reader, columns = self._form.reader, len(self._form.names)
-        if len(record.text) > LONGEST_RECORD:
-            raise _BrokenError("too_long")
-        if "\ufffd" in raw and raw.encode() != record.text.encode("latin-1"):
-            raise _BrokenError("invalid_encoding")
-        if record.is_open:
-            raise _BrokenError("unclosed_quote")
-        found = self._quotes.fields(raw) if reader.quote in raw else raw.split(reader.delimiter)
-        if len(found) < columns:
-            raise _BrokenError("missing_columns")
-        if len(found) > columns and any(found[columns:]):
-            raise _BrokenError("too_many_columns")
-        return [value or None for value in found[:columns]]
-
-
-class _Quotes:
-    """Where quotes open and close, spaces aside: one opens where a field begins; inside a field it is a character."""
-
-    def __init__(self, reader: Csv) -> None:
-        quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
-        space = "" if reader.delimiter == " " else " *"
-        opening, inside = space + quote, f"[^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+"
-        self._rest_of_field = re.compile(inside + quote)
-        self._quoted_field = re.compile(f"(?:^|{delimiter}){opening}{inside}({quote})?")
-        self._field = re.compile(
-            rf"(?:{opening}({inside}){quote}{space}|((?!{opening})[^{delimiter}]*+))({delimiter}|\Z)"
-        )
-        self._quote = reader.quote
-
-    def stay_open(self, line: str, is_open: bool) -> bool:
-        """Whether a quote is open after a line, given whether one was open before it."""
-        closed = self._rest_of_field.match(line) if is_open else None
-        if is_open and closed is None:
-            return True
-        ends = [field[1] for field in self._quoted_field.finditer(line, closed.end() if closed else 0)]
-        return bool(ends) and ends[-1] is None
-
-    def fields(self, record: str) -> list[str]:
-        """The fields of a record, without their quotes.
-
-        Raises:
-            _BrokenError: text follows a closing quote.
-        """
-        found, place, end = [], 0, self._quote
-        while end:
-            field = self._field.match(record, place)
-            if field is None:
-                raise _BrokenError("text_after_quote")
-            quoted, bare, end = field.groups()
-            found.append(bare if quoted is None else quoted.replace(self._quote * 2, self._quote))
-            place = field.end()
-        return found
+    def _are_lines(self, lines: list[str]) -> bool:
+        """Whether at least half of the lines behind the first are records by themselves."""
+        behind = lines[1:]
+        return 2 * sum(map(self.parser.is_whole, behind)) >= max(1, len(behind))
