@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dataflow_assets.cli.output import print_table, say, short
+from dataflow_assets.cli.output import print_line, print_table, say, short
 from dataflow_assets.errors import FormatError, NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
@@ -47,7 +47,7 @@ def source(
     draft = write_declaration(read_sample(file), chosen, file.name, kind)
     declared = _import_draft(draft.text, chosen)
     if only_print:
-        print(draft.text)  # noqa: T201
+        print_line(draft.text)
     else:
         _write(settings, chosen, draft.text)
     for guess in draft.guesses:
@@ -124,4 +124,4 @@ def _preview(settings: Settings, file: Path, declared: "Source") -> None:
     for reject in found.rejects:
         say(f"Rejected, line {reject.line}: {reject.message}" if reject.line else f"Rejected: {reject.message}")
     for sentence in found.sentences():
-        print(f"{declared.name}: {sentence}")  # noqa: T201
+        print_line(f"{declared.name}: {sentence}")

@@ -4,6 +4,7 @@ Here: Python text from what was found in a file. Not here: finding it (see `samp
 """
 
 import dataclasses
+import json
 import keyword
 import math
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+import dataframely as dy
 import polars as pl
 
 from dataflow_assets.errors import FormatError
@@ -113,7 +115,7 @@ class _Writer:
         kind = "Events" if times else "Snapshot"
         formats = list(dict.fromkeys(one.time_format for one in self.columns if one.time_format))
         lines = [
-            f'"""{_title(self.name)}, drafted from {self.file_name}: look at what is guessed."""',
+            f'"""{_title(self.name)}, drafted from {_comment(self.file_name)}: look at what is guessed."""',
             "",
             *(["from datetime import timedelta", ""] if times and times[1] else []),
             "import dataframely as dy",
@@ -126,7 +128,7 @@ class _Writer:
             "",
             *(f"    {line}" for line in self._columns()),
             *("", ""),
-            *(f"# Guessed: {guess}." for guess in guesses),
+            *(f"# Guessed: {_comment(guess)}." for guess in guesses),
             f"SOURCE = {kind}(",
             f'    name="{self.name}",',
             f'    singular="{singular_of(self.name)}",',
@@ -144,15 +146,18 @@ class _Writer:
         return "\n".join(lines)
 
     def _columns(self) -> Iterator[str]:
+        names = _attributes([*(column.name for column in self.columns), *self.sample.lists])
         for column in self.columns:
             options = ['time_zone="UTC"'] if column.declared == "dy.Datetime" else []
             if column.name in self.key and column.declared == "dy.String":
                 options.append("min_length=1")
             if column.nullable and column.name not in self.key:
                 options.append("nullable=True")
-            yield _column(column.name, column.declared, options, column.note)
+            yield _column(names[column.name], column.name, column.declared, options) + (
+                f"  # {_comment(column.note)}" if column.note else ""
+            )
         for name, inner in self.sample.lists.items():
-            yield _column(name, "dy.List", [inner, "nullable=True"], "")
+            yield _column(names[name], name, "dy.List", [inner, "nullable=True"])
 
     def _reader(self) -> Iterator[str]:
         if not self.sample.paths:
@@ -169,14 +174,24 @@ class _Writer:
         yield "),"
 
 
-def _column(name: str, declared: str, options: Sequence[str], note: str) -> str:
-    is_name = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
-    attribute = name if is_name else "column_" + re.sub(r"\W+", "_", name).strip("_").lower()
-    given = ", ".join([*options, *([] if is_name else [f"alias={_quoted(name)}"])])
-    call = (
-        f"{declared}, {given})" if "(" in declared and given else f"{declared}{'' if '(' in declared else '('}{given})"
-    )
-    return f"{attribute} = {call}" + (f"  # {note}" if note else "")
+def _attributes(columns: Sequence[str]) -> dict[str, str]:
+    """The attribute of the schema for each column: its name, where that can be one."""
+    found: dict[str, str] = {}
+    for name in columns:
+        is_free = name.isidentifier() and not keyword.iskeyword(name) and not hasattr(dy.Schema, name)
+        attribute = (
+            name if is_free and name[0] != "_" else "column_" + re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()
+        )
+        while attribute in found.values():
+            attribute += "_"
+        found[name] = attribute
+    return found
+
+
+def _column(attribute: str, name: str, declared: str, options: Sequence[str]) -> str:
+    given = ", ".join([*options, *([] if attribute == name else [f"alias={_quoted(name)}"])])
+    call = f"{declared}, {given}" if "(" in declared and given else f"{declared}{'' if '(' in declared else '('}{given}"
+    return f"{attribute} = {call})"
 
 
 def _times(times: tuple[str, str | None, timedelta] | None) -> Iterator[str]:
@@ -195,7 +210,12 @@ def _is_zoneless(formats: Sequence[str]) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(text, ensure_ascii=False)  # which Python reads as the same text
+
+
+def _comment(text: str) -> str:
+    """A text that ends neither a comment nor a docstring, whatever names of files and columns it holds."""
+    return "".join(one if one.isprintable() else " " for one in text).replace('"', "'").replace("\\", "/")
 
 
 def _title(name: str) -> str:

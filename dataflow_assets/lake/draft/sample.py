@@ -189,6 +189,8 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Each scalar of an object by its path; of a list of objects each key, as a list."""
     for key, inner in value.items():
+        if {'"', "'", "\\"} & set(key):
+            continue  # no path names such a key
         place = f"{path}.{key}" if key.isidentifier() else f'{path}."{key}"'
         if isinstance(inner, dict):
             yield from _leaves(inner, place)

@@ -1,5 +1,6 @@
 """A source is drafted from a file of any format, and the draft loads that file whole."""
 
+import csv
 import gzip
 import io
 import json
@@ -167,6 +168,35 @@ def test_names_that_are_none_of_python_are_kept(tmp_path: Path) -> None:
     _, source, found = drafted(path)
     assert list(source.schema.columns()) == ["Order No", "class", 'a "b"']
     assert (found.accepted, found.undeclared_columns) == (60, [])
+
+
+def test_no_name_runs_as_code(tmp_path: Path) -> None:
+    path = tmp_path / '"""\nraise SystemExit(1)\n"""\\.csv'
+    names = [
+        "x\nraise SystemExit(2)",
+        'y"""',
+        "z\\",
+        "columns",
+        "validate",
+        "a b",
+        "a-b",
+        "\x1b[31m",
+        "id\nraise ValueError",
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([names, *([number] * len(names) for number in range(60))])
+    draft, source, found = drafted(path)
+    assert list(source.schema.columns()) == names
+    assert (found.accepted, found.undeclared_columns) == (60, [])
+    assert all(line.isprintable() for line in draft.text.split("\n"))
+
+
+def test_keys_that_are_no_names_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"a b": {"c.d": n}, "it's": n, "é": n} for n in range(60)]))
+    _, source, found = drafted(path)
+    assert list(source.schema.columns()) == ["d", "é"], "a path cannot name a key with a quote"
+    assert (found.accepted, found.rows.row(3)[:2]) == (60, (3, 3))
 
 
 def test_a_name_that_the_platform_has_is_kept_out_and_said(tmp_path: Path) -> None:
