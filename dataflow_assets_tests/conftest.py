@@ -38,6 +38,7 @@ MARKS_OF_PLACES = {
     "orchestration/runs": ("slow",),
     "test_cli.py": ("slow",),
     "test_examples.py": ("process",),
+    "test_new_source.py": ("process", "slow"),
     "test_readme.py": ("process", "slow"),
 }
 

@@ -105,6 +105,12 @@ def require_current(url: str) -> None:
         )
 
 
+def write_revision(message: str) -> Path | None:
+    """Write the migration that brings the database of the settings to what is declared now; None where it is that."""
+    script = command.revision(configuration(), message=message, autogenerate=True)
+    return Path(script.path) if script and not isinstance(script, list) else None
+
+
 def configuration(connection: sa.Connection | None = None) -> Config:
     """Alembic's configuration for our migrations."""
     config = Config()

@@ -18,7 +18,7 @@ from dataflow_assets.sources.companions import IGNORED, ControlFile, pattern_of_
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.names import CURRENT, DAYS, HISTORY, find_column_problems, find_source_problem
 
-_TAKEN = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
+RESERVED = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
     *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
 }
@@ -93,7 +93,7 @@ class Source:
 
     def _wrong_columns(self) -> Iterator[str]:
         columns = self.schema.columns()
-        if taken := sorted(name for name in columns if name.lower() in _TAKEN):
+        if taken := sorted(name for name in columns if name.lower() in RESERVED):
             yield f"the platform has columns of the names {taken} itself"
         if len({name.lower() for name in columns}) < len(columns):
             yield "two columns differ by upper and lower case alone"

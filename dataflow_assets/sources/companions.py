@@ -55,6 +55,7 @@ class ControlFile:
 def is_ignored(path: str, patterns: Sequence[str]) -> bool:
     """Whether a file's path has a part that one of the patterns names.
 
+    >>> from dataflow_assets.sources.companions import IGNORED, is_ignored
     >>> is_ignored("2021/prices.csv.md5", IGNORED), is_ignored("prices.csv", IGNORED)
     (True, False)
     """
@@ -65,8 +66,11 @@ def is_ignored(path: str, patterns: Sequence[str]) -> bool:
 def marker_of(pattern: str, delivery: str) -> re.Pattern[str]:
     """What the name of the file matches that a delivery of that name waits for.
 
-    >>> bool(marker_of("*.done", "a.csv").match("all.done")), bool(marker_of("{stem}.done", "a.csv").match("b.done"))
-    (True, False)
+    >>> from dataflow_assets.sources.companions import marker_of
+    >>> bool(marker_of("*.done", "a.csv").match("all.done"))
+    True
+    >>> bool(marker_of("{stem}.done", "a.csv").match("b.done"))
+    False
     """
     return re.compile(fnmatch.translate(_fill(pattern, delivery, quote=_escape)), re.IGNORECASE)
 

@@ -12,7 +12,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -66,7 +66,7 @@ def is_plain(path: Path, reader: Format) -> bool:
     return packing is None and reader.encoding == "utf-8"
 
 
-def plain_files(path: Path, reader: Format, ignored: Sequence[str] = IGNORED) -> Iterator[PlainFile]:
+def plain_files(path: Path, reader: Format, ignored: Sequence[str] = IGNORED) -> Generator[PlainFile]:
     """The files that a landed one holds, in the order of their names, each there until the next one is asked for.
 
     Members of an archive whose names match the ignored patterns are no data.

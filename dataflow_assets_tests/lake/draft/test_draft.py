@@ -1,0 +1,228 @@
+"""A source is drafted from a file of any format, and the draft loads that file whole."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import openpyxl
+import polars as pl
+import pytest
+
+from dataflow_assets.cli.new import _import_draft
+from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.draft.declaration import Draft, singular_of, write_declaration
+from dataflow_assets.lake.draft.sample import read_sample
+from dataflow_assets.lake.preview import Preview, preview
+from dataflow_assets.sources import Events, Source
+from dataflow_assets_tests.lake.readers.packing import zipped, zstd
+
+ROWS: list[dict[str, Any]] = [
+    {"sku": f"S{n:03}", "name": f"Zoë {n}", "qty": n, "price": n + 0.25, "active": n % 2 == 0, "on": f"2021-12-{n:02}"}
+    for n in range(1, 31)
+]
+
+
+def drafted(path: Path, name: str = "drafts", kind: Any = None) -> tuple[Draft, Source, Preview]:
+    draft = write_declaration(read_sample(path), name, path.name, kind)
+    source = _import_draft(draft.text, name)
+    return draft, source, preview(path, source, "UTC", 5, None)
+
+
+def types_of(source: Source) -> dict[str, str]:
+    return {name: type(column).__name__ for name, column in source.schema.columns().items()}
+
+
+def delimited(delimiter: str = ",", *, has_header: bool = True) -> str:
+    lines = [list(ROWS[0])] if has_header else []
+    rows = [[str(value).lower() if isinstance(value, bool) else str(value) for value in row.values()] for row in ROWS]
+    return "".join(delimiter.join(line) + "\n" for line in (*lines, *rows))
+
+
+def parquet() -> bytes:
+    written = io.BytesIO()
+    pl.DataFrame(ROWS).with_columns(pl.col("on").str.to_date()).write_parquet(written)
+    return written.getvalue()
+
+
+def workbook() -> bytes:
+    book, written = openpyxl.Workbook(), io.BytesIO()
+    sheet = book.worksheets[0]
+    for row in (list(ROWS[0]), *(list(row.values()) for row in ROWS)):
+        sheet.append(row)
+    book.save(written)
+    return written.getvalue()
+
+
+def avro() -> bytes:
+    kinds = {"sku": "string", "name": "string", "qty": "int", "price": "double", "active": "boolean", "on": "string"}
+    fields = [{"name": name, "type": kind} for name, kind in kinds.items()]
+    written = io.BytesIO()
+    fastavro.writer(written, {"type": "record", "name": "row", "fields": fields}, ROWS)
+    return written.getvalue()
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "rows.csv": lambda: delimited().encode(),
+    "bom.csv": lambda: delimited().encode("utf-8-sig"),
+    "crlf.csv": lambda: delimited().replace("\n", "\r\n").encode(),
+    "semicolons.csv": lambda: delimited(";").encode(),
+    "bars.csv": lambda: delimited("|").encode(),
+    "western.csv": lambda: delimited().encode("latin-1"),
+    "wide.csv": lambda: delimited().encode("utf-16"),
+    "rows.tsv": lambda: delimited("\t").encode(),
+    "rows.txt": lambda: delimited(";").encode(),
+    "rows.csv.gz": lambda: gzip.compress(delimited().encode()),
+    "rows.csv.zst": lambda: zstd(delimited().encode()),
+    "rows.csv.zip": lambda: zipped({"__MACOSX/._rows.csv": b"?", "rows.csv": delimited().encode()}),
+    "rows.json": lambda: json.dumps(ROWS).encode(),
+    "rows.jsonl": lambda: "".join(json.dumps(row) + "\n" for row in ROWS).encode(),
+    "rows.ndjson": lambda: "".join(json.dumps(row) + "\n" for row in ROWS).encode(),
+    "nested.json": lambda: json.dumps([{"a": {"b": row}, "tags": ["x", None]} for row in ROWS], indent=1).encode(),
+    "rows.parquet": parquet,
+    "rows.xlsx": workbook,
+    "rows.avro": avro,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_draft_loads_its_file_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(FILES[name]())
+    draft, source, found = drafted(path)
+    assert (found.delivered, found.accepted, found.rejects) == (30, 30, [])
+    assert (source.key, draft.kind) == (("sku",), "snapshot")
+    types = types_of(source)
+    assert types.pop("tags", "List") == "List"
+    assert list(types.values()) == ["String", "String", "Int64", "Float64", "Bool", "Date"]
+    assert (found.undeclared_columns, found.missing_columns) == ([], [])
+    assert len(draft.text.splitlines()) < 45
+
+
+def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(f"{n},x{n}\n" for n in range(10)))
+    _, source, found = drafted(path)
+    assert (found.accepted, list(types_of(source).values())) == (10, ["Int64", "String"])
+
+
+@pytest.mark.parametrize(
+    ("source", "accepted", "rejected"),
+    [
+        *(("movies", 91, 0), ("users", 783, 0), ("streams", 9_652, 0)),
+        *(("authors", 200, 1), ("books", 103, 0), ("reviews", 501, 0)),
+    ],
+)
+def test_the_reference_files_load_with_the_known_numbers(
+    reference_data: Path, source: str, accepted: int, rejected: int
+) -> None:
+    (path,) = reference_data.glob(f"*/{source}.*")
+    _, declared, found = drafted(path, f"drafted_{source}")
+    assert (found.accepted, found.rejected) == (accepted, rejected)
+    assert isinstance(declared, Events) == (source == "streams")
+
+
+def test_sessions_become_events_that_end(reference_data: Path) -> None:
+    _, source, _ = drafted(reference_data / "internal" / "streams.csv")
+    assert isinstance(source, Events)
+    assert (source.event_time, source.end_time) == ("start_at", "end_at")
+    assert set(source.key) >= {"movie_title", "user_email", "start_at"}
+    _, snapshot, _ = drafted(reference_data / "internal" / "streams.csv", kind="snapshot")
+    assert not isinstance(snapshot, Events)
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("2021-12-{:02}T10:00:00Z", "%+"),
+        ("2021-12-{:02}T10:00:00.123456", "%Y-%m-%dT%H:%M:%S%.f"),
+        ("2021-12-{:02} 10:00:00", "%Y-%m-%d %H:%M:%S%.f"),
+        ("{:02}.12.2021 10:00:00", "%d.%m.%Y %H:%M:%S"),
+        ("{:02}/12/2021 10:00:00", "%d/%m/%Y %H:%M:%S"),
+        ("12/{:02}/2021 10:00:00", "%m/%d/%Y %H:%M:%S"),
+    ],
+)
+def test_the_format_of_times_is_found(tmp_path: Path, text: str, time_format: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,updated\n" + "".join(f"{n},{text.format(n)}\n" for n in range(1, 29)))
+    draft, source, found = drafted(path)
+    assert (found.accepted, source.time_formats) == (28, (time_format,))
+    assert ("guessed: the times say no zone" in draft.text) == (time_format != "%+")
+
+
+def test_digits_that_are_no_number_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("zip,big\n" + "".join(f"0{n},{10**19 + n}\n" for n in range(60)))
+    _, source, found = drafted(path)
+    assert types_of(source) == {"zip": "String", "big": "String"}
+    assert found.accepted == 60
+
+
+def test_names_that_are_none_of_python_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('Order No,class,"a ""b"""\n' + "".join(f"{n},x,1\n" for n in range(60)))
+    _, source, found = drafted(path)
+    assert list(source.schema.columns()) == ["Order No", "class", 'a "b"']
+    assert (found.accepted, found.undeclared_columns) == (60, [])
+
+
+def test_no_name_runs_as_code(tmp_path: Path) -> None:
+    path = tmp_path / '"""\nraise SystemExit(1)\n"""\\.csv'
+    names = [
+        "x\nraise SystemExit(2)",
+        'y"""',
+        "z\\",
+        "columns",
+        "validate",
+        "a b",
+        "a-b",
+        "\x1b[31m",
+        "id\nraise ValueError",
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([names, *([number] * len(names) for number in range(60))])
+    draft, source, found = drafted(path)
+    assert list(source.schema.columns()) == names
+    assert (found.accepted, found.undeclared_columns) == (60, [])
+    assert all(line.isprintable() for line in draft.text.split("\n"))
+
+
+def test_keys_that_are_no_names_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"a b": {"c.d": n}, "it's": n, "é": n} for n in range(60)]))
+    _, source, found = drafted(path)
+    assert list(source.schema.columns()) == ["d", "é"], "a path cannot name a key with a quote"
+    assert (found.accepted, found.rows.row(3)[:2]) == (60, (3, 3))
+
+
+def test_a_name_that_the_platform_has_is_kept_out_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,sku\n" + "".join(f"{n},S{n}\n" for n in range(60)))
+    draft, source, _ = drafted(path)
+    assert source.key == ("sku",)
+    assert "the column id is kept out: the platform has one of that name itself" in draft.guesses
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.csv", b"", "holds no rows"),
+        ("rows.csv", b"a,b\n", "holds no rows"),
+        ("rows.json", b"[{", "no JSON"),
+        ("rows.fwf", b"a  1\n", "declare it by hand"),
+    ],
+)
+def test_a_file_that_says_too_little_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=message):
+        read_sample(path)
+
+
+def test_one_of_many_has_a_name() -> None:
+    names = ["movies", "categories", "users", "addresses", "press", "data"]
+    assert list(map(singular_of, names)) == ["movie", "category", "user", "addresse", "press", "data"]

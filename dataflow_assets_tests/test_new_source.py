@@ -1,0 +1,79 @@
+"""`dataflow new source` as a user runs it, in a copy of the program that it may write to."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import dataflow_assets
+from dataflow_assets.settings import variable_names
+
+PACKAGE = Path(dataflow_assets.__path__[0])
+COMMAND = "from dataflow_assets.cli import main; main()"
+ROWS = "sku,name,qty\n" + "".join(f"S{number},x,{number}\n" for number in range(60))
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    copy = tmp_path / "program"
+    shutil.copytree(PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE.parent / "dagster.yaml", copy)
+    (tmp_path / "prices.csv").write_text(ROWS)
+    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
+    environment |= {"DATAFLOW_HOME": str(tmp_path / "home"), "PYTHONPATH": str(copy)}
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=300,
+            check=False,
+        )
+
+    return command
+
+
+def test_a_drafted_source_is_loaded(run: Run, tmp_path: Path) -> None:
+    drafted = run("new", "source", "prices.csv")
+    assert drafted.returncode == 0, drafted.stderr
+    assert "prices: 60 rows: 60 would be accepted, 0 rejected." in drafted.stdout
+    assert "the key (sku), likely" in drafted.stderr
+    assert run("init-db").returncode == 0
+    loaded = run("load", "--model", "prices", "--collector", "csv", "--config", "prices.csv")
+    assert loaded.returncode == 0, loaded.stderr
+    asked = run("query", "--format", "csv", "-c", "SELECT count(*), sum(qty) FROM warehouse.prices")
+    assert asked.stdout.splitlines()[-1] == "60,1770"
+    again = run("new", "source", "prices.csv")
+    assert (again.returncode, "There is something named 'prices' already" in again.stderr) == (2, True)
+
+
+def test_a_draft_may_only_be_printed(run: Run, tmp_path: Path) -> None:
+    before = sorted((tmp_path / "program").rglob("*.py"))
+    printed = run("new", "source", "prices.csv", "--name", "offers", "--print")
+    assert printed.returncode == 0, printed.stderr
+    assert 'name="offers"' in printed.stdout
+    assert sorted((tmp_path / "program").rglob("*.py")) == before
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("nothing.csv",), 1, "There is no file nothing.csv."),
+        (("prices.csv", "--name", "2021"), 2, "A source cannot be named '2021'"),
+        (("prices.csv", "--kind", "events"), 1, "it can hold no events"),
+    ],
+)
+def test_what_cannot_be_drafted_is_said(run: Run, arguments: tuple[str, ...], code: int, sentence: str) -> None:
+    done = run("new", "source", *arguments)
+    assert done.returncode == code
+    assert sentence in done.stderr
