@@ -70,8 +70,10 @@ def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
     """The declared schema with the row's position and the rules that follow from the declaration and the delivery."""
     members: dict[str, Any] = {POSITION: dy.Int64()}
     if isinstance(source, Events):
-        start, lasts = pl.col(source.event_time), pl.col(source.end_time) - pl.col(source.event_time)
-        members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
+        start = pl.col(source.event_time)
+        if source.end_time is not None and source.longest is not None:
+            lasts = pl.col(source.end_time) - start
+            members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
         if bounds:
             members[f"{source.event_time}|too_early"] = dy.rule()(lambda _: start >= bounds.start)
             members[f"{source.event_time}|too_late"] = dy.rule()(lambda _: start < bounds.end)
