@@ -7,7 +7,7 @@ Schemas: `warehouse` holds what people query, `warehouse_days` the days of event
 `ledger` the platform's own records.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import dataframely as dy
@@ -51,9 +51,12 @@ def _source_tables(metadata: sa.MetaData, source: Source) -> None:
         _changes_tables(metadata, source)
 
 
-def _columns(schema: type[dy.Schema]) -> list[sa.Column[Any]]:
+def _columns(schema: type[dy.Schema], may_be_null: Collection[str] = ()) -> list[sa.Column[Any]]:
     # Without the schema's primary key: an index row cannot hold every text.
-    return [sa.Column(name, _type(column), nullable=column.nullable) for name, column in schema.columns().items()]
+    return [
+        sa.Column(name, _type(column), nullable=column.nullable or name in may_be_null)
+        for name, column in schema.columns().items()
+    ]
 
 
 def _type(column: dy.Column) -> sa.types.TypeEngine[Any]:
@@ -141,7 +144,7 @@ def _changes_tables(metadata: sa.MetaData, source: Changes) -> None:
         current_table(source),
         metadata,
         _id(primary_key=True),
-        *_columns(source.schema),
+        *_columns(source.schema, source.left_out_by_deletes),  # of a key of which nothing but a delete came
         _delivery(),
         sa.Column("deleted_at", moment, comment="null while the key is there"),
         schema=WAREHOUSE,

@@ -222,6 +222,12 @@ class Changes(Source):
         return frozenset([*names, *filter(None, [self.ordered_by])])
 
     @property
+    def left_out_by_deletes(self) -> frozenset[str]:
+        """The columns without which a delete does, though other rows must have them."""
+        required = {name for name, column in self.schema.columns().items() if not column.nullable}
+        return frozenset() if self.deletes is None else frozenset(required - self.marks - set(self.key))
+
+    @property
     def fingerprint(self) -> str:
         """As of any source; the rows depend on what is a delete, what is later, and what is a dump too."""
         deletes = None if self.deletes is None else self.deletes.meta.serialize()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.provenance import explain
+from dataflow_assets.lake.validation.validate import validate
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
@@ -54,6 +55,16 @@ BY_DELIVERY = Changes(
     full_dumps="*full*",
 )
 BY_TURN = replace(BY_DELIVERY, name="numbered", singular="one_numbered", ordered_by="turn")
+
+
+class Named(dy.Schema):
+    number = dy.Int64()
+    name = dy.String(min_length=2)
+    code = dy.Enum(["I", "U", "D"])
+    turn = dy.Int64()
+
+
+NAMED = replace(BY_DELIVERY, name="named", singular="one_named", schema=Named)
 SOURCES = (BY_DELIVERY, BY_TURN)
 
 Change = tuple[int, str | None, str, int]  # number, name, code, turn
@@ -89,7 +100,7 @@ def url(database_url: str) -> str:
     """A database with the tables and views of the sources."""
     engine = sa.create_engine(database_url, poolclass=sa.NullPool)
     with engine.begin() as connection, views_aside(connection):
-        build_metadata(SOURCES, {}).create_all(connection)
+        build_metadata([*SOURCES, NAMED], {}).create_all(connection)
     return database_url
 
 
@@ -207,7 +218,7 @@ def test_changes_of_files_reach_the_tables(settings: Settings) -> None:
     url, storage = settings.database_url.get_secret_value(), open_storage(settings)
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as making, views_aside(making):
-        build_metadata(SOURCES, {}).create_all(making)
+        build_metadata([*SOURCES, NAMED], {}).create_all(making)
     path, table = settings.home / "file", rows_table(storage, BY_DELIVERY)
     path.parent.mkdir(exist_ok=True)
     for day, text in ((D1, "1,Anne,U,3\n2,,D,4\n3,Cy,X,5\n"), (D0, "1,Ann,I,1\n2,Bob,I,2\n")):
@@ -223,6 +234,32 @@ def test_changes_of_files_reach_the_tables(settings: Settings) -> None:
             assert find_stale_days(connection, BY_DELIVERY) == set()
     assert current(url) == [(1, "Anne", None), (2, "Bob", D1)]
     assert history(url) == [(1, "Ann", D0, D1), (1, "Anne", D1, None), (2, "Bob", D0, D1)]
+
+
+def test_a_delete_needs_no_value_but_of_its_key() -> None:
+    rows = [
+        ("1", "Ann", "I", "1"),
+        ("1", None, "D", "2"),
+        ("2", None, "U", "3"),
+        ("3", "C", "D", "4"),
+        (None, "Di", "D", "5"),
+    ]
+    text = pl.DataFrame(rows, schema=dict.fromkeys(Named.column_names(), pl.String), orient="row").with_row_index(
+        "position"
+    )
+    accepted, rejected, _ = validate(text.cast({"position": pl.Int64}), NAMED, None)
+    assert accepted.select("number", "name", "code").rows() == [(1, "Ann", "I"), (1, None, "D")]
+    assert rejected.select("position", "code", "message").rows() == [
+        (2, "name.nullability", "name is missing."),
+        (3, "name.min_length", "name is too short."),
+        (4, "number.nullability", "number is missing."),
+    ]
+
+
+def test_a_key_that_was_only_ever_deleted_is_there_with_what_its_delete_says(url: str) -> None:
+    load(url, NAMED, File(0, "a.csv", ((1, None, "D", 1),)))
+    assert current(url, NAMED) == [(1, None, D0)]
+    assert history(url, NAMED) == []
 
 
 @pytest.mark.parametrize(
