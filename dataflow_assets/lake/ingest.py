@@ -9,9 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import ConflictError
@@ -24,9 +22,10 @@ from dataflow_assets.lake.delta.commit_log import (
     read_commits,
 )
 from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, count_rows, rejects_table, rows_table
+from dataflow_assets.lake.moved_keys import days_of_keys
 from dataflow_assets.lake.quarantine import judge
 from dataflow_assets.lake.staging import Staging, file_digest, reading_of, stage_object
-from dataflow_assets.lake.touched_days import ends, spans, spans_of_keys, touched_days
+from dataflow_assets.lake.touched_days import touched_days
 from dataflow_assets.landing.companions import read_control
 from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
 from dataflow_assets.landing.storage import Storage
@@ -151,7 +150,8 @@ def _try_to_ingest(request: _Request) -> Intake | None:
         commit = _read_and_commit(request, tables, delivery, older[0].info if older else None)
     intake = _with_older(_intake(commit, request.timezone), older, request)
     if isinstance(request.source, Events) and request.source.happens_once:
-        days = _days_of_keys(request, tables.rows, delivery.id, [one.version for one in (commit, *older)])
+        versions = [one.version for one in (commit, *older)]
+        days = days_of_keys(tables.rows, request.source, delivery.id, versions, request.timezone)
         intake = replace(intake, own_days=intake.own_days | days, event_days=intake.event_days | days)
     return replace(
         intake,
@@ -182,22 +182,6 @@ def _read_and_commit(request: _Request, tables: _Tables, delivery: Delivery, las
         commit_delivery(tables.rejects, tables.rejects_base, staging.staged_rejects, info)
         version = commit_delivery(tables.rows, tables.rows_base, staging.staged, info)
     return DeliveryCommit(version, info)
-
-
-def _days_of_keys(request: _Request, table: LakeTable, delivery: int, versions: Iterable[int]) -> frozenset[date]:
-    """The days on which the lake has a row with a key that a delivery has now, or had in a version not recorded yet.
-
-    It is looked up after the commit: of two deliveries of one key the later finds the other. All days where what an
-    older version held is gone.
-    """
-    source, newest = request.source, table.scan()
-    assert isinstance(source, Events)
-    try:
-        keys = pl.concat([table.scan(version).filter(pl.col("delivery") == delivery) for version in versions])
-        found = spans_of_keys(newest, keys, source)
-    except (DeltaError, FileNotFoundError, OSError, pl.exceptions.ComputeError):
-        found = spans(newest, source).collect(engine="streaming")
-    return touched_days(ends([found]), request.timezone)
 
 
 def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> Window | None:

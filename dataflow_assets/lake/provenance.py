@@ -14,7 +14,8 @@ import polars as pl
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.lake.validation.casting import read_texts, values_for_texts
 from dataflow_assets.lake.validation.validate import POSITION
-from dataflow_assets.sources.base import Changes, Events, Source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 
 MOST_KEYS = 20
 _BATCH_ROWS = 100_000

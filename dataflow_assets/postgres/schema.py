@@ -15,7 +15,8 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from dataflow_assets.sources.base import Changes, Events, Snapshot, Source
+from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.names import CURRENT, HISTORY
 
 WAREHOUSE = "warehouse"

@@ -18,7 +18,7 @@ from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
-from dataflow_assets.sources.base import Changes
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
 from dataflow_assets.warehouse.snapshots.load import count_rows
 from dataflow_assets.warehouse.snapshots.merge import merge_rows

@@ -12,7 +12,8 @@ from datetime import date
 from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.postgres.schema import WAREHOUSE
 from dataflow_assets.postgres.sql import execute, identifier, literal
-from dataflow_assets.sources.base import Changes, Events, Reference, Source
+from dataflow_assets.sources.base import Events, Reference, Source
+from dataflow_assets.sources.changes import Changes
 
 _MOST_NAMES = 10
 

@@ -21,7 +21,8 @@ from dataflow_assets.postgres.connection import Connections
 from dataflow_assets.postgres.scan import scan_table
 from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
 from dataflow_assets.postgres.sql import identifier, literal
-from dataflow_assets.sources.base import Changes, Events, Source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.pushdown import day_bounds
 
 _EVERY_DAY = ((date.min, date.max),)

@@ -24,7 +24,8 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import build_metadata
 from dataflow_assets.postgres.views import views_aside
 from dataflow_assets.settings import Settings
-from dataflow_assets.sources.base import Changes, Reference
+from dataflow_assets.sources.base import Reference
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.changes import derive_current, derive_history, load_changes, order_changes
 from dataflow_assets.warehouse.references import find_unknown_names

@@ -178,6 +178,19 @@ def test_an_earlier_day_that_was_not_made_again_is_stale(settings: Settings) -> 
     assert ask(settings, found) == [([D1, D2],)]
 
 
+def test_all_days_are_touched_where_what_a_delivery_held_before_is_gone(settings: Settings) -> None:
+    house = House(settings)
+    house.deliver(File(0, "a.csv", ((1, 10, 100),)))
+    house.deliver(File(0, "c.csv", ((2, 34, 100),)))
+    house.deliver(File(1, "b.csv", ((1, 11, 100),)))
+    for file in (settings.home / "lake" / "orders").glob(f"delivery_day={D2}/**/*.parquet"):
+        before = file
+    house.land(File(1, "b.csv", ((3, 11, 100),)))
+    house.ingest("landing/orders/2021-12-02/b.csv")
+    before.unlink()
+    assert house.ingest("landing/orders/2021-12-02/b.csv").event_days == {D1, D2}
+
+
 def test_a_record_made_again_from_the_lake_lets_every_day_be_made_again(settings: Settings) -> None:
     house = House(settings)
     house.deliver(File(0, "a.csv", ((1, 10, 100),)))

@@ -18,7 +18,8 @@ import polars.selectors as cs
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.validation.casting import read_texts, unreadable, values_for_texts
 from dataflow_assets.lake.validation.timestamps import REPAIRED
-from dataflow_assets.sources.base import Changes, Events, Source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 
 POSITION = "position"
 

@@ -27,7 +27,8 @@ from dataflow_assets.orchestration.checks.base import Outcome
 from dataflow_assets.orchestration.metadata.metrics import Metrics
 from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.settings import Settings
-from dataflow_assets.sources.base import Changes, Events, Snapshot, Source
+from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
