@@ -86,6 +86,33 @@ def test_a_new_source_is_one_file_and_a_generated_migration(copy: Copy) -> None:
     assert copy.run(count).stdout == "count\n1\n"
 
 
+def test_a_source_of_changes_is_one_file_and_a_generated_migration(copy: Copy) -> None:
+    text = section("Add a source of changes")
+    [place] = re.findall(r"`(dataflow_assets/sources/\w+\.py)`", text)
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (copy.folder / place).write_text(code)
+    for command in ("dataflow init-db", "alembic revision --autogenerate -m refunds", "dataflow init-db"):
+        copy.run(f"uv run {command}")
+    deliveries = {
+        "2021-12-03": "3,30,I,2021-12-03T10:00:00Z\n1,,D,2021-12-03T11:00:00Z\n",
+        "2021-12-01": "1,10,I,2021-12-01T10:00:00Z\n2,20,I,2021-12-01T10:00:00Z\n",
+        "2021-12-02": "1,15,U,2021-12-02T10:00:00Z\n2,20,U,2021-12-02T10:00:00Z\n",
+    }
+    for day, rows in deliveries.items():
+        (copy.folder / "refunds.csv").write_text(f"number,cents,code,changed_at\n{rows}")
+        copy.run(f"uv run dataflow load --model refund --collector csv --config refunds.csv --delivered {day}")
+    ask = "uv run dataflow query --format csv -c 'SELECT number, cents, {} ORDER BY 1, 3'"
+    latest = copy.run(ask.format("deleted_at::date FROM warehouse.refunds")).stdout.splitlines()
+    assert latest[1:] == ["1,15,2021-12-03", "2,20,", "3,30,"]
+    history = copy.run(ask.format("valid_from::date, valid_to::date FROM warehouse.refunds_history"))
+    assert history.stdout.splitlines()[1:] == [
+        "1,10,2021-12-01,2021-12-02",
+        "1,15,2021-12-02,2021-12-03",
+        "2,20,2021-12-01,",
+        "3,30,2021-12-03,",
+    ]
+
+
 def test_an_answer_in_sql_is_one_file(tmp_path: Path) -> None:
     text = section("Add an answer")
     [name] = re.findall(r"`(\w+\.sql)`", text)

@@ -5,7 +5,7 @@ here: any answer, what may be asked of it over other windows (see `question`), a
 knows an orchestrator.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -15,6 +15,7 @@ import polars as pl
 
 from dataflow_assets.analytics.question import Question
 from dataflow_assets.core.time_windows import Window
+from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.sources.column_types import refused
 from dataflow_assets.sources.names import find_answer_problem, find_column_problems
 
@@ -32,7 +33,8 @@ class Answer:
     `question` is what `dataflow answers` asks of it over any window.
 
     The window begins `trailing_days` before the answer's own day. `reads_overlapping` says that sessions
-    count that only overlap the window, so those that started up to the longest duration before it too.
+    count that only overlap the window, so those that started up to the longest duration before it too: of the events
+    that it reads some must have one, and each that has an `end_time`.
     """
 
     name: str
@@ -90,3 +92,21 @@ def compute_partition(
     read = {source: frames[source] for source in answer.reads}
     found = answer.compute(**read, window=answer.window(partition_day, timezone))
     return answer.schema.cast(found.with_columns(pl.lit(partition_day, pl.Date).alias(answer.grain)))
+
+
+def wrong_overlaps(answers: Collection[Answer], sources: Collection[Source]) -> Iterator[str]:
+    """A sentence for each answer that needs to know how long events last and reads none that say so."""
+    for answer in filter(lambda answer: answer.reads_overlapping, answers):
+        events = [source for source in sources if source.name in answer.reads and isinstance(source, Events)]
+        if not any(source.longest is not None for source in events):
+            yield (
+                f"answer {answer.name}: events that overlap its window need an end, and none of "
+                f"{', '.join(answer.reads)} has one: declare end_time and longest of a source, or leave out "
+                "reads_overlapping"
+            )
+        for source in events:
+            if source.end_time is not None and source.longest is None:
+                yield (
+                    f"answer {answer.name}: how long before its window events of {source.name} may have started that "
+                    "overlap it, only their longest duration tells: declare longest of that source"
+                )

@@ -22,6 +22,7 @@ from dataflow_assets.lake.delta.commit_log import (
     read_commits,
 )
 from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, count_rows, rejects_table, rows_table
+from dataflow_assets.lake.moved_keys import days_of_keys
 from dataflow_assets.lake.quarantine import judge
 from dataflow_assets.lake.staging import Staging, file_digest, reading_of, stage_object
 from dataflow_assets.lake.touched_days import touched_days
@@ -148,6 +149,10 @@ def _try_to_ingest(request: _Request) -> Intake | None:
     else:
         commit = _read_and_commit(request, tables, delivery, older[0].info if older else None)
     intake = _with_older(_intake(commit, request.timezone), older, request)
+    if isinstance(request.source, Events) and request.source.happens_once:
+        versions = [one.version for one in (commit, *older)]
+        days = days_of_keys(tables.rows, request.source, delivery.id, versions, request.timezone)
+        intake = replace(intake, own_days=intake.own_days | days, event_days=intake.event_days | days)
     return replace(
         intake,
         delivery=delivery,
@@ -226,9 +231,15 @@ def read_otherwise(
 
 
 def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterator[Intake]:
-    """Every intake that the lake has of a source, superseded ones too, oldest first."""
-    for commit in read_all_commits(rows_table(storage, source)):
-        yield _intake(commit, timezone)
+    """Every intake that the lake has of a source, superseded ones too, oldest first.
+
+    No commit says which days its keys had rows on before: where a key happens once, the newest touches all days.
+    """
+    intakes = [_intake(commit, timezone) for commit in read_all_commits(rows_table(storage, source))]
+    if intakes and isinstance(source, Events) and source.happens_once:
+        days = frozenset[date]().union(*(intake.own_days for intake in intakes))
+        intakes[-1] = replace(intakes[-1], own_days=days, event_days=days)
+    yield from intakes
 
 
 def _since(commits: Iterator[DeliveryCommit], recorded_version: int) -> Iterator[DeliveryCommit]:

@@ -15,6 +15,7 @@ from dataflow_assets.errors import NotFoundError
 from dataflow_assets.lake.validation.casting import read_texts, values_for_texts
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 
 MOST_KEYS = 20
 _BATCH_ROWS = 100_000
@@ -87,6 +88,8 @@ def explain(
     rows = matching.collect(engine="streaming").sort(_ORDER).to_dicts()
     if isinstance(source, Events):
         return Explanation(keys=keys, origins=tuple(_events(rows, source)))
+    if isinstance(source, Changes):
+        return Explanation(keys=keys, origins=tuple(_changes(rows, source)))
     complete = [row for row in rows if row["delivery_day"] not in quarantined]
     incomplete = [_origin(row, source, "quarantined") for row in rows if row["delivery_day"] in quarantined]
     if not complete:
@@ -152,6 +155,14 @@ def _events(rows: Sequence[_Row], source: Source) -> Iterator[Origin]:
     for row in older:
         yield _origin(row, source, _superseded_by(latest))
     yield _origin(latest, source, "in the table")
+
+
+def _changes(rows: Sequence[_Row], source: Changes) -> Iterator[Origin]:
+    order = (*filter(None, [source.ordered_by]), *_ORDER)
+    *older, latest = sorted(rows, key=lambda row: tuple(row[name] for name in order))
+    for row in older:
+        yield _origin(row, source, f"changed by {latest['object']} position {latest[POSITION]}")
+    yield _origin(latest, source, "the latest change")
 
 
 def _snapshots(rows: Sequence[_Row], source: Source) -> Iterator[Origin]:

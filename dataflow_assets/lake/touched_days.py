@@ -1,7 +1,7 @@
 """Which event days rows of the lake touch.
 
-Here: pure functions over frames. Not here: who is told of the days (see `intake`), and where a day begins (see
-`window`).
+Here: pure functions over frames. Not here: who is told of the days (see `ingest`), and where a day begins (see
+`core.time_windows`).
 """
 
 from collections.abc import Iterable
@@ -24,6 +24,18 @@ def spans(rows: pl.LazyFrame, source: Events) -> pl.LazyFrame:
     """
     time = pl.col(source.event_time)
     return rows.group_by("event_date").agg(first=time.min(), last=time.max())
+
+
+def spans_of_keys(rows: pl.LazyFrame, keys: pl.LazyFrame, source: Events) -> pl.DataFrame:
+    """The `spans` of all rows that have one of some keys.
+
+    Args:
+        rows: of the lake table.
+        keys: the columns of the source's key; they are held in memory, the rows are not.
+        source: names key and event time.
+    """
+    key = list(source.key)
+    return spans(rows.join(keys.select(key).unique(), on=key, how="semi"), source).collect(engine="streaming")
 
 
 def ends(found: Iterable[pl.DataFrame]) -> list[int]:

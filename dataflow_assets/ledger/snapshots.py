@@ -1,4 +1,4 @@
-"""What the tables of snapshots were made from, and how each of their dumps was judged.
+"""What the tables of snapshots and of changes were made from, and how each of their dumps was judged.
 
 Here: reading and writing these records. Not here: making the tables, and judging dumps (see `warehouse.snapshots`).
 """
@@ -28,8 +28,8 @@ _INSERT_DUMPS = insert_rows(dumps)
 class SnapshotRecord:
     """What both tables of a source were last made from.
 
-    `newest_day` is the newest delivery day whose dump is complete, `changed_version` the lake's version by which a row
-    was last written; -1 where none was.
+    `newest_day` is the newest delivery day whose dump is complete, of changes the newest that there is;
+    `changed_version` the lake's version by which a row was last written; -1 where none was.
     """
 
     lake_version: int = -1
@@ -50,7 +50,7 @@ def read_snapshot(connection: Connection, source: Source) -> SnapshotRecord:
     return SnapshotRecord()
 
 
-def write_snapshot(connection: Connection, source: Snapshot, made: SnapshotRecord) -> None:
+def write_snapshot(connection: Connection, source: Source, made: SnapshotRecord) -> None:
     """Record what the tables of a source were made from, in place of what was recorded before."""
     write_rows(connection, _WRITE, [{"source": source.name, **asdict(made)}])
 

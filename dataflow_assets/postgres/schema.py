@@ -7,7 +7,7 @@ Schemas: `warehouse` holds what people query, `warehouse_days` the days of event
 `ledger` the platform's own records.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import dataframely as dy
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.names import CURRENT, HISTORY
 
 WAREHOUSE = "warehouse"
@@ -47,11 +48,16 @@ def _source_tables(metadata: sa.MetaData, source: Source) -> None:
         _event_table(metadata, source)
     elif isinstance(source, Snapshot):
         _snapshot_tables(metadata, source)
+    elif isinstance(source, Changes):
+        _changes_tables(metadata, source)
 
 
-def _columns(schema: type[dy.Schema]) -> list[sa.Column[Any]]:
+def _columns(schema: type[dy.Schema], may_be_null: Collection[str] = ()) -> list[sa.Column[Any]]:
     # Without the schema's primary key: an index row cannot hold every text.
-    return [sa.Column(name, _type(column), nullable=column.nullable) for name, column in schema.columns().items()]
+    return [
+        sa.Column(name, _type(column), nullable=column.nullable or name in may_be_null)
+        for name, column in schema.columns().items()
+    ]
 
 
 def _type(column: dy.Column) -> sa.types.TypeEngine[Any]:
@@ -98,12 +104,12 @@ def _answer_table(metadata: sa.MetaData, name: str, schema: type[dy.Schema]) -> 
     sa.Table(name, metadata, *_columns(schema), index, schema=ANALYTICS)
 
 
-def current_table(source: Snapshot) -> str:
+def current_table(source: Source) -> str:
     """The table behind the view that people query: one row per key ever seen."""
     return source.name + CURRENT
 
 
-def history_table(source: Snapshot) -> str:
+def history_table(source: Source) -> str:
     """The table with one row per key and run of equal values."""
     return source.name + HISTORY
 
@@ -126,6 +132,30 @@ def _snapshot_tables(metadata: sa.MetaData, source: Snapshot) -> None:
         _id(primary_key=True),
         sa.Column("valid_from", sa.Date(), primary_key=True),
         sa.Column("valid_to", sa.Date(), comment="null while these are the latest values"),
+        *_columns(source.schema),
+        _delivery(),
+        schema=WAREHOUSE,
+    )
+
+
+def _changes_tables(metadata: sa.MetaData, source: Changes) -> None:
+    # When something changed is what the source orders its changes by: the day of delivery, or a column's value.
+    moment = sa.Date() if source.ordered_by is None else _type(source.schema.columns()[source.ordered_by])
+    sa.Table(
+        current_table(source),
+        metadata,
+        _id(primary_key=True),
+        *_columns(source.schema, source.left_out_by_deletes),  # of a key of which nothing but a delete came
+        _delivery(),
+        sa.Column("deleted_at", moment, comment="null while the key is there"),
+        schema=WAREHOUSE,
+    )
+    sa.Table(
+        history_table(source),
+        metadata,
+        _id(primary_key=True),
+        sa.Column("valid_from", moment, primary_key=True, autoincrement=False),
+        sa.Column("valid_to", moment, comment="null while these are the latest values"),
         *_columns(source.schema),
         _delivery(),
         schema=WAREHOUSE,

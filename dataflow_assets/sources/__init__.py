@@ -15,12 +15,14 @@ from functools import cache
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources.base import Events, Reference, RejectLimit, Snapshot, Source, wrong_references
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.companions import ControlFile
 from dataflow_assets.sources.formats import Avro, Csv, Excel, FixedWidth, Json, Parquet
 from dataflow_assets.sources.names import find_collisions
 
 __all__ = [
     "Avro",
+    "Changes",
     "ControlFile",
     "Csv",
     "Events",

@@ -16,7 +16,7 @@ import polars as pl
 from dataflow_assets.sources.column_types import refused
 from dataflow_assets.sources.companions import IGNORED, ControlFile, pattern_of_any
 from dataflow_assets.sources.formats.base import Format
-from dataflow_assets.sources.names import CURRENT, DAYS, HISTORY, find_column_problems, find_source_problem
+from dataflow_assets.sources.names import DAYS, find_column_problems, find_source_problem, names_of_tables
 
 RESERVED = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
@@ -111,6 +111,8 @@ class Source:
 
     def _wrong_key(self) -> Iterator[str]:
         columns = self.schema.columns()
+        if not self.key:
+            yield "the key has no columns"
         for part in self.key:
             column = columns.get(part)
             if column is None:
@@ -180,30 +182,41 @@ class Snapshot(Source):
     @property
     def given_names(self) -> frozenset[str]:
         """Those of any source, and of both tables with their keys."""
-        tables = [self.name + CURRENT, self.name + HISTORY]
-        return super().given_names.union(tables, (f"{table}_pkey" for table in tables))
+        return super().given_names | names_of_tables(self.name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Events(Source):
     """Rows that happened once, at `event_time`; one file may hold many days.
 
-    The event time is part of the key: a corrected time is a new event. An event ends at `end_time` and
-    lasts at most `longest`; a longer one is rejected.
+    The event time is part of the key: a corrected time is a new event. Where a key `happens_once` (an order number), it
+    leaves the event time out, and a corrected time moves the row to its other day. An event that is no mere instant
+    ends at `end_time`, and lasts at most `longest` where that is given; a longer one is rejected.
     """
 
     event_time: str
-    end_time: str
-    longest: timedelta
+    end_time: str | None = None
+    longest: timedelta | None = None
+    happens_once: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.event_time not in self.key:
-            raise ValueError(f"source {self.name}: the key must contain the event time {self.event_time!r}")
-        for name in (self.event_time, self.end_time):
+        for problem in self._wrong_times():
+            raise ValueError(f"source {self.name}: {problem}")
+
+    def _wrong_times(self) -> Iterator[str]:
+        if self.event_time not in self.key and not self.happens_once:
+            yield f"the key must contain the event time {self.event_time!r}, unless each key happens_once"
+        if self.event_time in self.key and self.happens_once:
+            yield f"a key that happens_once leaves the event time {self.event_time!r} out"
+        for name in filter(None, (self.event_time, self.end_time)):
             column = self.schema.columns().get(name)
             if not isinstance(column, dy.Datetime) or column.nullable:
-                raise ValueError(f"source {self.name}: {name!r} must be a Datetime column that is not nullable")
+                yield f"{name!r} must be a Datetime column that is not nullable"
+        if self.longest is not None and self.end_time is None:
+            yield "events without an end_time cannot have a longest duration"
+        if self.longest is not None and self.longest < timedelta(0):
+            yield f"the longest duration is {self.longest}, less than none"
 
     @property
     def given_names(self) -> frozenset[str]:

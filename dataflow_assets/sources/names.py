@@ -44,6 +44,12 @@ def find_answer_problem(name: str) -> str | None:
     return _find_length_problem(name, _LONGEST_ANSWER)
 
 
+def names_of_tables(source: str) -> frozenset[str]:
+    """The names of the two tables behind a view of the latest values, and of their keys."""
+    tables = [source + CURRENT, source + HISTORY]
+    return frozenset([*tables, *(f"{table}_pkey" for table in tables)])
+
+
 def _find_length_problem(name: str, longest: int) -> str | None:
     if len(name) <= longest:
         return None

@@ -31,6 +31,7 @@ from dataflow_assets.postgres.schema import DAYS, WAREHOUSE
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 from dataflow_assets.sources.base import Events
+from dataflow_assets.warehouse.moved_events import find_moved_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +92,12 @@ def load_day(
     rows = day_rows(lake, source, day, timezone)
     deliveries = rows.group_by("delivery_day", "object", "delivery").len().collect(engine="streaming")
     accepted = int(deliveries.get_column("len").sum())
+    rows, moved = _without_moved(lake, rows, source, deliveries, Window.of_day(day, timezone))
     with explain_missing_values(f"{source.name} of {day}"), transaction(connection):
         require_columns(connection, source)
         partition = _partition(source, day)
         leaf = _copy_aside(connection, source, partition, rows, deliveries)
-        superseded = make_unique(connection, leaf, [ID], _latest_first(deliveries))
+        superseded = moved + make_unique(connection, leaf, [ID], _latest_first(deliveries))
         load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)
         if load.accepted != load.rows + load.superseded:
             raise LostRowsError(
@@ -104,6 +106,22 @@ def load_day(
             )
         execute(connection, f"ANALYZE {leaf}")
         return _swap_in(connection, source, partition, leaf, load, lake_version)
+
+
+def _without_moved(
+    lake: pl.LazyFrame, rows: pl.LazyFrame, source: Events, deliveries: pl.DataFrame, window: Window
+) -> tuple[pl.LazyFrame, int]:
+    """The day's rows without those that a later delivery moved to another day, and how many those are."""
+    if not source.happens_once or deliveries.is_empty():
+        return rows, 0
+    happened, first = pl.col(source.event_time), deliveries["delivery_day"].min()
+    # What was delivered before all rows of the day is later than none of them.
+    others = lake.filter(pl.col("delivery_day") >= first, (happened < window.start) | (happened >= window.end))
+    key = list(source.key)
+    if (moved := find_moved_keys(rows, others, key)).is_empty():
+        return rows, 0
+    count = rows.join(moved.lazy(), on=key, how="semi").select(pl.len()).collect(engine="streaming").item()
+    return rows.join(moved.lazy(), on=key, how="anti"), int(count)
 
 
 def _known(connection: Connection, source: Events, day: date, lake_version: int) -> DayLoad | None:

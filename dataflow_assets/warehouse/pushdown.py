@@ -23,20 +23,20 @@ def day_bounds(predicate: pl.Expr, source: Events, timezone: str) -> tuple[date,
     """The first and the last day that can hold an event of which the predicate is true.
 
     Comparisons of the event's times with an instant bound them where `&` joins them to the rest, which may say
-    what it will. An event that ends late did not start much earlier: it lasts at most `source.longest`.
+    what it will. An event that ends late did not start much earlier, where the source says how long one lasts.
 
     Args:
         predicate: true of the rows that are wanted.
         source: names the times and the longest duration.
         timezone: cuts the days.
     """
-    starts, ends = pl.col(source.event_time), pl.col(source.end_time)
+    starts = pl.col(source.event_time)
     first, last = date.min, date.max
     with suppress(OverflowError):  # an instant at the end of the calendar bounds nothing
-        earliest = [
-            *_instants(predicate, starts, _FROM),
-            *(end - source.longest for end in _instants(predicate, ends, _FROM)),
-        ]
+        earliest = list(_instants(predicate, starts, _FROM))
+        if source.end_time is not None and source.longest is not None:
+            ends = _instants(predicate, pl.col(source.end_time), _FROM)
+            earliest += [end - source.longest for end in ends]
         first = max((day_of(instant, timezone) for instant in earliest), default=first)
         last = min((day_of(instant, timezone) for instant in _instants(predicate, starts, _UNTIL)), default=last)
     return first, last

@@ -13,6 +13,7 @@ from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.postgres.schema import WAREHOUSE
 from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.sources.base import Events, Reference, Source
+from dataflow_assets.sources.changes import Changes
 
 _MOST_NAMES = 10
 
@@ -57,8 +58,9 @@ def find_unknown_names(
 def _statement(source: Source, reference: Reference, days: str) -> str:
     """Most names are known as they are written: only the others are folded, once each and not row by row."""
     column, known = (f"{identifier(name)}::text" for name in (reference.column, reference.to_column))
+    gone = "deleted_at" if isinstance(source, Changes) else "missing_since"
     is_events = isinstance(source, Events)
-    day, wanted = ("event_day", f"event_day {days}") if is_events else ("NULL::date", "missing_since IS NULL")
+    day, wanted = ("event_day", f"event_day {days}") if is_events else ("NULL::date", f"{gone} IS NULL")
     from_known = f"FROM {identifier(WAREHOUSE, reference.source)} AS known WHERE"
     return f"""
         SELECT {literal(reference.column)}, day, sum(rows)::bigint, count(*),

@@ -22,6 +22,7 @@ from dataflow_assets.postgres.scan import scan_table
 from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
 from dataflow_assets.postgres.sql import identifier, literal
 from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.pushdown import day_bounds
 
 _EVERY_DAY = ((date.min, date.max),)
@@ -32,7 +33,8 @@ def scan_source(url: str, source: Source, timezone: str, days: Iterable[date] | 
 
     Args:
         url: of the database.
-        source: of events, or of snapshots: of these the latest values of every key ever seen.
+        source: of events; of snapshots: the latest values of every key ever seen; or of changes: those of the keys
+            that were not deleted.
         timezone: cuts the days, as it does in the warehouse.
         days: of events, those to read; all of them if None.
     """
@@ -75,7 +77,7 @@ def _scan_source(connections: Connections, source: Source, timezone: str, days: 
 
     def where(predicate: pl.Expr | None) -> str:
         if not isinstance(source, Events):
-            return "true"
+            return "deleted_at IS NULL" if isinstance(source, Changes) else "true"
         first, last = (date.min, date.max) if predicate is None else day_bounds(predicate, source, timezone)
         return _within("event_day", [(max(first, start), min(last, end)) for start, end in stretches])
 

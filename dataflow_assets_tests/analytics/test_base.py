@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.analytics import Answer, all_answers, compute_partition, find_answer
+from dataflow_assets.analytics.base import wrong_overlaps
 from dataflow_assets.core.time_windows import Window, WindowError
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.sources import all_sources
+from dataflow_assets.sources import Csv, Events, all_sources
 from dataflow_assets_tests.analytics.builders import ZONES
 
 HOUR = timedelta(hours=1)
@@ -143,6 +144,61 @@ def _answer(schema: type[dy.Schema], trailing_days: int = 1) -> Answer:
         trailing_days=trailing_days,
         compute=pl.LazyFrame,
     )
+
+
+class Clicks(dy.Schema):
+    page = dy.String()
+    clicked_at = dy.Datetime(time_zone="UTC")
+    left_at = dy.Datetime(time_zone="UTC")
+
+
+def _clicks(name: str, end_time: str | None, longest: timedelta | None) -> Events:
+    return Events(
+        name=name,
+        singular=f"one_{name}",
+        description="Made up.",
+        owner="team:tests",
+        schema=Clicks,
+        reader=Csv(),
+        key=("page", "clicked_at"),
+        event_time="clicked_at",
+        end_time=end_time,
+        longest=longest,
+    )
+
+
+INSTANTS, OPEN, SHORT = (
+    _clicks("instants", None, None),
+    _clicks("open", "left_at", None),
+    _clicks("short", "left_at", HOUR),
+)
+
+
+@pytest.mark.parametrize(
+    ("reads", "problems"),
+    [
+        (("short",), []),
+        (("short", "instants"), []),  # an instant overlaps no window but its own
+        (("instants",), ["events that overlap its window need an end, and none of instants has one"]),
+        (("open", "short"), ["how long before its window events of open may have started"]),
+        (("open",), ["need an end, and none of open", "events of open may have started that overlap it"]),
+        ((), ["need an end"]),
+    ],
+)
+def test_an_answer_that_needs_the_end_of_events_says_so(reads: tuple[str, ...], problems: list[str]) -> None:
+    answer = Answer(
+        name="lasting",
+        description="",
+        owner="team:tests",
+        grain="day",
+        schema=type("Lasting", (dy.Schema,), {"day": dy.Date(primary_key=True)}),
+        reads=reads,
+        compute=lambda **frames: frames["window"],
+        reads_overlapping=True,
+    )
+    found = list(wrong_overlaps([answer], [INSTANTS, OPEN, SHORT]))
+    assert len(found) == len(problems)
+    assert all(problem in sentence for problem, sentence in zip(problems, found, strict=True))
 
 
 def test_answers_know_no_orchestrator() -> None:

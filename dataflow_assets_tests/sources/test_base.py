@@ -172,6 +172,24 @@ def test_an_event_key_must_contain_the_event_time() -> None:
         _events(schema, key=("name",))
 
 
+def test_an_event_may_have_no_end() -> None:
+    source = _events(_schema(name=dy.String(), begins=INSTANT), end_time=None, longest=None)
+    assert isinstance(source, Events)
+    assert (source.end_time, source.longest) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"end_time": None}, "events without an end_time cannot have a longest duration"),
+        ({"longest": timedelta(seconds=-1)}, "the longest duration is -1 day, 23:59:59, less than none"),
+    ],
+)
+def test_a_longest_duration_is_that_of_events_with_an_end(options: Mapping[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"source visits: {problem}")):
+        _events(_schema(name=dy.String(), begins=INSTANT, ends=INSTANT), **options)
+
+
 @pytest.mark.parametrize(
     "columns", [{"ends": MAYBE}, {"ends": dy.String()}, {}, {"begins": dy.String(), "ends": INSTANT}]
 )

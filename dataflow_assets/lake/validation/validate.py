@@ -6,6 +6,8 @@ stored.
 
 import types
 from collections import Counter
+from collections.abc import Iterator
+from copy import copy
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.validation.casting import read_texts, unreadable, values_for_texts
 from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 
 POSITION = "position"
 
@@ -55,7 +58,8 @@ def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Valid
     checked = _checked(source, bounds if bounds and not _is_inside(values, source, bounds) else None)
     accepted, failure = checked.filter(values, cast=True)
     rejected = pl.concat([_explain(flagged, flags), _explain(failure.details(), failure.counts())])
-    return Validated(accepted, rejected.sort(POSITION), _repaired(parsed, accepted))
+    columns = [*source.schema.column_names(), POSITION]
+    return Validated(accepted.select(columns), rejected.sort(POSITION), _repaired(parsed, accepted))
 
 
 def _is_inside(values: pl.DataFrame, source: Source, bounds: Window) -> bool:
@@ -70,16 +74,36 @@ def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
     """The declared schema with the row's position and the rules that follow from the declaration and the delivery."""
     members: dict[str, Any] = {POSITION: dy.Int64()}
     if isinstance(source, Events):
-        start, lasts = pl.col(source.event_time), pl.col(source.end_time) - pl.col(source.event_time)
-        members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
+        start = pl.col(source.event_time)
+        if source.end_time is not None and source.longest is not None:
+            lasts = pl.col(source.end_time) - start
+            members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
         if bounds:
             members[f"{source.event_time}|too_early"] = dy.rule()(lambda _: start >= bounds.start)
             members[f"{source.event_time}|too_late"] = dy.rule()(lambda _: start < bounds.end)
+    if isinstance(source, Changes):
+        members.update(_required_unless_deleted(source))
     checked = types.new_class(
         f"Checked{source.schema.__name__}", (source.schema,), exec_body=lambda ns: ns.update(members)
     )
     assert issubclass(checked, dy.Schema)
     return checked
+
+
+def _required_unless_deleted(source: Changes) -> Iterator[tuple[str, Any]]:
+    """The columns and rules of changes by which a delete needs no value that its row had, but those of its key."""
+    if source.deletes is None:
+        return
+    is_delete = source.deletes.fill_null(value=False)
+    for name in source.left_out_by_deletes:
+        column = copy(source.schema.columns()[name])
+        column.nullable = True
+        yield name, column
+        yield f"{name}|nullability", _rule(pl.col(name).is_not_null() | is_delete)
+
+
+def _rule(holds: pl.Expr) -> Any:
+    return dy.rule()(lambda _: holds)
 
 
 def _repaired(parsed: pl.DataFrame, accepted: pl.DataFrame) -> dict[str, int]:

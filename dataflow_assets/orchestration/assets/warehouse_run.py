@@ -25,9 +25,11 @@ from dataflow_assets.orchestration.assets.per_partition import log_others, write
 from dataflow_assets.orchestration.checks import judge_run, snapshots_complete
 from dataflow_assets.orchestration.checks.base import Outcome
 from dataflow_assets.orchestration.metadata.metrics import Metrics
-from dataflow_assets.postgres.connection import Connections
+from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.settings import Settings
-from dataflow_assets.sources.base import Events, Snapshot
+from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.changes import Changes
+from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 
@@ -69,11 +71,10 @@ class WarehouseRun:
         lake = _Lake(table, table.open().version())
         try:
             connections = Connections(self.outcome.url)
-            if isinstance(source, Snapshot):
-                self._write_snapshot(connections, source, lake)
-            else:
-                assert isinstance(source, Events)
+            if isinstance(source, Events):
                 self._write_events(connections, source, lake)
+            else:
+                self._write_whole(connections, source, lake)
         finally:
             judge_run(self.context, self.outcome)
 
@@ -100,12 +101,12 @@ class WarehouseRun:
 
         write_each(self.context, write, self.settings.home)
 
-    def _write_snapshot(self, connections: Connections, source: Snapshot, lake: _Lake) -> None:
+    def _write_whole(self, connections: Connections, source: Source, lake: _Lake) -> None:
         """Load the whole table, and say of each day that this brought, whether the run was asked for it or not."""
         start = time.monotonic()
         with connections.take() as connection:
             before = read_snapshot(connection, source).lake_version
-            load = load_snapshot(connection, source, lake.rows, lake.version, lake.dumps(), lake.changed_days)
+            load = _load_whole(connection, source, lake)
         if load.is_stale:
             self.context.log.warning(f"{source.name} was already made from a newer version of the lake")
         asked = self.outcome.days
@@ -123,7 +124,7 @@ class WarehouseRun:
         log_others(self.context, {day: metrics(day) for day in days if day not in asked})
         write_each(self.context, metrics, self.settings.home)
 
-    def _note_dumps(self, source: Snapshot, load: SnapshotLoad, counts: Mapping[date, dict[str, int]]) -> None:
+    def _note_dumps(self, source: Source, load: SnapshotLoad, counts: Mapping[date, dict[str, int]]) -> None:
         """Note for the checks what became of the dumps of some days, and warn of those that are quarantined."""
         self.outcome.counts.update(counts)
         self.outcome.judged.update(counts.keys(), load.judged)
@@ -142,12 +143,20 @@ class WarehouseRun:
         return {day for day in changed if partitions.has_partition_key(day.isoformat())}
 
 
+def _load_whole(connection: Connection, source: Source, lake: _Lake) -> SnapshotLoad:
+    """Bring the tables of a source without event days to what the lake says."""
+    if isinstance(source, Snapshot):
+        return load_snapshot(connection, source, lake.rows, lake.version, lake.dumps(), lake.changed_days)
+    assert isinstance(source, Changes)
+    return load_changes(connection, source, lake.rows, lake.version)
+
+
 def _versions(lake: _Lake, before: int, *, is_changed: bool) -> dict[str, int]:
     """From which version of the lake a table was made, before a load and after it, and whether the load wrote to it."""
     return {"lake_version_before": before, "lake_version": max(lake.version, before), "is_changed": int(is_changed)}
 
 
-def _count_dumped(source: Snapshot, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, dict[str, int]]:
+def _count_dumped(source: Source, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, dict[str, int]]:
     """Of the dumps of some delivery days: `accepted` rows, and those `superseded` by another one of the same key."""
     of_days = lake.filter(pl.col("delivery_day").is_in(days)).select("delivery_day", *source.key)
     rows = pl.len().alias("rows of a key")

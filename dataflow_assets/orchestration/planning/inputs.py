@@ -20,7 +20,8 @@ def days_before(answer: Answer, timezone: str) -> int:
     if not answer.reads_overlapping:
         return answer.trailing_days
     events = (source for name in answer.reads if isinstance(source := find_source(name), Events))
-    longest = max(-(-source.longest // timedelta(days=1)) for source in events)
+    # An event without an end is an instant; what has one, has a longest duration (see `analytics.base`).
+    longest = max(-(-source.longest // timedelta(days=1)) for source in events if source.longest is not None)
     # Where clocks change, a day may be shorter than 24 hours: the longest event may reach over one more.
     has_even_days = ZoneInfo(timezone).utcoffset(None) is not None
     return answer.trailing_days + longest + (0 if has_even_days else 1)

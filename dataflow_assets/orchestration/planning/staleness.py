@@ -25,7 +25,7 @@ from dataflow_assets.orchestration.planning.inputs import days_read, versions_re
 from dataflow_assets.orchestration.resources import Stores
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.sources import find_source
-from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.scan import open_table
 from dataflow_assets.warehouse.staleness import find_stale_days
 
@@ -45,10 +45,9 @@ def stale_partitions(stores: Stores, asset: dg.AssetKey, partitions: Sequence[da
 def newer_than_table(url: str, source: Source) -> Callable[[date, int], bool]:
     """Whether a version of the lake is newer, on a day, than the one that the source's table was made from."""
     with connect(url) as connection:
-        if isinstance(source, Snapshot):
+        if not isinstance(source, Events):
             made = read_snapshot(connection, source).lake_version
             return lambda _, version: version > made
-        assert isinstance(source, Events)
         versions = read_day_versions(connection, source)
         return lambda day, version: version > versions.get(day, -1)
 

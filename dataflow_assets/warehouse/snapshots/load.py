@@ -18,7 +18,7 @@ from dataflow_assets.postgres.row_ids import ID, uuids
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
 from dataflow_assets.postgres.sql import execute, identifier
-from dataflow_assets.sources.base import Snapshot
+from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.warehouse.snapshots.derive import DAY, derive_current, derive_dumps, derive_history
 from dataflow_assets.warehouse.snapshots.incremental import merge_newest
 from dataflow_assets.warehouse.snapshots.merge import merge_rows
@@ -80,14 +80,14 @@ def load_snapshot(
         advisory_lock(connection, WAREHOUSE, source.name)
         made, before = read_snapshot(connection, source), _read_judgement(connection, source)
         if made.lake_version > lake_version:
-            keys, runs = _count_rows(connection, source)
+            keys, runs = count_rows(connection, source)
             return SnapshotLoad(keys=keys, runs=runs, changed=0, is_stale=True, quarantined=before.quarantined)
         now = _judge(source, delivered)
         days = _find_days_to_read(source, made, before, now, changed_days)
         changed, newest = _write_tables(connection, source, lake, made, now, days)
         _record(connection, source, made, lake_version, newest, is_changed=changed > 0)
         replace_dumps(connection, source, delivered, now.quarantined)
-        keys, runs = _count_rows(connection, source)
+        keys, runs = count_rows(connection, source)
         judged = now.quarantined.keys() ^ before.quarantined.keys()
         return SnapshotLoad(keys=keys, runs=runs, changed=changed, quarantined=now.quarantined, judged=judged)
 
@@ -166,7 +166,7 @@ def _record(
     write_snapshot(connection, source, record)
 
 
-def _count_rows(connection: Connection, source: Snapshot) -> tuple[int, int]:
+def count_rows(connection: Connection, source: Source) -> tuple[int, int]:
     """The keys ever seen, and the runs of equal values."""
     keys, runs = (
         int(execute(connection, f"SELECT count(*) FROM {identifier(WAREHOUSE, table)}")[0][0])  # noqa: S608
