@@ -1,5 +1,6 @@
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -77,8 +78,8 @@ def test_a_landed_object_ends_as_its_format_does(reader: Format, suffix: str) ->
 
 
 def test_an_encoding_that_is_not_read_is_refused_before_any_file_comes() -> None:
-    with pytest.raises(ValueError, match="in the encoding 'cp1252'; use one of utf-8, utf-16, latin-1"):
-        Csv(encoding="cp1252")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="in the encoding 'utf-7'; use one of utf-8, utf-16"):
+        Csv(encoding="utf-7")
 
 
 @pytest.mark.parametrize(
@@ -284,3 +285,16 @@ def test_the_declared_references_are_right() -> None:
 def test_a_reference_makes_no_row_to_be_read_or_loaded_again() -> None:
     without, with_one = _snapshot(NAME), _snapshot(NAME, references=(Reference("name", "things", "name"),))
     assert (without.fingerprint, without.reading) == (with_one.fingerprint, with_one.reading)
+
+
+@pytest.mark.parametrize(
+    ("aliases", "problem"),
+    [
+        ({"nobody": ("a",)}, r"aliases are given for \['nobody'\], which are not declared"),
+        ({"first_name": ("a",), "last_name": ("a",)}, r"the aliases \['a'\] are names of two columns"),
+        ({"first_name": ("last_name",)}, r"the aliases \['last_name'\] are names of two columns"),
+    ],
+)
+def test_an_alias_is_of_one_declared_column(aliases: dict[str, tuple[str, ...]], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        replace(find_source("users"), aliases=aliases)

@@ -11,14 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import polars as pl
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.archives import plain_files
 from dataflow_assets.sources.formats import Avro, Csv, Excel, Format, Json, Parquet, RecordFormat, all_formats
-from dataflow_assets.sources.formats import csv as csv_format
 
 MOST_ROWS = 200_000
 _SNIFFED = 20  # lines
@@ -139,7 +138,7 @@ def _guess_encoding(content: bytes) -> str:
     try:
         content[: content.rfind(b"\n") + 1].decode("utf-8")
     except UnicodeDecodeError:
-        return "cp1252" if "cp1252" in get_args(csv_format._Encoding) else "latin-1"
+        return "cp1252"
     return "utf-8"
 
 

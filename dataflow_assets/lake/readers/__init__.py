@@ -16,7 +16,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import registry
 from dataflow_assets.lake.readers.archives import PlainFile, is_plain, plain_files
-from dataflow_assets.lake.readers.base import Batch, Content, most_names
+from dataflow_assets.lake.readers.base import Batch, Content, most_names, no_rows
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Reject
@@ -68,6 +68,8 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
     for file in plain_files(path, source.reader, source.companions):
         with _named(file):
             content, first = _read_plain(file.path, source, bounds), delivered
+            if file.repaired:
+                yield Batch(no_rows(source), repaired=file.repaired)
             for batch in content.batches:
                 delivered += batch.delivered
                 yield replace(

@@ -4,7 +4,6 @@ Here: whether a file's name and its first bytes agree with its source, and unpac
 within limits. A plain file in UTF-8 is not copied. Not here: what is in a plain file (see the formats).
 """
 
-import codecs
 import gzip
 import re
 import stat
@@ -12,9 +11,9 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +21,7 @@ import pyarrow as pa
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.beginnings import describe_beginning
+from dataflow_assets.lake.readers.encodings import write_utf8
 from dataflow_assets.sources.companions import IGNORED, is_ignored
 from dataflow_assets.sources.formats import Format, all_formats, known_suffixes
 
@@ -48,10 +48,11 @@ _BROKEN = (EOFError, zlib.error, zipfile.BadZipFile, struct.error, ValueError, O
 
 @dataclass(frozen=True)
 class PlainFile:
-    """A file as its reader wants it; `member` is its name in an archive of several."""
+    """A file as its reader wants it; `member` is its name in an archive of several, `repaired` is as in a batch."""
 
     path: Path
     member: str | None = None
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
 
 def is_plain(path: Path, reader: Format) -> bool:
@@ -83,8 +84,8 @@ def plain_files(path: Path, reader: Format, ignored: Sequence[str] = IGNORED) ->
         for name, member, read in _streams(path, _packing(path.name, reader), ignored):
             _packing(name, reader)  # a member has a name of its own
             file = Path(folder) / PurePosixPath(member or path.name).name[-_LONGEST_NAME:]
-            _unpack(file, _chunks(name, read, limit), name, reader)
-            yield PlainFile(file, member)
+            repaired = _unpack(file, _chunks(name, read, limit), name, reader)
+            yield PlainFile(file, member, repaired)
             file.unlink()
 
 
@@ -188,13 +189,16 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith("/")
 
 
-def _unpack(file: Path, chunks: Iterator[bytes], name: str, reader: Format) -> None:
-    """Write bytes to a file that the reader can read."""
+def _unpack(file: Path, chunks: Iterator[bytes], name: str, reader: Format) -> Mapping[str, int]:
+    """Write bytes to a file that the reader can read; what was repaired, by its kind."""
     first = next(chunks, b"")
     _require_beginning(name, first, None, reader)
     content = chain([first], chunks)
+    if reader.encoding != "utf-8":
+        return write_utf8(file, name, content, reader.encoding)
     with file.open("wb") as written:
-        written.writelines(content if reader.encoding == "utf-8" else _in_utf8(name, content, reader.encoding))
+        written.writelines(content)
+    return {}
 
 
 def _chunks(name: str, read: Callable[[int], bytes], limit: "_Limit") -> Iterator[bytes]:
@@ -205,17 +209,6 @@ def _chunks(name: str, read: Callable[[int], bytes], limit: "_Limit") -> Iterato
             return
         limit.spend(len(chunk))
         yield chunk
-
-
-def _in_utf8(name: str, chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        for chunk in chunks:
-            yield decoder.decode(chunk).encode()
-        yield decoder.decode(b"", final=True).encode()
-    except UnicodeError as error:
-        reason = getattr(error, "reason", error)
-        raise FormatError(f"{name} is not text in {encoding}, as its source says: {reason}.") from None
 
 
 @contextmanager

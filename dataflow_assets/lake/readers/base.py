@@ -33,7 +33,8 @@ class Batch:
 
     `repaired` counts what was changed so that rows could be taken in, by its kind. Of the file: `byte_order_mark`,
     `column_names` (that differ from the declared ones by case or outer blanks), `header_again` (left out), `line_ends`
-    (other than a line feed) and `last_line_end` (missing). Of accepted rows
+    (other than a line feed), `last_line_end` (missing), `separator_line` (such as `sep=;`) and what a file in another
+    encoding may have (see `encodings`). Of accepted rows
     alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
     `zoneless_time`, an `ambiguous_time` (the first of two) or a `fine_time` (cut to microseconds).
     """

@@ -64,7 +64,7 @@ def test_a_packed_file_gives_what_the_plain_one_does(tmp_path: Path, form: str, 
 
 
 def test_latin_1_is_read_where_it_is_declared(tmp_path: Path) -> None:
-    rows: list[Row] = [("a@x", "Zoë", "ÿ\x85"), ("no", "é", None)]
+    rows: list[Row] = [("a@x", "Zoë", "ÿ"), ("no", "é", None)]
     path = _landed(tmp_path, "u.csv", delimited(encoding="latin-1", rows=rows))
     found, rejects, _ = _read(read_file(path, users(Csv(encoding="latin-1"))))
     assert found == [(0, rows[0])]

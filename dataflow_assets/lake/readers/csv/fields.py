@@ -10,6 +10,8 @@ from typing import NamedTuple
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form
 from dataflow_assets.sources.formats import Csv
 
+_NEVER = "\ue000"  # in place of a quote where there is none; bytes shown as Latin-1 do not hold it
+
 
 class Record(NamedTuple):
     """Some lines of a file, in bytes as Latin-1 shows them: a text and what it ends with, while a quote `is_open`."""
@@ -52,7 +54,8 @@ class Parser:
             raise BrokenError("too_long")
         if record.is_open:
             raise BrokenError("unclosed_quote")
-        found = self._quotes.fields(raw) if self._reader.quote in raw else raw.split(self._reader.delimiter)
+        quote, delimiter = self._reader.quote, self._reader.delimiter
+        found = self._quotes.fields(raw) if quote and quote in raw else raw.split(delimiter)
         if "\ufffd" in raw and raw.encode() != record.text.encode("latin-1"):
             raise BrokenError("invalid_encoding")
         columns = self._columns
@@ -66,7 +69,7 @@ class Parser:
         """Whether a line is a record by itself, with a value for every column."""
         text = line.rstrip("\r\n")
         try:
-            return not self._quotes.stay_open(line, is_open=False) and bool(
+            return not (self._reader.quote and self._quotes.stay_open(line, is_open=False)) and bool(
                 self.values(Record(1, text, "\n", 1, is_open=False), text)
             )
         except BrokenError:
@@ -75,14 +78,14 @@ class Parser:
     def seems_whole(self, line: str) -> bool:
         """Whether a line has as many values as there are columns, the first not empty, if quotes are characters."""
         values = line.split(self._reader.delimiter)
-        return len(values) == self._columns and values[0].strip(f" {self._reader.quote}") != ""
+        return len(values) == self._columns and values[0].strip(f" {self._reader.quote or ''}") != ""
 
 
 class Quotes:
     """Where quotes open and close, spaces aside: one opens where a field begins; inside a field it is a character."""
 
     def __init__(self, reader: Csv) -> None:
-        quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
+        quote, delimiter = re.escape(reader.quote or _NEVER), re.escape(reader.delimiter)
         space = "" if reader.delimiter == " " else " *"
         opening, inside = space + quote, f"[^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+"
         self._rest_of_field = re.compile(inside + quote)
@@ -91,7 +94,7 @@ class Quotes:
         self._field = re.compile(
             rf"(?:{opening}({inside}){quote}{space}|((?!{opening})[^{delimiter}]*+))({delimiter}|\Z)"
         )
-        self._quote = reader.quote
+        self._quote = reader.quote or _NEVER
 
     def stay_open(self, line: str, is_open: bool) -> bool:
         """Whether a quote is open after a line, given whether one was open before it.

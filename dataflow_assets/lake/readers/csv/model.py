@@ -4,7 +4,7 @@ Here: these two values, and the words for a record that is no row. Not here: rea
 and which way a part goes (see `reader`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -47,7 +47,8 @@ class Part:
     `records` are those with a value for every column, as `line` (from 1) and `raw` (String), and `values` are their
     values (String), in the same order; what is empty, in quotes or not, is null. `rejects` are the others, `delivered`
     counts both, apart from the parsing: neither the header nor what is blank. `lines` are all lines, and `size` all
-    bytes. `repaired` is as in a batch; `over_lines` tells the records that hold line breaks, where one does.
+    bytes. `repaired` is as in a batch; `over_lines` tells the records that hold line breaks, where one does,
+    `trailers` the line and text of each trailer.
     """
 
     records: pl.DataFrame
@@ -58,6 +59,7 @@ class Part:
     size: int
     repaired: Mapping[str, int] = field(default_factory=dict)
     over_lines: pl.Series | None = None
+    trailers: Sequence[tuple[int, str]] = ()
 
 
 def build_reject(kind: str, line: int, raw: str) -> Reject:

@@ -6,10 +6,11 @@ the quick way, for parts in which every line is a whole record (see `vectorized`
 """
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import polars as pl
 
@@ -21,6 +22,8 @@ from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.lake.readers.columns import Matched, match_columns
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part
 from dataflow_assets.lake.readers.csv.records import parse_records, read_first_record
+from dataflow_assets.lake.readers.csv.surroundings import TrailerCheck, find_header
+from dataflow_assets.lake.readers.csv.values import as_declared
 from dataflow_assets.lake.readers.csv.vectorized import NotPlainError, parse_lines
 from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.lake.validation.validate import validate
@@ -28,7 +31,6 @@ from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Csv
 
 _LARGEST_PART, _SMALLEST_PART = 8 << 20, 512 << 10  # bytes
-_MARK = b"\xef\xbb\xbf"
 _BLANKS = " \t"
 _BEGINNING_BYTES = 4096
 
@@ -57,8 +59,11 @@ def read_header(path: Path, source: Source, reader: Csv) -> Matched:
     if not reader.header:
         return Matched(source.schema.column_names(), 0)
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = csv.reader(file, delimiter=reader.delimiter, quotechar=reader.quote, strict=True)
+        with path.open("rb") as file:
+            file.seek(find_header(path, reader).start)
+            text = io.TextIOWrapper(file, "utf-8", "replace", newline="")
+            how: Literal[0, 3] = csv.QUOTE_MINIMAL if reader.quote else csv.QUOTE_NONE
+            rows = csv.reader(text, delimiter=reader.delimiter, quotechar=reader.quote, quoting=how, strict=True)
             names = next(rows, [])
     except csv.Error as error:
         raise FormatError(f"{path.name} is not a CSV file: {error}. {_beginning(path, reader)}") from None
@@ -98,25 +103,25 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
 
 def _read_batches(path: Path, source: Source, reader: Csv, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
     """The rows of a file, some lines at a time, each time with the rejects and the count."""
-    start, line, form = (len(_MARK) if _has_mark(path) else 0), 1, Form(reader, matched.names)
-    repaired = Counter(byte_order_mark=bool(start), column_names=matched.repaired)
+    begin = find_header(path, reader)
+    start, line, form = begin.start, begin.line, Form(reader, matched.names)
+    repaired = Counter(
+        byte_order_mark=begin.has_mark, separator_line=begin.has_separator, column_names=matched.repaired
+    )
     if reader.header:
         header = read_first_record(path, start, line, reader)
         form, repaired = Form(reader, matched.names, header.raw), repaired + Counter(header.repaired)
         start, line = start + len(header.text + header.end), line + header.lines
     yield Batch(no_rows(source), repaired=+repaired)
-    position = 0
+    position, trailer = 0, TrailerCheck(path.name, reader)
     for part in prefetched(_read_parts(path, start, line, form)):
         found = validate(_texts(part, source, form, position), source, bounds)
         rejects = part.rejects + rejects_of(part.records, found.rejected, position)
         repaired = Counter(part.repaired) + Counter(found.repaired)
         yield Batch(found.accepted, in_order(rejects), part.delivered, repaired)
         position += part.records.height
-
-
-def _has_mark(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_MARK)) == _MARK
+        trailer.add(part)
+    trailer.require()
 
 
 def _read_parts(path: Path, start: int, line: int, form: Form) -> Iterator[Part]:
@@ -153,7 +158,8 @@ def _texts(part: Part, source: Source, form: Form, position: int) -> pl.DataFram
     texts = texts_of(part.values, source, position)
     if part.over_lines is not None:
         texts = texts.with_columns(part.over_lines.alias(f"{REPAIRED}line_in_quotes"))
-    return _strip(texts, source.schema.column_names()) if form.reader.strip else texts
+    texts = _strip(texts, source.schema.column_names()) if form.reader.strip else texts
+    return as_declared(texts, source, form.reader)
 
 
 def _strip(texts: pl.DataFrame, columns: list[str]) -> pl.DataFrame:

@@ -65,7 +65,9 @@ def _take(record: Record, lines: "_Lines", found: "_Found") -> int:
     raw = record.raw
     if raw in lines.form.again:
         found.repaired["header_again"] += 1
-    elif raw:
+    elif lines.form.reader.trailer and raw.startswith(lines.form.reader.trailer):
+        found.trailers.append((record.line, raw))
+    elif raw and not (lines.form.reader.comment and raw.startswith(lines.form.reader.comment)):
         found.delivered += 1
         try:
             values = lines.parser.values(record, raw)
@@ -97,6 +99,7 @@ class _Found:
     values: list[str | None] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     repaired: Counter[str] = field(default_factory=Counter)
+    trailers: list[tuple[int, str]] = field(default_factory=list)
     delivered: int = 0
     lines: int = 0
 
@@ -112,6 +115,7 @@ class _Found:
             size=size,
             repaired=self.repaired,
             over_lines=pl.Series(self.over_lines, dtype=pl.Boolean),
+            trailers=self.trailers,
         )
 
 
@@ -127,6 +131,7 @@ class _Lines:
         self.form, self.parser = form, Parser(form)
         self._name, self._text, self._next_line = name, text, first_line
         self._quotes, self._given_back = Quotes(form.reader), deque[str]()
+        self._apart = tuple(filter(None, (form.reader.comment, form.reader.trailer)))
         self._bytes_given_back, self._lines_alone = 0, 0
 
     def records(self) -> Iterator[Record]:
@@ -149,7 +154,9 @@ class _Lines:
         while line := self._read_line():
             lines.append(line)
             size += len(line)
-            if quote in line:
+            if len(lines) == 1 and self._apart and line.startswith(self._apart):
+                break
+            if quote and quote in line:
                 is_open = self._quotes.stay_open(line, is_open)
             if not is_open or self._lines_alone:
                 break

@@ -35,7 +35,8 @@ def parse_lines(content: bytes, first_line: int, form: Form) -> Part:
     is_again = pl.any_horizontal(pl.lit(value=False), *(_RAW.eq(header) for header in form.again))
     again = int(lines.select(is_again.sum()).item())
     records = lines.filter((_RAW != "") & ~is_again if again else _RAW != "")
-    whole, torn = _split(records, form, has_quotes=form.reader.quote.encode() in content)
+    records, trailers = _without_surroundings(records, form.reader)
+    whole, torn = _split(records, form, has_quotes=_has_quotes(content, form.reader))
     kept = content if whole.height == lines.height else whole.select(_RAW.str.join("\n")).item().encode()
     return Part(
         records=whole,
@@ -45,7 +46,23 @@ def parse_lines(content: bytes, first_line: int, form: Form) -> Part:
         lines=lines.height,
         size=len(content),
         repaired={"line_ends": line_ends, "last_line_end": not content.endswith(b"\n"), "header_again": again},
+        trailers=trailers,
     )
+
+
+def _has_quotes(content: bytes, reader: Csv) -> bool:
+    return reader.quote is not None and reader.quote.encode() in content
+
+
+def _without_surroundings(records: pl.DataFrame, reader: Csv) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    """The records without comments and trailers, and these trailers."""
+    trailers: list[tuple[int, str]] = []
+    if reader.trailer:
+        trailers = records.filter(_RAW.str.starts_with(reader.trailer)).select("line", "raw").rows()
+        records = records.filter(~_RAW.str.starts_with(reader.trailer))
+    if reader.comment:
+        records = records.filter(~_RAW.str.starts_with(reader.comment))
+    return records, trailers
 
 
 def _carriage_returns(content: bytes) -> int:
@@ -64,7 +81,7 @@ def _lines(content: bytes, first_line: int, reader: Csv) -> pl.DataFrame:
     if found is None:
         raise NotPlainError("it is not all UTF-8, or does not look so")
     lines = found.with_row_index("line", first_line)
-    if reader.quote.encode() in content:
+    if reader.quote and _has_quotes(content, reader):
         quoted = _RAW.filter(_RAW.str.contains(reader.quote, literal=True))
         if lines.select((~quoted.str.contains(_whole_record(reader))).any()).item():
             raise NotPlainError("a line may not be a whole record")
@@ -75,7 +92,7 @@ def _lines(content: bytes, first_line: int, reader: Csv) -> pl.DataFrame:
 
 def _whole_record(reader: Csv) -> str:
     """A pattern of lines in which each quote opens a field, closes one, or is doubled inside one."""
-    quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
+    quote, delimiter = re.escape(reader.quote or ""), re.escape(reader.delimiter)
     one_field = f"(?:[^{quote}{delimiter}]*|{quote}(?:[^{quote}]|{quote}{quote})*{quote})"
     return f"^{one_field}(?:{delimiter}{one_field})*$"
 
@@ -99,14 +116,14 @@ def _split(records: pl.DataFrame, form: Form, *, has_quotes: bool) -> tuple[pl.D
 
 def _fields(reader: Csv, *, has_quotes: bool) -> pl.Expr:
     """How many fields each record has: its delimiters outside quotes, and one."""
-    quote = re.escape(reader.quote)
+    quote = re.escape(reader.quote or "")
     bare = _RAW.str.replace_all(f"{quote}[^{quote}]*{quote}", "") if has_quotes else _RAW
     return bare.str.count_matches(reader.delimiter, literal=True) + 1
 
 
 def _empty_fields(reader: Csv) -> str:
     """A pattern of the empty fields, in quotes or not, with which a line ends."""
-    quote, delimiter = re.escape(reader.quote), re.escape(reader.delimiter)
+    quote, delimiter = re.escape(reader.quote or ""), re.escape(reader.delimiter)
     return f"((?:{delimiter}(?:{quote}{quote})?)*)$"
 
 
@@ -124,5 +141,5 @@ def _values(content: bytes, form: Form) -> pl.DataFrame:
         extra_columns="ignore",
         raise_if_empty=False,
     )
-    has_quotes = form.reader.quote.encode() in content
+    has_quotes = _has_quotes(content, form.reader)
     return text.with_columns(pl.when(pl.all() != "").then(pl.all())) if has_quotes else text
