@@ -11,12 +11,15 @@ from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.base import Events
 
 _ONLY_SINCE = 18  # PostgreSQL
-# A day has statistics from its load. After `pg_restore` it has none, and autovacuum leaves it alone.
+# A day has statistics from its load. After `pg_restore` it has none, and autovacuum leaves it alone. Only catalogs are
+# read: what opens a day's table would wait for a swap, without end.
 _UNKNOWN_DAYS = """
-    SELECT relid::regclass::text FROM pg_partition_tree(to_regclass($1)) JOIN pg_class ON oid = relid
-    WHERE isleaf AND relkind = 'r' AND pg_relation_size(relid) > 0 AND NOT EXISTS (
-        SELECT FROM pg_stats WHERE schemaname = relnamespace::regnamespace::text AND tablename = relname)
-    ORDER BY relid"""
+    SELECT leaf.oid::regclass::text FROM pg_inherits AS days
+    JOIN pg_inherits AS leaves ON leaves.inhparent = days.inhrelid JOIN pg_class AS leaf ON leaf.oid = leaves.inhrelid
+    WHERE days.inhparent = to_regclass($1) AND (leaf.relpages > 0 OR leaf.reltuples < 0) AND NOT EXISTS (
+        SELECT FROM pg_stats
+        WHERE schemaname = leaf.relnamespace::regnamespace::text AND tablename = leaf.relname)
+    ORDER BY leaf.oid"""
 
 
 def analyze_events(connection: Connection, source: Events) -> None:
