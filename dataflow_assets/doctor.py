@@ -35,6 +35,7 @@ from dataflow_assets.warehouse.bootstrap import database_url
 State = Literal["ok", "warning", "problem"]
 _OLDEST_SERVER = 17  # PostgreSQL: MERGE … WHEN NOT MATCHED BY SOURCE
 _ROLE = "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
+_UTC = ("UTC", "Etc/UTC", "GMT")
 _PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OWNER TO dataflow`"
 _LEAST_FREE = 2 << 30  # bytes
 _LONG = timedelta(hours=6)
@@ -143,12 +144,16 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
     with connect(url) as connection:
         [(version,)] = execute(connection, "SHOW server_version")
         [(role, is_superuser)] = execute(connection, _ROLE)
+        [(zone,)] = execute(connection, "SHOW timezone")
     said = f"PostgreSQL {version} answers at {shown(url)}."
     if int(version.partition(".")[0]) < oldest:
         return Finding("database", "problem", said, f"Use PostgreSQL {oldest} or a later one.")
     if is_superuser:
         said = f"{said} The role {role} of DATABASE_URL is a superuser: it may read and write files of the server."
         return Finding("database", "warning", said, f"Use a plain role that owns the database: {_PLAIN_ROLE}.")
+    if zone not in _UTC:
+        said = f"{said} Its sessions are in {zone}, whose time Dagster would take for UTC and end runs that are well."
+        return Finding("database", "warning", said, "`dataflow up` is safe; for other Dagster processes set PGTZ=UTC.")
     return Finding("database", "ok", said)
 
 

@@ -38,6 +38,7 @@ FOREIGN = {
     "POSTGRES_PASSWORD": "the image of PostgreSQL",
     "DATAFLOW_PASSWORD": "deploy/roles.sql",
     "DAGSTER_HOME": "Dagster",
+    "PGTZ": "libpq",
     "PATH": "the shell",
     "PYTHONUNBUFFERED": "Python",
 }

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.postgres.connection import connect, shown, unavailable
 from dataflow_assets.postgres.locks import SESSION, held_by
-from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, WAREHOUSE
+from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, WAREHOUSE
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 
 VERSION_TABLE = "migrations"
@@ -25,6 +25,11 @@ _LOCK_SECONDS = 60.0  # in which the tables must be free for a moment
 _PAUSE = 0.2  # seconds between two tries, for those who wait behind
 # Shorter than the second after which the server ends one of two sessions that wait for each other, maybe a load.
 _LOCK_TIMEOUT = sa.text("SET LOCAL lock_timeout = '800ms'")
+# Of a table in a publication, such as one FOR ALL TABLES, no row can be deleted unless something identifies it.
+_WITHOUT_IDENTITY = """
+    SELECT format('ALTER TABLE %%s REPLICA IDENTITY FULL', oid::regclass) FROM pg_class
+    WHERE relnamespace::regnamespace::text = ANY (%s) AND relkind = 'r' AND relreplident = 'd'
+        AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)"""
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))")
 
 
@@ -140,6 +145,8 @@ def _upgrade(connection: sa.Connection) -> bool:
         )
     _lock_tables(connection)
     command.upgrade(config, "head")
+    for statement in connection.exec_driver_sql(_WITHOUT_IDENTITY, (list(SCHEMAS),)).scalars().all():
+        connection.exec_driver_sql(statement)
     return True
 
 

@@ -173,6 +173,8 @@ def make_unique(connection: Connection, table: str, key: Sequence[str], latest_f
             BEGIN
                 ALTER TABLE {table} ADD PRIMARY KEY ({keys});
             EXCEPTION WHEN unique_violation THEN
+                -- In a publication FOR ALL TABLES no row can be deleted unless something identifies it.
+                ALTER TABLE {table} REPLICA IDENTITY FULL;
                 DELETE FROM {table} WHERE ctid IN (
                     SELECT place FROM (
                         SELECT rows.ctid AS place,
@@ -181,7 +183,7 @@ def make_unique(connection: Connection, table: str, key: Sequence[str], latest_f
                         JOIN (SELECT {keys} FROM {table} GROUP BY {keys} HAVING count(*) > 1) AS doubled USING ({keys})
                     ) AS placed WHERE number > 1);
                 GET DIAGNOSTICS superseded = ROW_COUNT;
-                ALTER TABLE {table} ADD PRIMARY KEY ({keys});
+                ALTER TABLE {table} ADD PRIMARY KEY ({keys}), REPLICA IDENTITY DEFAULT;
             END;
             PERFORM set_config('{_SUPERSEDED}', superseded::text, true);
         END $$"""  # noqa: S608

@@ -106,6 +106,8 @@ def _create(connection: Connection, wanted: Wanted) -> None:
     ]
     ensure_schema(connection, wanted.schema)
     execute(connection, f"CREATE TABLE {wanted.quoted} ({', '.join(definitions)})")
+    # It has no primary key, and a slice is deleted: were it in a publication, the server would refuse that.
+    execute(connection, f"ALTER TABLE {wanted.quoted} REPLICA IDENTITY FULL")
     if indexed := list(dict.fromkeys([*wanted.slice_columns, *wanted.key])):
         kind = "UNIQUE INDEX" if wanted.key else "INDEX"
         execute(connection, f"CREATE {kind} ON {wanted.quoted} ({column_list(indexed)})")

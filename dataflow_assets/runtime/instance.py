@@ -25,6 +25,10 @@ _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunSta
 _TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
 _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
 
+# Of every session of libpq. Dagster stores the server's local time and reads it as UTC: in a database of another time
+# zone a run made now would be hours old, and be ended as one that never started.
+UTC_SESSIONS = {"PGTZ": "UTC"}
+
 
 class WarehouseStorage(DagsterPostgresStorage):
     """Runs, events and schedules in the database of the settings: dagster.yaml names no server."""
@@ -37,6 +41,7 @@ class WarehouseStorage(DagsterPostgresStorage):
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """Open the storage; the embedded server is started if it is the one to use."""
+        os.environ |= UTC_SESSIONS
         return cls(postgres_url=database_url(load_settings()), inst_data=inst_data)
 
 
@@ -100,6 +105,7 @@ def build_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "DATAFLOW_HOME": str(settings.home),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
+        **UTC_SESSIONS,
         # The materializations of a range are stored together: 400 of them one by one take ten seconds.
         "DAGSTER_EVENT_BATCH_SIZE": "1000",
     }

@@ -1,25 +1,45 @@
-"""What the planner knows of an event table as a whole.
+"""What the planner knows of an event table: as a whole, and of the days of which nobody told it.
 
-Here: gathering it. Not here: the statistics of one day, which its load gathers (see `events`), and those
+Here: gathering it. Not here: the statistics of a day that is loaded, which its load gathers (see `events`), and those
 of tables without days, which PostgreSQL looks after by itself.
 """
 
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.locks import with_lock_retries
 from dataflow_assets.postgres.schema import WAREHOUSE
-from dataflow_assets.postgres.sql import identifier
+from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.base import Events
+
+_ONLY_SINCE = 18  # PostgreSQL
+# A day has statistics from its load. After `pg_restore` it has none, and autovacuum leaves it alone. Only catalogs are
+# read: what opens a day's table would wait for a swap, without end.
+_UNKNOWN_DAYS = """
+    SELECT leaf.oid::regclass::text FROM pg_inherits AS days
+    JOIN pg_inherits AS leaves ON leaves.inhparent = days.inhrelid JOIN pg_class AS leaf ON leaf.oid = leaves.inhrelid
+    WHERE days.inhparent = to_regclass($1) AND (leaf.relpages > 0 OR leaf.reltuples < 0) AND NOT EXISTS (
+        SELECT FROM pg_stats
+        WHERE schemaname = leaf.relnamespace::regnamespace::text AND tablename = leaf.relname)
+    ORDER BY leaf.oid"""
 
 
 def analyze_events(connection: Connection, source: Events) -> None:
-    """Gather the statistics of all days together, from a sample; those of each day are left as they are.
+    """Gather the statistics of all days together, from a sample, and of each day that has none.
 
-    Loads of a day wait for it, readers do not.
+    Loads of a day wait for it, readers do not. Before PostgreSQL 18 it looks at every day by itself as well.
 
     Raises:
         LockTimeoutError: the table or one of its days was held for too long.
     """
-    # Of a partitioned table, ONLY leaves out to analyze each partition by itself, not to look at their rows.
-    analyze = f"ANALYZE ONLY {identifier(WAREHOUSE, source.name)}"
+    table = identifier(WAREHOUSE, source.name)
     with transaction(connection):
-        with_lock_retries(connection, source.name, [analyze])
+        unknown = [day for (day,) in execute(connection, _UNKNOWN_DAYS, table)]
+        [(version,)] = execute(connection, "SELECT current_setting('server_version_num')::int / 10000")
+    for day in unknown:
+        _analyze(connection, source, day)
+    # Of a partitioned table, ONLY leaves out to analyze each partition by itself, not to look at their rows.
+    _analyze(connection, source, f"{'ONLY ' if version >= _ONLY_SINCE else ''}{table}")
+
+
+def _analyze(connection: Connection, source: Events, what: str) -> None:
+    with transaction(connection):
+        with_lock_retries(connection, source.name, [f"ANALYZE {what}"])

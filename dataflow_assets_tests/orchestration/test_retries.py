@@ -14,7 +14,7 @@ from dataflow_assets.errors import SchemaMismatchError, WarehouseRefusedError
 from dataflow_assets.orchestration import retries
 from dataflow_assets.orchestration.retries import is_transient
 from dataflow_assets.orchestration.runs.failures import was_interrupted
-from dataflow_assets.postgres.connection import connect, unavailable
+from dataflow_assets.postgres.connection import AdbcError, connect, unavailable
 from dataflow_assets.postgres.sql import execute
 
 # Delta Lake and Polars hand on the words of the object store, coloured and over several lines.
@@ -67,6 +67,21 @@ def test_the_codes_of_postgresql(database_url: str, code: str, passes: bool) -> 
             execute(connection, f"DO $$ BEGIN RAISE EXCEPTION 'made up' USING ERRCODE = '{code}'; END $$")
         connection.rollback()
     assert is_transient(caught.value) is passes
+
+
+def test_a_timeout_of_the_role_may_pass_and_who_cancels_means_it(database_url: str) -> None:
+    for statement, passes in (
+        ("SET statement_timeout = '100ms'; SELECT pg_sleep(60)", True),
+        ("DO $$ BEGIN RAISE query_canceled USING MESSAGE = 'canceling statement due to user request'; END $$", False),
+    ):
+        *before, last = statement.split("; ") if passes else [statement]
+        with connect(database_url) as connection:
+            for one in before:
+                execute(connection, one)
+            with pytest.raises(AdbcError, match="canceling statement") as caught:
+                execute(connection, last)
+            connection.rollback()
+        assert is_transient(caught.value) is passes
 
 
 @pytest.mark.parametrize(

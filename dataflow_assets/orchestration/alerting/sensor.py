@@ -8,6 +8,7 @@ where a tick is killed between sending it and saying so. A channel that is new i
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import dagster as dg
@@ -26,10 +27,10 @@ _Records = list[dg.EventLogRecord]
 
 def build_alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """A sensor for each channel that the settings name."""
-    return [_alert_sensor(settings.ui_url, channel) for channel in build_channels(settings)]
+    return [_alert_sensor(settings, channel) for channel in build_channels(settings)]
 
 
-def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
+def _alert_sensor(settings: Settings, channel: Channel) -> dg.SensorDefinition:
     @dg.sensor(
         name=f"alerts_by_{channel.name}",
         minimum_interval_seconds=_SECONDS,
@@ -41,7 +42,7 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
             reason = f"Alerts go by {channel.name} from now on."
             return dg.SensorResult(skip_reason=reason, cursor=write_cursors(_ends(context.instance)))
         places, sent = read_cursors(context.cursor), 0
-        for kind, (read, alert_of) in _kinds(context.instance, ui).items():
+        for kind, (read, alert_of) in _kinds(context.instance, settings.ui_url).items():
             place: EventCursor = places[kind]
             taken: _Records = []
             try:
@@ -50,7 +51,7 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
                     if alert and sent == _MOST_SENT:
                         break
                     if alert:
-                        channel.send(alert)
+                        channel.send(replace(alert, reason=settings.masked(alert.reason)))
                         sent += 1
                     taken.append(record)
             except NotSentError as error:

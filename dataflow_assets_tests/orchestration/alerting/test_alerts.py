@@ -188,6 +188,17 @@ def test_a_check_that_fails_is_told_and_one_that_warns_is_not(with_channels: Pla
     assert text == (f"Check rows failed: lake/movies 2021-12-05\n2 rows < 3 & nobody knows why\n\n{UI}")
 
 
+def test_no_alert_holds_a_secret(with_channels: Platform, http_server: HttpServer) -> None:
+    url = with_channels.settings.database_url
+    assert url
+    start = with_channels.tick("alerts_by_json")
+    why = f"cannot reach {url.get_secret_value()} or hook-secret-1"
+    evaluate(with_channels, 5, why, passed=False, severity=dg.AssetCheckSeverity.ERROR)
+    with_channels.tick("alerts_by_json", start.cursor)
+    [text] = http_server.texts
+    assert "cannot reach ******** or ********" in text
+
+
 def test_what_is_held_back_is_told_though_it_only_warns(with_channels: Platform, http_server: HttpServer) -> None:
     for day, titles in ((4, ("Rust", "Heat", "Alien")), (5, ("Rust",))):
         with_channels.land("movies", f"2021-12-0{day}", movies_csv(*titles))
