@@ -506,7 +506,26 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
     (settings.home / "landing/movies/2021-12-03/bad.csv").unlink()
     code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
     assert (code, "There is no object landing/movies/2021-12-03/bad.csv in landing" in err) == (1, True)
-    assert "No object of movies" in run("release", "--source", "movie", "--day", "2021-12-03")[2]
+    assert (
+        "Nothing of movies that was delivered on 2021-12-03 is quarantined."
+        in run("release", "--source", "movie", "--day", "2021-12-03")[2]
+    )
+
+
+def test_only_what_was_seen_in_quarantine_is_released(run: Run, settings: Settings, tmp_path: Path) -> None:
+    path, head = tmp_path / "bad.csv", "title,duration_mins,original_language,size_mb\n"
+    path.write_text(head + "E,90,,1\n" + ",90,,1\n" * 101)
+    assert run(*load(path, "movie"), "--delivered", "2021-12-03")[0] == 1
+    landed = settings.home / "landing/movies/2021-12-03/bad.csv"
+    landed.write_text(head + ",90,,1\n" * 5000)
+    for wanted in (["landing/movies/2021-12-03/bad.csv"], ["--source", "movie", "--day", "2021-12-03"]):
+        code, _, err = run("release", *wanted)
+        assert (code, "bad.csv was replaced since it was quarantined" in err) == (1, True), err
+    assert json.loads(run("rejects", "--json")[1]) == []
+    other = landed.with_name("other.csv")
+    other.write_text(head + "F,90,,1\n" + ",90,,1\n" * 101)
+    code, _, err = run("release", "landing/movies/2021-12-03/other.csv")
+    assert (code, "other.csv is not quarantined" in err) == (1, True), err
 
 
 def test_replay_reads_again_what_another_declaration_rejected_once(

@@ -5,7 +5,7 @@ which know nothing of Dagster.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -34,14 +34,17 @@ _Before = dict[tuple[date, int], int]  # the rows that the lake had of each deli
 
 @dataclass(frozen=True)
 class LakeRun:
-    """A run of one source's days; without `objects` it takes all that landed on them."""
+    """A run of one source's days; without `objects` it takes all that landed on them.
+
+    `release` has the etags of the versions that are released, by the object's key.
+    """
 
     context: dg.AssetExecutionContext
     settings: Settings
     storage: Storage
     outcome: Outcome
     objects: Collection[str]
-    is_release: bool
+    release: Mapping[str, str]
 
     @property
     def source(self) -> Source:
@@ -103,7 +106,7 @@ class LakeRun:
                     recorded.get(delivery.id, 0),
                     first_day=self.settings.first_day,
                     run=self.context.run_id,
-                    release=self.is_release,
+                    release=self.release.get(delivery.object),
                 )
             except LostRowsError as error:
                 losses.append(str(error))
