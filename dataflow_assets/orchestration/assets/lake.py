@@ -19,7 +19,12 @@ from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, LANDING, REJEC
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.lineage import columns_of_files, describe_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
-from dataflow_assets.orchestration.resources import OBJECT_STORE, DatabaseResource, ObjectStoreResource
+from dataflow_assets.orchestration.resources import (
+    OBJECT_STORE,
+    DatabaseResource,
+    ObjectStoreResource,
+    open_both,
+)
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
@@ -81,7 +86,7 @@ def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         with retry_transient(context):
             days = partition_days(context.partition_keys)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
-            storage = object_store.open_storage()
+            storage = open_both(object_store, database, settings.first_day).storage
             LakeRun(context, settings, storage, outcome, config.objects, config.release).write()
         yield from outputs_of(checks)
 

@@ -20,6 +20,7 @@ from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
+from dataflow_assets.ledger.lake import require_tables
 from dataflow_assets.orchestration.assets.per_partition import write_each
 from dataflow_assets.orchestration.checks import judge_run
 from dataflow_assets.orchestration.checks.base import Outcome
@@ -54,11 +55,13 @@ class LakeRun:
     def write(self) -> None:
         """Ingest day by day; say of rejects, and let the checks judge, whatever fails."""
         days = self.outcome.days
+        require_tables(self.outcome.url, self.storage, [self.source])
         deliveries = self._find_deliveries(days)
         before = _count_rows(self.storage, self.source, days)
         try:
             write_each(self.context, partial(self._write_day, deliveries, before), self.settings.home)
         finally:
+            require_tables(self.outcome.url, self.storage, [self.source])
             _log_rejects(self.context, self.storage, {delivery.day for delivery in deliveries})
             judge_run(self.context, self.outcome)
 
