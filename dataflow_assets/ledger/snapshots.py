@@ -56,7 +56,7 @@ def write_snapshot(connection: Connection, source: Source, made: SnapshotRecord)
     write_rows(connection, _WRITE, [{"source": source.name, **asdict(made)}])
 
 
-def forget_snapshot(connection: Connection, source: Snapshot) -> None:
+def forget_snapshot(connection: Connection, source: Source) -> None:
     """Forget what the tables of a source were made from, so that the next load derives them from all dumps."""
     run(connection, _FORGET, source=source.name)
     run(connection, _DELETE_DUMPS, source=source.name)

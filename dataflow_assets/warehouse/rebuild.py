@@ -20,7 +20,8 @@ from dataflow_assets.ledger.event_days import forget_event_days, read_day_versio
 from dataflow_assets.ledger.lake import adopt_lake, find_lost_tables, require_lake
 from dataflow_assets.ledger.snapshots import forget_snapshot
 from dataflow_assets.postgres.connection import Connection, connect, transaction
-from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.base import Changes, Events, Snapshot, Source
+from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.snapshots import load_snapshot
 
@@ -56,8 +57,7 @@ def rebuild_warehouse(
             if isinstance(source, Events):
                 yield source, _rebuild_events(connection, storage, source, timezone)
             else:
-                assert isinstance(source, Snapshot)
-                _rebuild_snapshot(connection, storage, source)
+                _rebuild_whole(connection, storage, source)
                 yield source, set()
     adopt_lake(url, storage, sources, first_day)
 
@@ -76,10 +76,14 @@ def _rebuild_events(connection: Connection, storage: Storage, source: Events, ti
     return days
 
 
-def _rebuild_snapshot(connection: Connection, storage: Storage, source: Snapshot) -> None:
-    """Derive both tables from every dump of the lake."""
+def _rebuild_whole(connection: Connection, storage: Storage, source: Source) -> None:
+    """Derive both tables from every dump, or every change, of the lake."""
     table = rows_table(storage, source)
     version = table.open().version()
     with transaction(connection):
         forget_snapshot(connection, source)
-    load_snapshot(connection, source, table.scan(version), version, read_dumps(table, version))
+    if isinstance(source, Snapshot):
+        load_snapshot(connection, source, table.scan(version), version, read_dumps(table, version))
+    else:
+        assert isinstance(source, Changes)
+        load_changes(connection, source, table.scan(version), version)
