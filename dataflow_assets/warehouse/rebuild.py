@@ -20,7 +20,8 @@ from dataflow_assets.ledger.event_days import forget_event_days, read_day_versio
 from dataflow_assets.ledger.lake import adopt_lake, find_lost_tables, require_lake
 from dataflow_assets.ledger.snapshots import forget_snapshot
 from dataflow_assets.postgres.connection import Connection, connect, transaction
-from dataflow_assets.sources.base import Changes, Events, Snapshot, Source
+from dataflow_assets.sources.base import Events, Snapshot, Source
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.snapshots import load_snapshot
