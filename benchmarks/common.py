@@ -24,7 +24,7 @@ import psycopg2
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.postgres import embedded
-from dataflow_assets.postgres.embedded.lease import _programs
+from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import load_settings
@@ -57,7 +57,7 @@ def sql(url: str, *statements: str) -> list[tuple[Any, ...]]:
 
 def psql(url: str, command: str) -> None:
     """Run a command of psql, the program that came with the server."""
-    subprocess.run([_programs() / "psql", url, "-qX", "-v", "ON_ERROR_STOP=1", "-c", command], check=True)
+    subprocess.run([find_programs() / "psql", url, "-qX", "-v", "ON_ERROR_STOP=1", "-c", command], check=True)
 
 
 def empty_warehouse(url: str) -> None:

@@ -47,7 +47,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] = _NO_OTH
             build_analyze_schedule(sources, settings.timezone),
             build_housekeeping_schedule(settings),
             *build_reconcile_schedules(settings, sources, answers),
-            build_freshness_schedule(settings.timezone, sources, answers),
+            build_freshness_schedule(settings, sources, answers),
         ],
         sensors=[
             build_landing_sensor(settings, sources),

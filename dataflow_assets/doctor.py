@@ -22,6 +22,8 @@ from dataflow_assets.landing.listing import PREFIX
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.delivery_reports import count_deliveries_by_state
 from dataflow_assets.ledger.identity import read_timezone, require_timezone
+from dataflow_assets.ledger.lake import HOW_TO_GO_ON, find_problems, read_lake, require_lake
+from dataflow_assets.ledger.lost_rows import find_objects_with_other_rows
 from dataflow_assets.postgres.connection import connect, shown
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.postgres.migrate import require_current
@@ -70,7 +72,14 @@ def examine() -> Iterator[Finding]:
         yield (finding := _found(needed.__name__, partial(needed, settings), settings))
         if finding.state == "problem":
             return
-    others = {"time zone": timezone, "columns": columns, "deliveries": deliveries, "runs": runs, "daemon": daemon}
+    others = {
+        "time zone": timezone,
+        "lake": lake,
+        "columns": columns,
+        "deliveries": deliveries,
+        "runs": runs,
+        "daemon": daemon,
+    }
     for name, check in others.items():
         yield _found(name, partial(check, settings), settings)
 
@@ -172,6 +181,28 @@ def timezone(settings: Settings) -> Finding:
         require_timezone(url, settings.timezone)
     said = "The warehouse is new." if is_new else f"The days were cut in {settings.timezone}."
     return Finding("time zone", "ok", said)
+
+
+def lake(settings: Settings) -> Finding:
+    """Whether the lake is the one that the database was made from, and holds what is recorded of it."""
+    url, storage = database_url(settings), open_storage(settings)
+    with connect(url) as connection:
+        known = read_lake(connection)
+    if known is None:
+        return Finding("lake", "ok", "The warehouse is new, and not made from any lake yet.")
+    require_lake(url, storage)
+    if problems := find_problems(url, storage, all_sources()):
+        return Finding("lake", "problem", " ".join(problems), f"{HOW_TO_GO_ON[0].upper()}{HOW_TO_GO_ON[1:]}")
+    others = [key for source in all_sources() for key in find_objects_with_other_rows(url, storage, source)]
+    if others:
+        said = (
+            f"It does not hold the rows that are recorded of {few(others, _MOST_SHOWN)}: somebody changed its tables."
+        )
+        return Finding("lake", "problem", said, "Run `dataflow rebuild`; then what is in landing is taken in again.")
+    if settings.first_day > known[1]:
+        said = f"DATAFLOW_FIRST_DAY is {settings.first_day}, and was {known[1]}: nothing makes the days between again."
+        return Finding("lake", "warning", said, f"Set DATAFLOW_FIRST_DAY={known[1]} again, unless they do not matter.")
+    return Finding("lake", "ok", f"It is the one that the database was made from, {known[0]}.")
 
 
 def columns(settings: Settings) -> Finding:

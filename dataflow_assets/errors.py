@@ -74,6 +74,18 @@ class WarehouseMismatchError(DataFlowError):
     code = "warehouse_mismatch"
 
 
+class LakeMismatchError(DataFlowError):
+    """The lake is another one than the database was made from, or older than its records."""
+
+    code = "lake_mismatch"
+
+
+class BackupError(DataFlowError):
+    """A backup cannot be written where it should be, is not whole, or cannot be restored there."""
+
+    code = "backup"
+
+
 class LockTimeoutError(DataFlowError):
     """A lock was not granted in time; trying again later is safe."""
 

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -506,7 +507,55 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
     (settings.home / "landing/movies/2021-12-03/bad.csv").unlink()
     code, _, err = run("release", "landing/movies/2021-12-03/bad.csv")
     assert (code, "There is no object landing/movies/2021-12-03/bad.csv in landing" in err) == (1, True)
-    assert "No object of movies" in run("release", "--source", "movie", "--day", "2021-12-03")[2]
+    assert (
+        "Nothing of movies that was delivered on 2021-12-03 is quarantined."
+        in run("release", "--source", "movie", "--day", "2021-12-03")[2]
+    )
+
+
+def test_only_what_was_seen_in_quarantine_is_released(run: Run, settings: Settings, tmp_path: Path) -> None:
+    path, head = tmp_path / "bad.csv", "title,duration_mins,original_language,size_mb\n"
+    path.write_text(head + "E,90,,1\n" + ",90,,1\n" * 101)
+    assert run(*load(path, "movie"), "--delivered", "2021-12-03")[0] == 1
+    landed = settings.home / "landing/movies/2021-12-03/bad.csv"
+    landed.write_text(head + ",90,,1\n" * 5000)
+    for wanted in (["landing/movies/2021-12-03/bad.csv"], ["--source", "movie", "--day", "2021-12-03"]):
+        code, _, err = run("release", *wanted)
+        assert (code, "bad.csv was replaced since it was quarantined" in err) == (1, True), err
+    assert json.loads(run("rejects", "--json")[1]) == []
+    other = landed.with_name("other.csv")
+    other.write_text(head + "F,90,,1\n" + ",90,,1\n" * 101)
+    code, _, err = run("release", "landing/movies/2021-12-03/other.csv")
+    assert (code, "other.csv is not quarantined" in err) == (1, True), err
+
+
+def test_a_lake_that_is_gone_is_refused_and_an_old_one_rebuilt_from(
+    run: Run, settings: Settings, tmp_path: Path, empty_database_url: str, clean_environment: pytest.MonkeyPatch
+) -> None:
+    path, lake = tmp_path / "one.csv", settings.home / "lake"
+    path.write_text(streams_csv(session("2021-12-01T10:00")))
+    assert run(*load(path), "--delivered", "2021-12-31")[0] == 0
+    assert run("backup", str(tmp_path / "backup"))[0] == 0
+    path.rename(two := tmp_path / "two.csv")
+    two.write_text(streams_csv(session("2021-12-02T10:00")))
+    assert run(*load(two), "--delivered", "2021-12-31")[0] == 0
+    lake.rename(settings.home / "newer")
+    for command in (["deliveries", "--rebuild"], ["rebuild"], ["query", "-c", "SELECT 1"], [*load(two)], ["doctor"]):
+        code, out, err = run(*command)
+        assert (code, f"there is no lake at {settings.home}" in err + out) == (1, True), (command, err)
+    shutil.copytree(tmp_path / "backup/lake", lake)
+    code, _, err = run("backfill", "--asset", "warehouse/streams", "--from", "2021-12-01", "--to", "2021-12-02")
+    assert (code, "is at version 1, older than the database" in err) == (1, True), err
+    code, _, err = run("rebuild")
+    assert code == 0, err
+    count = ("query", "-c", "SELECT sum(sessions)::int AS n FROM analytics.average_session", "--format", "json")
+    assert json.loads(run(*count)[1]) == [{"n": 1}], "the answers follow"
+    assert [row["state"] for row in json.loads(run("deliveries", "--json")[1])] == ["accepted", "landed"]
+    clean_environment.setenv("DATAFLOW_HOME", str(tmp_path / "new"))
+    clean_environment.setenv("DATABASE_URL", empty_database_url)
+    code, _, err = run("restore", str(tmp_path / "backup"))
+    assert code == 0, err
+    assert json.loads(run(*count)[1]) == [{"n": 1}]
 
 
 def test_replay_reads_again_what_another_declaration_rejected_once(

@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from dataflow_assets.postgres.embedded import acquire
-from dataflow_assets.postgres.embedded.lease import _programs
+from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import variable_names
 from dataflow_assets.warehouse.query import run_query
@@ -150,7 +150,7 @@ def test_the_platform_is_a_plain_role_that_can_make_its_tables(tmp_path: Path) -
         execute(url, "CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'secret'")
         execute(keeper, "ALTER DATABASE dataflow RENAME TO other")
         execute(keeper, "ALTER ROLE dataflow RENAME TO other")
-        command: list[str | Path] = [_programs() / "psql", keeper, "--quiet", "--file", DEPLOY / "roles.sql"]
+        command: list[str | Path] = [find_programs() / "psql", keeper, "--quiet", "--file", DEPLOY / "roles.sql"]
         subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=60)
         plain = keeper.replace("keeper:secret", "dataflow:it%27s").removesuffix("postgres") + "dataflow"
         assert upgrade(plain)

@@ -29,7 +29,7 @@ __all__ = ["s3_storage", "s3_url"]
 
 EVERYTHING = [
     *("settings", "disk", "object store", "database", "tables"),
-    *("time zone", "columns", "deliveries", "runs", "daemon"),
+    *("time zone", "lake", "columns", "deliveries", "runs", "daemon"),
 ]
 
 

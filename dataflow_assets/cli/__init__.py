@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from dataflow_assets.cli import admin, inspect, load, new, rows
+from dataflow_assets.cli import admin, inspect, load, new, recover, rows
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
@@ -42,6 +42,9 @@ for command in (
     rows.preview,
     load.release,
     load.replay,
+    recover.rebuild,
+    recover.backup,
+    recover.restore,
 ):
     app.command()(command)
 app.add_typer(new.app, name="new")

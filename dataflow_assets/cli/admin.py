@@ -66,7 +66,7 @@ def housekeeping(
     with progress() as report, open_instance(settings) as instance:
         stores = open_stores(settings)
         for tidied in (
-            tidy_lake(stores.storage, keep, dry_run=dry_run),
+            tidy_lake(stores, keep, dry_run=dry_run),
             tidy_event_log(stores.url, settings.dagster_home, keep, instance, dry_run=dry_run),
             tidy_warehouse(stores.url, dry_run=dry_run),
         ):

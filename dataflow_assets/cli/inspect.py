@@ -127,11 +127,13 @@ def deliveries(
     from dataflow_assets.ledger.discovery import read_new
     from dataflow_assets.sources import all_sources
     from dataflow_assets.warehouse.bootstrap import open_warehouse
+    from dataflow_assets.warehouse.rebuild import require_whole_lake
 
     settings = load_settings()
     name, delivered = source_of(source).name if source else None, day_of(day) if day else None
     url, storage = open_warehouse(settings), open_storage(settings)
     if rebuild:
+        require_whole_lake(url, storage, all_sources())
         versions = rebuild_deliveries(url, storage, all_sources(), settings.timezone)
         say(f"The record was made again: {versions:,} versions of landed objects.")
     rows = read_deliveries(url, name, delivered)

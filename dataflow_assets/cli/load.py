@@ -18,7 +18,7 @@ from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError,
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from dataflow_assets.landing.deliveries import Delivery
+    from dataflow_assets.landing.deliveries import Delivery, Landing
     from dataflow_assets.sources.base import Source
 
 
@@ -115,30 +115,49 @@ def backfill(
 
 def release(
     objects: Annotated[list[str] | None, typer.Argument(help="Keys of landed objects that are quarantined.")] = None,
-    source: Annotated[str | None, typer.Option(help="All objects of this source that landed on the day.")] = None,
+    source: Annotated[str | None, typer.Option(help="All that is quarantined of this source and the day.")] = None,
     day: Annotated[str | None, typer.Option(help="Their delivery day, YYYY-MM-DD.")] = None,
 ) -> None:
     """Load what was quarantined, as it is; this lasts for these versions of the objects."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
+    from dataflow_assets.ledger.delivery_reports import read_quarantined_deliveries
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     if bool(objects) == bool(source) or bool(source) != bool(day):
         raise UsageError("Name objects, or give --source and --day.")
     settings = load_settings()
-    landing = Landing(open_storage(settings))
+    url = open_warehouse(settings)
+    quarantined = read_quarantined_deliveries(url)
     if source:
         name, of_day = source_of(source).name, delivery_day(settings, day)
-        deliveries = sorted(landing.deliveries(name, of_day), key=lambda delivery: delivery.object)
+        deliveries = [one for one in quarantined if (one.source, one.day) == (name, of_day)]
         if not deliveries:
-            raise NotFoundError(f"No object of {name} that landed on {of_day} is in landing.")
+            raise NotFoundError(f"Nothing of {name} that was delivered on {of_day} is quarantined.")
     else:
-        found = {key: landing.current(key) for key in objects or ()}
-        if gone := [key for key, delivery in found.items() if delivery is None]:
-            raise NotFoundError(f"There is no object {', '.join(gone)} in landing; land it again to release it.")
-        deliveries = [delivery for delivery in found.values() if delivery]
-    _require_accepted(open_warehouse(settings), _bring(settings, lambda: deliveries, release=True))
+        deliveries = [one for one in quarantined if one.object in set(objects or ())]
+    _require_unchanged(
+        Landing(open_storage(settings)), [*(objects or ()), *(one.object for one in deliveries)], deliveries
+    )
+    _require_accepted(url, _bring(settings, lambda: deliveries, release=True))
     say(f"Released: {', '.join(delivery.object for delivery in deliveries)}")
+
+
+def _require_unchanged(landing: "Landing", wanted: Sequence[str], quarantined: Sequence["Delivery"]) -> None:
+    """Check that landing holds what was quarantined: nobody has seen what came in its place, and it is not released."""
+    now = {key: landing.current(key) for key in dict.fromkeys(wanted)}
+    if gone := [key for key, delivery in now.items() if delivery is None]:
+        raise NotFoundError(f"There is no object {', '.join(gone)} in landing; land it again to release it.")
+    if others := [key for key in now if key not in {one.object for one in quarantined}]:
+        raise NotFoundError(
+            f"{', '.join(others)} is not quarantined; `dataflow deliveries --state quarantined` lists what is."
+        )
+    versions = {key: (found.etag, found.size) for key, found in now.items() if found}
+    if replaced := [one.object for one in quarantined if versions[one.object] != (one.etag, one.size)]:
+        raise QuarantinedError(
+            f"{', '.join(replaced)} was replaced since it was quarantined, and nobody has looked at what came in its "
+            "place. Nothing was released: load it first, and release it if it is quarantined again."
+        )
 
 
 def replay(source: Annotated[str | None, typer.Option(help="Only of this source.")] = None) -> None:

@@ -21,6 +21,7 @@ from dataflow_assets.lake.delta.commit_log import (
     read_all_commits,
     read_commits,
 )
+from dataflow_assets.lake.delta.intact import holds_rejects, holds_rows
 from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, count_rows, rejects_table, rows_table
 from dataflow_assets.lake.moved_keys import days_of_keys
 from dataflow_assets.lake.quarantine import judge
@@ -78,7 +79,7 @@ class _Request:
     recorded_version: int
     first_day: date
     run: str | None
-    release: bool
+    release: str | None
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,13 @@ def ingest(
     *,
     first_day: date,
     run: str | None = None,
-    release: bool = False,
+    release: str | None = None,
 ) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
-    An object whose bytes the lake already holds, read by the same declaration, is not read again. One with more rejects
-    than its source allows is quarantined, unless these bytes were released. None: the object is gone from landing.
+    An object whose bytes and rows the lake already holds, read by the same declaration, is not read again. One with
+    more rejects than its source allows is quarantined, unless these bytes were released. None: the
+    object is gone from landing.
 
     Args:
         storage: holds landing and lake.
@@ -115,7 +117,8 @@ def ingest(
         recorded_version: of the object's last intake that is recorded; the event days of later ones are reported again.
         first_day: earlier events are rejected, and so are those later than the day after the delivery.
         run: who takes it in; its rejects say so.
-        release: whether this version of the object is not to be quarantined, now or when it comes again.
+        release: the etag of the version of the object that is not to be quarantined, now or when it comes again; any
+            other version is treated as if there were none.
 
     Raises:
         ConflictError: the object kept changing while it was read.
@@ -144,7 +147,10 @@ def _try_to_ingest(request: _Request) -> Intake | None:
     if delivery is None:
         return None
     older = list(_since(read_commits(tables.rows, tables.rows_base, delivery), request.recorded_version))
-    if is_known := bool(older) and _is_known(request, older[0].info, delivery):
+    is_intact = not older or _is_intact(tables, older[0].info, delivery)
+    if not is_intact:  # a restore brought rows of any older version back
+        older = list(read_commits(tables.rows, tables.rows_base, delivery))
+    if is_known := bool(older) and is_intact and _is_known(request, older[0].info, delivery):
         commit, *older = older
     else:
         commit = _read_and_commit(request, tables, delivery, older[0].info if older else None)
@@ -172,7 +178,7 @@ def _read_and_commit(request: _Request, tables: _Tables, delivery: Delivery, las
         contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
         info = judge(
             *(staging.info, last, source.reject_limit, staging.first_rejects),
-            release=request.release,
+            release=request.release == delivery.etag,
             contradiction=contradiction,
         )
         if info.quarantine_reason:
@@ -196,13 +202,20 @@ def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> W
     return Window.of_days(first_day, last, timezone)
 
 
+def _is_intact(tables: _Tables, last: CommitInfo, delivery: Delivery) -> bool:
+    """Whether both tables hold what the object's last commit says: somebody may have restored them since."""
+    return holds_rows(tables.rows, tables.rows_base, delivery, last.accepted) and holds_rejects(
+        tables.rejects, tables.rejects_base, delivery, last.rejected
+    )
+
+
 def _is_known(request: _Request, last: CommitInfo, delivery: Delivery) -> bool:
     """Whether nothing is to be done: these bytes came before as the same object, and were read in the same way.
 
     An equal etag shows that nothing was written since; without it an equal size makes the body worth a look. Bytes that
     are to be released, and were not before, are not known.
     """
-    if request.release and last.released != last.digest:
+    if request.release == delivery.etag and last.released != last.digest:
         return False
     bounds = event_bounds(request.source, delivery.day, request.timezone, request.first_day)
     if last.quarantine_reason and request.source.control:  # which may have been corrected

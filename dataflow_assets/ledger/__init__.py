@@ -2,7 +2,8 @@
 
 They are a copy of what landing, the lake and the loads say, and can be made again. A module each: `deliveries`, what is
 asked of them (`delivery_reports`, `volumes`) and their `rejects`; `discovery` of what is new; what tables were made
-from (`event_days`, `snapshots`, `answers`); and the time zone of the whole (`identity`). `tables` describes all tables.
+from (`event_days`, `snapshots`, `answers`); the time zone of the whole (`identity`) and its `lake`.
+`tables` describes all tables.
 
 >>> from dataflow_assets.ledger import read_deliveries
 >>> from dataflow_assets.settings import Settings

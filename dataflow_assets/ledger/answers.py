@@ -20,12 +20,18 @@ _READ = sa.select(answers.c.partition, answers.c.made_from).where(
     answers.c.partition.between(sa.bindparam("first"), sa.bindparam("last")),
 )
 _WRITE = upsert_rows(answers)
+_FORGET = sa.update(answers).values(made_from=sa.literal_column("'{}'::jsonb"))
 
 
 def read_answer_versions(connection: Connection, name: str, first: date, last: date) -> dict[date, Versions]:
     """What the partitions of an answer, from one to another, were made from."""
     found = run(connection, _READ, answer=name, first=first, last=last)
     return {day: json.loads(versions) for day, versions in found}
+
+
+def forget_answer_versions(connection: Connection) -> None:
+    """Let every partition of every answer be one that was made from nothing, so that any other replaces it."""
+    run(connection, _FORGET)
 
 
 def write_answer_versions(connection: Connection, name: str, partition: date, made_from: Versions) -> None:

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from dataflow_assets.core.iteration import batched
-from dataflow_assets.lake.delta.table import rejects_table
+from dataflow_assets.lake.delta.intact import holds_rejects, holds_rows
+from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, recorded_intakes
+from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.rejects import replace_rejects
 from dataflow_assets.ledger.tables import deliveries
@@ -47,6 +49,20 @@ _SUPERSEDE = (
         .scalar_subquery(),
     )
 )
+_LOSE = (
+    sa.update(deliveries)
+    .values(state=SUPERSEDED)
+    .where(deliveries.c.delivery == sa.any_(sa.bindparam("deliveries", type_=ARRAY(sa.BigInteger()))))
+)
+_READ_PRESENT = sa.select(
+    deliveries.c.day,
+    deliveries.c.object,
+    deliveries.c.etag,
+    deliveries.c.size,
+    deliveries.c.last_modified,
+    deliveries.c.accepted,
+    deliveries.c.rejected,
+).where(deliveries.c.source == sa.bindparam("source"), IS_PRESENT)
 _READ_VERSIONS = sa.select(deliveries.c.delivery, deliveries.c.lake_version).where(
     deliveries.c.source == sa.bindparam("source"), IS_PRESENT
 )
@@ -79,6 +95,7 @@ def record_delivery(url: str, intake: Intake, rejects: pl.LazyFrame | None = Non
 def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], timezone: str) -> int:
     """Make the record of some sources and of their rejects again from the lake; how many versions it has of them.
 
+    An object whose rows the lake lost, as by a restore of a table, has no present version: found in landing, it is new.
     Whoever records a delivery meanwhile waits.
     """
     versions = 0
@@ -90,8 +107,30 @@ def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], ti
                 _write(connection, intakes)
                 _supersede(connection, intakes)
                 versions += len(intakes)
+            run(connection, _LOSE, deliveries=_find_lost(connection, storage, source))
             replace_rejects(connection, source, rejects_table(storage).scan())
     return versions
+
+
+def _find_lost(connection: Connection, storage: Storage, source: Source) -> list[int]:
+    """The objects of a source, by small key, of which the lake does not hold what their last commit says."""
+    rows, rejects = rows_table(storage, source), rejects_table(storage)
+    rows_base, rejects_base = rows.open(), rejects.open()
+
+    def is_lost(delivery: Delivery, accepted: int, rejected: int) -> bool:
+        return not (
+            holds_rows(rows, rows_base, delivery, accepted) and holds_rejects(rejects, rejects_base, delivery, rejected)
+        )
+
+    found = run(connection, _READ_PRESENT, source=source.name)
+    return [
+        delivery.id
+        for day, key, etag, size, modified, accepted, rejected in found
+        for delivery in [
+            Delivery(source=source.name, day=day, object=key, etag=etag, size=size, last_modified=modified)
+        ]
+        if is_lost(delivery, accepted, rejected)
+    ]
 
 
 def _write(connection: Connection, intakes: Iterable[Intake]) -> None:

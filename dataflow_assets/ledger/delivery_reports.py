@@ -56,6 +56,19 @@ _FIND_QUARANTINED = (
     .where(_is_among, sa.or_(_is_quarantined, sa.and_(IS_PRESENT, _is_in_quarantined_dump)))
     .order_by(deliveries.c.object)
 )
+_READ_QUARANTINED = (
+    sa.select(
+        deliveries.c.source,
+        deliveries.c.day,
+        deliveries.c.object,
+        deliveries.c.etag,
+        deliveries.c.size,
+        deliveries.c.last_modified,
+    )
+    .select_from(_with_dumps)
+    .where(sa.or_(_is_quarantined, sa.and_(IS_PRESENT, _is_in_quarantined_dump)))
+    .order_by(deliveries.c.object)
+)
 _COUNT_BY_STATE = (
     sa.select(deliveries.c.state, sa.func.count())
     .where(IS_PRESENT)
@@ -115,6 +128,16 @@ def find_quarantined_objects(url: str, landed: Iterable[Delivery]) -> list[str]:
 def _find_objects(url: str, statement: sa.Select[Any], landed: Iterable[Delivery]) -> list[str]:
     with connect(url) as connection:
         return [key for (key,) in run(connection, statement, deliveries=[delivery.id for delivery in landed])]
+
+
+def read_quarantined_deliveries(url: str) -> list[Delivery]:
+    """The versions of objects that are recorded as quarantined, or whose dumps are; by object."""
+    with connect(url) as connection:
+        found = run(connection, _READ_QUARANTINED)
+    return [
+        Delivery(source=source, day=day, object=key, etag=etag, size=size, last_modified=modified)
+        for source, day, key, etag, size, modified in found
+    ]
 
 
 def count_deliveries_by_state(url: str) -> dict[str, int]:

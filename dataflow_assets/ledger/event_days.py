@@ -24,6 +24,7 @@ _READ = sa.select(
 _READ_VERSIONS = sa.select(event_days.c.event_day, event_days.c.lake_version).where(_OF_SOURCE)
 _READ_LOADED = sa.select(event_days.c.event_day).where(_OF_SOURCE, event_days.c.rows > 0)
 _WRITE = upsert_rows(event_days)
+_FORGET = sa.update(event_days).values(lake_version=-1, declaration="").where(_OF_SOURCE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,11 @@ def write_event_day(connection: Connection, source: Events, day: date, made: Eve
 def read_day_versions(connection: Connection, source: Events) -> dict[date, int]:
     """The lake's version that each day was last made from."""
     return dict(run(connection, _READ_VERSIONS, source=source.name))
+
+
+def forget_event_days(connection: Connection, source: Events) -> None:
+    """Let every recorded day be one that was made from no version, so that the next load makes it again."""
+    run(connection, _FORGET, source=source.name)
 
 
 def read_loaded_days(connection: Connection, source: Events) -> set[date]:

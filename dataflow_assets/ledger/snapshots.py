@@ -19,6 +19,7 @@ _READ = sa.select(
     snapshots.c.lake_version, snapshots.c.declaration, snapshots.c.newest_day, snapshots.c.changed_version
 ).where(snapshots.c.source == sa.bindparam("source"))
 _WRITE = upsert_rows(snapshots)
+_FORGET = sa.delete(snapshots).where(snapshots.c.source == sa.bindparam("source"))
 _READ_DUMPS = sa.select(dumps.c.day, dumps.c.quarantine_reason).where(dumps.c.source == sa.bindparam("source"))
 _DELETE_DUMPS = sa.delete(dumps).where(dumps.c.source == sa.bindparam("source"))
 _INSERT_DUMPS = insert_rows(dumps)
@@ -53,6 +54,12 @@ def read_snapshot(connection: Connection, source: Source) -> SnapshotRecord:
 def write_snapshot(connection: Connection, source: Source, made: SnapshotRecord) -> None:
     """Record what the tables of a source were made from, in place of what was recorded before."""
     write_rows(connection, _WRITE, [{"source": source.name, **asdict(made)}])
+
+
+def forget_snapshot(connection: Connection, source: Source) -> None:
+    """Forget what the tables of a source were made from, so that the next load derives them from all dumps."""
+    run(connection, _FORGET, source=source.name)
+    run(connection, _DELETE_DUMPS, source=source.name)
 
 
 def read_dumps(connection: Connection, source: Snapshot) -> dict[date, str | None]:

@@ -19,6 +19,23 @@ identity = sa.Table(
     Column("timezone", Text(), nullable=False, comment="the business time zone that cut the days"),
 )
 
+lake = sa.Table(
+    "lake",
+    METADATA,
+    Column("only", Boolean(), primary_key=True, server_default=sa.true()),
+    Column("id", Text(), nullable=False, comment="of the lake that all records are about"),
+    Column("first_day", Date(), nullable=False, comment="earliest DATAFLOW_FIRST_DAY that the lake was read with"),
+)
+
+lake_tables = sa.Table(
+    "lake_tables",
+    METADATA,
+    Column("table", Text(), primary_key=True),
+    Column("id", Text(), nullable=False, comment="the Delta table's own"),
+    Column("version", BigInteger(), nullable=False, comment="newest that was seen"),
+    Column("commit", Text(), nullable=False, comment="digest of the commit of that version"),
+)
+
 # What landed, and what became of it
 
 deliveries = sa.Table(

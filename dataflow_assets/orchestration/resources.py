@@ -9,6 +9,7 @@ Anyone may put another in the place of one: `build_definitions(settings, resourc
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import Field, SecretStr
 
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.landing.storage import Storage, open_bucket, open_folder, open_storage
+from dataflow_assets.ledger.lake import bind_lake
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import open_server, open_warehouse
 
@@ -33,8 +35,14 @@ class Stores:
 
 
 def open_stores(settings: Settings) -> Stores:
-    """The stores that the settings name, for work outside of a run."""
-    return Stores(open_warehouse(settings), open_storage(settings), settings.timezone)
+    """The stores that the settings name, for work outside of a run.
+
+    Raises:
+        LakeMismatchError: the warehouse was made from another lake.
+    """
+    stores = Stores(open_warehouse(settings), open_storage(settings), settings.timezone)
+    bind_lake(stores.url, stores.storage, settings.first_day)
+    return stores
 
 
 class ObjectStoreResource(dg.ConfigurableResource[Any]):
@@ -85,9 +93,15 @@ class DatabaseResource(dg.ConfigurableResource[Any]):
         return open_server(Path(self.home), self.timezone, self.url)
 
 
-def open_both(object_store: ObjectStoreResource, database: DatabaseResource) -> Stores:
-    """The stores that two resources name."""
-    return Stores(database.open_warehouse(), object_store.open_storage(), database.timezone)
+def open_both(object_store: ObjectStoreResource, database: DatabaseResource, first_day: date) -> Stores:
+    """The stores that two resources name.
+
+    Raises:
+        LakeMismatchError: the warehouse was made from another lake.
+    """
+    stores = Stores(database.open_warehouse(), object_store.open_storage(), database.timezone)
+    bind_lake(stores.url, stores.storage, first_day)
+    return stores
 
 
 def build_resources(settings: Settings, without: Collection[str] = ()) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Which database is in force, and whether it is fit for use.
 
-Here: finding the server that the settings name, starting the embedded one, and checking its tables and
-time zone. Not here: statements.
+Here: finding the server that the settings name, starting the embedded one, and checking its tables, its time zone and
+its lake. Not here: statements.
 """
 
 from functools import cache
 from pathlib import Path
 
+from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.identity import require_timezone
+from dataflow_assets.ledger.lake import require_lake
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.migrate import require_current, upgrade
 from dataflow_assets.settings import Settings
@@ -19,7 +21,18 @@ def database_url(settings: Settings) -> str:
 
 
 def open_warehouse(settings: Settings) -> str:
-    """The URL of the warehouse that the settings name, as `open_server` gives it."""
+    """The URL of the warehouse that the settings name, as `open_server` gives it, and made from their lake.
+
+    Raises:
+        LakeMismatchError: it was made from another lake.
+    """
+    url = open_server_of(settings)
+    require_lake(url, open_storage(settings))
+    return url
+
+
+def open_server_of(settings: Settings) -> str:
+    """The URL of the warehouse that the settings name, whichever lake it was made from."""
     return open_server(settings.home, settings.timezone, _secret_url(settings))
 
 

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 from dataflow_assets.postgres.embedded.cluster import Cluster
 from dataflow_assets.postgres.embedded.files import Files
-from dataflow_assets.postgres.embedded.lease import _programs
+from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets_tests.loading import Report, Worker
 
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT  # as `pg_ctl stop` calls its modes; after the second it must recover
@@ -35,7 +35,7 @@ class OwnServer:
         self._worker.begin(_create, folder)
         self._worker.result()
         self.restart(FAST)
-        self.url = Cluster(Files.below(folder), _programs()).url(self.port)
+        self.url = Cluster(Files.below(folder), find_programs()).url(self.port)
 
     def restart(self, mode: signal.Signals) -> None:
         """Stop it and start it again; it is ready then."""
@@ -63,12 +63,12 @@ def _create(report: Report, folder: Path) -> None:
     files = Files.below(folder)
     files.folder.mkdir(parents=True)
     files.folder.chmod(0o711)
-    Cluster(files, _programs()).create(_nothing(), durable=False)
+    Cluster(files, find_programs()).create(_nothing(), durable=False)
 
 
 def _restart(report: Report, folder: Path, port: int, mode: signal.Signals) -> None:
     _stop(report, mode)
-    cluster = Cluster(Files.below(folder), _programs())
+    cluster = Cluster(Files.below(folder), find_programs())
     _running.append(cluster.start(port, _nothing()))
     deadline = monotonic() + _SECONDS
     while not cluster.is_ready():

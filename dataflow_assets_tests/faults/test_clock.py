@@ -44,7 +44,8 @@ def test_events_of_the_future_hold_up_no_later_one(
 
 def test_what_failed_in_the_future_is_asked_for_again(set_clock: Callable[[float], None], platform: Platform) -> None:
     platform.land("movies", "2021-12-01", movies_csv("Rust"))
-    in_the_way = platform.settings.home / "lake"
+    in_the_way = platform.settings.home / "lake/movies"
+    in_the_way.parent.mkdir(exist_ok=True)
     in_the_way.write_text("no folder")
     set_clock(HOUR)
     (first,) = requests(platform)

@@ -556,7 +556,8 @@ def test_an_object_of_the_same_etag_is_not_even_opened(local_storage: Storage, t
 
 def test_an_intake_tells_which_columns_are_not_those_declared_and_tells_it_again(storage: Storage) -> None:
     content = "note\0,last_name,email,Age\n1,Aa,a@x,2\n"
-    first = _take_in(storage, USERS, land(storage, USERS, "a.csv", content), release=True)
+    landed = land(storage, USERS, "a.csv", content)
+    first = _take_in(storage, USERS, landed, release=landed.etag)
     assert (first.undeclared_columns, first.missing_columns) == (("Age", "note\ufffd"), ("first_name",))
     again = _take_in(storage, USERS, land(storage, USERS, "a.csv", content))
     assert again == replace(first, delivery=again.delivery, is_known=True)

@@ -40,8 +40,18 @@ OVER = (
 )
 
 
-def taken(storage: Storage, content: str | bytes, source: Source = USERS, name: str = "a.csv", **how: Any) -> Intake:
-    done = ingest(storage, source, land(storage, source, name, content).object, "UTC", first_day=FIRST_DAY, **how)
+def taken(
+    storage: Storage,
+    content: str | bytes,
+    source: Source = USERS,
+    name: str = "a.csv",
+    *,
+    release: bool = False,
+    **how: Any,
+) -> Intake:
+    landed = land(storage, source, name, content)
+    released = landed.etag if release else None
+    done = ingest(storage, source, landed.object, "UTC", first_day=FIRST_DAY, release=released, **how)
     assert done
     return done
 
@@ -125,6 +135,15 @@ def test_a_release_is_of_one_version(storage: Storage) -> None:
     assert users(storage, BAD).quarantine_reason is None, "the released bytes came back"
 
 
+def test_what_came_in_place_of_a_released_version_is_not_released(storage: Storage) -> None:
+    seen = land(storage, USERS, "a.csv", HEAD + BAD)
+    land(storage, USERS, "a.csv", HEAD + BAD + "no,D,Dd\n")
+    taken_in = ingest(storage, USERS, seen.object, "UTC", first_day=FIRST_DAY, release=seen.etag)
+    assert taken_in is not None
+    assert taken_in.quarantine_reason, "nobody has seen these bytes"
+    assert (emails(storage), rejected(storage)) == ([], [])
+
+
 def test_a_refused_file_is_not_held(local_storage: Storage) -> None:
     source = replace(USERS, reject_limit=RejectLimit(share=0, count=0))
     users(local_storage, GOOD)
@@ -179,23 +198,25 @@ def losing_a_row(path: Path, source: Source, bounds: Window | None) -> Content:
     return Content(batches())
 
 
-def test_rows_that_are_gone_from_the_lake_are_not_counted(local_storage: Storage) -> None:
+def test_rows_that_are_gone_from_the_lake_are_taken_in_again(local_storage: Storage) -> None:
     first = users(local_storage, GOOD)
     table = rows_table(local_storage, USERS)
     last = find_last_commit(table, table.open(), first.delivery)
     assert last
     commit_delivery(table, table.open(), [], last.info)
     again = users(local_storage, GOOD)
-    assert (again.delivered, again.accepted, again.rejected) == (2, 0, 1)
+    assert (again.delivered, again.accepted, again.rejected, again.is_known) == (2, 1, 1, False)
+    assert emails(local_storage) == ["a@x"]
 
 
 # dumps
 
 
 def test_the_dumps_of_a_lake_are_counted_and_those_released_are_known(storage: Storage) -> None:
-    def dump(day: int, content: str, name: str = "a.csv", **how: Any) -> int:
-        key = land(storage, USERS, name, HEAD + content, date(2021, 12, day)).object
-        done = ingest(storage, USERS, key, "UTC", first_day=FIRST_DAY, **how)
+    def dump(day: int, content: str, name: str = "a.csv", *, release: bool = False) -> int:
+        landed = land(storage, USERS, name, HEAD + content, date(2021, 12, day))
+        released = landed.etag if release else None
+        done = ingest(storage, USERS, landed.object, "UTC", first_day=FIRST_DAY, release=released)
         assert done
         return done.version
 

@@ -26,7 +26,9 @@ def missing(storage: Storage, source: Source, name: str = "a.csv") -> str | None
 
 def ingested(storage: Storage, source: Source, *, release: bool = False) -> Intake:
     delivery = land(storage, source, "a.csv", ROWS)
-    done = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY, release=release)
+    done = ingest(
+        storage, source, delivery.object, "UTC", first_day=FIRST_DAY, release=delivery.etag if release else None
+    )
     assert done
     return done
 

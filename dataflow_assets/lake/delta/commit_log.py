@@ -163,6 +163,10 @@ def find_slice_commit(
 
 def read_metadata(table: LakeTable, version: int) -> dict[str, Any]:
     """What the commit of a version says of itself."""
+    return dict(*(action["commitInfo"] for action in read_actions(table, version) if "commitInfo" in action))
+
+
+def read_actions(table: LakeTable, version: int) -> list[dict[str, Any]]:
+    """The actions of the commit of a version."""
     entry = obstore.get(table.storage.store, table.object_key(log_entry(version))).bytes()
-    actions = [json.loads(line) for line in bytes(entry).splitlines()]
-    return dict(*(action["commitInfo"] for action in actions if "commitInfo" in action))
+    return [json.loads(line) for line in bytes(entry).splitlines()]

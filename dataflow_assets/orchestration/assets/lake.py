@@ -19,7 +19,12 @@ from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, LANDING, REJEC
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.lineage import columns_of_files, describe_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
-from dataflow_assets.orchestration.resources import OBJECT_STORE, DatabaseResource, ObjectStoreResource
+from dataflow_assets.orchestration.resources import (
+    OBJECT_STORE,
+    DatabaseResource,
+    ObjectStoreResource,
+    open_both,
+)
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
@@ -29,20 +34,22 @@ class IngestConfig(dg.Config):
     """What a run of a lake asset ingests."""
 
     objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
-    release: bool = Field(False, description="Whether what would be quarantined of them is to be loaded all the same.")
+    release: dict[str, str] = Field(
+        {}, description="Etags of versions that are loaded although they would be quarantined, by the object's key."
+    )
 
 
 def ingest_config(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
     """The configuration of a run that ingests these deliveries, and not what else was landed on their days."""
-    objects: dict[str, list[str]] = {}
+    etags: dict[str, dict[str, str]] = {}
     for delivery in deliveries:
-        objects.setdefault(delivery.source, []).append(delivery.object)
+        etags.setdefault(delivery.source, {})[delivery.object] = delivery.etag
     return {
         "ops": {
             dg.AssetKey([LAKE, source]).to_python_identifier(): {
-                "config": {"objects": sorted(keys), "release": release}
+                "config": {"objects": sorted(found), "release": found if release else {}}
             }
-            for source, keys in objects.items()
+            for source, found in etags.items()
         }
     }
 
@@ -79,8 +86,8 @@ def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         with retry_transient(context):
             days = partition_days(context.partition_keys)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
-            storage = object_store.open_storage()
-            LakeRun(context, settings, storage, outcome, config.objects, is_release=config.release).write()
+            storage = open_both(object_store, database, settings.first_day).storage
+            LakeRun(context, settings, storage, outcome, config.objects, config.release).write()
         yield from outputs_of(checks)
 
     return lake_table

@@ -5,7 +5,7 @@ which know nothing of Dagster.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -20,6 +20,7 @@ from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
+from dataflow_assets.ledger.lake import require_tables
 from dataflow_assets.orchestration.assets.per_partition import write_each
 from dataflow_assets.orchestration.checks import judge_run
 from dataflow_assets.orchestration.checks.base import Outcome
@@ -34,14 +35,17 @@ _Before = dict[tuple[date, int], int]  # the rows that the lake had of each deli
 
 @dataclass(frozen=True)
 class LakeRun:
-    """A run of one source's days; without `objects` it takes all that landed on them."""
+    """A run of one source's days; without `objects` it takes all that landed on them.
+
+    `release` has the etags of the versions that are released, by the object's key.
+    """
 
     context: dg.AssetExecutionContext
     settings: Settings
     storage: Storage
     outcome: Outcome
     objects: Collection[str]
-    is_release: bool
+    release: Mapping[str, str]
 
     @property
     def source(self) -> Source:
@@ -51,11 +55,13 @@ class LakeRun:
     def write(self) -> None:
         """Ingest day by day; say of rejects, and let the checks judge, whatever fails."""
         days = self.outcome.days
+        require_tables(self.outcome.url, self.storage, [self.source])
         deliveries = self._find_deliveries(days)
         before = _count_rows(self.storage, self.source, days)
         try:
             write_each(self.context, partial(self._write_day, deliveries, before), self.settings.home)
         finally:
+            require_tables(self.outcome.url, self.storage, [self.source])
             _log_rejects(self.context, self.storage, {delivery.day for delivery in deliveries})
             judge_run(self.context, self.outcome)
 
@@ -103,7 +109,7 @@ class LakeRun:
                     recorded.get(delivery.id, 0),
                     first_day=self.settings.first_day,
                     run=self.context.run_id,
-                    release=self.is_release,
+                    release=self.release.get(delivery.object),
                 )
             except LostRowsError as error:
                 losses.append(str(error))

@@ -16,7 +16,7 @@ from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.lineage import describe_columns, same_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
-from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource
+from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource, open_both
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.orchestration.warehouse_tables import WAREHOUSE_TABLES
 from dataflow_assets.settings import Settings
@@ -54,7 +54,8 @@ def build_warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefini
         with retry_transient(context):
             days = partition_days(context.partition_keys)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
-            WarehouseRun(context, settings, object_store.open_storage(), outcome).write()
+            storage = open_both(object_store, database, settings.first_day).storage
+            WarehouseRun(context, settings, storage, outcome).write()
         yield from outputs_of(checks)
 
     return warehouse_table

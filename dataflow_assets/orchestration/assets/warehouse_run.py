@@ -20,6 +20,7 @@ from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
 from dataflow_assets.lake.delta.table import LakeTable, rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.event_days import read_day_versions
+from dataflow_assets.ledger.lake import require_tables
 from dataflow_assets.ledger.snapshots import read_snapshot
 from dataflow_assets.orchestration.assets.per_partition import log_others, write_each
 from dataflow_assets.orchestration.checks import judge_run, snapshots_complete
@@ -67,6 +68,7 @@ class WarehouseRun:
     def write(self) -> None:
         """Load the days, and let the checks judge, whatever fails."""
         source = self.outcome.target.source
+        require_tables(self.outcome.url, self.storage, [source])
         table = rows_table(self.storage, source)
         lake = _Lake(table, table.open().version())
         try:

@@ -16,6 +16,7 @@ from dataflow_assets.orchestration.checks import judge_past_day
 from dataflow_assets.orchestration.checks.base import PastDay, Target
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, open_both
+from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
 FRESHNESS = "freshness_checks"
@@ -28,7 +29,7 @@ class DayConfig(dg.Config):
 
 
 def build_freshness_schedule(
-    timezone: str, sources: Sequence[Source], answers: Sequence[Answer]
+    settings: Settings, sources: Sequence[Source], answers: Sequence[Answer]
 ) -> dg.ScheduleDefinition:
     """A job that judges a day of every asset, for yesterday at 06:00 of the time zone."""
     targets = [Target(layer, source) for source in sources for layer in (LAKE, WAREHOUSE)]
@@ -42,7 +43,7 @@ def build_freshness_schedule(
         database: DatabaseResource,
     ) -> None:
         are_all_idle = context.instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)) <= 1  # this one
-        stores, day = open_both(object_store, database), date.fromisoformat(config.day)
+        stores, day = open_both(object_store, database, settings.first_day), date.fromisoformat(config.day)
         past = PastDay(stores=stores, day=day, are_all_idle=are_all_idle)
         for evaluation in [one for target in targets for one in judge_past_day(past, target)]:
             context.log_event(evaluation)  # type: ignore[arg-type]  # it takes evaluations, too
@@ -55,11 +56,11 @@ def build_freshness_schedule(
         name=f"{FRESHNESS}_daily",
         job=freshness_checks,
         cron_schedule="0 6 * * *",
-        execution_timezone=timezone,
+        execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def judge_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        today = context.scheduled_execution_time.astimezone(ZoneInfo(timezone)).date()
+        today = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date()
         yesterday = (today - timedelta(days=1)).isoformat()
         return dg.RunRequest(run_key=yesterday, run_config={"ops": {"judge_day": {"config": {"day": yesterday}}}})
 

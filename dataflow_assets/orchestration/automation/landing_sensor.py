@@ -24,7 +24,7 @@ from dataflow_assets.orchestration.assets.lake import ingest_config
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.keys import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
-from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource
+from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, open_both
 from dataflow_assets.postgres.connection import Connection, connect
 from dataflow_assets.runtime.tags import RANGE_END, RANGE_START, VERSIONS, range_tags
 from dataflow_assets.settings import Settings
@@ -48,10 +48,11 @@ def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.Se
     def landing_sensor(
         context: dg.SensorEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
     ) -> dg.SensorResult:
-        storage, discovery = object_store.open_storage(), DiscoveryCursor.parse(context.cursor)
+        stores = open_both(object_store, database, settings.first_day)
+        storage, discovery = stores.storage, DiscoveryCursor.parse(context.cursor)
         expected = Expected.of(sources, partitions.get_partition_keys())
         under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
-        with connect(database.open_warehouse()) as connection:
+        with connect(stores.url) as connection:
             listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
             fresh = _find_new(context, connection, listed, expected)
         missing = Companions(storage, expected).find_missing

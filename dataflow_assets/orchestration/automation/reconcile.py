@@ -49,7 +49,7 @@ def _schedule(settings: Settings, job: str, assets: Sequence[dg.AssetKey]) -> dg
         context: dg.ScheduleEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
         today = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date()
-        stores = open_both(object_store, database)
+        stores = open_both(object_store, database, settings.first_day)
         requests = [request for asset in assets for request in _requests(settings, stores, asset, today)]
         return requests or dg.SkipReason("All is as it should be.")
 

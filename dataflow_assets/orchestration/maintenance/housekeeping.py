@@ -15,10 +15,10 @@ import dagster as dg
 from dataflow_assets.core.cleanup import Freed
 from dataflow_assets.lake.delta.maintenance import delete_unused_files, merge_small_files
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
-from dataflow_assets.landing.storage import Storage
+from dataflow_assets.ledger.lake import require_tables
 from dataflow_assets.orchestration.automation.jobs import every_night
 from dataflow_assets.orchestration.maintenance.event_log_retention import forget
-from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource
+from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, Stores, open_both
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
@@ -28,8 +28,14 @@ from dataflow_assets.warehouse.orphans import drop_orphan_tables
 HOUSEKEEPING = "housekeeping"
 
 
-def tidy_lake(storage: Storage, keep: timedelta, *, dry_run: bool = False) -> Iterator[Freed]:
-    """Merge small files of events, and delete the files that no one needs and that are older than what is kept."""
+def tidy_lake(stores: Stores, keep: timedelta, *, dry_run: bool = False) -> Iterator[Freed]:
+    """Merge small files of events, and delete the files that no one needs and that are older than what is kept.
+
+    Raises:
+        LakeMismatchError: the lake is older than the database, so that what it does not know may be a newer one's.
+    """
+    storage = stores.storage
+    require_tables(stores.url, storage, all_sources())
     events = [rows_table(storage, source) for source in all_sources() if isinstance(source, Events)]
     others = [rows_table(storage, source) for source in all_sources() if not isinstance(source, Events)]
     for table in filter(LakeTable.is_made, events):
@@ -69,8 +75,8 @@ def build_housekeeping_schedule(settings: Settings) -> dg.ScheduleDefinition:
     keep, dagster_home = timedelta(days=settings.keep_days), settings.dagster_home
 
     @dg.op(name="tidy_lake")
-    def lake(context: dg.OpExecutionContext, object_store: ObjectStoreResource) -> None:
-        _log(context, tidy_lake(object_store.open_storage(), keep))
+    def lake(context: dg.OpExecutionContext, object_store: ObjectStoreResource, database: DatabaseResource) -> None:
+        _log(context, tidy_lake(open_both(object_store, database, settings.first_day), keep))
 
     @dg.op(name="tidy_event_log")
     def event_log(context: dg.OpExecutionContext, database: DatabaseResource) -> None:

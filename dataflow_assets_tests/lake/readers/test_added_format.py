@@ -52,7 +52,7 @@ def _forget() -> None:
 
 def test_its_rows_and_rejects_come_into_the_lake(source: Source, storage: Storage) -> None:
     delivery = land(storage, source, "users.rul", LINES, date(2021, 12, 5))
-    intake = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY, release=True)
+    intake = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY, release=delivery.etag)
     assert intake is not None
     assert (intake.delivered, intake.accepted, intake.rejected) == (4, 2, 2)
     assert (intake.undeclared_columns, intake.missing_columns) == (("more",), ("last_name",))

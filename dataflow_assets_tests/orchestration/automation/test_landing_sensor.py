@@ -148,7 +148,8 @@ def test_what_a_run_under_way_takes_is_not_asked_for(platform: Platform, status:
 def test_what_failed_is_asked_for_again_after_a_pause(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     platform.land("movies", "2021-12-01", movies_csv("Rust"))
     (first,) = requests(platform)
-    in_the_way = platform.settings.home / "lake"
+    in_the_way = platform.settings.home / "lake/movies"
+    in_the_way.parent.mkdir(exist_ok=True)
     in_the_way.write_text("no folder")
     assert not execute(platform, first).success
     in_the_way.unlink()
@@ -167,7 +168,8 @@ def test_what_failed_is_asked_for_by_a_new_key_once_old_failures_are_forgotten(
     """Dagster starts nothing for a key that a run has, and housekeeping removes old runs."""
     monkeypatch.setattr(landing_sensor, "_FIRST_PAUSE", 0.0)
     platform.land("movies", "2021-12-01", movies_csv("Rust"))
-    (platform.settings.home / "lake").write_text("no folder")
+    (platform.settings.home / "lake").mkdir(exist_ok=True)
+    (platform.settings.home / "lake/movies").write_text("no folder")
     runs: list[tuple[str | None, str]] = []
     for _ in range(3):
         (request,) = requests(platform)

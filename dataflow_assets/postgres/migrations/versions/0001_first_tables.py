@@ -317,6 +317,25 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.create_table(
+        "lake",
+        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="of the lake that all records are about"),
+        sa.Column(
+            "first_day", sa.Date(), nullable=False, comment="earliest DATAFLOW_FIRST_DAY that the lake was read with"
+        ),
+        sa.PrimaryKeyConstraint("only"),
+        schema="ledger",
+    )
+    op.create_table(
+        "lake_tables",
+        sa.Column("table", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="the Delta table's own"),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="newest that was seen"),
+        sa.Column("commit", sa.Text(), nullable=False, comment="digest of the commit of that version"),
+        sa.PrimaryKeyConstraint("table"),
+        schema="ledger",
+    )
+    op.create_table(
         "rejects",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -365,6 +384,8 @@ def downgrade() -> None:
     op.drop_table("snapshots", schema="ledger")
     op.drop_index("rejects_by_delivery", table_name="rejects", schema="ledger")
     op.drop_table("rejects", schema="ledger")
+    op.drop_table("lake_tables", schema="ledger")
+    op.drop_table("lake", schema="ledger")
     op.drop_table("identity", schema="ledger")
     op.drop_table("event_days", schema="ledger")
     op.drop_table("dumps", schema="ledger")
