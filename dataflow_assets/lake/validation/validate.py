@@ -6,6 +6,7 @@ stored.
 
 import types
 from collections import Counter
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -71,6 +72,7 @@ def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
     members: dict[str, Any] = {POSITION: dy.Int64()}
     if isinstance(source, Events):
         start, lasts = pl.col(source.event_time), pl.col(source.end_time) - pl.col(source.event_time)
+        members["ends_before_it_begins"] = dy.rule()(lambda _: lasts >= timedelta(0))
         members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
         if bounds:
             members[f"{source.event_time}|too_early"] = dy.rule()(lambda _: start >= bounds.start)
@@ -124,7 +126,8 @@ def _is_broken(broken: pl.DataFrame, rule: str) -> pl.Expr:
 _SENTENCES = {
     "nullability": "{} is missing",
     "dtype": "{} is not of the declared type",
-    "time": "{} is not a time in a declared format, of the years 2 to 9998",
+    "time": "{} is not a time in a declared format, of the years 1 to 9999 (of an event, 2 to 9998)",
+    "skipped_time": "{} is a local time that there was not: the clocks of the declared time zone skipped it",
     "date": "{} is not a date such as 2021-12-31, of the years 1 to 9999",
     "bool": "{} is neither true nor false (nor t, yes, y, 1, f, no, n or 0)",
     "decimal": "{} is not a number of no more digits than are declared",
@@ -139,6 +142,7 @@ _SENTENCES = {
     "inf": "{} is not finite",
     "too_early": "{} is before the first day that the platform keeps (DATAFLOW_FIRST_DAY)",
     "too_late": "{} is later than the day after its delivery",
+    "ends_before_it_begins": "it ends before it begins",
     "longest": "it lasts longer than the source allows",
 }
 
