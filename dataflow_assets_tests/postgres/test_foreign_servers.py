@@ -10,7 +10,7 @@ import pytest
 
 from dataflow_assets.doctor import database
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.postgres.embedded.lease import _programs
+from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import load_settings
@@ -66,12 +66,12 @@ def test_the_days_of_a_restored_dump_get_their_statistics(superuser: str, tmp_pa
             load_day(connection, STREAMS, sessions(minutes(day, 100)).lazy(), 9, day, "UTC")
     ask(superuser, "DROP PUBLICATION IF EXISTS everything")
     other = superuser.rpartition("/")[0] + "/restored"
-    subprocess.run([_programs() / "createdb", f"--maintenance-db={superuser}", "restored"], check=True)
+    subprocess.run([find_programs() / "createdb", f"--maintenance-db={superuser}", "restored"], check=True)
     dump = tmp_path / "dump"
     subprocess.run(
-        [_programs() / "pg_dump", "--format=custom", "--no-statistics", f"--file={dump}", superuser], check=True
+        [find_programs() / "pg_dump", "--format=custom", "--no-statistics", f"--file={dump}", superuser], check=True
     )
-    subprocess.run([_programs() / "pg_restore", f"--dbname={other}", dump], check=True)
+    subprocess.run([find_programs() / "pg_restore", f"--dbname={other}", dump], check=True)
     known = "SELECT count(DISTINCT tablename) FROM pg_stats WHERE schemaname = 'warehouse_days'"
     assert ask(other, known) == [(0,)]
     with connect(other) as connection:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 
 from dataflow_assets.core.json_columns import decoded_or_null
-from dataflow_assets.lake.validation.timestamps import with_instants
+from dataflow_assets.lake.validation.timestamps import SKIPPED, has_local_times, with_instants
 from dataflow_assets.sources.base import Source
 
 _BOOLS = {**dict.fromkeys(("true", "t", "yes", "y", "1"), True), **dict.fromkeys(("false", "f", "no", "n", "0"), False)}
@@ -23,20 +23,50 @@ _KINDS = {
     pl.Struct: "json",
 }
 
+_AS_FLOAT = "[.eE]"
+_FIRST_INEXACT = 2**53  # whole numbers from here on may be the same float
+
 
 def read_texts(text: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the values that the texts of each column of such a type say, as `column|value`: null where they say none."""
+    text = _with_whole_numbers(text, source)
     instants = {name: _beside(name) for name, dtype, _ in _read(source) if isinstance(dtype, pl.Datetime)}
+    if has_local_times(source):
+        text = text.with_columns(pl.lit(value=False).alias(instant + SKIPPED) for instant in instants.values())
     values = [_value(name, dtype).alias(_beside(name)) for name, dtype, _ in _read(source) if name not in instants]
     return with_instants(text, instants, source).with_columns(values)
 
 
+def _with_whole_numbers(text: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The texts, with 3 for 3.0, 3. or 3e0 in columns of whole numbers.
+
+    Who writes so has had a float: from 2^53 on it may have been another number, which is left to be rejected.
+    """
+    names = [name for name, column in source.schema.columns().items() if column.dtype.is_integer()]
+    if not names:
+        return text
+    as_floats = text.select(pl.col(names).str.contains(_AS_FLOAT).any()).row(0, named=True)
+    return text.with_columns(_whole_number(name) for name, is_float in as_floats.items() if is_float)
+
+
+def _whole_number(column: str) -> pl.Expr:
+    number = _decimal(pl.col(column), pl.Decimal(38, 0))
+    is_exact = pl.col(column).str.contains(_AS_FLOAT) & (number.abs() < _FIRST_INEXACT)
+    return pl.when(is_exact).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column).alias(column)
+
+
 def unreadable(source: Source) -> list[pl.Expr]:
     """Flags, named like rules, of the texts that say no value of the declared type."""
-    return [
-        (pl.col(name).is_not_null() & pl.col(_beside(name)).is_null()).alias(f"{name}|{kind}")
-        for name, _, kind in _read(source)
-    ]
+    return [flag for name, _, kind in _read(source) for flag in _unreadable(name, kind, source)]
+
+
+def _unreadable(name: str, kind: str, source: Source) -> Iterator[pl.Expr]:
+    is_unread = pl.col(name).is_not_null() & pl.col(_beside(name)).is_null()
+    if kind == "time" and has_local_times(source):
+        was_skipped = is_unread & pl.col(_beside(name) + SKIPPED)
+        yield was_skipped.alias(f"{name}|skipped_time")
+        is_unread &= ~was_skipped
+    yield is_unread.alias(f"{name}|{kind}")
 
 
 def values_for_texts(source: Source) -> dict[str, pl.Expr]:

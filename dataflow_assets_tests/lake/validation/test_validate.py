@@ -220,7 +220,19 @@ def test_a_time_without_zone_is_read_in_the_declared_one(text: str, utc: datetim
 
 def test_a_time_that_clocks_skipped_is_rejected() -> None:
     row = {**STREAM, "start_at": "2021-03-28 02:30", "end_at": "2021-03-28 04:00"}
-    assert _codes(PARIS, row) == [(0, "start_at.time")]
+    assert _codes(PARIS, row) == [(0, "start_at.skipped_time")]
+
+
+def test_an_event_that_ends_before_it_begins_is_rejected_by_its_kind() -> None:
+    paris = replace(_endless(PARIS), time_formats=("%Y-%m-%d %H:%M",))
+    row = {**STREAM, "start_at": "2026-10-25 02:30", "end_at": "2026-10-25 02:10"}
+    assert _codes(paris, row, {**row, "end_at": "2026-10-25 02:30"}) == [(0, "ends_before_it_begins")]
+
+
+def test_seconds_since_1970_are_of_utc_in_any_time_zone() -> None:
+    source = replace(STREAMS, time_formats=("%s", "epoch_milliseconds"), time_zone="Europe/Berlin")
+    assert _start("1640995199", source) == datetime(2021, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert _start("1763632800000", source) == datetime(2025, 11, 20, 10, tzinfo=UTC)
 
 
 @given(
@@ -338,7 +350,19 @@ BAD: dict[str, tuple[str, ...]] = {
     ),
     "is_new.bool": ("", "2", "on", "tru", " true", "-1", "1.0", "oui", "null"),
     **{
-        f"int{bits}.dtype": (str(half), str(-half - 1), str(2 * half), "1.0", "1e2", "1_000", "0x10", "٣", "9" * 100)
+        f"int{bits}.dtype": (
+            str(half),
+            str(-half - 1),
+            str(2 * half),
+            "1.5",
+            "1e-2",
+            "9007199254740992.0",
+            "1e16",
+            "1_000",
+            "0x10",
+            "٣",
+            "9" * 100,
+        )
         for bits, half in ((8, 2**7), (16, 2**15), (32, 2**31), (64, 2**63))
     },
     "single.inf": ("1e39", "-inf"),
@@ -370,7 +394,7 @@ BAD: dict[str, tuple[str, ...]] = {
         *('["\\u0000"]', '["\\ud800"]', '["a\nb"]', "[" * 100_000),
     ),
     "size.json": (
-        *("[]", "[1]", "1", "1" * 5000, '{"x": "1"}', '{"x": 1.0}', '{"x": 1.5}', '{"x": true}', '{"x": 128}'),
+        *("[]", "[1]", "1", "1" * 5000, '{"x": "1"}', '{"x": 1.5}', '{"x": true}', '{"x": 128}'),
         *('{"x": -129}', '{"x": [1]}', '{"x": 1, "y": "2"}', '{"x": 1, "y": NaN}', '{"x": 1, "y": 1e400}'),
         *('{"x": 1, "y": 1' + "0" * 400 + "}", '{"x": 1, "z": true}', '{"x": 1, "z": [1]}'),
     ),
@@ -378,6 +402,15 @@ BAD: dict[str, tuple[str, ...]] = {
     "size.inner_z_inner_nullability": ('{"x": 1, "z": [null]}',),
     "tags.max_length": ("[null, null, null]",),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("3.0", 3), ("3.", 3), ("3e2", 300), ("1.0E7", 10**7), ("9007199254740991.000", 2**53 - 1), ("7", 7)],
+)
+def test_a_whole_number_may_be_written_as_a_float(text: str, number: int) -> None:
+    accepted, rejected, _ = validate(_text(MOVIES, MOVIE, {**MOVIE, "duration_mins": text}), MOVIES, None)
+    assert (accepted["duration_mins"].to_list(), rejected.height) == ([170, number], 0)
 
 
 @pytest.mark.parametrize("code", BAD)
