@@ -14,7 +14,7 @@ _ONLY_SINCE = 18  # PostgreSQL
 # A day has statistics from its load. After `pg_restore` it has none, and autovacuum leaves it alone. Only catalogs are
 # read: what opens a day's table would wait for a swap, without end.
 _UNKNOWN_DAYS = """
-    SELECT leaf.oid::regclass::text FROM pg_inherits AS days
+    SELECT format('%I.%I', leaf.relnamespace::regnamespace::text, leaf.relname) FROM pg_inherits AS days
     JOIN pg_inherits AS leaves ON leaves.inhparent = days.inhrelid JOIN pg_class AS leaf ON leaf.oid = leaves.inhrelid
     WHERE days.inhparent = to_regclass($1) AND (leaf.relpages > 0 OR leaf.reltuples < 0) AND NOT EXISTS (
         SELECT FROM pg_stats
@@ -42,4 +42,6 @@ def analyze_events(connection: Connection, source: Events) -> None:
 
 def _analyze(connection: Connection, source: Events, what: str) -> None:
     with transaction(connection):
-        with_lock_retries(connection, source.name, [f"ANALYZE {what}"])
+        # A load may have put another table in a day's place since it was looked for.
+        analyze = f"BEGIN ANALYZE {what}; EXCEPTION WHEN undefined_table THEN NULL; END"
+        with_lock_retries(connection, source.name, [analyze])
