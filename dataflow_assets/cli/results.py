@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any
 
 from dataflow_assets.cli.output import print_table
-from dataflow_assets.core.formatting import guard_formula, plain, to_json, visible
+from dataflow_assets.core.formatting import digits, guard_formula, plain, to_json, visible
 
 _ROWS_OF_A_TABLE = 1_000  # more make another table: its columns are as wide as their texts, so it is held whole
 
@@ -50,7 +50,7 @@ def print_result(
 def _print_tables(columns: Sequence[str], rows: Iterator[_Row]) -> None:
     some = list(islice(rows, _ROWS_OF_A_TABLE))
     while True:
-        print_table(columns, [["" if value is None else str(value) for value in row] for row in some])
+        print_table(columns, [["" if value is None else digits(value) for value in row] for row in some])
         if not (some := list(islice(rows, _ROWS_OF_A_TABLE))):
             return
 
@@ -70,7 +70,7 @@ def _print_csv(columns: Sequence[str], rows: Iterator[_Row], *, is_guarded: bool
     is_shown = sys.stdout.isatty()
 
     def cell(value: Any) -> str:
-        text = "" if value is None else str(value)
+        text = "" if value is None else digits(value)
         text = guard_formula(text) if is_guarded else text
         return visible(text) if is_shown else text
 

@@ -4,11 +4,12 @@ Names and values of files may hold anything. What shows them passes them through
 `escape_markdown` and `code_span` (a page).
 
 Here: single values and short lists, whatever they come from. Not here: the columns of tables that hold JSON (see
-`nested`).
+`json_columns`).
 """
 
 import json
 import re
+import uuid
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -19,12 +20,12 @@ _COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911, one for each kind
-    """The value as JSON can hold it: numbers as numbers, times in ISO 8601, what else there is as text."""
+    """The value as `to_json` takes it: numbers as numbers, times in ISO 8601, what else there is as text."""
     match value:
         case None | bool() | int() | str():
             return value
         case Decimal() if value.is_finite():
-            return int(value) if value == value.to_integral_value() else float(value)
+            return value
         case float() if isfinite(value):
             return value
         case datetime() | date() | time():
@@ -36,6 +37,13 @@ def plain(value: Any) -> Any:  # noqa: PLR0911, one for each kind
     return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
+def digits(value: Any) -> str:
+    """A value as text, a Decimal without an exponent, and what holds others as JSON."""
+    if isinstance(value, list | tuple | dict):
+        return to_json(plain(value))
+    return f"{value:f}" if isinstance(value, Decimal) and value.is_finite() else str(value)
+
+
 def few(names: Iterable[str], most: int) -> str:
     """The first of some names, and how many more there are."""
     first, more = (found := list(names))[:most], len(found) - most
@@ -44,7 +52,7 @@ def few(names: Iterable[str], most: int) -> str:
 
 def one_line(value: Any, longest: int) -> str:
     """A value as a text of one line, cut where it is longer than so many characters; nothing where there is none."""
-    text = " ".join(str(plain(value)).split()) if value is not None else ""
+    text = " ".join(digits(plain(value)).split()) if value is not None else ""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -59,8 +67,19 @@ def visible(text: str) -> str:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON that a person can read in a terminal: what would steer it is escaped, other letters are not."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    """JSON that a person can read in a terminal: what would steer it is escaped, other letters are not.
+
+    A Decimal is a number of the digits that it has.
+    """
+    mark = uuid.uuid4().hex  # which no text holds
+
+    def marked(number: object) -> str:
+        if not isinstance(number, Decimal) or not number.is_finite():
+            raise TypeError(f"JSON cannot hold {number!r}")
+        return f"{mark}{number:f}{mark}"
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=marked)
+    text = text.replace(f'"{mark}', "").replace(f'{mark}"', "")
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 

@@ -16,6 +16,7 @@ from polars.datatypes import DataType, DataTypeClass
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _NOT_HELD = re.compile("[\0\ud800-\udfff]")  # what JSON can escape, and neither a frame nor `jsonb` holds
+_FIRST_INEXACT = 2**53
 _RANGES: dict[object, range] = {
     dtype: range(-(1 << bits - 1), 1 << bits - 1)
     for dtype, bits in ((pl.Int8, 8), (pl.Int16, 16), (pl.Int32, 32), (pl.Int64, 64))
@@ -61,15 +62,20 @@ def _or_none(text: str | None, dtype: DataType) -> object:
 
 
 def _typed(value: object, dtype: DataType | DataTypeClass) -> object:
-    """The value as a frame takes it for this type; a whole number may stand for a float."""
+    """The value as a frame takes it for this type; a whole number may stand for a float, and 3.0 for 3.
+
+    Neither from 2^53 on, where several whole numbers are the same float.
+    """
     if value is None:
         return None
     if isinstance(dtype, pl.List) and isinstance(value, list):
         return [_typed(item, dtype.inner) for item in value]
     if isinstance(dtype, pl.Struct) and isinstance(value, dict):
         return {field.name: _typed(value.get(field.name), field.dtype) for field in dtype.fields}
-    if isinstance(dtype, pl.Float64) and type(value) is int:
+    if isinstance(dtype, pl.Float64) and type(value) is int and int(float(value)) == value:
         value = float(value)
+    elif type(dtype) in _RANGES and type(value) is float and value.is_integer() and abs(value) < _FIRST_INEXACT:
+        value = int(value)
     if not _is_of(value, dtype):
         raise ValueError(f"{value!r} is not of the type {dtype}")
     return value

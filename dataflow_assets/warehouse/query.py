@@ -7,9 +7,10 @@ This keeps mistakes from doing harm. It is no wall against who has DATABASE_URL:
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
 from dataflow_assets.postgres.connection import AdbcError, Connection, unavailable
-from dataflow_assets.postgres.sql import WITHOUT_COPY, execute
+from dataflow_assets.postgres.sql import WITHOUT_COPY, column_list, execute, identifier
 
 # The server itself refuses changes: the transaction is made read-only before the statement runs (an option of the
 # connection would not reach a server behind a pooler), and the protocol takes one statement at a time, so that none
@@ -91,6 +92,9 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
         with connection.cursor() as cursor:
             with _refusals():
                 _guard(connection, seconds)
+                schema = cursor.adbc_execute_schema(statement) if word.startswith(_STREAMED) else None
+                if schema and _arrays(schema):
+                    text = statement = _with_shapes(text, schema)
                 if is_streamed:
                     cursor.adbc_prepare(statement)  # so that what is wrong is said of the statement alone
                     # COPY takes its snapshot before its locks: having waited for a swap, it would find no rows.
@@ -99,7 +103,8 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
                     cursor.adbc_statement.set_options(**WITHOUT_COPY)
                 cursor.execute(text if is_streamed else statement)
                 reader = cursor.fetch_record_batch()
-            yield Stream(reader.schema.names, _batches(reader))
+            schema = schema or reader.schema
+            yield Stream(schema.names, _batches(reader, schema))
     finally:
         connection.close()
 
@@ -118,14 +123,15 @@ def _guard(connection: Connection, seconds: int) -> None:
         execute(connection, "SET LOCAL ROLE pg_read_all_data")
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[list[tuple[Any, ...]]]:
+def _batches(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[list[tuple[Any, ...]]]:
     while True:
         with _refusals():
             batch = next(iter(reader), None)
         if batch is None:
             return
         table = pa.Table.from_batches([batch])
-        columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+        _require_plain_arrays(schema, table)
+        columns = [_values(field, column) for field, column in zip(schema, table.columns[: len(schema)], strict=True)]
         yield list(zip(*columns, strict=True))
 
 
@@ -147,16 +153,42 @@ def _require_reading(statement: str) -> str:
     return text
 
 
-def _values(name: str, column: pa.ChunkedArray) -> list[Any]:
+def _arrays(schema: pa.Schema) -> list[int]:
+    """The places of the columns of arrays."""
+    return [place for place, field in enumerate(schema) if pa.types.is_list(field.type)]
+
+
+def _with_shapes(statement: str, schema: pa.Schema) -> str:
+    """The statement, and behind its columns a flag for each array: the driver flattens one of several dimensions."""
+    names = column_list([f"c{place}" for place in range(len(schema))])
+    shapes = (f"q.{identifier(f'c{place}')}" for place in _arrays(schema))
+    flags = ", ".join(f"array_ndims({array}) > 1 OR array_lower({array}, 1) <> 1" for array in shapes)
+    return f"SELECT q.*, {flags} FROM ({statement}) AS q({names})"  # noqa: S608
+
+
+def _require_plain_arrays(schema: pa.Schema, table: pa.Table) -> None:
+    for place, flags in zip(_arrays(schema), table.columns[len(schema) :], strict=True):
+        if True in flags.to_pylist():
+            name = schema.names[place]
+            raise QueryError(f'Arrays of several dimensions cannot be shown: cast the column "{name}" to text.')
+
+
+def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
     """The values of a column as Python has them; intervals as texts in ISO 8601."""
-    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
-    convert: Callable[[Any], Any] | None = None
-    if isinstance(kind, pa.OpaqueType):
-        if not pa.types.is_string(kind.storage_type):
-            raise QueryError(f'Values of type {kind.type_name} cannot be shown: cast the column "{name}" to text.')
+    kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+    name, database_type = field.name, _type_name(field)
+    is_opaque = isinstance(kind, pa.OpaqueType)
+    if database_type == "money" or (is_opaque and not pa.types.is_string(kind.storage_type)):
+        raise QueryError(f'Values of type {database_type} cannot be shown: cast the column "{name}" to text.')
+    convert: Callable[[Any], Any] | None = _CONVERSIONS.get(database_type)
+    if is_opaque:
         convert = Decimal  # numbers of any precision come as text
     elif pa.types.is_interval(kind):
         convert = _iso
+    elif pa.types.is_float32(kind):
+        column, convert = column.cast(_like(field.type, pa.string())), float  # as text it has its own digits
+    elif pa.types.is_time(kind):
+        column, convert = column.cast(_like(field.type, pa.int64())), _time
     try:
         values = column.to_pylist()
     except (OverflowError, ValueError):
@@ -164,10 +196,34 @@ def _values(name: str, column: pa.ChunkedArray) -> list[Any]:
     return values if convert is None else [_converted(value, convert) for value in values]
 
 
+def _type_name(field: pa.Field) -> str:
+    """The database's name of a type, and of an array that of its elements."""
+    name = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
+    return str(name).removeprefix("_").removesuffix("vector")
+
+
+def _like(kind: pa.DataType, element: pa.DataType) -> pa.DataType:
+    return pa.list_(element) if pa.types.is_list(kind) else element
+
+
 def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
     if isinstance(value, list):
         return [_converted(item, convert) for item in value]
     return None if value is None else convert(value)
+
+
+def _unsigned(number: int) -> int:
+    return number % (1 << 32)
+
+
+def _time(microseconds: int) -> time | str:
+    """A time of day; 24:00, which Python has not, as text."""
+    if microseconds == 24 * 60 * 60 * 1_000_000:
+        return "24:00:00"
+    return (datetime(1970, 1, 1) + timedelta(microseconds=microseconds)).time()  # noqa: DTZ001
+
+
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {"oid": _unsigned}
 
 
 def _iso(interval: pa.MonthDayNano) -> str:

@@ -1,6 +1,5 @@
 """Statements of users: they read anything, and change nothing."""
 
-import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +9,7 @@ from uuid import UUID
 import psycopg2
 import pytest
 
+from dataflow_assets.core.formatting import digits, to_json
 from dataflow_assets.errors import QueryError
 from dataflow_assets.warehouse.query import Result, run_query
 from dataflow_assets_tests.warehouse.builders import ask
@@ -98,6 +98,13 @@ def test_what_is_not_a_statement_that_reads_is_told_what_is(server: str, stateme
         ("SELECT row(1, 'a')", "expected nested record type"),
         ("SELECT point(1, 2) AS here", 'Values of type point cannot be shown: cast the column "here" to text.'),
         ("SELECT ARRAY['10:00+02'::timetz] AS times", 'Values of type timetz cannot be shown: cast the column "times"'),
+        ("SELECT 12.34::money AS price", 'Values of type money cannot be shown: cast the column "price" to text.'),
+        ("SELECT ARRAY[1::money] AS prices", 'Values of type money cannot be shown: cast the column "prices" to text.'),
+        (
+            "SELECT 1 AS a, '{{1,2},{3,4}}'::int[] AS grid;",
+            'dimensions cannot be shown: cast the column "grid" to text.',
+        ),
+        ("SELECT '[0:1]={1,2}'::int[] AS later", 'cannot be shown: cast the column "later" to text.'),
         ("SELECT 'infinity'::timestamptz AS never", 'The column "never" has a time beyond the years 1 to 9999'),
         ("SELECT '0044-03-15 BC'::date AS ides", 'The column "ides" has a time beyond the years 1 to 9999'),
     ],
@@ -146,12 +153,20 @@ def test_a_name_may_stand_twice(server: str) -> None:
 VALUES: list[tuple[str, Any, Any]] = [
     ("1::int2", 1, 1),
     ("9223372036854775807::int8", 2**63 - 1, 2**63 - 1),
-    ("1.50::numeric", Decimal("1.50"), 1.5),
-    ("2.00::numeric", Decimal("2.00"), 2),
-    ("12345678901234567890123::numeric", Decimal("12345678901234567890123"), 12345678901234567890123),
+    ("1.50::numeric", Decimal("1.50"), Decimal("1.50")),
+    ("0.00000001::numeric", Decimal("0.00000001"), Decimal("0.00000001")),
+    ("99999999999999.9999::numeric", Decimal("99999999999999.9999"), Decimal("99999999999999.9999")),
+    ("4294967295::oid", 4294967295, 4294967295),
+    ("ARRAY[4294967295, 1]::oid[]", [4294967295, 1], [4294967295, 1]),
+    ("0.1::float4", 0.1, 0.1),
+    ("ARRAY[0.1, NULL]::float4[]", [0.1, None], [0.1, None]),
+    ("time '24:00'", "24:00:00", "24:00:00"),
+    ("ARRAY['24:00', '00:00']::time[]", ["24:00:00", time(0)], ["24:00:00", "00:00:00"]),
+    ("2.00::numeric", Decimal("2.00"), Decimal("2.00")),
+    ("12345678901234567890123::numeric", Decimal("12345678901234567890123"), Decimal("12345678901234567890123")),
     ("'Infinity'::numeric", Decimal("Infinity"), "Infinity"),
     ("'-Infinity'::float8", float("-inf"), "-inf"),
-    ("ARRAY[1.5, NULL]::numeric[]", [Decimal("1.5"), None], [1.5, None]),
+    ("ARRAY[1.5, NULL]::numeric[]", [Decimal("1.5"), None], [Decimal("1.5"), None]),
     ("ARRAY['a', NULL, '']", ["a", None, ""], ["a", None, ""]),
     ("ARRAY[]::int[]", [], []),
     ("NULL", None, None),
@@ -197,10 +212,16 @@ def test_values_keep_their_types(result: Result) -> None:
 
 
 def test_values_become_json(result: Result) -> None:
-    row = json.loads(json.dumps(result.records()[0], allow_nan=False))
+    row = result.records()[0]
     for found, (expression, _, expected) in zip(row.values(), VALUES, strict=True):
         assert found == expected, expression
         assert type(found) is type(expected), expression
+
+
+def test_json_text_and_tables_have_the_digits_of_the_database(server: str) -> None:
+    result = run_query(server, "SELECT 99999999999999.9999 AS a, 0.00000001 AS b, ARRAY[1.50] AS c, 3.00 AS d")
+    assert to_json(result.records()[0]) == '{"a": 99999999999999.9999, "b": 0.00000001, "c": [1.50], "d": 3.00}'
+    assert [digits(value) for value in result.rows[0]] == ["99999999999999.9999", "0.00000001", "[1.50]", "3.00"]
 
 
 def test_what_is_not_a_number_becomes_text(server: str) -> None:

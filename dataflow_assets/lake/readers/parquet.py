@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataflow_assets.core.formatting import to_json, plain
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import BATCH_ROWS, Batch, Content, most_names, no_rows
@@ -27,12 +28,17 @@ from dataflow_assets.sources.formats import Parquet, Reject
 
 FORMAT = Parquet
 
-_ALIKE = (
-    (pl.String, pl.Categorical, pl.Enum),
-    (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
-    (pl.Decimal,),
-    (pl.Datetime,),
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
+_WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+_FLOATS = (pl.Float16, pl.Float32, pl.Float64)
+_AGREEING: tuple[tuple[Any, Any], ...] = (
+    (_TEXTS, _TEXTS),
+    (_WHOLE, (*_WHOLE, pl.Decimal, pl.Float64)),
+    (_FLOATS, (pl.Float64, *_WHOLE)),
+    (pl.Decimal, (pl.Decimal, *_WHOLE)),
+    (pl.Datetime, pl.Datetime),
 )
+_EXACT_BITS = {pl.Float16: 11, pl.Float32: 24, pl.Float64: 53}  # below so many, no two whole numbers are the same float
 _TIME_FORMATS = ("%+", "%Y-%m-%dT%H:%M:%S%.f")
 _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 _DAYS = (-719_162, 2_932_897)  # since 1970, of the years 1 to 9999, half-open; Polars can show no other texts safely
@@ -59,17 +65,17 @@ def read_columns(path: Path, source: Source) -> Matched:
     Raises:
         FormatError: it is none, lacks a column that is not nullable, names one twice, or has one of another type.
     """
-    with _faults_of(path):
-        schema = pq.read_schema(path)
+    with _open(path) as file:
+        schema = file.schema_arrow
         matched, columns = match_columns(schema.names, source, path.name), source.schema.columns()
-        names = matched.names
+        names, instants = matched.names, _int96_columns(file, matched)
         if missing := [name for name, column in columns.items() if name not in names and not column.nullable]:
             raise FormatError(
                 f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
             )
         for name in (name for name in columns if name in names):
             found = schema.field(names.index(name))
-            if not _agrees(found, columns[name].dtype):
+            if not _agrees(found, columns[name].dtype, is_instant=name in instants):
                 raise FormatError(
                     f"{path.name} is not a Parquet file of {source.name}: its column {name} is of the type "
                     f"{found.type}, which is not {columns[name].dtype}, the declared one."
@@ -86,8 +92,11 @@ def check(path: Path, source: Source) -> None:
     read_columns(path, source)
 
 
-def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
-    """Whether values of a type of Arrow can be values of the declared one: a number too large is its row's fault."""
+def _agrees(found: pa.Field, declared: pl.DataType, *, is_instant: bool) -> bool:
+    """Whether values of a type of Arrow can be values of the declared one: a number too large is its row's fault.
+
+    So is one that the declared type could hold by rounding alone.
+    """
     if pa.types.is_null(found.type):
         return True
     if pa.types.is_decimal256(found.type):  # which Polars cannot hold
@@ -95,13 +104,16 @@ def _agrees(found: pa.Field, declared: pl.DataType) -> bool:
     frame = pl.from_arrow(pa.schema([found]).empty_table())
     assert isinstance(frame, pl.DataFrame)
     [dtype] = frame.dtypes
-    return dtype == declared or any(isinstance(dtype, kind) and isinstance(declared, kind) for kind in _ALIKE)
+    if isinstance(dtype, pl.Datetime) and isinstance(declared, pl.Date):
+        return not (is_instant or dtype.time_zone)  # whose day would depend on a time zone
+    return dtype == declared or any(isinstance(dtype, of) and isinstance(declared, to) for of, to in _AGREEING)
 
 
 def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
-    with _faults_of(path), pq.ParquetFile(path) as file:
+    with _open(path) as file:
+        instants = _int96_columns(file, matched)
         repaired = +Counter(column_names=matched.repaired)
         yield Batch(no_rows(source), delivered=file.metadata.num_rows, repaired=repaired)
         declared = [name for name in source.schema.column_names() if name in matched.names]
@@ -111,7 +123,9 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
                 batch.select([matched.names.index(name) for name in declared]).rename_columns(declared)
             )
             assert isinstance(frame, pl.DataFrame)
-            texts = [_text(name, frame.schema.get(name)) for name in source.schema.column_names()]
+            frame = frame.with_columns(pl.col(name).dt.replace_time_zone("UTC") for name in declared if name in instants)
+            columns = source.schema.columns().items()
+            texts = [_text(name, frame.schema.get(name), column.dtype) for name, column in columns]
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)
             checked = validate(frame.select(positions, *texts), _as_written_here(source), bounds)
             rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
@@ -125,7 +139,7 @@ def _as_written_here(source: Source) -> Source:
     return replace(source, time_formats=_TIME_FORMATS)
 
 
-def _text(name: str, dtype: pl.DataType | None) -> pl.Expr:
+def _text(name: str, dtype: pl.DataType | None, declared: pl.DataType) -> pl.Expr:
     """The values of a column as texts that say them fully; null where there is no such column."""
     column = pl.col(name)
     match dtype:
@@ -136,10 +150,33 @@ def _text(name: str, dtype: pl.DataType | None) -> pl.Expr:
         case pl.Datetime(time_unit=unit, time_zone=zone):
             utc = column.dt.convert_time_zone("UTC") if zone else column
             time_format = f"%Y-%m-%dT%H:%M:%S%.{_DIGITS[unit]}f{'Z' if zone else ''}"
-            return _time_text(utc, time_format, 86_400 * 10 ** _DIGITS[unit])
+            text = _time_text(utc, time_format, 86_400 * 10 ** _DIGITS[unit])
+            return text.str.strip_suffix(f"T00:00:00.{'0' * _DIGITS[unit]}") if declared == pl.Date else text
         case pl.Date():
             return _time_text(column, "%Y-%m-%d", 1)
-    return column.cast(pl.String)
+    return _number_text(column, dtype, declared)
+
+
+def _number_text(column: pl.Expr, dtype: pl.DataType, declared: pl.DataType) -> pl.Expr:
+    """The values of a column that are no times as texts; a text that is no number where a number would be rounded."""
+    if isinstance(dtype, _FLOATS):
+        double = column.cast(pl.Float64)
+        if not isinstance(declared, _WHOLE):
+            return double.cast(pl.String)
+        is_whole = (double == double.floor()) & (double.abs() < 2 ** _EXACT_BITS[type(dtype)])
+        return pl.coalesce(
+            pl.when(is_whole).then(double.cast(pl.Int64, strict=False).cast(pl.String)), _inexact(column)
+        )
+    if isinstance(dtype, _WHOLE) and declared == pl.Float64:
+        is_exact = column.cast(pl.Float64).cast(dtype, strict=False) == column
+        return pl.coalesce(pl.when(is_exact).then(column.cast(pl.String)), _inexact(column))
+    text = column.cast(pl.String)
+    is_fraction = isinstance(dtype, pl.Decimal) and isinstance(declared, _WHOLE)
+    return text.str.replace(r"\.0*$", "") if is_fraction else text
+
+
+def _inexact(column: pl.Expr) -> pl.Expr:
+    return pl.format("~{}", column.cast(pl.String))
 
 
 def _time_text(times: pl.Expr, time_format: str, per_day: int) -> pl.Expr:
@@ -157,7 +194,7 @@ def _json_texts(values: pl.Series) -> pl.Series:
 def _reject(batch: pa.RecordBatch, row: int, code: str, message: str) -> Reject:
     """A reject with its row as JSON text, all columns of the file among them."""
     values = {name: _plain(column[row]) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    return Reject(line=None, code=code, message=message, raw=json.dumps(values, ensure_ascii=False, default=str))
+    return Reject(line=None, code=code, message=message, raw=to_json(plain(values)))
 
 
 def _plain(value: pa.Scalar) -> Any:
@@ -172,6 +209,23 @@ def _plain(value: pa.Scalar) -> Any:
         return value.cast(pa.string()).as_py()
     except pa.ArrowNotImplementedError:
         return f"a value of {value.type}"
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[pq.ParquetFile]:
+    """A file, and what is wrong with it as a FormatError.
+
+    Instants of INT96 are read in microseconds: those of nanoseconds end in 2262, and go round without a word.
+    """
+    with _faults_of(path), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
+        yield file
+
+
+def _int96_columns(file: pq.ParquetFile, matched: Matched) -> set[str]:
+    """The columns of instants as Spark, Hive and Impala write them: of UTC, though the file does not say so."""
+    columns = (file.schema.column(number) for number in range(len(file.schema)))
+    found = {column.path for column in columns if column.physical_type == "INT96"}
+    return {name for name, given in zip(matched.names, file.schema_arrow.names, strict=True) if given in found}
 
 
 @contextmanager

@@ -23,12 +23,34 @@ _KINDS = {
     pl.Struct: "json",
 }
 
+_AS_FLOAT = "[.eE]"
+_FIRST_INEXACT = 2**53  # whole numbers from here on may be the same float
+
 
 def read_texts(text: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the values that the texts of each column of such a type say, as `column|value`: null where they say none."""
+    text = _with_whole_numbers(text, source)
     instants = {name: _beside(name) for name, dtype, _ in _read(source) if isinstance(dtype, pl.Datetime)}
     values = [_value(name, dtype).alias(_beside(name)) for name, dtype, _ in _read(source) if name not in instants]
     return with_instants(text, instants, source).with_columns(values)
+
+
+def _with_whole_numbers(text: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The texts, with 3 for 3.0, 3. or 3e0 in columns of whole numbers.
+
+    Who writes so has had a float: from 2^53 on it may have been another number, which is left to be rejected.
+    """
+    names = [name for name, column in source.schema.columns().items() if column.dtype.is_integer()]
+    if not names:
+        return text
+    as_floats = text.select(pl.col(names).str.contains(_AS_FLOAT).any()).row(0, named=True)
+    return text.with_columns(_whole_number(name) for name, is_float in as_floats.items() if is_float)
+
+
+def _whole_number(column: str) -> pl.Expr:
+    number = _decimal(pl.col(column), pl.Decimal(38, 0))
+    is_exact = pl.col(column).str.contains(_AS_FLOAT) & (number.abs() < _FIRST_INEXACT)
+    return pl.when(is_exact).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column).alias(column)
 
 
 def unreadable(source: Source) -> list[pl.Expr]:

@@ -338,7 +338,19 @@ BAD: dict[str, tuple[str, ...]] = {
     ),
     "is_new.bool": ("", "2", "on", "tru", " true", "-1", "1.0", "oui", "null"),
     **{
-        f"int{bits}.dtype": (str(half), str(-half - 1), str(2 * half), "1.0", "1e2", "1_000", "0x10", "٣", "9" * 100)
+        f"int{bits}.dtype": (
+            str(half),
+            str(-half - 1),
+            str(2 * half),
+            "1.5",
+            "1e-2",
+            "9007199254740992.0",
+            "1e16",
+            "1_000",
+            "0x10",
+            "٣",
+            "9" * 100,
+        )
         for bits, half in ((8, 2**7), (16, 2**15), (32, 2**31), (64, 2**63))
     },
     "single.inf": ("1e39", "-inf"),
@@ -370,7 +382,7 @@ BAD: dict[str, tuple[str, ...]] = {
         *('["\\u0000"]', '["\\ud800"]', '["a\nb"]', "[" * 100_000),
     ),
     "size.json": (
-        *("[]", "[1]", "1", "1" * 5000, '{"x": "1"}', '{"x": 1.0}', '{"x": 1.5}', '{"x": true}', '{"x": 128}'),
+        *("[]", "[1]", "1", "1" * 5000, '{"x": "1"}', '{"x": 1.5}', '{"x": true}', '{"x": 128}'),
         *('{"x": -129}', '{"x": [1]}', '{"x": 1, "y": "2"}', '{"x": 1, "y": NaN}', '{"x": 1, "y": 1e400}'),
         *('{"x": 1, "y": 1' + "0" * 400 + "}", '{"x": 1, "z": true}', '{"x": 1, "z": [1]}'),
     ),
@@ -378,6 +390,15 @@ BAD: dict[str, tuple[str, ...]] = {
     "size.inner_z_inner_nullability": ('{"x": 1, "z": [null]}',),
     "tags.max_length": ("[null, null, null]",),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("3.0", 3), ("3.", 3), ("3e2", 300), ("1.0E7", 10**7), ("9007199254740991.000", 2**53 - 1), ("7", 7)],
+)
+def test_a_whole_number_may_be_written_as_a_float(text: str, number: int) -> None:
+    accepted, rejected, _ = validate(_text(MOVIES, MOVIE, {**MOVIE, "duration_mins": text}), MOVIES, None)
+    assert (accepted["duration_mins"].to_list(), rejected.height) == ([170, number], 0)
 
 
 @pytest.mark.parametrize("code", BAD)

@@ -114,7 +114,7 @@ def _text_at(path: str, dtype: pl.DataType | None) -> str:
     match dtype:
         case pl.List() | pl.Struct():
             return f"nullif(to_json(json->'{path}')::VARCHAR, 'null')"
-        case pl.String() | pl.Decimal():
+        case pl.String() | pl.Decimal() | pl.Int8() | pl.Int16() | pl.Int32() | pl.Int64():
             is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
             return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
     return shown
