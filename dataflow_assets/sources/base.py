@@ -17,10 +17,11 @@ from dataflow_assets.sources.column_types import refused
 from dataflow_assets.sources.companions import IGNORED, ControlFile, pattern_of_any
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.names import DAYS, find_column_problems, find_source_problem, names_of_tables
+from dataflow_assets.sources.time_formats import wrong_formats
 
 RESERVED = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
     *("id", "position", "object", "delivery", "delivery_day", "event_date", "event_day"),
-    *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest"),
+    *("first_seen", "last_seen", "missing_since", "valid_from", "valid_to", "raw", "longest", "ends_before_it_begins"),
 }
 
 
@@ -88,7 +89,7 @@ class Source:
     def __post_init__(self) -> None:
         if reason := find_source_problem(self.name):
             raise ValueError(f"a source cannot be named {self.name!r}: {reason}")
-        for problem in (*self._wrong_columns(), *self._wrong_key()):
+        for problem in (*self._wrong_columns(), *self._wrong_key(), *wrong_formats(self.time_formats)):
             raise ValueError(f"source {self.name}: {problem}")
 
     def _wrong_columns(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 
 from dataflow_assets.core.json_columns import decoded_or_null
-from dataflow_assets.lake.validation.timestamps import with_instants
+from dataflow_assets.lake.validation.timestamps import SKIPPED, has_local_times, with_instants
 from dataflow_assets.sources.base import Source
 
 _BOOLS = {**dict.fromkeys(("true", "t", "yes", "y", "1"), True), **dict.fromkeys(("false", "f", "no", "n", "0"), False)}
@@ -31,6 +31,8 @@ def read_texts(text: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the values that the texts of each column of such a type say, as `column|value`: null where they say none."""
     text = _with_whole_numbers(text, source)
     instants = {name: _beside(name) for name, dtype, _ in _read(source) if isinstance(dtype, pl.Datetime)}
+    if has_local_times(source):
+        text = text.with_columns(pl.lit(value=False).alias(instant + SKIPPED) for instant in instants.values())
     values = [_value(name, dtype).alias(_beside(name)) for name, dtype, _ in _read(source) if name not in instants]
     return with_instants(text, instants, source).with_columns(values)
 
@@ -55,10 +57,16 @@ def _whole_number(column: str) -> pl.Expr:
 
 def unreadable(source: Source) -> list[pl.Expr]:
     """Flags, named like rules, of the texts that say no value of the declared type."""
-    return [
-        (pl.col(name).is_not_null() & pl.col(_beside(name)).is_null()).alias(f"{name}|{kind}")
-        for name, _, kind in _read(source)
-    ]
+    return [flag for name, _, kind in _read(source) for flag in _unreadable(name, kind, source)]
+
+
+def _unreadable(name: str, kind: str, source: Source) -> Iterator[pl.Expr]:
+    is_unread = pl.col(name).is_not_null() & pl.col(_beside(name)).is_null()
+    if kind == "time" and has_local_times(source):
+        was_skipped = is_unread & pl.col(_beside(name) + SKIPPED)
+        yield was_skipped.alias(f"{name}|skipped_time")
+        is_unread &= ~was_skipped
+    yield is_unread.alias(f"{name}|{kind}")
 
 
 def values_for_texts(source: Source) -> dict[str, pl.Expr]:

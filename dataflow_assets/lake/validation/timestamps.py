@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.time_formats import has_fraction, has_zone, read_times
 
 REPAIRED = "repaired|"  # begins the names of columns that count by row what was repaired
 _INSTANT = pl.Datetime("us", "UTC")
-_YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
-_ZONED = ("%z", "%:z", "%#z", "%Z", "%+")
-_FRACTION = re.compile(r"%\+|%\.?[0-9]?f")
+SKIPPED = "|skipped"  # ends the names of flags of local times that the clocks of their zone skipped
+_YEARS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_EVENT_YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 _FINE = r"\.[0-9]{6,}[1-9]"
 _USUAL = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{3}|\d{6}))?(?P<zone>Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)",
@@ -26,9 +27,10 @@ _USUAL = re.compile(
 def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source) -> pl.DataFrame:
     """Put beside columns of texts (String) the instants that they say (UTC microseconds), under the names given.
 
-    An instant is null where no format reads the text, or where it lies outside the years 2 to 9998: Python, and so
-    PostgreSQL's days in any time zone, end at the years 1 and 9999. Flags tell the texts that do not say an instant in
-    full, or say more; their names begin with REPAIRED and a kind.
+    An instant is null where no format reads the text, or where it lies outside the years 1 to 9999; that of an event
+    outside the years 2 to 9998, for its day in any time zone must lie within those. Flags tell the texts that do not
+    say an instant in full, or say more; their names begin with REPAIRED and a kind. The flags
+    of local times that there were not, which end in SKIPPED, are given, and set.
     """
     found = text.with_columns(_by_first_text(text[name], source).alias(instant) for name, instant in columns.items())
     for number, time_format in enumerate(source.time_formats):
@@ -36,13 +38,28 @@ def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source
             name: instant for name, instant in columns.items() if found[instant].null_count() > found[name].null_count()
         }
         if unread:
-            read = found.select(_read(*item, time_format, source.time_zone) for item in unread.items())
+            read = found.select(
+                expression for item in unread.items() for expression in _read(*item, time_format, source.time_zone)
+            )
             flags = _repaired(found, read, unread, time_format, source.time_zone)
             found = found.with_columns(
                 *(found[instant].fill_null(read[instant]) for instant in unread.values()),
+                *_skipped(read),
                 *(flag.alias(f"{REPAIRED}{kind}|{instant}|{number}") for kind, instant, flag in flags),
             )
-    return found.with_columns(_in_range(instant) for instant in columns.values())
+    of_event = _times_of_event(source)
+    return found.with_columns(
+        _in_range(columns[name], _EVENT_YEARS if name in of_event else _YEARS) for name in columns
+    )
+
+
+def has_local_times(source: Source) -> bool:
+    """Whether a format of the source reads local times, which the clocks of its zone may have skipped."""
+    return not all(map(has_zone, source.time_formats))
+
+
+def _times_of_event(source: Source) -> tuple[str, ...]:
+    return tuple(filter(None, (source.event_time, source.end_time))) if isinstance(source, Events) else ()
 
 
 def _by_first_text(texts: pl.Series, source: Source) -> pl.Expr:
@@ -61,17 +78,24 @@ def _by_first_text(texts: pl.Series, source: Source) -> pl.Expr:
     return local.dt.replace_time_zone("UTC") - offset if offset else local.dt.replace_time_zone("UTC")
 
 
-def _in_range(instant: str) -> pl.Expr:
-    return pl.when(pl.col(instant).is_between(*_YEARS, closed="left")).then(instant).alias(instant)
+def _in_range(instant: str, years: tuple[datetime, datetime]) -> pl.Expr:
+    return pl.when(pl.col(instant).is_between(*years)).then(instant).alias(instant)
 
 
-def _read(column: str, instant: str, time_format: str, time_zone: str) -> pl.Expr:
-    """The instants that a format reads from the texts of which none is known yet."""
-    text = pl.when(pl.col(instant).is_null()).then(column).alias(instant)
-    if _has_zone(time_format):
-        return text.str.to_datetime(time_format, time_unit="us", time_zone="UTC", strict=False)
-    local = text.str.to_datetime(time_format, time_unit="us", strict=False)
-    return local.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+def _read(column: str, instant: str, time_format: str, time_zone: str) -> Iterator[pl.Expr]:
+    """The instants that a format reads from the texts of which none is known yet, and which were skipped."""
+    found = read_times(pl.when(pl.col(instant).is_null()).then(column), time_format)
+    if has_zone(time_format):
+        yield found.dt.replace_time_zone("UTC").alias(instant)
+        return
+    zoned = found.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+    yield zoned.dt.convert_time_zone("UTC").alias(instant)
+    yield (found.is_not_null() & zoned.is_null()).alias(instant + SKIPPED)
+
+
+def _skipped(read: pl.DataFrame) -> Iterator[pl.Expr]:
+    for flag in (name for name in read.columns if name.endswith(SKIPPED)):
+        yield (pl.lit(read[flag]) | pl.col(flag)).alias(flag)
 
 
 def _repaired(
@@ -82,15 +106,11 @@ def _repaired(
         found = read[instant]
         if found.null_count() == found.len():
             continue
-        if _FRACTION.search(time_format):
+        if has_fraction(time_format):
             read_texts = pl.when(found.is_not_null()).then(texts[column])
             yield "fine_time", instant, pl.select(read_texts.str.contains(_FINE)).to_series()
-        if not _has_zone(time_format):
+        if not has_zone(time_format):
             yield "zoneless_time", instant, found.is_not_null()
             local = found.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
             latest = local.dt.replace_time_zone(time_zone, ambiguous="latest").dt.convert_time_zone("UTC")
             yield "ambiguous_time", instant, latest != found
-
-
-def _has_zone(time_format: str) -> bool:
-    return any(zone in time_format for zone in _ZONED)

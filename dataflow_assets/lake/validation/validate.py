@@ -8,6 +8,7 @@ import types
 from collections import Counter
 from collections.abc import Iterator
 from copy import copy
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -75,9 +76,11 @@ def _checked(source: Source, bounds: Window | None) -> type[dy.Schema]:
     members: dict[str, Any] = {POSITION: dy.Int64()}
     if isinstance(source, Events):
         start = pl.col(source.event_time)
-        if source.end_time is not None and source.longest is not None:
+        if source.end_time is not None:
             lasts = pl.col(source.end_time) - start
-            members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
+            members["ends_before_it_begins"] = dy.rule()(lambda _: lasts >= timedelta(0))
+            if source.longest is not None:
+                members["longest"] = dy.rule()(lambda _: lasts <= source.longest)
         if bounds:
             members[f"{source.event_time}|too_early"] = dy.rule()(lambda _: start >= bounds.start)
             members[f"{source.event_time}|too_late"] = dy.rule()(lambda _: start < bounds.end)
@@ -148,7 +151,8 @@ def _is_broken(broken: pl.DataFrame, rule: str) -> pl.Expr:
 _SENTENCES = {
     "nullability": "{} is missing",
     "dtype": "{} is not of the declared type",
-    "time": "{} is not a time in a declared format, of the years 2 to 9998",
+    "time": "{} is not a time in a declared format, of the years 1 to 9999 (of an event, 2 to 9998)",
+    "skipped_time": "{} is a local time that there was not: the clocks of the declared time zone skipped it",
     "date": "{} is not a date such as 2021-12-31, of the years 1 to 9999",
     "bool": "{} is neither true nor false (nor t, yes, y, 1, f, no, n or 0)",
     "decimal": "{} is not a number of no more digits than are declared",
@@ -163,6 +167,7 @@ _SENTENCES = {
     "inf": "{} is not finite",
     "too_early": "{} is before the first day that the platform keeps (DATAFLOW_FIRST_DAY)",
     "too_late": "{} is later than the day after its delivery",
+    "ends_before_it_begins": "it ends before it begins",
     "longest": "it lasts longer than the source allows",
 }
 

@@ -220,7 +220,19 @@ def test_a_time_without_zone_is_read_in_the_declared_one(text: str, utc: datetim
 
 def test_a_time_that_clocks_skipped_is_rejected() -> None:
     row = {**STREAM, "start_at": "2021-03-28 02:30", "end_at": "2021-03-28 04:00"}
-    assert _codes(PARIS, row) == [(0, "start_at.time")]
+    assert _codes(PARIS, row) == [(0, "start_at.skipped_time")]
+
+
+def test_an_event_that_ends_before_it_begins_is_rejected_by_its_kind() -> None:
+    paris = replace(_endless(PARIS), time_formats=("%Y-%m-%d %H:%M",))
+    row = {**STREAM, "start_at": "2026-10-25 02:30", "end_at": "2026-10-25 02:10"}
+    assert _codes(paris, row, {**row, "end_at": "2026-10-25 02:30"}) == [(0, "ends_before_it_begins")]
+
+
+def test_seconds_since_1970_are_of_utc_in_any_time_zone() -> None:
+    source = replace(STREAMS, time_formats=("%s", "epoch_milliseconds"), time_zone="Europe/Berlin")
+    assert _start("1640995199", source) == datetime(2021, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert _start("1763632800000", source) == datetime(2025, 11, 20, 10, tzinfo=UTC)
 
 
 @given(
