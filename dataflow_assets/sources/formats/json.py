@@ -3,7 +3,6 @@
 Here: where in an object the columns are. Not here: reading it (see `lake.readers.json`).
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -11,8 +10,7 @@ from typing import ClassVar
 import polars as pl
 
 from dataflow_assets.sources.formats.base import Format
-
-_FIRST_KEY = re.compile(r'\$\.(?:"([^"]*)"|([^.\["*]+))')
+from dataflow_assets.sources.formats.json_paths import normal_path, parse_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +19,8 @@ class Json(Format):
 
     `paths` maps a column to the JSON path of its value, read as text (a path with `[*]` gives a list of
     texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
-    columns of `paths`, for what a path cannot say.
+    columns of `paths`, for what a path cannot say. `records` is the path of the array where it is inside an object,
+    such as `$.data`. Paths are those of RFC 9535, without `..`, filters and slices.
     """
 
     label: ClassVar = "JSON"
@@ -30,12 +29,35 @@ class Json(Format):
     paths: Mapping[str, str]
     derived: Mapping[str, pl.Expr] = field(default_factory=dict)
     lines: bool = False
+    records: str = "$"
+
+    def __post_init__(self) -> None:
+        for column, path in self.paths.items():
+            try:
+                parse_path(path)
+            except ValueError as error:
+                raise ValueError(f"the path of {column}: {error}") from None
+        if None in self.records_keys:
+            raise ValueError(f"records={self.records!r} must name keys of objects alone, such as $.data")
+        if self.lines and self.records_keys:
+            raise ValueError("a file of JSON lines has no array: leave records out")
+
+    @property
+    def records_keys(self) -> list[str | None]:
+        """The keys under which the array is; none where it is the whole file."""
+        return parse_path(self.records)
+
+    @property
+    def normal_paths(self) -> Mapping[str, str]:
+        """The paths by column, in the form that the parser takes."""
+        return {column: normal_path(path) for column, path in self.paths.items()}
 
     @property
     def keys(self) -> set[str] | None:
         """The keys of an object that the paths begin with; None where one may read any key."""
-        found = [_FIRST_KEY.match(path) for path in self.paths.values()]
-        return {key[1] or key[2] for key in found if key} if all(found) else None
+        first = [next(iter(parse_path(path)), None) for path in self.paths.values()]
+        named = {key for key in first if key is not None}
+        return None if None in first else named
 
     @property
     def suffix(self) -> str:
@@ -44,8 +66,8 @@ class Json(Format):
 
     @property
     def fingerprint(self) -> object:
-        """The paths, in whatever order they are declared, and whether they are lines."""
-        return sorted(self.paths.items()), self.lines
+        """The paths, in whatever order they are declared, whether they are lines, and where the array is."""
+        return sorted(self.paths.items()), self.lines, self.records
 
     @property
     def expressions(self) -> Mapping[str, pl.Expr]:

@@ -336,6 +336,143 @@ def test_a_value_of_each_type_is_read_as_it_was_written(file: Path) -> None:
         assert (column, value, found) == (column, value, expected)
 
 
+# an array inside an object, and paths
+
+
+class Invoice(dy.Schema):
+    number = dy.String()
+    total = dy.Decimal(10, 2, nullable=True)
+
+
+def _invoices(**declared: Any) -> Source:
+    paths = {"number": "$.number", "total": "$['t.total']"}
+    return Snapshot(
+        name="invoices",
+        singular="invoice",
+        description="Made up.",
+        owner="team:tests",
+        schema=Invoice,
+        reader=Json(**{"paths": paths, "records": "$.answer['the data']", **declared}),
+        key=("number",),
+    )
+
+
+WRAPPED = '{"data": [1], "answer": {"the data": [%s], "n": [{"a": "]"}]}, "paging": {"next": null}}'
+
+
+def test_an_array_inside_an_object_is_read(file: Path) -> None:
+    file.write_text(WRAPPED % '{"number": "I1", "t.total": 1.50},\n{"number": 1, "x": {"answer": []}}, {"number"}')
+    check_format(file, _invoices())
+    content = read_file(file, _invoices())
+    first, batch = content.batches
+    assert (first.delivered, batch.rows.select("position", "number", "total").rows()) == (
+        3,
+        [(0, "I1", Decimal("1.50")), (1, "1", None)],
+    )
+    assert [(reject.code, reject.raw) for reject in batch.rejects] == [("json.invalid", '{"number"}')]
+    assert content.undeclared_columns == {"x"}
+    file.write_text(WRAPPED % "")
+    assert _read_all(file, _invoices()) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"number": "I1"}]',
+        '{"number": "I1"}',
+        '{"answer": []}',
+        '{"answer": {"the data": null}}',
+        '{"answer": {"the data": {}}}',
+        '{"answer": {"the data": [1]}}',
+        '{"answer": {"the data": []}',
+        '{"answer": {"the data": []}}}',
+        '{"answer": {"the data": []}} {}',
+        '{"answer": {"the data": []}]',
+        '{"answer": [{"the data": []}]}',
+        '{"answer": {"the data": [], "the data": [{"number": "I1"}]}}',
+        '{"answer": {"the data": [{"number": "I1"',
+    ],
+)
+def test_what_does_not_hold_one_such_array_is_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    for use in (check_format, _read_all):
+        with pytest.raises(
+            FormatError, match=r'one whole array of objects at \$\["answer"\]\["the data"\] of an object'
+        ):
+            use(file, _invoices())
+
+
+def _read_all(path: Path, source: Source) -> int:
+    return sum(batch.rows.height for batch in read_file(path, source).batches)
+
+
+def test_an_object_of_many_megabytes_is_rejected_with_its_line(file: Path) -> None:
+    large = '{"number": "' + "x" * (17 << 20) + '"}'
+    file.write_text(WRAPPED % f'{{"number": "I1"}},\n{large},\n{{"number": "I3"}}')
+    _, batch = read_file(file, _invoices()).batches
+    [reject] = batch.rejects
+    assert (batch.rows["number"].to_list(), reject.line, reject.code) == (
+        ["I1", "I3"],
+        2,
+        "json.line_size_over_maximum",
+    )
+    assert large.startswith(reject.raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("$['t.total']", "1"),
+        ('$["t.total"]', "1"),
+        ('$."t.total"', "1"),
+        (r"$['it\'s \"it\"']", "2"),
+        ("$.list[0].k", "3"),
+        ("$['list'][-1]", "4"),
+        (r"$['\u00e9']", "5"),
+        ("$.a-b", "6"),
+        ("$.a b", "7"),
+        (r"$['back\\slash']", "8"),
+    ],
+)
+def test_a_path_names_any_key(file: Path, path: str, value: str) -> None:
+    record = {
+        "t.total": 1,
+        'it\'s "it"': 2,
+        "list": [{"k": 3}, 4],
+        "é": 5,
+        "a-b": 6,
+        "a b": 7,
+        "back\\slash": 8,
+        "t": {"total": 0},
+    }
+    file.write_text(json.dumps([record]))
+    source = _invoices(paths={"number": path, "total": "$.none"}, records="$")
+    _, batch = read_file(file, source).batches
+    assert batch.rows["number"].to_list() == [value]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"paths": {"number": "number"}}, "the path of number: 'number' is no JSON path: one begins with \\$"),
+        ({"paths": {"number": "$..number"}}, "from '..number' on: it may have the steps"),
+        ({"paths": {"number": "$.a[?@.b]"}}, r"from '\[\?@.b\]' on"),
+        ({"paths": {"number": "$.a[0:2]"}}, r"from '\[0:2\]' on"),
+        ({"paths": {"number": "$['a','b']"}}, "no JSON path that can be read"),
+        ({"paths": {"number": "$.a["}}, r"from '\[' on"),
+        ({"paths": {"number": "$.a."}}, "no JSON path that can be read"),
+        ({"paths": {"number": r"$['\x']"}}, "is no text of JSON"),
+        ({"paths": {"number": "$['']"}}, "no way to name the key ''"),
+        ({"records": "$.a[0]"}, "must name keys of objects alone"),
+        ({"records": "data"}, "'data' is no JSON path"),
+        ({"records": "$.data", "lines": True}, "leave records out"),
+    ],
+)
+def test_a_path_that_cannot_be_read_is_refused_when_declared(declared: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        _invoices(**declared)
+
+
 # what the vendors send
 
 

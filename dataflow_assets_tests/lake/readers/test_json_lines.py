@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Reject, check_format, read_file
-from dataflow_assets.lake.readers.json import lines
+from dataflow_assets.lake.readers.json import lines, records
 from dataflow_assets_tests.lake.readers.packing import COLUMNS, FORMATS, users
 
 USERS = users(FORMATS["JSON lines"][0])
@@ -122,7 +122,7 @@ def test_a_file_tells_which_keys_nobody_reads(file: Path) -> None:
 
 
 def test_a_line_over_the_limit_is_one_reject(file: Path) -> None:
-    long = b'{"email":"a@x","z":"' + b"z" * lines._LONGEST_LINE + b'"}'
+    long = b'{"email":"a@x","z":"' + b"z" * records.LONGEST_RECORD + b'"}'
     file.write_bytes(A + b"\n" + long + b"\n" + B)
     rows, rejects = _read(file)
     assert rows == [A_ROW, B_ROW]
@@ -135,7 +135,9 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(file: Path, mo
     monkeypatch.setattr(lines, "_LONGEST_TEXT", 1_000)
     monkeypatch.setattr(lines, "_BLOCK_BYTES", 100)
     file.write_bytes(A + b"\n{" + b" " * 2_000)
-    with pytest.raises(FormatError, match=r"^users\.jsonl is not a file of JSON lines: one has no end\.$"):
+    with pytest.raises(
+        FormatError, match=r"^users\.jsonl is not a file of JSON lines: the one at line 2 has no end\.$"
+    ):
         _read(file)
 
 

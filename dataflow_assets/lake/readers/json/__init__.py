@@ -27,7 +27,7 @@ def check(path: Path, source: Source) -> None:
     if declaration_of(source).lines:
         check_lines(path)
     else:
-        count_objects(path)
+        count_objects(path, declaration_of(source).records_keys)
 
 
 def read(path: Path, source: Source, bounds: Window | None) -> Content:

@@ -5,9 +5,10 @@ which all are valid JSON, and a thorough one for the rest of a file in which one
 (see `records`).
 """
 
+import json
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +17,15 @@ import polars as pl
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, escaped_path, no_rows, open_parser, run_in_batches
+from dataflow_assets.lake.readers.json.nesting import Opened
 from dataflow_assets.lake.readers.json.records import (
     ENCODING,
+    LONGEST_RECORD,
     RECORDS,
+    TOO_LONG,
     batch_of_texts,
     columns_at_paths,
+    declaration_of,
     parameters,
     read_records,
 )
@@ -33,7 +38,8 @@ _BOM = b"\xef\xbb\xbf"
 # What stands before a bracket, and the bracket; or before the end, or a quote that nothing closes.
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}\[\]]|"|\Z)', re.DOTALL)
 _STEPS = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
-_NOTHING = re.compile(rb"[ \t\r\n]*+\Z")
+_LONGEST_SHOWN = 1 << 20  # bytes of an object that is too long
+Keys = Sequence[str | None]
 
 
 def read_array(path: Path, source: Source, bounds: Window | None) -> Content:
@@ -46,13 +52,13 @@ def read_array(path: Path, source: Source, bounds: Window | None) -> Content:
     return Content(_read_batches(path, source, undeclared_columns, bounds), undeclared_columns)
 
 
-def count_objects(path: Path) -> int:
-    """Count the objects of a JSON array by its brackets alone.
+def count_objects(path: Path, keys: Keys = ()) -> int:
+    """Count the objects of a JSON array by its brackets alone; the array is under these keys.
 
     Raises:
         FormatError: the file is not one array of objects, closed and with nothing but commas between them.
     """
-    return sum(1 for _ in _find_objects(path))
+    return sum(1 for _ in _find_objects(path, keys))
 
 
 def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
@@ -60,8 +66,12 @@ def _read_batches(path: Path, source: Source, undeclared_columns: set[str], boun
 
     The first batch tells how many rows there are.
     """
-    yield Batch(no_rows(source), delivered=count_objects(path))
+    keys = declaration_of(source).records_keys
+    yield Batch(no_rows(source), delivered=count_objects(path, keys))
     known = 0
+    if keys:  # which the quick way cannot read
+        yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
+        return
     try:
         for batch in _read_quickly(path, source, undeclared_columns, bounds):
             yield batch
@@ -90,15 +100,19 @@ def _read_thoroughly(
 ) -> Iterator[Batch]:
     """The objects after the first ones, which are known, each by itself."""
     with open_parser(path) as connection:
-        for records in _cut_records(path, known):
+        for records in _cut_records(path, known, declaration_of(source).records_keys):
             yield read_records(connection, records, source, undeclared_columns, bounds)
 
 
-def _cut_records(path: Path, known: int) -> Iterator[pl.DataFrame]:
+def _cut_records(path: Path, known: int, keys: Keys) -> Iterator[pl.DataFrame]:
     """The objects after the first ones as records, some megabytes at a time."""
-    rows: list[tuple[int, None, str, str | None]] = []
+    rows: list[tuple[int, int | None, str, str | None]] = []
     size = 0
-    for position, content in islice(enumerate(_find_objects(path)), known, None):
+    for position, (start, content) in islice(enumerate(_find_objects(path, keys)), known, None):
+        if len(content) > LONGEST_RECORD:
+            line = _line_at(path, start)
+            rows.append((position, line, content[:_LONGEST_SHOWN].decode(errors="replace"), TOO_LONG))
+            continue
         raw = content.decode(errors="replace")
         rows.append((position, None, raw, None if raw.encode() == content else ENCODING))
         size += len(content)
@@ -108,30 +122,51 @@ def _cut_records(path: Path, known: int) -> Iterator[pl.DataFrame]:
     yield pl.DataFrame(rows, RECORDS, orient="row")
 
 
-def _find_objects(path: Path) -> Iterator[bytes]:
-    """The text of each object of an array.
+def _line_at(path: Path, place: int) -> int:
+    """The number of the line on which a place is."""
+    line = 1
+    with path.open("rb") as file:
+        while block := file.read(min(_BLOCK_BYTES, place)):
+            line += block.count(b"\n")
+            place -= len(block)
+    return line
+
+
+def _find_objects(path: Path, keys: Keys) -> Iterator[tuple[int, bytes]]:
+    """Where each object of the array under some keys begins, and its text.
 
     Raises:
-        FormatError: the file is not one array of objects, closed and with nothing but commas between them.
+        FormatError: the file is not one array of objects, closed and with nothing but commas between them; or, with
+            keys, not one object with one such array.
     """
-    depth = start = objects = 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        end = len(_BOM) if content[: len(_BOM)] == _BOM else 0
-        for found in _BRACKET.finditer(content, end):
-            bracket, place = found[1], found.start(1)
-            if depth > 1 and bracket in _STEPS:
-                depth += _STEPS[bracket]
-                if depth == 1:
-                    end = place + 1
-                    yield content[start:end]
-                continue
-            before = content[end:place].strip(_BLANK)
-            if (depth, bracket, before) == (0, b"[", b""):
-                depth, end = 1, place + 1
-            elif (depth, bracket, before) == (1, b"{", b"," if objects else b""):
-                depth, start, objects = 2, place, objects + 1
-            elif (depth, bracket, before) == (1, b"]", b"") and _NOTHING.match(content, place + 1):
-                return
-            else:
-                break
-    raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")
+        begin, around = len(_BOM) if content[: len(_BOM)] == _BOM else 0, Opened(keys)
+        start = around.find_array(content, begin) if keys else begin
+        end = None if start is None else (yield from _objects_from(content, start))
+        if end is not None and around.ends_after(content, end):
+            return
+    where = f" at ${''.join(f'[{json.dumps(key)}]' for key in keys)} of an object" if keys else ""
+    raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects{where}.")
+
+
+def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], None, int | None]:
+    """Where each object of the array that begins at a place begins, and its text; at last the array's end, if any."""
+    depth = start = objects = 0
+    for found in _BRACKET.finditer(content, end):
+        bracket, place = found[1], found.start(1)
+        if depth > 1 and bracket in _STEPS:
+            depth += _STEPS[bracket]
+            if depth == 1:
+                end = place + 1
+                yield start, content[start:end]
+            continue
+        before = content[end:place].strip(_BLANK)
+        if (depth, bracket, before) == (0, b"[", b""):
+            depth, end = 1, place + 1
+        elif (depth, bracket, before) == (1, b"{", b"," if objects else b""):
+            depth, start, objects = 2, place, objects + 1
+        elif (depth, bracket, before) == (1, b"]", b""):
+            return place + 1
+        else:
+            break
+    return None

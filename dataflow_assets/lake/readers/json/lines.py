@@ -14,12 +14,11 @@ from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, open_parser, split_lines
-from dataflow_assets.lake.readers.json.records import ENCODING, FAULT, TOO_LONG, read_records
+from dataflow_assets.lake.readers.json.records import ENCODING, FAULT, LONGEST_RECORD, TOO_LONG, read_records
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 8 << 20
-_LONGEST_LINE = 16 << 20  # bytes
 _LONGEST_TEXT = 32 << 20  # bytes of a line that are kept as a reject
 _BEGINNING_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -80,7 +79,7 @@ def _split_lines(content: bytes) -> pl.DataFrame:
     else:
         lines = lines.with_columns(pl.lit(None, pl.String).alias(FAULT))
     return lines.with_columns(
-        pl.when(_RAW.str.len_bytes() > _LONGEST_LINE).then(pl.lit(TOO_LONG)).otherwise(FAULT).alias(FAULT)
+        pl.when(_RAW.str.len_bytes() > LONGEST_RECORD).then(pl.lit(TOO_LONG)).otherwise(FAULT).alias(FAULT)
     )
 
 
@@ -91,13 +90,15 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
         FormatError: a line is so long that the file can hardly be one of lines.
     """
     with path.open("rb") as file:
-        rest = file.read(len(_BOM)).removeprefix(_BOM)
+        rest, line = file.read(len(_BOM)).removeprefix(_BOM), 1
         while chunk := file.read(_BLOCK_BYTES):
             end = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1  # a CR at the end may be half of a CRLF
             if end:
-                yield _with_lf(rest[:end])
+                block = _with_lf(rest[:end])
+                line += block.count(b"\n")
+                yield block
             elif len(rest) > _LONGEST_TEXT:
-                raise FormatError(f"{path.name} is not a file of JSON lines: one has no end.")
+                raise FormatError(f"{path.name} is not a file of JSON lines: the one at line {line} has no end.")
             rest = rest[end:] + chunk
         yield _with_lf(rest)
 

@@ -16,6 +16,7 @@ from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Json, Reject
 
 FAULT = "fault"
+LONGEST_RECORD = 16 << 20  # bytes
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
 
 INVALID, ENCODING, TOO_LONG = "json.invalid", "json.invalid_encoding", "json.line_size_over_maximum"
@@ -23,7 +24,7 @@ _TWICE, _NO_TEXT = "json.duplicate_key", ".dtype"
 _SENTENCES = {
     INVALID: "the text is not one valid JSON object.",
     ENCODING: "the text is not UTF-8.",
-    TOO_LONG: "the line is longer than any that is read.",
+    TOO_LONG: "the record is longer than any that is read (16 MiB).",
     _TWICE: "an object has a key twice.",
 }
 
@@ -48,9 +49,10 @@ def columns_at_paths(source: Source, fault: str = "NULL") -> str:
     """
     reader = declaration_of(source)
     types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
-    paths = [f"{_text_at(path, types.get(column))} AS {quote(column)}" for column, path in reader.paths.items()]
-    texts = [column for column in reader.paths if isinstance(types.get(column), pl.String)]
-    faults = [fault, *(_is_no_text(column, reader.paths[column]) for column in texts), "NULL::VARCHAR"]
+    where = {column: path.replace("'", "''") for column, path in reader.normal_paths.items()}
+    paths = [f"{_text_at(path, types.get(column))} AS {quote(column)}" for column, path in where.items()]
+    texts = [column for column in where if isinstance(types.get(column), pl.String)]
+    faults = [fault, *(_is_no_text(column, where[column]) for column in texts), "NULL::VARCHAR"]
     unread = "[]::VARCHAR[]" if reader.keys is None else _UNREAD
     return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quote(_UNDECLARED)}"])
 
