@@ -102,7 +102,6 @@ def test_a_key_must_tell_rows_apart_for_ever(column: dy.Column, problem: str) ->
         (["$.a", "$.b.c", "$.d[*].e", "$.f[0]", '$."g.h".i'], {"a", "b", "d", "f", "g.h"}),
         (["$.a", "$.*"], None),
         (["$"], None),
-        (["/a"], None),
     ],
 )
 def test_paths_tell_which_keys_they_read(paths: list[str], keys: set[str] | None) -> None:

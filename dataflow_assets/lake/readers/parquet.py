@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataflow_assets.core.formatting import to_json, plain
+from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import BATCH_ROWS, Batch, Content, most_names, no_rows
