@@ -69,7 +69,7 @@ ADDRESS = {"street": st.none() | TEXTS, "floor": st.none() | _integers(8), "is_o
 MAYBE: Mapping[str, st.SearchStrategy[Any]] = {
     "text": TEXTS.filter(bool),  # to CSV, an empty text is a missing one
     "code": st.sampled_from(["ab", "é", "  "]),
-    "moment": st.datetimes(timezones=st.just(UTC)),
+    "moment": st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
     "day": st.dates(),
     "is_new": st.booleans(),
     "tiny": _integers(8),
@@ -178,6 +178,17 @@ FULL: Row = {
     "address": {"street": "é", "floor": 1, "is_old": None},
 }
 EMPTY: Row = {"number": 2, "tags": [], "places": [], "address": dict.fromkeys(("street", "floor", "is_old"))}
+
+
+def test_the_first_and_the_last_instant_are_kept(local_storage: Storage, url: str) -> None:
+    ends = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    rows = [{**FULL, "number": number, "sent_at": end} for number, end in enumerate(ends)]
+    assert _delivered(local_storage, url, DAY, *rows).changed == 4
+    assert ask(url, "SELECT sent_at::text FROM warehouse.meters_current ORDER BY number") == [
+        ("0001-01-01 00:00:00+00",),
+        ("9999-12-31 23:59:59.999999+00",),
+    ]
+    assert _delivered(local_storage, url, DAY, *rows).changed == 0
 
 
 def test_a_dump_like_the_one_before_changes_no_row(local_storage: Storage, url: str) -> None:
