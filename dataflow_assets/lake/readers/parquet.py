@@ -123,7 +123,9 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
                 batch.select([matched.names.index(name) for name in declared]).rename_columns(declared)
             )
             assert isinstance(frame, pl.DataFrame)
-            frame = frame.with_columns(pl.col(name).dt.replace_time_zone("UTC") for name in declared if name in instants)
+            frame = frame.with_columns(
+                pl.col(name).dt.replace_time_zone("UTC") for name in declared if name in instants
+            )
             columns = source.schema.columns().items()
             texts = [_text(name, frame.schema.get(name), column.dtype) for name, column in columns]
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)
