@@ -180,6 +180,17 @@ FULL: Row = {
 EMPTY: Row = {"number": 2, "tags": [], "places": [], "address": dict.fromkeys(("street", "floor", "is_old"))}
 
 
+def test_the_first_and_the_last_instant_are_kept(local_storage: Storage, url: str) -> None:
+    ends = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    rows = [{**FULL, "number": number, "sent_at": end} for number, end in enumerate(ends)]
+    assert _delivered(local_storage, url, DAY, *rows).changed == 4
+    assert ask(url, "SELECT sent_at::text FROM warehouse.meters_current ORDER BY number") == [
+        ("0001-01-01 00:00:00+00",),
+        ("9999-12-31 23:59:59.999999+00",),
+    ]
+    assert _delivered(local_storage, url, DAY, *rows).changed == 0
+
+
 def test_a_dump_like_the_one_before_changes_no_row(local_storage: Storage, url: str) -> None:
     """Neither where the newest dump alone is read, nor where all are; one key is then known to be older."""
     rows = (FULL, EMPTY, {"number": 3})

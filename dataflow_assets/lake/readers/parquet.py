@@ -66,16 +66,16 @@ def read_columns(path: Path, source: Source) -> Matched:
         FormatError: it is none, lacks a column that is not nullable, names one twice, or has one of another type.
     """
     with _open(path) as file:
-        schema, instants = file.schema_arrow, _int96_columns(file)
+        schema = file.schema_arrow
         matched, columns = match_columns(schema.names, source, path.name), source.schema.columns()
-        names = matched.names
+        names, instants = matched.names, _int96_columns(file, matched)
         if missing := [name for name, column in columns.items() if name not in names and not column.nullable]:
             raise FormatError(
                 f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
             )
         for name in (name for name in columns if name in names):
             found = schema.field(names.index(name))
-            if not _agrees(found, columns[name].dtype, is_instant=found.name in instants):
+            if not _agrees(found, columns[name].dtype, is_instant=name in instants):
                 raise FormatError(
                     f"{path.name} is not a Parquet file of {source.name}: its column {name} is of the type "
                     f"{found.type}, which is not {columns[name].dtype}, the declared one."
@@ -113,18 +113,19 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
     with _open(path) as file:
+        instants = _int96_columns(file, matched)
         repaired = +Counter(column_names=matched.repaired)
         yield Batch(no_rows(source), delivered=file.metadata.num_rows, repaired=repaired)
         declared = [name for name in source.schema.column_names() if name in matched.names]
-        as_written = {name: file.schema_arrow.names[matched.names.index(name)] for name in declared}
-        instants = [name for name in declared if as_written[name] in _int96_columns(file)]
         for batch in file.iter_batches(BATCH_ROWS):
             batch.validate(full=True)  # Polars takes any bytes for UTF-8
             frame = pl.from_arrow(
                 batch.select([matched.names.index(name) for name in declared]).rename_columns(declared)
             )
             assert isinstance(frame, pl.DataFrame)
-            frame = frame.with_columns(pl.col(name).dt.replace_time_zone("UTC") for name in instants)
+            frame = frame.with_columns(
+                pl.col(name).dt.replace_time_zone("UTC") for name in declared if name in instants
+            )
             columns = source.schema.columns().items()
             texts = [_text(name, frame.schema.get(name), column.dtype) for name, column in columns]
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)
@@ -222,10 +223,11 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
         yield file
 
 
-def _int96_columns(file: pq.ParquetFile) -> set[str]:
+def _int96_columns(file: pq.ParquetFile, matched: Matched) -> set[str]:
     """The columns of instants as Spark, Hive and Impala write them: of UTC, though the file does not say so."""
     columns = (file.schema.column(number) for number in range(len(file.schema)))
-    return {column.path for column in columns if column.physical_type == "INT96"}
+    found = {column.path for column in columns if column.physical_type == "INT96"}
+    return {name for name, given in zip(matched.names, file.schema_arrow.names, strict=True) if given in found}
 
 
 @contextmanager
