@@ -15,7 +15,16 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, escaped_path, no_rows, open_parser, run_in_batches
+from dataflow_assets.lake.readers.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Batch,
+    Content,
+    escaped_path,
+    no_rows,
+    open_parser,
+    run_in_batches,
+)
 from dataflow_assets.lake.readers.json.records import (
     ENCODING,
     RECORDS,
@@ -28,6 +37,8 @@ from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 8 << 20
+_VECTOR_ROWS = 2048  # that DuckDB reads at once
+_LONGEST_OBJECT = 32 << 20  # bytes; a reject keeps its text whole, in memory
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 # What stands before a bracket, and the bracket; or before the end, or a quote that nothing closes.
@@ -52,7 +63,16 @@ def count_objects(path: Path) -> int:
     Raises:
         FormatError: the file is not one array of objects, closed and with nothing but commas between them.
     """
-    return sum(1 for _ in _find_objects(path))
+    return _measure(path)[0]
+
+
+def _measure(path: Path) -> tuple[int, int]:
+    """How many objects an array has, and the most bytes of as many as DuckDB reads at once."""
+    largest = size = count = 0
+    for count, content in enumerate(_find_objects(path), 1):
+        size = len(content) + (0 if count % _VECTOR_ROWS == 1 else size)
+        largest = max(largest, size)
+    return count, largest
 
 
 def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
@@ -60,17 +80,23 @@ def _read_batches(path: Path, source: Source, undeclared_columns: set[str], boun
 
     The first batch tells how many rows there are.
     """
-    yield Batch(no_rows(source), delivered=count_objects(path))
+    count, largest = _measure(path)
+    yield Batch(no_rows(source), delivered=count)
     known = 0
     try:
-        for batch in _read_quickly(path, source, undeclared_columns, bounds):
+        if largest > BATCH_BYTES:
+            raise FormatError(f"{path.name} has objects too large to be read many at a time.")
+        rows = min(BATCH_ROWS, _VECTOR_ROWS * (BATCH_BYTES // max(largest, 1)))
+        for batch in _read_quickly(path, source, undeclared_columns, bounds, rows):
             yield batch
             known += batch.rows.height + len(batch.rejects)
     except FormatError:
         yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
 
 
-def _read_quickly(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_quickly(
+    path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None, rows: int
+) -> Iterator[Batch]:
     """All objects, in order.
 
     Raises:
@@ -81,7 +107,7 @@ def _read_quickly(path: Path, source: Source, undeclared_columns: set[str], boun
             {columns_at_paths(source)}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with open_parser(path) as connection:
-        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(source)}):
+        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(source)}, rows):
             yield batch_of_texts(text, source, undeclared_columns, bounds)
 
 
@@ -102,7 +128,7 @@ def _cut_records(path: Path, known: int) -> Iterator[pl.DataFrame]:
         raw = content.decode(errors="replace")
         rows.append((position, None, raw, None if raw.encode() == content else ENCODING))
         size += len(content)
-        if size > _BLOCK_BYTES:
+        if size > _BLOCK_BYTES or len(rows) == BATCH_ROWS:
             yield pl.DataFrame(rows, RECORDS, orient="row")
             rows, size = [], 0
     yield pl.DataFrame(rows, RECORDS, orient="row")
@@ -114,7 +140,7 @@ def _find_objects(path: Path) -> Iterator[bytes]:
     Raises:
         FormatError: the file is not one array of objects, closed and with nothing but commas between them.
     """
-    depth = start = objects = 0
+    depth = start = objects = freed = 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         end = len(_BOM) if content[: len(_BOM)] == _BOM else 0
         for found in _BRACKET.finditer(content, end):
@@ -123,7 +149,10 @@ def _find_objects(path: Path) -> Iterator[bytes]:
                 depth += _STEPS[bracket]
                 if depth == 1:
                     end = place + 1
+                    if end - start > _LONGEST_OBJECT:
+                        raise FormatError(f"{path.name} has an object of more than {_LONGEST_OBJECT >> 20} MiB.")
                     yield content[start:end]
+                    freed = _free(content, freed, end)
                 continue
             before = content[end:place].strip(_BLANK)
             if (depth, bracket, before) == (0, b"[", b""):
@@ -135,3 +164,12 @@ def _find_objects(path: Path) -> Iterator[bytes]:
             else:
                 break
     raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects.")
+
+
+def _free(content: mmap.mmap, freed: int, end: int) -> int:
+    """Let the system forget what was read of a file, some megabytes at a time; up to where it did."""
+    if end - freed < _BLOCK_BYTES:
+        return freed
+    place = end - end % mmap.PAGESIZE
+    content.madvise(mmap.MADV_DONTNEED, freed, place - freed)
+    return place
