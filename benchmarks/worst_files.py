@@ -27,6 +27,13 @@ def _text(size: int) -> str:
     return "".join(_DIGITS.choices(string.ascii_letters, k=min(size, 4096))) * (size // 4096 or 1)
 
 
+def _bytes(beginning: bytes, line: bytes, times: int) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_bytes(beginning + line * times)
+
+    return write
+
+
 def _csv(*records: str, times: int = 1) -> Callable[[Path], None]:
     return lambda path: _write(path, iter(["number,text\n", *(record * times for record in records)]))
 
@@ -69,9 +76,7 @@ _DEEP = '{"a":' * 20_000 + "1" + "}" * 20_000
 WORST: dict[str, dict[str, Callable[[Path], None]]] = {
     "csv": {
         "many tiny rejects": _csv("a\n", times=2_000_000),
-        "many tiny rejects, broken text": lambda path: (
-            path.write_bytes(b"number,text\n" + b"\xff\n" * 1_000_000) and None
-        ),
+        "many tiny rejects, broken text": _bytes(b"number,text\n", b"\xff\n", 1_000_000),
         "many tiny rejects, ends of CR": _csv("a\r", times=1_000_000),
         "one huge value": _csv(f"1,{_text(31 * _MIB)}\n"),
         "many values of 1.9 MB": _csv(f"1,{_text(1_900_000)}\n", times=150),
@@ -81,7 +86,7 @@ WORST: dict[str, dict[str, Callable[[Path], None]]] = {
     },
     "json lines": {
         "many tiny rejects": lambda path: _write(path, _many("{\n", 2_000_000)),
-        "many tiny rejects, broken text": lambda path: path.write_bytes(b'{"\n' + b"\xff\n" * 1_000_000) and None,
+        "many tiny rejects, broken text": _bytes(b'{"\n', b"\xff\n", 1_000_000),
         "one huge value": lambda path: _write(path, iter([json.dumps({"number": 1, "text": _text(15 * _MIB)}) + "\n"])),
         "many values of 1.9 MB": lambda path: _write(
             path, _many(json.dumps({"number": 1, "text": _text(1_900_000)}) + "\n", 150)

@@ -12,13 +12,15 @@ from functools import partial
 
 import dagster as dg
 
-from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run
+from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run, failing_sensor
 from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, build_channels
 from dataflow_assets.orchestration.event_cursor import EventCursor, read_cursors, write_cursors
+from dataflow_assets.runtime.sensors import find_failing_sensors
 from dataflow_assets.settings import Settings
 
 _SECONDS = 10
 _MOST = 5_000  # events of a kind that a tick looks at
+_FAILED_TICKS = 3  # of a sensor, one after the other
 _MOST_SENT = 20  # the rest is left for the next one
 
 _Records = list[dg.EventLogRecord]
@@ -34,7 +36,7 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
         name=f"alerts_by_{channel.name}",
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells of failed runs and of checks that did not pass.",
+        description="Tells of failed runs, of checks that did not pass, and of sensors that fail.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
@@ -58,10 +60,27 @@ def _alert_sensor(ui: str, channel: Channel) -> dg.SensorDefinition:
                     raise
                 context.log.error(str(error))
             places[kind] = place.after(taken)
+        sent += _tell_of_sensors(context, channel, ui, places)
         reason = f"Sent {sent}." if sent else "Nothing to tell."
         return dg.SensorResult(skip_reason=reason, cursor=write_cursors(places))
 
     return alerts
+
+
+def _tell_of_sensors(
+    context: dg.SensorEvaluationContext, channel: Channel, ui: str, places: dict[str, EventCursor]
+) -> int:
+    """Send an alert of each sensor that fails again and again, once until it goes well; how many were sent."""
+    failing = {
+        f"sensor {one.name}": one for one in find_failing_sensors(context.instance) if one.ticks >= _FAILED_TICKS
+    }
+    for name in [name for name in places if name.startswith("sensor ") and name not in failing]:
+        del places[name]
+    new = [name for name in failing if name not in places]
+    for name in new:
+        channel.send(failing_sensor(failing[name], ui))
+        places[name] = EventCursor()
+    return len(new)
 
 
 def _kinds(
