@@ -30,6 +30,7 @@ from dataflow_assets.postgres.migrate import require_current
 from dataflow_assets.postgres.schema_check import require_columns
 from dataflow_assets.postgres.sql import execute
 from dataflow_assets.runtime.instance import is_stranded, open_instance, runs_under_way
+from dataflow_assets.runtime.sensors import find_failing_sensors
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
@@ -79,6 +80,7 @@ def examine() -> Iterator[Finding]:
         "deliveries": deliveries,
         "runs": runs,
         "daemon": daemon,
+        "sensors": sensors,
     }
     for name, check in others.items():
         yield _found(name, partial(check, settings), settings)
@@ -265,3 +267,13 @@ def daemon(settings: Settings) -> Finding:
     since = f" since {datetime.fromtimestamp(max(beats), UTC):%Y-%m-%d %H:%M} UTC" if beats else ""
     said = f"It does not run{since}: no file is taken in by itself."
     return Finding("daemon", "warning", said, "Start `dataflow up`, unless you load by hand alone.")
+
+
+def sensors(settings: Settings) -> Finding:
+    """Whether the last tick of each sensor that is on went well."""
+    with open_instance(settings) as instance:
+        failing = find_failing_sensors(instance)
+    if not failing:
+        return Finding("sensors", "ok", "The last tick of each of them went well.")
+    said = " ".join(f"{one.name} failed, {one.ticks} times by now: {one.reason}" for one in failing)
+    return Finding("sensors", "problem", said, "What they ask for is not done; the Dagster UI shows their ticks.")

@@ -118,6 +118,14 @@ def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for(
             assert wanted == {"condition": expected}
 
 
+def test_our_services_have_no_capability_and_get_no_privilege() -> None:
+    ours = [one for one in services().values() if one.get("image") == "dataflow-assets"]
+    assert len(ours) == 5
+    for service in ours:
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
 def test_everything_mounted_or_built_from_exists() -> None:
     volumes = yaml.safe_load(COMPOSE)["volumes"].keys()
     for service in services().values():

@@ -22,6 +22,7 @@ from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
 from dataflow_assets_tests.loading import take_and_load
+from dataflow_assets_tests.orchestration.ticks import fail_ticks
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.builders import ask
 
@@ -29,7 +30,7 @@ __all__ = ["s3_storage", "s3_url"]
 
 EVERYTHING = [
     *("settings", "disk", "object store", "database", "tables"),
-    *("time zone", "lake", "columns", "deliveries", "runs", "daemon"),
+    *("time zone", "lake", "columns", "deliveries", "runs", "daemon", "sensors"),
 ]
 
 
@@ -233,3 +234,14 @@ def test_a_daemon_that_does_not_run(settings: Settings) -> None:
     assert (finding.state, finding.sentence) == ("problem", "Parts of it do not run: SENSOR.")
     beat(settings, datetime.now(UTC))
     assert found("daemon").state == "ok"
+
+
+def test_a_sensor_whose_last_tick_failed(settings: Settings) -> None:
+    assert found("sensors").state == "ok"
+    with open_instance(settings) as instance:
+        fail_ticks(instance, "landing_sensor", 2)
+    finding = found("sensors")
+    assert (finding.state, finding.sentence) == ("problem", "landing_sensor failed, 2 times by now: a link to itself")
+    with open_instance(settings) as instance:
+        fail_ticks(instance, "landing_sensor", 0)
+    assert found("sensors").state == "ok"

@@ -5,6 +5,7 @@ Here: arguments and how the findings are printed. Not here: work.
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,7 +102,7 @@ def preview(
     bounds = event_bounds(source, delivery_day(settings, delivered), settings.timezone, settings.first_day)
     found = look_into(file, source, settings.timezone, rows, bounds)
     if as_json:
-        read = {"rows": plain(found.rows.to_dicts()), "rejects": [vars(reject) for reject in found.rejects]}
+        read = {"rows": plain(found.rows.to_dicts()), "rejects": [asdict(reject) for reject in found.rejects]}
         print_json(
             {"source": source.name, "file": str(file), **vars(found), **read, "event_days": plain(found.event_days)}
         )

@@ -32,6 +32,8 @@ from dataflow_assets.sources.base import Events, Snapshot, Source
 
 _STAGE_ROWS = 250_000
 _STAGE_REJECTS = 50_000
+_STAGE_BYTES = 64 << 20  # of rows, as Polars holds them
+_STAGE_REJECT_CHARACTERS = 16 << 20
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Staging:
             self.delivered += batch.delivered
             self.repaired.update(batch.repaired)
             rejects += batch.rejects
-            if len(rejects) >= _STAGE_REJECTS:
+            if len(rejects) >= _STAGE_REJECTS or sum(len(one.raw) for one in rejects) >= _STAGE_REJECT_CHARACTERS:
                 self._stage_rejects(rejects)
                 rejects = []
             if batch.rows.is_empty():
@@ -132,7 +134,10 @@ class Staging:
             pending.append(add_origin(batch.rows, self.delivery, self.source))
             if isinstance(self.source, Events):
                 self.spans.append(spans(pending[-1].lazy(), self.source).collect())
-            if sum(frame.height for frame in pending) >= _STAGE_ROWS:
+            if (
+                sum(frame.height for frame in pending) >= _STAGE_ROWS
+                or sum(frame.estimated_size() for frame in pending) >= _STAGE_BYTES
+            ):
                 yield pl.concat(pending)
                 pending = []
         if pending:

@@ -1,5 +1,6 @@
 """A preview says of a file what taking it in does, and takes nothing in."""
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_it_says_what_an_intake_then_does(local_storage: Storage, tmp_path: Path
         assert said.rows.height == 5
         rejects = read_rejects(local_storage, source.name)
         assert sum(said.codes.values()) == said.rejected == len(rejects)
-        assert [vars(reject) for reject in said.rejects] == [
+        assert [asdict(reject) for reject in said.rejects] == [
             {name: row[name] for name in ("line", "code", "message", "raw")} for row in rejects[:5]
         ]
 

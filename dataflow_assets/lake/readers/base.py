@@ -8,10 +8,11 @@ import glob
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from dataflow_assets.errors import FormatError
@@ -20,6 +21,7 @@ from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Reject
 
 BATCH_ROWS = 122_880  # a row group of DuckDB's readers
+BATCH_BYTES = 32 << 20  # of what is held at once in a form that takes several times as much
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x^", b"x\x9c", b"x\xda")  # as gzip, zstd and zlib begin
 MOST_NAMES = 100  # keys of JSON may be values, of which there is no end
 
@@ -87,10 +89,10 @@ def open_parser(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def run_in_batches(
-    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object]
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object], rows: int = BATCH_ROWS
 ) -> Iterator[pl.DataFrame]:
-    """The result of a statement, as it comes, in frames of at most BATCH_ROWS rows."""
-    for batch in connection.execute(statement, values).to_arrow_reader(BATCH_ROWS):
+    """The result of a statement, as it comes, in frames of at most so many rows."""
+    for batch in connection.execute(statement, values).to_arrow_reader(rows):
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)
         yield frame
@@ -104,6 +106,17 @@ def split_lines(content: bytes) -> pl.DataFrame | None:
         return pl.read_lines(content, name="raw")
     except pl.exceptions.ComputeError:
         return None
+
+
+def cut_lines(content: bytes, most: int = BATCH_ROWS) -> Iterator[bytes]:
+    """Bytes in pieces of so many lines, each of which ends in LF, but perhaps the last: tiny lines cost more memory."""
+    if content.count(b"\n") <= most:
+        yield content
+        return
+    ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))[most - 1 :: most].tolist()
+    for start, end in pairwise([0, *(end + 1 for end in ends), len(content)]):
+        if start < end:
+            yield content[start:end]
 
 
 def looks_packed(content: bytes) -> bool:

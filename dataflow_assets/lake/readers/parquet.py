@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import BATCH_ROWS, Batch, Content, most_names, no_rows
+from dataflow_assets.lake.readers.base import Batch, Content, most_names, no_rows
 from dataflow_assets.lake.readers.columns import Matched, match_columns
+from dataflow_assets.lake.readers.parquet_memory import bounded_batches, open_bounded
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Parquet, Reject
@@ -112,12 +113,12 @@ def _agrees(found: pa.Field, declared: pl.DataType, *, is_instant: bool) -> bool
 def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
     position = 0
-    with _open(path) as file:
+    with _faults_of(path), open_bounded(path) as file:
         instants = _int96_columns(file, matched)
         repaired = +Counter(column_names=matched.repaired)
         yield Batch(no_rows(source), delivered=file.metadata.num_rows, repaired=repaired)
         declared = [name for name in source.schema.column_names() if name in matched.names]
-        for batch in file.iter_batches(BATCH_ROWS):
+        for batch in bounded_batches(file, path):
             batch.validate(full=True)  # Polars takes any bytes for UTF-8
             frame = pl.from_arrow(
                 batch.select([matched.names.index(name) for name in declared]).rename_columns(declared)

@@ -1,4 +1,4 @@
-"""What somebody must be told: a run that failed, and a check that did not pass.
+"""What somebody must be told: a run that failed, a check that did not pass, a sensor that fails again and again.
 
 Here: from Dagster's event log to alerts, as sentences. Not here: how they are sent (see `channels`), and when
 (see `sensor`).
@@ -12,6 +12,7 @@ import dagster as dg
 from dataflow_assets.core.formatting import few
 from dataflow_assets.orchestration.checks import nothing_quarantined, snapshots_complete
 from dataflow_assets.orchestration.runs.failures import first_failure
+from dataflow_assets.runtime.sensors import FailingSensor
 from dataflow_assets.runtime.tags import VERSIONS, partitions_of
 
 _MOST_ASSETS = 5
@@ -74,6 +75,17 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
         partitions=evaluation.partition or "",
         reason=_shortened(evaluation.description or "no reason was given"),
         link=_link(ui, record.run_id),
+    )
+
+
+def failing_sensor(found: FailingSensor, ui: str) -> Alert:
+    """The alert of a sensor that fails tick after tick: what it asks for is not done."""
+    return Alert(
+        title=f"Sensor failed {found.ticks} times",
+        assets=(found.name,),
+        partitions="",
+        reason=_shortened(found.reason),
+        link=f"{ui.rstrip('/')}/automation",
     )
 
 

@@ -13,13 +13,15 @@ from functools import partial
 
 import dagster as dg
 
-from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run
+from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run, failing_sensor
 from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, build_channels
 from dataflow_assets.orchestration.event_cursor import EventCursor, read_cursors, write_cursors
+from dataflow_assets.runtime.sensors import find_failing_sensors
 from dataflow_assets.settings import Settings
 
 _SECONDS = 10
 _MOST = 5_000  # events of a kind that a tick looks at
+_FAILED_TICKS = 3  # of a sensor, one after the other
 _MOST_SENT = 20  # the rest is left for the next one
 
 _Records = list[dg.EventLogRecord]
@@ -35,34 +37,69 @@ def _alert_sensor(settings: Settings, channel: Channel) -> dg.SensorDefinition:
         name=f"alerts_by_{channel.name}",
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells of failed runs and of checks that did not pass.",
+        description="Tells of failed runs, of checks that did not pass, and of sensors that fail.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
             reason = f"Alerts go by {channel.name} from now on."
             return dg.SensorResult(skip_reason=reason, cursor=write_cursors(_ends(context.instance)))
-        places, sent = read_cursors(context.cursor), 0
-        for kind, (read, alert_of) in _kinds(context.instance, settings.ui_url).items():
-            place: EventCursor = places[kind]
-            taken: _Records = []
-            try:
-                for record in read(place.settled):
-                    alert = alert_of(record) if place.new([record]) else None
-                    if alert and sent == _MOST_SENT:
-                        break
-                    if alert:
-                        channel.send(replace(alert, reason=settings.masked(alert.reason)))
-                        sent += 1
-                    taken.append(record)
-            except NotSentError as error:
-                if not sent:
-                    raise
-                context.log.error(str(error))
-            places[kind] = place.after(taken)
+        places = read_cursors(context.cursor)
+        sent = _send_of_events(context, channel, settings, places)
+        try:
+            sent += _send_of_sensors(context, channel, settings, places)
+        except NotSentError as error:
+            if not sent:
+                raise
+            context.log.error(str(error))
         reason = f"Sent {sent}." if sent else "Nothing to tell."
         return dg.SensorResult(skip_reason=reason, cursor=write_cursors(places))
 
     return alerts
+
+
+def _send(channel: Channel, alert: Alert, settings: Settings) -> None:
+    channel.send(replace(alert, reason=settings.masked(alert.reason)))
+
+
+def _send_of_events(
+    context: dg.SensorEvaluationContext, channel: Channel, settings: Settings, places: dict[str, EventCursor]
+) -> int:
+    """Send the alerts of the events after some places, and move these; how many were sent."""
+    sent = 0
+    for kind, (read, alert_of) in _kinds(context.instance, settings.ui_url).items():
+        place: EventCursor = places[kind]
+        taken: _Records = []
+        try:
+            for record in read(place.settled):
+                alert = alert_of(record) if place.new([record]) else None
+                if alert and sent == _MOST_SENT:
+                    break
+                if alert:
+                    _send(channel, alert, settings)
+                    sent += 1
+                taken.append(record)
+        except NotSentError as error:
+            if not sent:
+                raise
+            context.log.error(str(error))
+        places[kind] = place.after(taken)
+    return sent
+
+
+def _send_of_sensors(
+    context: dg.SensorEvaluationContext, channel: Channel, settings: Settings, places: dict[str, EventCursor]
+) -> int:
+    """Send an alert of each sensor that fails again and again, once until it goes well; how many were sent."""
+    failing = {
+        f"sensor {one.name}": one for one in find_failing_sensors(context.instance) if one.ticks >= _FAILED_TICKS
+    }
+    for name in [name for name in places if name.startswith("sensor ") and name not in failing]:
+        del places[name]
+    new = [name for name in failing if name not in places]
+    for name in new:
+        _send(channel, failing_sensor(failing[name], settings.ui_url), settings)
+        places[name] = EventCursor()
+    return len(new)
 
 
 def _kinds(

@@ -54,7 +54,7 @@ class Format(ABC):
         return [column]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reject:
     """One rejected row, or one refused file: its text as delivered, where it stood, and why."""
 

@@ -5,7 +5,7 @@ import importlib
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import date
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_it_is_previewed(source: Source, tmp_path: Path) -> None:
     path.write_text(LINES)
     found = preview(path, source, "UTC", 5, None)
     assert (found.delivered, found.accepted, found.rejected) == (4, 2, 2)
-    assert [tuple(vars(reject).values()) for reject in found.rejects] == REJECTS
+    assert [astuple(reject) for reject in found.rejects] == REJECTS
 
 
 def test_it_is_unpacked_like_any_other(source: Source, tmp_path: Path) -> None:

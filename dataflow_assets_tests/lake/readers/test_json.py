@@ -255,6 +255,7 @@ def test_a_file_name_is_no_pattern(tmp_path: Path) -> None:
 
 
 class Offer(dy.Schema):
+    kind = dy.String()
     name = dy.String(nullable=True)
     price = dy.Decimal(38, 10, nullable=True)
     count = dy.Int64(nullable=True)
@@ -271,8 +272,11 @@ OFFERS = Snapshot(
     description="Made up.",
     owner="team:tests",
     schema=Offer,
-    reader=Json(paths={**{name: f"$.{name}" for name in Offer.column_names()}, "firsts": "$.parts[*].first"}),
-    key=(),
+    reader=Json(
+        paths={**{name: f"$.{name}" for name in Offer.column_names()[1:]}, "firsts": "$.parts[*].first"},
+        derived={"kind": pl.lit("offer")},
+    ),
+    key=("kind",),
 )
 
 OFFER_READ: list[tuple[str, str, object]] = [

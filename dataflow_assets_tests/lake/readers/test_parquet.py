@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers import Reject, check_format, parquet, read_file
+from dataflow_assets.lake.readers import Reject, check_format, parquet_memory, read_file
 from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.sources.formats import Parquet
 
@@ -267,7 +267,7 @@ def test_a_reject_keeps_its_whole_row(file: Path) -> None:
 
 
 def test_rows_come_in_batches_and_in_order(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "BATCH_ROWS", 100)
+    monkeypatch.setattr(parquet_memory, "BATCH_ROWS", 100)
     names = [f"N{number}" if number % 7 else "" for number in range(1_000)]
     pq.write_table(pa.table({"name": names}), file, row_group_size=330)
     first, *batches = read_file(file, THINGS).batches

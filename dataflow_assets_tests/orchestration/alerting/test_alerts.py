@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -12,6 +14,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.alerting.conftest import HttpServer, MailServer
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv
+from dataflow_assets_tests.orchestration.ticks import fail_ticks
 
 UI = "http://dagster.example:3000"
 
@@ -233,3 +236,19 @@ def test_no_secret_is_shown_where_a_server_is_gone(
 
 def test_without_a_channel_there_is_no_sensor(platform: Platform) -> None:
     assert not [sensor for sensor in platform.definitions.sensors or () if sensor.name.startswith("alerts")]
+
+
+def test_a_sensor_that_fails_three_times_is_told_once_and_again_after_it_went_well(
+    with_channels: Platform, http_server: HttpServer, tmp_path: Path
+) -> None:
+    log = {"module": "dagster._core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
+    keeps_all = {"event_log_storage": {**log, "config": {"base_dir": str(tmp_path)}}}
+    with dg.instance_for_test(overrides=keeps_all) as instance:
+        platform = replace(with_channels, instance=instance)
+        cursor = platform.tick("alerts_by_json").cursor
+        for times, told in ((2, 0), (3, 1), (4, 1), (0, 1), (3, 2)):
+            fail_ticks(instance, "landing_sensor", times)
+            cursor = platform.tick("alerts_by_json", cursor).cursor
+            assert len(http_server.posted) == told, times
+    assert "Sensor failed 3 times: landing_sensor" in http_server.texts[0]
+    assert "a link to itself" in http_server.texts[0]

@@ -22,6 +22,8 @@ _SENTENCES = {
     "too_long": f"it is longer than {LONGEST_RECORD:,} bytes",
 }
 
+_REASONS = {kind: (f"csv.{kind}", f"the line cannot be read: {said}.") for kind, said in _SENTENCES.items()}
+
 
 @dataclass(frozen=True)
 class Form:
@@ -64,4 +66,5 @@ class Part:
 
 def build_reject(kind: str, line: int, raw: str) -> Reject:
     """A record that is no row of CSV."""
-    return Reject(line=line, code=f"csv.{kind}", message=f"the line cannot be read: {_SENTENCES[kind]}.", raw=raw)
+    code, message = _REASONS[kind]
+    return Reject(line=line, code=code, message=message, raw=raw)

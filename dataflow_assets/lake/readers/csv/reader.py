@@ -17,7 +17,16 @@ import polars as pl
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, in_order, most_names, no_rows, rejects_of, texts_of
+from dataflow_assets.lake.readers.base import (
+    Batch,
+    Content,
+    cut_lines,
+    in_order,
+    most_names,
+    no_rows,
+    rejects_of,
+    texts_of,
+)
 from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.lake.readers.columns import Matched, match_columns
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part
@@ -150,7 +159,7 @@ def _read_lines(file: BinaryIO, start: int, size: int) -> bytes:
     file.readline(LONGEST_RECORD + len("\r\n") + 1)
     end = file.tell()
     file.seek(start)
-    return file.read(end - start)
+    return next(cut_lines(file.read(end - start)))
 
 
 def _texts(part: Part, source: Source, form: Form, position: int) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
+from dataflow_assets.lake.readers.base import BATCH_ROWS
 from dataflow_assets.lake.readers.csv.fields import BrokenError, Parser, Quotes, Record
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
@@ -43,7 +44,7 @@ def parse_records(path: Path, start: int, size: int, first_line: int, form: Form
         lines = _Lines(path.name, io.TextIOWrapper(file, "latin-1", newline=""), first_line, form)
         for record in lines.records():
             done += _take(record, lines, found)
-            if done >= size:
+            if done >= size or found.lines >= BATCH_ROWS:
                 break
     return found.part(form.names, done)
 

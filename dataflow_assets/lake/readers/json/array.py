@@ -16,7 +16,16 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, escaped_path, no_rows, open_parser, run_in_batches
+from dataflow_assets.lake.readers.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Batch,
+    Content,
+    escaped_path,
+    no_rows,
+    open_parser,
+    run_in_batches,
+)
 from dataflow_assets.lake.readers.json.nesting import Opened
 from dataflow_assets.lake.readers.json.records import (
     ENCODING,
@@ -33,6 +42,7 @@ from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 8 << 20
+_VECTOR_ROWS = 2048  # that DuckDB reads at once
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 # What stands before a bracket, and the bracket; or before the end, or a quote that nothing closes.
@@ -58,7 +68,16 @@ def count_objects(path: Path, keys: Keys = ()) -> int:
     Raises:
         FormatError: the file is not one array of objects, closed and with nothing but commas between them.
     """
-    return sum(1 for _ in _find_objects(path, keys))
+    return _measure(path, keys)[0]
+
+
+def _measure(path: Path, keys: Keys) -> tuple[int, int]:
+    """How many objects an array has, and the most bytes of as many as DuckDB reads at once."""
+    largest = size = count = 0
+    for count, (_, content) in enumerate(_find_objects(path, keys), 1):
+        size = len(content) + (0 if count % _VECTOR_ROWS == 1 else size)
+        largest = max(largest, size)
+    return count, largest
 
 
 def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
@@ -67,20 +86,26 @@ def _read_batches(path: Path, source: Source, undeclared_columns: set[str], boun
     The first batch tells how many rows there are.
     """
     keys = declaration_of(source).records_keys
-    yield Batch(no_rows(source), delivered=count_objects(path, keys))
+    count, largest = _measure(path, keys)
+    yield Batch(no_rows(source), delivered=count)
     known = 0
     if keys:  # which the quick way cannot read
         yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
         return
     try:
-        for batch in _read_quickly(path, source, undeclared_columns, bounds):
+        if largest > BATCH_BYTES:
+            raise FormatError(f"{path.name} has objects too large to be read many at a time.")
+        rows = min(BATCH_ROWS, _VECTOR_ROWS * (BATCH_BYTES // max(largest, 1)))
+        for batch in _read_quickly(path, source, undeclared_columns, bounds, rows):
             yield batch
             known += batch.rows.height + len(batch.rejects)
     except FormatError:
         yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
 
 
-def _read_quickly(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_quickly(
+    path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None, rows: int
+) -> Iterator[Batch]:
     """All objects, in order.
 
     Raises:
@@ -91,7 +116,7 @@ def _read_quickly(path: Path, source: Source, undeclared_columns: set[str], boun
             {columns_at_paths(source)}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
     with open_parser(path) as connection:
-        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(source)}):
+        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(source)}, rows):
             yield batch_of_texts(text, source, undeclared_columns, bounds)
 
 
@@ -116,7 +141,7 @@ def _cut_records(path: Path, known: int, keys: Keys) -> Iterator[pl.DataFrame]:
         raw = content.decode(errors="replace")
         rows.append((position, None, raw, None if raw.encode() == content else ENCODING))
         size += len(content)
-        if size > _BLOCK_BYTES:
+        if size > _BLOCK_BYTES or len(rows) == BATCH_ROWS:
             yield pl.DataFrame(rows, RECORDS, orient="row")
             rows, size = [], 0
     yield pl.DataFrame(rows, RECORDS, orient="row")
@@ -151,7 +176,7 @@ def _find_objects(path: Path, keys: Keys) -> Iterator[tuple[int, bytes]]:
 
 def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], None, int | None]:
     """Where each object of the array that begins at a place begins, and its text; at last the array's end, if any."""
-    depth = start = objects = 0
+    depth = start = objects = freed = 0
     for found in _BRACKET.finditer(content, end):
         bracket, place = found[1], found.start(1)
         if depth > 1 and bracket in _STEPS:
@@ -159,6 +184,7 @@ def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], 
             if depth == 1:
                 end = place + 1
                 yield start, content[start:end]
+                freed = _free(content, freed, end)
             continue
         before = content[end:place].strip(_BLANK)
         if (depth, bracket, before) == (0, b"[", b""):
@@ -170,3 +196,12 @@ def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], 
         else:
             break
     return None
+
+
+def _free(content: mmap.mmap, freed: int, end: int) -> int:
+    """Let the system forget what was read of a file, some megabytes at a time; up to where it did."""
+    if end - freed < _BLOCK_BYTES:
+        return freed
+    place = end - end % mmap.PAGESIZE
+    content.madvise(mmap.MADV_DONTNEED, freed, place - freed)
+    return place

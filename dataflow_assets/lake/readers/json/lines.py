@@ -6,6 +6,7 @@ Here: telling whether a file is one, and its lines as text. Not here: what is in
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ import polars as pl
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, open_parser, split_lines
+from dataflow_assets.lake.readers.base import Batch, Content, cut_lines, open_parser, split_lines
 from dataflow_assets.lake.readers.json.records import ENCODING, FAULT, LONGEST_RECORD, TOO_LONG, read_records
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
@@ -60,7 +61,7 @@ def _read_batches(path: Path, source: Source, undeclared_columns: set[str], boun
 def _cut_records(path: Path) -> Iterator[pl.DataFrame]:
     """The lines that are not blank as records, some megabytes at a time."""
     line, position = 1, 0
-    for content in _read_blocks(path):
+    for content in chain.from_iterable(map(cut_lines, _read_blocks(path))):
         lines = _split_lines(content).with_row_index("line", line)
         records = lines.filter(_RAW.str.strip_chars(" \t") != "").select(
             pl.int_range(position, position + pl.len()).alias(POSITION), pl.col("line").cast(pl.Int64), "raw", FAULT
