@@ -8,6 +8,7 @@ what becomes of a text that is not of its type.
 import json
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from math import isfinite
 
 import polars as pl
@@ -64,7 +65,7 @@ def _or_none(text: str | None, dtype: DataType) -> object:
 def _typed(value: object, dtype: DataType | DataTypeClass) -> object:
     """The value as a frame takes it for this type; a whole number may stand for a float, and 3.0 for 3.
 
-    Neither from 2^53 on, where several whole numbers are the same float.
+    From 2^53 on several whole numbers are the same float: only the one that the float is written as stands for it.
     """
     if value is None:
         return None
@@ -72,13 +73,18 @@ def _typed(value: object, dtype: DataType | DataTypeClass) -> object:
         return [_typed(item, dtype.inner) for item in value]
     if isinstance(dtype, pl.Struct) and isinstance(value, dict):
         return {field.name: _typed(value.get(field.name), field.dtype) for field in dtype.fields}
-    if isinstance(dtype, pl.Float64) and type(value) is int and int(float(value)) == value:
+    if isinstance(dtype, pl.Float64) and type(value) is int and _is_written_as(value, float(value)):
         value = float(value)
     elif type(dtype) in _RANGES and type(value) is float and value.is_integer() and abs(value) < _FIRST_INEXACT:
         value = int(value)
     if not _is_of(value, dtype):
         raise ValueError(f"{value!r} is not of the type {dtype}")
     return value
+
+
+def _is_written_as(number: int, value: float) -> bool:
+    """Whether a whole number is a float, as it is or by the fewest digits that tell it from others."""
+    return int(value) == number or Decimal(repr(value)) == number
 
 
 def _is_of(value: object, dtype: DataType | DataTypeClass) -> bool:

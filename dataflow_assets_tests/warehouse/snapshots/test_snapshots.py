@@ -60,7 +60,7 @@ def everything(url: str) -> list[list[tuple[Any, ...]]]:
     return [ask(url, query) for query in EVERYTHING]
 
 
-# The oracle: DESIGN.md, "Snapshots in the warehouse", one key at a time in plain Python.
+# The oracle: the rules of snapshots in the warehouse (docs/explanation/design.md), one key at a time in plain Python.
 
 
 @dataclass(frozen=True)
