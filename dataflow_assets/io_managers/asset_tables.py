@@ -14,8 +14,7 @@ import polars as pl
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.io_managers.slices import Slice
-
-Versions = Mapping[str, int]
+from dataflow_assets.postgres.partitions import Versions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,6 @@ from deltalake.transaction import AddAction
 
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
-from dataflow_assets.io_managers.asset_tables import Versions
 from dataflow_assets.io_managers.delta_columns import cast_exactly
 from dataflow_assets.io_managers.delta_slices import (
     delta_partition_columns,
@@ -30,6 +29,7 @@ from dataflow_assets.lake.delta.commit import count_staged_rows, discard_staged,
 from dataflow_assets.lake.delta.commit_log import find_slice_commit
 from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, list_files
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.postgres.partitions import Versions
 
 _TRIES = 20
 _STAGE_ROWS = 250_000  # of a stream, held at a time

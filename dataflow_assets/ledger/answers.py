@@ -4,16 +4,14 @@ Here: reading and writing that record. Not here: making answers (see `warehouse.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import date
 
 import sqlalchemy as sa
 
 from dataflow_assets.ledger.tables import answers
 from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.partitions import Versions
 from dataflow_assets.postgres.statements import run, upsert_rows, write_rows
-
-Versions = Mapping[str, int]  # by source: the version of its table that was read
 
 _READ = sa.select(answers.c.partition, answers.c.made_from).where(
     answers.c.answer == sa.bindparam("answer"),

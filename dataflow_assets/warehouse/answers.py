@@ -11,10 +11,10 @@ from datetime import date
 
 import polars as pl
 
-from dataflow_assets.ledger.answers import Versions, read_answer_versions, write_answer_versions
+from dataflow_assets.ledger.answers import read_answer_versions, write_answer_versions
 from dataflow_assets.postgres.arrow import in_batches
 from dataflow_assets.postgres.connection import Connection, connect, transaction
-from dataflow_assets.postgres.partitions import TableSlice, count_rows, may_replace, replace_rows
+from dataflow_assets.postgres.partitions import TableSlice, Versions, count_rows, may_replace, replace_rows
 from dataflow_assets.postgres.schema import ANALYTICS
 from dataflow_assets.postgres.sql import execute, identifier, literal
 

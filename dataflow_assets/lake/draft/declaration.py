@@ -19,14 +19,13 @@ import polars as pl
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.draft.columns import Column, find_event_times, find_key, guess_columns
 from dataflow_assets.lake.draft.sample import Sample
-from dataflow_assets.sources.base import RESERVED, Events
+from dataflow_assets.sources.base import RESERVED
 
 Kind = Literal["snapshot", "events"]
 _OF_FILES = {pl.Float32: "dy.Float64", pl.Categorical: "dy.String", pl.Binary: "dy.String"}
 _UNSIGNED = (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _MANY, _SOME = 1_000, 50  # rows
 _ENDS_IN_IE = ("mov", "cook", "ser", "spec")  # not in y
-NEEDS_END = any(one.name == "end_time" and one.default is dataclasses.MISSING for one in dataclasses.fields(Events))
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,7 @@ def write_declaration(sample: Sample, name: str, file_name: str, kind: Kind | No
     start, end, longest = find_event_times(texts, columns)
     if kind == "events" and start is None:
         raise FormatError(f"{file_name} has no column of times that is never empty: it can hold no events.")
-    is_events = start is not None and (end is not None or not NEEDS_END) and kind != "snapshot"
-    if kind == "events" and not is_events:
-        raise FormatError(f"{file_name} has no column that says when an event ends.")
+    is_events = start is not None and kind != "snapshot"
     found = find_key(texts, columns, (start,) if is_events and start else ())
     key = found or tuple(column.name for column in columns if not column.nullable and "Float" not in column.declared)
     if not key:
