@@ -1,10 +1,13 @@
 """What is broken is found, said in one line with what to do, and keeps nothing else from being looked at."""
 
 import json
+import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import dagster as dg
@@ -14,7 +17,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from dataflow_assets import doctor
-from dataflow_assets.doctor import Finding, examine
+from dataflow_assets.doctor import Finding, databases, examine, stores
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres import embedded
 from dataflow_assets.runtime.instance import open_instance
@@ -68,8 +71,8 @@ def test_a_new_home_gets_no_database(clean_environment: pytest.MonkeyPatch) -> N
 
 
 def test_a_disk_without_space(settings: Settings) -> None:
-    assert doctor.disk(settings).state == "ok"
-    assert doctor.disk(settings, least_free=1 << 60).state == "warning"
+    assert stores.disk(settings).state == "ok"
+    assert stores.disk(settings, least_free=1 << 60).state == "warning"
 
 
 def test_a_home_that_is_no_folder(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -98,31 +101,66 @@ def test_an_s3_server_that_is_stopped(s3_storage: Storage, monkeypatch: pytest.M
     assert found("object store").state == "problem"
 
 
-@pytest.fixture
-def unconditional_s3() -> Iterator[str]:
-    """The URL of an S3 server that does not know conditional writes, as older ones do not."""
+@contextmanager
+def careless_s3(change: Callable[[WSGIEnvironment], None], rewrite: Callable[[bytes], bytes] = bytes) -> Iterator[str]:
+    """The URL of an S3 server that does not see all of a request, or does not give all of an answer."""
     inner = DomainDispatcherApplication(create_backend_app)
 
     def application(environment: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
-        environment.pop("HTTP_IF_NONE_MATCH", None)
-        answer: Iterable[bytes] = inner(environment, respond)
-        return answer
+        change(environment)
+        said: list[Any] = []
+        answer = b"".join(inner(environment, lambda status, headers, *_: said.extend((status, headers))))
+        if environment["REQUEST_METHOD"] == "GET":
+            answer = rewrite(answer)
+            said[1] = [(name, value) for name, value in said[1] if name.lower() != "content-length"]
+            said[1].append(("Content-Length", str(len(answer))))
+        respond(*said)
+        return [answer]
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
 
 
-def test_a_store_that_writes_over_objects(
-    s3_storage: Storage, unconditional_s3: str, monkeypatch: pytest.MonkeyPatch
+def forget(header: str) -> Callable[[WSGIEnvironment], None]:
+    return lambda environment: environment.pop(header, None)
+
+
+def lose_one_key(page: bytes) -> bytes:
+    return re.sub(rb"<Contents>(?:(?!</Contents>).)*/a-b</Key>.*?</Contents>", b"", page, flags=re.DOTALL)
+
+
+def lose_etags(page: bytes) -> bytes:
+    return re.sub(rb"<ETag>.*?</ETag>", b"<ETag>&quot;other&quot;</ETag>", page)
+
+
+@pytest.mark.parametrize(
+    ("change", "rewrite", "cost"),
+    [
+        pytest.param(forget("HTTP_IF_NONE_MATCH"), bytes, "lose each other's rows", id="overwrites"),
+        pytest.param(forget("HTTP_IF_MATCH"), bytes, "taken for the one before", id="gives any version"),
+        pytest.param(lambda _: None, lose_etags, "taken in again at each look", id="another etag in the listing"),
+        pytest.param(lambda _: None, lose_one_key, "files could be missed", id="loses a key"),
+    ],
+)
+def test_a_store_that_breaks_a_rule(
+    s3_storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[WSGIEnvironment], None],
+    rewrite: Callable[[bytes], bytes],
+    cost: str,
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", unconditional_s3)
-    finding = found("object store")
+    with careless_s3(change, rewrite) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        finding = found("object store")
     assert finding.state == "problem"
-    assert "writes over an object" in finding.sentence
+    assert cost in finding.sentence
+    assert finding.sentence.count("breaks the rule") == 1
     assert s3_storage.store.list(chunk_size=10).collect() == []
 
 
@@ -152,8 +190,8 @@ def test_no_failure_shows_a_secret(clean_environment: pytest.MonkeyPatch) -> Non
 
 
 def test_a_server_that_is_too_old(settings: Settings) -> None:
-    assert doctor.database(settings).state == "ok"
-    assert doctor.database(settings, oldest=99).advice == "Use PostgreSQL 99 or a later one."
+    assert databases.database(settings).state == "ok"
+    assert databases.database(settings, oldest=99).advice == "Use PostgreSQL 99 or a later one."
 
 
 def test_a_database_without_the_tables(clean_environment: pytest.MonkeyPatch, empty_database_url: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dataflow_assets.doctor import database
+from dataflow_assets.doctor.databases import database
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.migrate import upgrade

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from dataflow_assets import doctor
+from dataflow_assets.doctor import contents
 from dataflow_assets.errors import BackupError, WarehouseUnavailableError
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres.dump import dump_database
@@ -59,7 +59,7 @@ def test_what_was_backed_up_is_restored_and_goes_on(settings: Settings, empty: S
     bring_back(empty, folder)
     assert (titles(empty), titles(settings)) == (["A"], ["A", "B"])
     assert ask(empty, "SELECT accepted, rejected FROM ledger.deliveries") == [(1, 1)]
-    assert doctor.lake(empty).state == "ok"
+    assert contents.lake(empty).state == "ok"
     bring(empty, "c.csv", session("2021-12-03T10:00", movie="C"))
     assert titles(empty) == ["A", "C"]
 
@@ -75,7 +75,7 @@ def test_a_lake_on_s3_is_backed_up_and_restored(
     new = in_new_bucket(on_s3).model_copy(update={"database_url": empty.database_url}) if goes_to_s3 else empty
     bring_back(new, folder)
     assert titles(new) == ["A"]
-    assert doctor.lake(new).state == "ok"
+    assert contents.lake(new).state == "ok"
 
 
 @pytest.mark.parametrize("part", ["database.dump", "lake", "lake/streams", "manifest.json"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow_assets import doctor
+from dataflow_assets.doctor import contents
 from dataflow_assets.errors import LakeMismatchError
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
@@ -80,8 +80,8 @@ def test_another_lake_is_refused_by_commands_and_runs(settings: Settings, lake: 
     said = refusal(lambda: bind(other))
     assert f"and the one at {other.home} is another. Nothing was changed" in said
     assert "or use another database for this lake" in said
-    assert doctor.lake(settings).state == "ok"
-    assert refusal(lambda: doctor.lake(other)) == said
+    assert contents.lake(settings).state == "ok"
+    assert refusal(lambda: contents.lake(other)) == said
     assert refusal(lambda: require_whole_lake(open_server_of(other), open_storage(other), [STREAMS])) == said
     assert titles(settings) == ["A", "B"]
 
@@ -91,12 +91,12 @@ def test_an_older_lake_is_refused_until_all_is_made_from_it(settings: Settings, 
     said = refusal(lambda: bind(settings))
     assert "The lake's table streams is at version 1, older than the database, which has records of version 2." in said
     assert "stop the platform and run `dataflow rebuild`" in said
-    found = doctor.lake(settings)
+    found = contents.lake(settings)
     assert (found.state, found.sentence.startswith(said.partition(" Nothing was")[0])) == ("problem", True)
     rebuild(settings)
     assert titles(settings) == ["A"]
     assert ask(settings, "SELECT object FROM ledger.deliveries") == [(f"landing/streams/{DAY}/a.csv",)]
-    assert doctor.lake(settings).state == "ok"
+    assert contents.lake(settings).state == "ok"
     bring(settings, "b.csv", session("2021-12-02T10:00", movie="B"))
     assert titles(settings) == ["A", "B"], "the file that the older lake did not have is taken in again"
 
@@ -140,14 +140,14 @@ def test_a_lost_table_is_refused_until_the_lake_is_accepted(
 
 def test_rows_that_a_restore_of_a_table_removed_are_noticed_and_found_again(settings: Settings, lake: Path) -> None:
     rows_table(open_storage(settings), STREAMS).open().restore(1)
-    found = doctor.lake(settings)
+    found = contents.lake(settings)
     assert found.state == "problem"
     assert f"It does not hold the rows that are recorded of landing/streams/{DAY}/b.csv" in found.sentence
     rebuild(settings)
     assert titles(settings) == ["A"]
     states = "SELECT object, state FROM ledger.deliveries ORDER BY 1"
     assert [state for _, state in ask(settings, states)] == ["accepted", "superseded"], "in landing, b.csv is new"
-    assert doctor.lake(settings).state == "ok"
+    assert contents.lake(settings).state == "ok"
     bring(settings, "b.csv", session("2021-12-02T10:00", movie="B"))
     assert titles(settings) == ["A", "B"]
 
@@ -155,12 +155,12 @@ def test_rows_that_a_restore_of_a_table_removed_are_noticed_and_found_again(sett
 def test_a_first_day_that_was_moved_later_is_noticed(settings: Settings, lake: Path) -> None:
     later = settings.model_copy(update={"first_day": date(2021, 12, 15)})
     bind(later)
-    found = doctor.lake(later)
+    found = contents.lake(later)
     assert (found.state, found.sentence) == (
         "warning",
         "DATAFLOW_FIRST_DAY is 2021-12-15, and was 2021-11-01: nothing makes the days between again.",
     )
     earlier = settings.model_copy(update={"first_day": date(2021, 1, 1)})
     bind(earlier)
-    assert doctor.lake(earlier).state == "ok"
-    assert "and was 2021-01-01" in doctor.lake(settings).sentence
+    assert contents.lake(earlier).state == "ok"
+    assert "and was 2021-01-01" in contents.lake(settings).sentence

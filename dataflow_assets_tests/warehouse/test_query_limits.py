@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from dataflow_assets.cli.results import Format, print_result
-from dataflow_assets.doctor import database
+from dataflow_assets.doctor.databases import database
 from dataflow_assets.errors import QueryError
 from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse.query import run_query, stream_query

@@ -1,0 +1,60 @@
+"""Whether everything that the platform stands on is as it should be, and what to do where it is not.
+
+Here: what is looked at, and in which order. Each thing is one function, in the module of its kind, that gives one
+finding. Not here: mending anything, and how findings are printed.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from dataflow_assets.doctor.contents import deliveries, lake
+from dataflow_assets.doctor.databases import columns, database, tables, timezone
+from dataflow_assets.doctor.finding import Finding, first_line
+from dataflow_assets.doctor.processes import daemon, runs, sensors
+from dataflow_assets.doctor.stores import disk, object_store
+from dataflow_assets.errors import DataFlowError, SettingsError
+from dataflow_assets.postgres.embedded.files import Files
+from dataflow_assets.settings import Settings, load_settings
+
+__all__ = ["Finding", "examine"]
+
+
+def examine() -> Iterator[Finding]:
+    """Look at one thing after the other; what fails keeps nothing else from being looked at that does not need it."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield Finding("settings", "problem", str(error))
+        return
+    yield Finding("settings", "ok", f"Days are those of {settings.timezone}, from {settings.first_day} on.")
+    yield _found("disk", partial(disk, settings), settings)
+    yield _found("object store", partial(object_store, settings), settings)
+    if settings.database_url is None and not Files.below(settings.home).cluster.exists():
+        yield Finding("database", "ok", "There is none yet: the first command that needs one makes it.")
+        return
+    for needed in (database, tables):
+        yield (finding := _found(needed.__name__, partial(needed, settings), settings))
+        if finding.state == "problem":
+            return
+    others = {
+        "time zone": timezone,
+        "lake": lake,
+        "columns": columns,
+        "deliveries": deliveries,
+        "runs": runs,
+        "daemon": daemon,
+        "sensors": sensors,
+    }
+    for name, check in others.items():
+        yield _found(name, partial(check, settings), settings)
+
+
+def _found(name: str, check: Callable[[], Finding], settings: Settings) -> Finding:
+    """What a check found, or its failure as a finding, without any secret."""
+    try:
+        found = check()
+    except DataFlowError as error:
+        found = Finding(name, "problem", str(error))
+    except Exception as error:
+        found = Finding(name, "problem", f"It could not be looked at: {type(error).__name__}: {first_line(error)}.")
+    return Finding(found.name, found.state, settings.masked(found.sentence), found.advice)

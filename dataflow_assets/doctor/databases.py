@@ -1,0 +1,71 @@
+"""The database: the server, the user and the tables.
+
+Here: whether it answers, is new enough, set up safely, and has the tables and columns of this version. Not here: the
+rows in them (see `contents`).
+"""
+
+from dataflow_assets.doctor.finding import Finding
+from dataflow_assets.errors import WarehouseMismatchError
+from dataflow_assets.ledger.identity import read_timezone, require_timezone
+from dataflow_assets.postgres.connection import connect, shown
+from dataflow_assets.postgres.migrate import require_current
+from dataflow_assets.postgres.schema_check import require_columns
+from dataflow_assets.postgres.sql import execute
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources import all_sources
+from dataflow_assets.warehouse.bootstrap import database_url
+
+_OLDEST_SERVER = 17  # PostgreSQL: MERGE … WHEN NOT MATCHED BY SOURCE
+_ROLE = "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
+_UTC = ("UTC", "Etc/UTC", "GMT")
+_PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OWNER TO dataflow`"
+
+
+def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
+    """Whether the database answers and is new enough."""
+    url = database_url(settings)
+    with connect(url) as connection:
+        [(version,)] = execute(connection, "SHOW server_version")
+        [(role, is_superuser)] = execute(connection, _ROLE)
+        [(zone,)] = execute(connection, "SHOW timezone")
+    said = f"PostgreSQL {version} answers at {shown(url)}."
+    if int(version.partition(".")[0]) < oldest:
+        return Finding("database", "problem", said, f"Use PostgreSQL {oldest} or a later one.")
+    if is_superuser:
+        said = f"{said} The role {role} of DATABASE_URL is a superuser: it may read and write files of the server."
+        return Finding("database", "warning", said, f"Use a plain role that owns the database: {_PLAIN_ROLE}.")
+    if zone not in _UTC:
+        said = f"{said} Its sessions are in {zone}, whose time Dagster would take for UTC and end runs that are well."
+        return Finding("database", "warning", said, "`dataflow up` is safe; for other Dagster processes set PGTZ=UTC.")
+    return Finding("database", "ok", said)
+
+
+def tables(settings: Settings) -> Finding:
+    """Whether the database has the tables of this version of the program."""
+    require_current(database_url(settings))
+    return Finding("tables", "ok", "They are those of this version of the program.")
+
+
+def timezone(settings: Settings) -> Finding:
+    """Whether the warehouse was made in the time zone of the settings; a new one is not told of any."""
+    url = database_url(settings)
+    with connect(url) as connection:
+        is_new = read_timezone(connection) is None
+    if not is_new:
+        require_timezone(url, settings.timezone)
+    said = "The warehouse is new." if is_new else f"The days were cut in {settings.timezone}."
+    return Finding("time zone", "ok", said)
+
+
+def columns(settings: Settings) -> Finding:
+    """Whether the tables of each source have the columns that it declares."""
+    wrong = []
+    with connect(database_url(settings)) as connection:
+        for source in all_sources():
+            try:
+                require_columns(connection, source)
+            except WarehouseMismatchError as error:
+                wrong.append(str(error))
+    if wrong:
+        return Finding("columns", "problem", " ".join(wrong))
+    return Finding("columns", "ok", f"The tables of {len(all_sources())} sources are as declared.")
