@@ -43,10 +43,13 @@ def env(as_json: Json = False) -> None:
 def init_db() -> None:
     """Bring the database to the present tables."""
     from dataflow_assets.postgres.migrate import upgrade
+    from dataflow_assets.postgres.pooler import require_sessions
     from dataflow_assets.warehouse.bootstrap import database_url, open_warehouse
 
     settings = load_settings()
-    changed = upgrade(database_url(settings))
+    url = database_url(settings)
+    require_sessions(url)
+    changed = upgrade(url)
     open_warehouse(settings)
     say("The tables were brought up to date." if changed else "The tables were up to date already.")
 

@@ -9,6 +9,7 @@ from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.ledger.identity import read_timezone, require_timezone
 from dataflow_assets.postgres.connection import connect, shown
 from dataflow_assets.postgres.migrate import require_current
+from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.schema_check import require_columns
 from dataflow_assets.postgres.sql import execute
 from dataflow_assets.settings import Settings
@@ -24,6 +25,7 @@ _PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OW
 def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
     """Whether the database answers and is new enough."""
     url = database_url(settings)
+    require_sessions(url)
     with connect(url) as connection:
         [(version,)] = execute(connection, "SHOW server_version")
         [(role, is_superuser)] = execute(connection, _ROLE)

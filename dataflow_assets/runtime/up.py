@@ -28,6 +28,7 @@ from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.connection import shown, unavailable
 from dataflow_assets.postgres.embedded import locks
+from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.runtime import dagster_process, process_group
 from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
@@ -39,7 +40,8 @@ _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
 _EARLIER_SECONDS = 6.0
 _UP_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('up', 0))")  # as long as the connection lasts
-_KEEPALIVES = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+# Said by a statement: a pooler refuses options of the connection.
+_KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 _CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
 
 
@@ -89,17 +91,19 @@ def _only_one(settings: Settings) -> Iterator[None]:
         yield
         return
     url, deadline = database_url(settings), time.monotonic() + _EARLIER_SECONDS
+    require_sessions(url)
     engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg2"),
         poolclass=sa.NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args={"application_name": "dataflow up", "options": _KEEPALIVES},
+        connect_args={"application_name": "dataflow up"},
     )
     try:
         connection = engine.connect()
     except sa.exc.OperationalError as error:
         raise unavailable(url, error.orig or error) from None
     with connection:
+        connection.exec_driver_sql(_KEEPALIVES)
         while not connection.execute(_UP_LOCK).scalar():
             if time.monotonic() > deadline:
                 raise DataFlowError(

@@ -12,6 +12,7 @@ from dataflow_assets.ledger.identity import require_timezone
 from dataflow_assets.ledger.lake import require_lake
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.migrate import require_current, upgrade
+from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.settings import Settings
 
 
@@ -49,6 +50,7 @@ def open_server(home: Path, timezone: str, url: str | None = None) -> str:
 
     Raises:
         WarehouseUnavailableError: the server does not answer.
+        WarehouseRefusedError: a pooler in transaction mode is in between.
         WarehouseMismatchError: its tables or its time zone are not the program's.
     """
     found = _server_url(home, url)
@@ -70,5 +72,6 @@ def _make_fit(url: str, timezone: str, *, is_embedded: bool) -> None:
     if is_embedded:
         upgrade(url)
     else:
+        require_sessions(url)
         require_current(url)
     require_timezone(url, timezone)
