@@ -23,17 +23,12 @@ from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.settings import Settings, variable_names
 from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
 from dataflow_assets_tests.processes import processes_of
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
-
-# EXPECTED.md of the reference data: the first column, and the second.
-EXPECTED = {
-    "UTC": {"outage": 5, "engaged": 725, "first": "2021-11-30T00:00:00+00:00"},
-    "Europe/Paris": {"outage": 4, "engaged": 728, "first": "2021-12-01T00:00:00+01:00"},
-}
 
 
 def sentences(stderr: str) -> str:
@@ -99,16 +94,7 @@ COUNTS = """
 
 def test_demo_prints_the_known_answers(demonstrated: Demonstrated) -> None:
     home, printed = demonstrated
-    expected = EXPECTED[home.timezone]
-    assert printed["timezone"] == home.timezone
-    assert printed["from"] == expected["first"]
-    assert printed["sessions"] == 9652
-    assert printed["book_based_share"] == {"streamed": 91, "based_on_books": 85, "share": pytest.approx(85 / 91)}
-    assert printed["outage"]["users"] == expected["outage"]
-    assert printed["movies_by_author_nationality"] == {"nationality": "singaporeans", "movies": 3}
-    assert printed["average_session_seconds"] == pytest.approx(43336.010160, abs=1e-6)
-    assert printed["median_session_gigabytes"] == pytest.approx(0.935901, abs=1e-6)
-    assert printed["engaged_users"]["users"] == expected["engaged"]
+    require_known_answers(printed, home.timezone)
 
 
 @in_utc_alone

@@ -39,6 +39,7 @@ FOREIGN = {
     "DATAFLOW_PASSWORD": "deploy/roles.sql",
     "DAGSTER_HOME": "Dagster",
     "PGTZ": "libpq",
+    "PGCLIENTENCODING": "libpq",
     "PATH": "the shell",
     "PYTHONUNBUFFERED": "Python",
 }

@@ -4,6 +4,7 @@ Here: its subcommands, and how it ends. Not here: what they do; each calls one t
 """
 
 import logging
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -15,6 +16,7 @@ from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
 from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import load_settings
 
 app = typer.Typer(
@@ -55,6 +57,7 @@ app.command(add_help_option=False, context_settings={"allow_extra_args": True, "
 
 def main() -> None:
     """Run the command; a failure ends in one sentence and exit code 1, wrong usage in one and exit code 2."""
+    os.environ |= SESSION_ENVIRONMENT
     try:
         with explain_full_disk(*_home()):
             app()

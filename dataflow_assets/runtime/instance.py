@@ -16,6 +16,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, Ru
 from dagster_postgres import DagsterPostgresStorage
 
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import database_url
@@ -24,10 +25,6 @@ _CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
 _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
-
-# Of every session of libpq. Dagster stores the server's local time and reads it as UTC: in a database of another time
-# zone a run made now would be hours old, and be ended as one that never started.
-UTC_SESSIONS = {"PGTZ": "UTC"}
 
 
 class WarehouseStorage(DagsterPostgresStorage):
@@ -41,7 +38,7 @@ class WarehouseStorage(DagsterPostgresStorage):
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """Open the storage; the embedded server is started if it is the one to use."""
-        os.environ |= UTC_SESSIONS
+        os.environ |= SESSION_ENVIRONMENT
         return cls(postgres_url=database_url(load_settings()), inst_data=inst_data)
 
 
@@ -105,7 +102,7 @@ def build_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "DATAFLOW_HOME": str(settings.home),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
-        **UTC_SESSIONS,
+        **SESSION_ENVIRONMENT,
         # The materializations of a range are stored together: 400 of them one by one take ten seconds.
         "DAGSTER_EVENT_BATCH_SIZE": "1000",
     }
