@@ -8,112 +8,30 @@ import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dataflow_assets.errors import SettingsError
-
-_ZONES_OF_PYTHON_ALONE = re.compile(r"(posix|right)/.*|Factory|localtime|posixrules")  # PostgreSQL has no such name
+from dataflow_assets.setting_values import (
+    parse_date,
+    require_alert_urls,
+    require_bucket_name,
+    require_http_url,
+    require_origins,
+    require_postgresql_url,
+    require_sentry_dsn,
+    require_signing_keys,
+    require_time_zone,
+    resolve_home,
+    split_alert_urls,
+    split_url,
+)
 
 _SHORTEST_SECRET = 4  # characters; a shorter one stands in other words
 _SHORTEST_TOKEN = 8  # characters of a part of an alert URL that is a secret, and not a word such as `text`
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-        is_known = not _ZONES_OF_PYTHON_ALONE.fullmatch(name)
-    except (KeyError, ValueError, OSError):
-        is_known = False
-    if not is_known:
-        raise ValueError("must be an IANA time zone such as UTC or Europe/Paris")
-    return name
-
-
-def _parts(url: str) -> SplitResult:
-    """The parts of a URL; one that cannot be split (that error would show its password) has none."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
-
-
-def _postgresql_url(value: SecretStr) -> SecretStr:
-    parts = _parts(value.get_secret_value())
-    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
-    return value
-
-
-def split_alert_urls(value: str) -> list[str]:
-    """The URLs in DATAFLOW_ALERT_URLS; a blank, comma or semicolon separates two where another scheme follows."""
-    return [url for url in re.split(r"[\s,;]+(?=[A-Za-z0-9]+://)", value.strip(" \t\r\n,;")) if url]
-
-
-def _alert_urls(value: SecretStr) -> SecretStr:
-    from apprise.logger import logger  # noqa: PLC0415, a quarter of a second for those who use it
-
-    logger.disabled = True  # it would log the URL that it cannot use
-    try:
-        for number, url in enumerate(split_alert_urls(value.get_secret_value()), 1):
-            _check_alert_url(number, url)
-    finally:
-        logger.disabled = False
-    return value
-
-
-def _check_alert_url(number: int, url: str) -> None:
-    from apprise import Apprise  # noqa: PLC0415, see above
-    from apprise.plugins.email import NotifyEmail  # noqa: PLC0415, see above
-
-    service = Apprise.instantiate(url, suppress_exceptions=True)
-    if service is None:
-        raise ValueError(f"URL {number} is none that apprise knows; see https://appriseit.com/services/")
-    if not isinstance(service, NotifyEmail):
-        return
-    if not service.targets:
-        raise ValueError(f"URL {number} names nobody who gets the mail; write ?to=oncall@example.com")
-    if service.password and service.secure_mode == "insecure" and service.smtp_host not in _LOOPBACK:
-        raise ValueError(f"URL {number} sends a password without TLS; write mailtos:// instead of mailto://")
-
-
-def _sentry_dsn(value: SecretStr) -> SecretStr:
-    parts = _parts(value.get_secret_value())
-    is_web_address = parts.scheme in ("http", "https") and parts.username and parts.hostname
-    if not is_web_address or not re.fullmatch(r"(/.+)?/\d+", parts.path):
-        raise ValueError("must look like https://key@host/project, where the project is a number")
-    return value
-
-
-def _http_url(value: str) -> str:
-    if _parts(value).scheme not in ("http", "https") or not _parts(value).netloc:
-        raise ValueError("must look like http://host:port or https://host")
-    return value
-
-
-def _bucket_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", value):
-        raise ValueError("must be the name of a bucket alone: 3 to 63 letters, digits, dots and hyphens")
-    return value
-
-
-def _iso_date(value: object) -> object:
-    """Only a date as text: a number would be read as seconds since 1970."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _home_folder(path: Path) -> Path:
-    try:
-        absolute = path.expanduser().absolute()
-    except RuntimeError:
-        raise ValueError("must not begin with the home folder of an unknown user") from None
-    if re.search(r"[%=*?\[\]]", str(absolute)):
-        raise ValueError(f"must lead to a folder without % = * ? [ ] in its path, which is {absolute}")
-    return absolute
 
 
 class Settings(BaseSettings):
@@ -124,15 +42,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
 
-    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(require_postgresql_url)] | None = Field(
         None, validation_alias="DATABASE_URL", description="PostgreSQL to use; unset: an embedded server"
     )
-    s3_bucket: Annotated[str, AfterValidator(_bucket_name)] | None = Field(
+    s3_bucket: Annotated[str, AfterValidator(require_bucket_name)] | None = Field(
         None,
         validation_alias="S3_BUCKET",
         description="bucket that holds `landing/` and `lake/`; unset: folders under DATAFLOW_HOME",
     )
-    aws_endpoint_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+    aws_endpoint_url: Annotated[str, AfterValidator(require_http_url)] | None = Field(
         None, validation_alias="AWS_ENDPOINT_URL", description="an S3 server other than Amazon's"
     )
     aws_region: str | None = Field(
@@ -150,28 +68,28 @@ class Settings(BaseSettings):
     aws_session_token: SecretStr | None = Field(
         None, validation_alias="AWS_SESSION_TOKEN", description="only for temporary credentials"
     )
-    sentry_dsn: Annotated[SecretStr, AfterValidator(_sentry_dsn)] | None = Field(
+    sentry_dsn: Annotated[SecretStr, AfterValidator(require_sentry_dsn)] | None = Field(
         None, validation_alias="SENTRY_DSN", description="project of Sentry that gets alerts"
     )
-    alert_urls: Annotated[SecretStr, AfterValidator(_alert_urls)] | None = Field(
+    alert_urls: Annotated[SecretStr, AfterValidator(require_alert_urls)] | None = Field(
         None, validation_alias="DATAFLOW_ALERT_URLS", description="where alerts go, as URLs of apprise"
     )
-    ui_url: Annotated[str, AfterValidator(_http_url)] = Field(
+    ui_url: Annotated[str, AfterValidator(require_http_url)] = Field(
         "http://127.0.0.1:3000", validation_alias="DATAFLOW_UI_URL", description="where alerts link to the Dagster UI"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL", description="least severe message that is logged"
     )
-    home: Annotated[Path, AfterValidator(_home_folder)] = Field(
+    home: Annotated[Path, AfterValidator(resolve_home)] = Field(
         Path(".dataflow"),
         validation_alias="DATAFLOW_HOME",
         validate_default=True,
         description="folder of everything embedded: database, lake, landing, the Dagster instance",
     )
-    timezone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+    timezone: Annotated[str, AfterValidator(require_time_zone)] = Field(
         "UTC", validation_alias="DATAFLOW_TIMEZONE", description="the business time zone that cuts days and months"
     )
-    first_day: Annotated[date, BeforeValidator(_iso_date)] = Field(
+    first_day: Annotated[date, BeforeValidator(parse_date)] = Field(
         date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
     )
 
@@ -189,6 +107,21 @@ class Settings(BaseSettings):
         30,
         validation_alias="DATAFLOW_KEEP_DAYS",
         description="days after which housekeeping removes logs of runs and replaced files of the lake",
+    )
+
+    secret_key: Annotated[SecretStr, AfterValidator(require_signing_keys)] | None = Field(
+        None,
+        validation_alias="SECRET_KEY",
+        description="signs the API's tokens; older keys that still hold follow after commas; unset: one is made",
+    )
+    cors_origins: Annotated[str, AfterValidator(require_origins)] | None = Field(
+        None, validation_alias="CORS_ORIGINS", description="sites whose pages may use the API, with commas between them"
+    )
+    requests_per_minute: Annotated[int, Field(ge=1)] = Field(
+        6000, validation_alias="DATAFLOW_REQUESTS_PER_MINUTE", description="how often one user may ask the API"
+    )
+    largest_upload_mb: Annotated[int, Field(ge=1)] = Field(
+        1024, validation_alias="DATAFLOW_LARGEST_UPLOAD_MB", description="megabytes of a file that the API takes"
     )
 
     @model_validator(mode="after")
@@ -217,6 +150,11 @@ class Settings(BaseSettings):
         """The portable DuckDB file that holds every answer."""
         return self.home / "analytics.duckdb"
 
+    @property
+    def signing_keys(self) -> list[str]:
+        """The keys of SECRET_KEY, of which the first one signs; none where it is unset."""
+        return self.secret_key.get_secret_value().split(",") if self.secret_key else []
+
     def masked(self, text: str) -> str:
         """The text without any secret of these settings, as it is or as a part of a URL says it."""
         for _, value in self:
@@ -235,7 +173,7 @@ def mask_secrets(text: str, value: str) -> str:
 def _secrets(value: str) -> list[str]:
     """What nobody may read of a secret, which may be URLs, the longest first."""
     urls = split_alert_urls(value)
-    known = {value, *urls}.union(*(_url_secrets(_parts(url)) for url in urls))
+    known = {value, *urls}.union(*(_url_secrets(split_url(url)) for url in urls))
     return sorted((secret for secret in known if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 

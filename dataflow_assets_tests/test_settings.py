@@ -5,7 +5,8 @@ import pytest
 
 import dataflow_assets
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.settings import load_settings, split_alert_urls, variable_names
+from dataflow_assets.setting_values import split_alert_urls
+from dataflow_assets.settings import load_settings, variable_names
 
 DEFAULTS = {
     "database_url": None,

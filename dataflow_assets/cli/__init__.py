@@ -30,6 +30,7 @@ app = typer.Typer(
 for command in (
     load.demo,
     admin.up,
+    admin.serve,
     admin.env,
     admin.init_db,
     admin.housekeeping,

@@ -25,6 +25,16 @@ def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopba
     raise typer.Exit(up.up(settings, port))
 
 
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback set SECRET_KEY.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP API; 0: a free one.")] = 8000,
+) -> None:
+    """Serve the HTTP API until Ctrl-C."""
+    from dataflow_assets.serving import server
+
+    server.serve(load_settings(), host, port)
+
+
 def env(as_json: Json = False) -> None:
     """Print the variables with which plain `dagster dev` works on the same data."""
     from dataflow_assets.runtime.instance import build_environment, prepare_home

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.postgres.connection import connect, shown, unavailable
 from dataflow_assets.postgres.locks import SESSION, held_by
-from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, WAREHOUSE
+from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, SERVING, WAREHOUSE
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 
 VERSION_TABLE = "migrations"
@@ -161,4 +161,5 @@ def _lock_tables(connection: sa.Connection) -> None:
 def _tables(connection: sa.Connection) -> list[str]:
     """The quoted names of the tables that the database has."""
     names_in = sa.inspect(connection).get_table_names
-    return [identifier(schema, table) for schema in (WAREHOUSE, ANALYTICS, LEDGER) for table in names_in(schema)]
+    schemas = (WAREHOUSE, ANALYTICS, LEDGER, SERVING)
+    return [identifier(schema, table) for schema in schemas for table in names_in(schema)]

@@ -3,8 +3,8 @@
 Here: SQLAlchemy metadata, and nothing that connects. Not here: the tables that hold one day of events (each load makes
 its own, see `warehouse.events`), the platform's own records (see `ledger.tables`), and Dagster's tables.
 
-Schemas: `warehouse` holds what people query, `warehouse_days` the days of event tables, `analytics` the answers, and
-`ledger` the platform's own records.
+Schemas: `warehouse` holds what people query, `warehouse_days` the days of event tables, `analytics` the answers,
+`ledger` the platform's own records, and `serving` who may use the API.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,7 +23,8 @@ WAREHOUSE = "warehouse"
 DAYS = "warehouse_days"
 ANALYTICS = "analytics"
 LEDGER = "ledger"
-SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS, LEDGER)
+SERVING = "serving"
+SCHEMAS = (WAREHOUSE, DAYS, ANALYTICS, LEDGER, SERVING)
 
 
 def build_metadata(sources: Sequence[Source], answers: Mapping[str, type[dy.Schema]]) -> sa.MetaData:

@@ -11,10 +11,11 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 
 from dataflow_assets.analytics import all_answers
-from dataflow_assets.ledger import tables
+from dataflow_assets.ledger import tables as ledger_tables
 from dataflow_assets.postgres.migrate import VERSION_TABLE
-from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, WAREHOUSE, build_metadata
+from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, SERVING, WAREHOUSE, build_metadata
 from dataflow_assets.postgres.views import views_aside
+from dataflow_assets.serving import tables as serving_tables
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
@@ -26,9 +27,9 @@ def _run(connection: sa.Connection) -> None:
     answers = {answer.name: answer.schema for answer in all_answers()}
     context.configure(
         connection=connection,
-        target_metadata=[build_metadata(all_sources(), answers), tables.METADATA],
+        target_metadata=[build_metadata(all_sources(), answers), ledger_tables.METADATA, serving_tables.METADATA],
         include_schemas=True,
-        include_name=lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS, LEDGER),
+        include_name=lambda name, kind, _: kind != "schema" or name in (WAREHOUSE, ANALYTICS, LEDGER, SERVING),
         version_table=VERSION_TABLE,
         version_table_schema=LEDGER,
         process_revision_directives=_number,

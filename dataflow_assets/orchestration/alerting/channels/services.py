@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from dataflow_assets.orchestration.alerting.alerts import Alert
 from dataflow_assets.orchestration.alerting.channels.base import NotSentError
-from dataflow_assets.settings import Settings, mask_secrets, split_alert_urls
+from dataflow_assets.setting_values import split_alert_urls
+from dataflow_assets.settings import Settings, mask_secrets
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+"""What every answer gets: an id, its time, headers that keep browsers careful, and a line in the log.
+
+A pure ASGI middleware, which passes streams on as they come.
+
+Here: the outermost part of the app. Not here: what is answered.
+"""
+
+import re
+import time
+import uuid
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dataflow_assets.serving.logs import log_access
+from dataflow_assets.serving.problems import answer_error
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CLIENT_GONE = 499  # as nginx calls it
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"  # a page says what it needs itself
+
+
+@dataclass
+class _Answer:
+    """What became of a request so far; `status` is 0 before anything was sent."""
+
+    status: int = 0
+    size: int = 0
+    is_whole: bool = False
+
+
+class RequestMiddleware:
+    """Wraps an app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever happens."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, answer = time.perf_counter(), _Answer()
+        given = Headers(scope=scope).get("X-Request-ID", "")
+        scope["request_id"] = request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                _add_headers(MutableHeaders(scope=message), request_id, time.perf_counter() - start)
+            elif message["type"] == "http.response.body":
+                answer.size += len(message.get("body", b""))
+                answer.is_whole = not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except ClientDisconnect:
+            answer.status = answer.status or _CLIENT_GONE
+        except Exception as error:
+            problem = answer_error(request_id, error)
+            if answer.status:  # what was sent so far must not look whole
+                raise
+            await problem(scope, receive, send_on)
+        finally:
+            log_access(scope, answer.status, answer.size, time.perf_counter() - start, is_whole=answer.is_whole)
+
+
+def _add_headers(headers: MutableHeaders, request_id: str, seconds: float) -> None:
+    headers["X-Request-ID"] = request_id
+    headers.append("Server-Timing", f"app;dur={seconds * 1000:.1f}")
+    for name, value in _SECURITY.items():
+        headers.setdefault(name, value)
+    if not headers.get("content-type", "").startswith("text/html"):
+        headers.setdefault("Content-Security-Policy", _NO_PAGE)

@@ -1,0 +1,142 @@
+"""What a failed request is answered: a problem (RFC 9457) with a status, a stable code and a sentence.
+
+Here: the status of each error, and the answers. Not here: raising them. A status of 500 and above tells nothing of
+what is inside; the log does, under the same request id.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from adbc_driver_manager import Error as AdbcError
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from dataflow_assets import errors
+from dataflow_assets.core.files import DiskFullError
+from dataflow_assets.core.time_windows import WindowError
+from dataflow_assets.landing.deliveries import ObjectNameError
+from dataflow_assets.serving.refusals import RefusalError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+
+# Each class of the platform's errors; a class that is not here has the status of the one that it derives from.
+STATUSES: Mapping[type[errors.DataFlowError], int] = {
+    errors.SettingsError: 500,
+    errors.UsageError: 400,
+    errors.NotFoundError: 404,
+    errors.FormatError: 422,
+    errors.QuarantinedError: 409,
+    errors.SchemaMismatchError: 500,
+    errors.QueryError: 400,
+    errors.WarehouseUnavailableError: 503,
+    errors.WarehouseMismatchError: 503,
+    errors.LakeMismatchError: 503,
+    errors.BackupError: 500,
+    errors.LockTimeoutError: 503,
+    errors.ConflictError: 409,
+    errors.RunFailedError: 500,
+    DiskFullError: 507,
+    ObjectNameError: 422,
+    WindowError: 400,
+}
+_LATER = (errors.WarehouseUnavailableError, errors.LockTimeoutError, errors.ConflictError)
+_UNAVAILABLE = "The platform's database cannot be reached or used; try again later."
+_INTERNAL = "The server failed; its log has the cause under this request id."
+# Of the codes of PostgreSQL: a connection that failed or was ended, and a server that starts or stops.
+_LOST_CONNECTION = ("08", "57P")
+
+_log = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    code: str = Field(description="stable, for programs", examples=["not_found"])
+    detail: str = Field(examples=["There is no source 'films'; the sources are authors, books, movies."])
+    request_id: str | None = Field(description="names this request in the server's log")
+    errors: list[dict[str, Any]] | None = Field(None, description="of parameters or a body: what is wrong where")
+
+
+def status_of(error: errors.DataFlowError) -> int:
+    """The HTTP status of an error of the platform."""
+    if isinstance(error, RefusalError):
+        return error.status
+    known = (STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    return next(known, 500)
+
+
+def is_lost_connection(error: AdbcError) -> bool:
+    """Whether the connection to the database failed, rather than the statement."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith(_LOST_CONNECTION) or (not state and "connection" in str(error).lower())
+
+
+def answer_problem(
+    request_id: str | None,
+    status: int,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    found: list[dict[str, Any]] | None = None,
+) -> JSONResponse:
+    """A problem as an answer."""
+    title = HTTPStatus(status).phrase
+    problem = Problem(title=title, status=status, code=code, detail=detail, request_id=request_id, errors=found)
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status, headers=dict(headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def answer_error(request_id: str | None, error: Exception) -> JSONResponse:
+    """What an error of any kind is answered; what nobody outside should read is logged instead."""
+    if isinstance(error, AdbcError) and is_lost_connection(error):
+        error = errors.WarehouseUnavailableError(str(error))
+    if not isinstance(error, errors.DataFlowError):
+        _log.error("request %s failed", request_id, exc_info=error)
+        return answer_problem(request_id, 500, "internal", _INTERNAL)
+    status = status_of(error)
+    headers = dict(error.headers) if isinstance(error, RefusalError) else {}
+    if isinstance(error, _LATER):
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    detail = str(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request %s failed: %s", request_id, detail)
+        detail = _UNAVAILABLE if status == HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
+    return answer_problem(request_id, status, error.code, detail, headers)
+
+
+def request_id_of(request: Request) -> str | None:
+    """The id of a request, which the middleware gave it."""
+    found = request.scope.get("request_id")
+    return str(found) if found else None
+
+
+def add_problems(app: FastAPI) -> None:
+    """Answer every failure of an app with a problem; what is no error of the platform, the middleware answers."""
+
+    @app.exception_handler(errors.DataFlowError)
+    @app.exception_handler(AdbcError)
+    async def answer_platform_error(request: Request, error: Exception) -> JSONResponse:
+        return answer_error(request_id_of(request), error)
+
+    @app.exception_handler(HTTPException)
+    async def answer_http(request: Request, error: HTTPException) -> JSONResponse:
+        code = HTTPStatus(error.status_code).name.lower()
+        return answer_problem(request_id_of(request), error.status_code, code, str(error.detail), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the input: it may be a password.
+        found = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
+        where = ", ".join(".".join(map(str, one["where"][1:] or one["where"])) for one in found)
+        detail = f"The request cannot be used as it is: {where}. `errors` says what is wrong."
+        return answer_problem(request_id_of(request), 422, "invalid", detail, found=found)

@@ -1,0 +1,105 @@
+"""What every request of one server shares.
+
+Here: opening it from the settings, and handing it to routes. Not here: anything of one request.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import anyio
+from adbc_driver_manager import Error as AdbcError
+from anyio import to_thread
+from fastapi import Depends, Request
+
+from dataflow_assets.analytics import all_answers
+from dataflow_assets.analytics.base import Answer
+from dataflow_assets.landing.storage import Storage, open_storage
+from dataflow_assets.postgres.connection import Connection, Connections
+from dataflow_assets.serving.cached_principals import CachedPrincipals
+from dataflow_assets.serving.limits import RateLimits
+from dataflow_assets.serving.passwords import PasswordChecks
+from dataflow_assets.serving.problems import is_lost_connection
+from dataflow_assets.serving.tokens import KeyRing, find_keys
+from dataflow_assets.settings import Settings
+from dataflow_assets.sources import Source, all_sources
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+_T = TypeVar("_T")
+_THREADS = 16  # that use the database at once, each with a connection
+
+
+class Database:
+    """The database, for routes: work with a connection runs in a thread, and commits when it ends."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connections = Connections(url)
+        self._limiter = anyio.CapacityLimiter(_THREADS)
+
+    async def write(self, work: Callable[[Connection], _T]) -> _T:
+        """Do some work once."""
+        return await to_thread.run_sync(self._run, work, limiter=self._limiter)
+
+    async def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Do some work that changes nothing, and do it again where the connection was lost since it was last used."""
+        try:
+            return await self.write(work)
+        except AdbcError as error:
+            if not is_lost_connection(error):
+                raise
+            return await self.write(work)
+
+    def _run(self, work: Callable[[Connection], _T]) -> _T:
+        try:
+            with self._connections.take() as connection:
+                return work(connection)
+        except AdbcError as error:
+            if is_lost_connection(error):  # the idle ones are lost with it
+                self._connections = Connections(self.url)
+            raise
+
+
+@dataclass(frozen=True)
+class ServingState:
+    """What every request shares; `sources` and `answers` are by name."""
+
+    settings: Settings
+    database: Database
+    storage: Storage
+    sources: Mapping[str, Source]
+    answers: Mapping[str, Answer]
+    keys: KeyRing
+    limits: RateLimits
+    passwords: PasswordChecks
+    principals: CachedPrincipals
+
+
+def open_state(settings: Settings) -> ServingState:
+    """Open what the settings name.
+
+    Raises:
+        DataFlowError: the database or the object store is not fit for use.
+    """
+    database = Database(open_warehouse(settings))
+    return ServingState(
+        settings=settings,
+        database=database,
+        storage=open_storage(settings),
+        sources={source.name: source for source in all_sources()},
+        answers={answer.name: answer for answer in all_answers()},
+        keys=find_keys(settings),
+        limits=RateLimits(settings.requests_per_minute),
+        passwords=PasswordChecks(),
+        principals=CachedPrincipals(database),
+    )
+
+
+def find_state(request: Request) -> ServingState:
+    """The state of the server that answers a request."""
+    found = request.app.state.serving
+    assert isinstance(found, ServingState)
+    return found
+
+
+State = Annotated[ServingState, Depends(find_state)]

@@ -1,0 +1,89 @@
+"""What every answer of the app has in common."""
+
+import httpx2
+from fastapi import FastAPI
+
+from dataflow_assets.errors import NotFoundError, WarehouseUnavailableError
+from dataflow_assets.serving.access import Admin, Reader
+
+
+async def test_health_is_open_and_says_that_all_is_well(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_an_answer_has_an_id_its_time_and_the_headers_that_keep_browsers_careful(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = await client.get("/health", headers={"X-Request-ID": "from-a-proxy"})
+    assert answer.headers["X-Request-ID"] == "from-a-proxy"
+    assert answer.headers["Server-Timing"].startswith("app;dur=")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+async def test_an_id_that_is_none_is_replaced(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/health", headers={"X-Request-ID": "one two"})
+    assert answer.headers["X-Request-ID"] != "one two"
+
+
+async def test_an_unknown_route_and_a_wrong_method_are_problems(client: httpx2.AsyncClient) -> None:
+    for method, path, status, code in (
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("PUT", "/health", 405, "method_not_allowed"),
+    ):
+        answer = await client.request(method, path)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        problem = answer.json()
+        assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+        assert problem["request_id"] == answer.headers["X-Request-ID"]
+
+
+async def test_an_error_of_the_platform_is_a_problem_with_its_code_and_sentence(
+    app: FastAPI, client: httpx2.AsyncClient
+) -> None:
+    @app.get("/fails")
+    async def fail() -> None:
+        raise NotFoundError("There is no such thing.")
+
+    problem = (await client.get("/fails")).json()
+    assert problem == problem | {"status": 404, "code": "not_found", "detail": "There is no such thing."}
+
+
+async def test_a_bug_tells_nothing_of_what_is_inside(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    @app.get("/fails")
+    async def fail() -> None:
+        raise ZeroDivisionError("hunter2")
+
+    answer = await client.get("/fails")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "hunter2" not in answer.text
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_database_that_is_away_is_told_without_its_address(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    @app.get("/fails")
+    async def fail() -> None:
+        raise WarehouseUnavailableError("PostgreSQL at secret.example:5432/db cannot be reached")
+
+    answer = await client.get("/fails")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "secret.example" not in answer.text
+
+
+async def test_nobody_gets_in_without_a_token_and_a_reader_not_where_admins_go(
+    app: FastAPI, client: httpx2.AsyncClient, reader: dict[str, str]
+) -> None:
+    @app.get("/for-readers")
+    async def read(who: Reader) -> str:
+        return who.name
+
+    @app.get("/for-admins")
+    async def administer(who: Admin) -> str:
+        return who.name
+
+    assert (await client.get("/for-readers")).status_code == 401
+    assert (await client.get("/for-readers", headers=reader)).json().startswith("user-")
+    refused = await client.get("/for-admins", headers=reader)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
