@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from dataflow_assets.cli import admin, inspect, load, new, recover, rows
+from dataflow_assets.cli import admin, collect, inspect, load, new, recover, rows
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
@@ -35,6 +35,7 @@ for command in (
     admin.init_db,
     admin.housekeeping,
     load.load,
+    collect.collect,
     inspect.query,
     admin.sample,
     inspect.rejects,

@@ -139,7 +139,7 @@ def release(
     _require_unchanged(
         Landing(open_storage(settings)), [*(objects or ()), *(one.object for one in deliveries)], deliveries
     )
-    _require_accepted(url, _bring(settings, lambda: deliveries, release=True))
+    _require_accepted(url, bring(settings, lambda: deliveries, release=True))
     say(f"Released: {', '.join(delivery.object for delivery in deliveries)}")
 
 
@@ -186,7 +186,7 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     if not present:
         say("Nothing to read again: what was rejected was rejected by the present declarations.")
         return
-    _bring(settings, lambda: present)
+    bring(settings, lambda: present)
     say(f"Read again: {', '.join(delivery.object for delivery in present)}")
 
 
@@ -200,10 +200,10 @@ def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day
         landing = Landing(open_storage(settings))
         return [landing.put(source.name, day, path) for source, path in files]
 
-    _require_accepted(open_warehouse(settings), _bring(settings, land))
+    _require_accepted(open_warehouse(settings), bring(settings, land))
 
 
-def _bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
+def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
     """Bring everything after deliveries, which are landed once the warehouse is open; the deliveries."""
     from dataflow_assets.orchestration.runs.in_process import Materializer
     from dataflow_assets.runtime.instance import open_instance

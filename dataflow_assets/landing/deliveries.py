@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import obstore
-from obstore.exceptions import PreconditionError
+from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
@@ -139,14 +139,28 @@ class Landing:
         """
         if not path.is_file():
             raise NotFoundError(f"There is no file {path}.")
-        name = name or path.name
-        if UNREADABLE.search(name) or UNFINISHED.search(name):
-            raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
-        key = f"{PREFIX}/{source}/{day.isoformat()}/{name}"
+        key = _object_key(source, day, name or path.name)
         obstore.put(self._store, key, path)
         found = self.current(key)
         assert found is not None
         return found
+
+    def put_new(self, source: str, day: date, path: Path, name: str) -> Delivery | None:
+        """Land a file as `put` does, but where there is an object of that name leave it: None.
+
+        A local folder is looked at before: there the caller sees to it that nobody else lands this name meanwhile.
+        """
+        key = _object_key(source, day, name)
+        if self.current(key):
+            return None
+        if not isinstance(self._store, LocalStore):
+            try:
+                obstore.put(self._store, key, path, mode="create")
+            except AlreadyExistsError:
+                return None
+            return self.current(key)
+        # The store's own way gives the file two names for a moment, and for ever where it is killed then.
+        return self.put(source, day, path, name)
 
     def current(self, key: str) -> Delivery | None:
         """The object's present version; None where it is gone, or is a link (see `landing.files`)."""
@@ -210,6 +224,12 @@ class Landing:
         now = self.current(delivery.object)
         if now is None or (now.etag, now.size) != (delivery.etag, delivery.size):
             raise ObjectChangedError(delivery.object)
+
+
+def _object_key(source: str, day: date, name: str) -> str:
+    if UNREADABLE.search(name) or UNFINISHED.search(name):
+        raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
+    return f"{PREFIX}/{source}/{day.isoformat()}/{name}"
 
 
 def as_delivery(listed: Listed) -> Delivery | None:

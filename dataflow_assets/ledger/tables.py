@@ -105,6 +105,22 @@ strays = sa.Table(
     Column("reason", Text(), nullable=False),
 )
 
+collected = sa.Table(
+    "collected",
+    METADATA,
+    Column("remote", BigInteger(), primary_key=True, autoincrement=False, comment="small key of source and path"),
+    Column("source", Text(), nullable=False),
+    Column("path", Text(), nullable=False, comment="what it is called where it is collected from"),
+    Column("day", Date(), nullable=False, comment="delivery day on which it lands, in each version"),
+    Column("object", Text(), nullable=False),
+    Column("version", Text(), comment="by which a change is seen; null until it has landed"),
+    Column("size", BigInteger(), comment="bytes there"),
+    Column("modified", DateTime(timezone=True), comment="when it was changed there"),
+    Column("landed_at", DateTime(timezone=True)),
+    Column("failure", Text(), comment="why it could not be collected the last time"),
+    sa.Index("collected_by_day", "source", "day"),
+)
+
 # What the tables of sources and answers were made from
 
 event_days = sa.Table(

@@ -19,6 +19,7 @@ from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.companions import ControlFile
 from dataflow_assets.sources.formats import Avro, Csv, Excel, FixedWidth, Json, Parquet
 from dataflow_assets.sources.names import find_collisions
+from dataflow_assets.sources.origins import Ftp, Sftp
 
 __all__ = [
     "Avro",
@@ -28,10 +29,12 @@ __all__ = [
     "Events",
     "Excel",
     "FixedWidth",
+    "Ftp",
     "Json",
     "Parquet",
     "Reference",
     "RejectLimit",
+    "Sftp",
     "Snapshot",
     "Source",
     "all_sources",

@@ -17,6 +17,7 @@ from dataflow_assets.sources.column_types import refused
 from dataflow_assets.sources.companions import IGNORED, ControlFile, pattern_of_any
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.names import DAYS, find_column_problems, find_source_problem, names_of_tables
+from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.time_formats import wrong_formats
 
 RESERVED = {  # names of columns, in any case, that a source may not use: the lake, the warehouse and the readers do
@@ -68,6 +69,8 @@ class Source:
     Files whose names match `ignored` are no data. With `complete_when`, such as `"*.done"` or `"{stem}.done"`, a
     delivery waits until a file of such a name is in its day's folder; with a `control` file it waits for that, and is
     quarantined where the two disagree.
+
+    `arrives` says from where its files are collected. Without it, somebody else puts them into landing.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Source:
     complete_when: str | None = None
     control: ControlFile | None = None
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    arrives: Origin | None = None
 
     def __post_init__(self) -> None:
         if reason := find_source_problem(self.name):

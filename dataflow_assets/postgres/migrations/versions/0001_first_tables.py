@@ -236,6 +236,24 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.create_table(
+        "collected",
+        sa.Column(
+            "remote", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of source and path"
+        ),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False, comment="what it is called where it is collected from"),
+        sa.Column("day", sa.Date(), nullable=False, comment="delivery day on which it lands, in each version"),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=True, comment="by which a change is seen; null until it has landed"),
+        sa.Column("size", sa.BigInteger(), nullable=True, comment="bytes there"),
+        sa.Column("modified", sa.DateTime(timezone=True), nullable=True, comment="when it was changed there"),
+        sa.Column("landed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True, comment="why it could not be collected the last time"),
+        sa.PrimaryKeyConstraint("remote"),
+        schema="ledger",
+    )
+    op.create_index("collected_by_day", "collected", ["source", "day"], unique=False, schema="ledger")
+    op.create_table(
         "deliveries",
         sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of the object"),
         sa.Column("lake_version", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -457,6 +475,8 @@ def downgrade() -> None:
     op.drop_table("event_days", schema="ledger")
     op.drop_table("dumps", schema="ledger")
     op.drop_table("deliveries", schema="ledger")
+    op.drop_index("collected_by_day", table_name="collected", schema="ledger")
+    op.drop_table("collected", schema="ledger")
     op.drop_table("answers", schema="ledger")
     op.drop_table("users_history", schema="warehouse")
     op.drop_table("users_current", schema="warehouse")

@@ -1,0 +1,108 @@
+"""The command that brings what is new of sources from where they arrive.
+
+Here: arguments, progress and what is said at the end. Not here: work.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataflow_assets.cli.arguments import Json, delivery_day, source_of
+from dataflow_assets.cli.load import bring
+from dataflow_assets.cli.output import print_json, print_table, progress, say, short
+from dataflow_assets.errors import RunFailedError, UsageError
+from dataflow_assets.settings import load_settings
+
+if TYPE_CHECKING:
+    from dataflow_assets.collectors.sink import Report
+    from dataflow_assets.landing.deliveries import Delivery
+    from dataflow_assets.sources.base import Source
+
+_COLUMNS = ("source", "path", "state", "day", "bytes", "reason")
+
+
+def collect(
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    day: Annotated[str | None, typer.Option(help="Only what is delivered on this day, YYYY-MM-DD.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is new, and bring nothing.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Materialize what it touches, as `load` does.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring what is new of the sources that say from where they arrive into landing; stopped, it may be repeated."""
+    from dataflow_assets.collectors.collect import Collecting
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.ledger.collected import open_record
+    from dataflow_assets.orchestration.resources import open_stores
+
+    settings, sources = load_settings(), _sources_of(source)
+    days = [delivery_day(settings, day)] if day else None
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    deliveries: list[Delivery] = []
+    with progress() as report:
+        report("Opening the warehouse")
+        stores = open_stores(settings)
+        collecting = Collecting(
+            landing=Landing(stores.storage), timezone=settings.timezone, today=settings.today, progress=report
+        )
+        for each in sources:
+            record = open_record(stores.url, each.name)
+            if dry_run:
+                new = collecting.find_new(each, record, days)
+                rows += [_row(each, one.path, "new", day, one.size, one.fault) for day, one in new]
+                continue
+            found = collecting.collect(each, record, days)
+            rows += _rows(each, found)
+            problems += _problems(each, found)
+            deliveries += [one.delivery for one in found.landed]
+    _print(rows, as_json=as_json)
+    if load and deliveries:
+        bring(settings, lambda: deliveries)
+    if problems:
+        raise RunFailedError("\n".join(problems))
+
+
+def _sources_of(name: str | None) -> Sequence["Source"]:
+    """The source of that name, or all that say from where they arrive."""
+    from dataflow_assets.sources import all_sources
+
+    if name is None:
+        return [source for source in all_sources() if source.arrives]
+    found = source_of(name)
+    if found.arrives is None:
+        raise UsageError(f"{found.name} does not say from where it arrives; its declaration can, as `arrives`.")
+    return [found]
+
+
+def _row(
+    source: "Source", path: str, state: str, day: date | None, size: int | None, reason: str | None
+) -> dict[str, Any]:
+    said = day.isoformat() if day else None
+    return dict(zip(_COLUMNS, (source.name, path, state, said, size, reason), strict=True))
+
+
+def _rows(source: "Source", found: "Report") -> Iterator[dict[str, Any]]:
+    for one in found.landed:
+        yield _row(source, one.remote.path, "landed", one.delivery.day, one.delivery.size, None)
+    for state, paths in {"waits": found.postponed, "failed": found.failed}.items():
+        for path, reason in paths.items():
+            yield _row(source, path, state, None, None, reason)
+
+
+def _problems(source: "Source", found: "Report") -> Iterator[str]:
+    if found.failed:
+        yield f"{len(found.failed):,} of {source.name} could not be collected; the others were."
+    if found.error:
+        yield str(found.error)
+
+
+def _print(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(_COLUMNS, [short(row.values()) for row in rows])
+    else:
+        say("There is nothing new.", logging.INFO)

@@ -1,0 +1,39 @@
+"""What brings files into landing from elsewhere: one collector per file of this package, found by itself.
+
+Add one by adding a file with a `COLLECTOR`, a subclass of `base.Collector`, and what a declaration says of its kind of
+place in `sources.origins`; nothing here changes.
+
+Here: finding the collector of a source. Not here: what it does (see `base`), and doing it (see `collect`).
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from dataflow_assets.collectors.base import Collector
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.origins.base import Origin
+
+__all__ = ["all_collectors", "open_collector"]
+
+
+@cache
+def all_collectors() -> Mapping[type[Origin], type[Collector[Any]]]:
+    """Every collector, by the kind of origin that it is for."""
+    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    collectors = [module.COLLECTOR for module in modules if hasattr(module, "COLLECTOR")]
+    return {collector.origin_type: collector for collector in collectors}
+
+
+def open_collector(source: Source, timezone: str) -> Collector[Any]:
+    """The collector of a source that says from where it arrives; it connects when it is used.
+
+    Args:
+        source: it `arrives` from somewhere.
+        timezone: the business time zone.
+    """
+    assert source.arrives, f"{source.name} does not say from where it arrives"
+    collector: type[Collector[Any]] = all_collectors()[type(source.arrives)]
+    return collector(source, source.arrives, timezone)

@@ -1,0 +1,109 @@
+"""What collectors of files have in common, whatever the protocol: names, days, what is new, and what may still grow.
+
+Here: decisions, from a listing. Not here: listing and reading (see `sftp` and `ftp`).
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
+from typing import ClassVar
+
+from dataflow_assets.collectors.base import CollectError, Record, Remote
+from dataflow_assets.core.time_windows import day_of
+from dataflow_assets.sources.origins.base import FileOrigin, Origin
+
+UNFINISHED = ("*.part", "*.partial", "*.filepart", "*.tmp", "*.temp", "*.crdownload", "*.swp", ".*", "~*")
+_NO_UTF8 = re.compile("[\udc80-\udcff]")  # how a byte stands in a text that is no letter
+_RECENT = timedelta(hours=1)  # more than clocks differ: what was changed before has not been written for long
+
+
+class MissingSecretError(CollectError):
+    """The environment variable that a declaration names is not set."""
+
+    code: ClassVar[str] = "missing_secret"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file as a server lists it: its path below the folder, and by which text a change of it is seen.
+
+    A `fault` says why it cannot be brought.
+    """
+
+    path: str
+    version: str
+    size: int | None = None
+    modified: datetime | None = None
+    fault: str | None = None
+
+
+def secret_of(origin: Origin, field: str) -> str | None:
+    """The secret whose environment variable a field of an origin names; None where it names none.
+
+    Raises:
+        MissingSecretError: the variable is not set.
+    """
+    variable = origin.variables[field]
+    if variable is None:
+        return None
+    value = os.environ.get(variable)
+    if not value:
+        raise MissingSecretError(
+            f"{variable} is not set, which {origin.address} takes for its {field}: set this environment variable."
+        )
+    return value
+
+
+def is_unfinished(path: str) -> bool:
+    """Whether a file is named as one that is being written, and will be renamed."""
+    return any(fnmatch(part.lower(), pattern) for part in path.split("/") for pattern in UNFINISHED)
+
+
+def is_wanted(origin: FileOrigin, path: str) -> bool:
+    """Whether a path below the folder is one of a file of the source that is whole by its name."""
+    return origin.names.matches(path) and not is_unfinished(path)
+
+
+def may_hold(origin: FileOrigin, folder: str) -> bool:
+    """Whether a folder below the folder may hold files of the source."""
+    levels, depth = origin.names.folders, folder.count("/")
+    return levels is None or (depth < len(levels) and bool(levels[depth].fullmatch(folder)))
+
+
+def find_changed(entries: Iterable[Entry], origin: FileOrigin, record: Record, timezone: str) -> list[Remote]:
+    """The files of a listing that are not recorded as they are now, by path."""
+    listed = {_printable(entry.path): entry for entry in entries}
+    known = record.read(list(listed))
+    return [
+        _as_remote(path, entry, origin, timezone)
+        for path, entry in sorted(listed.items())
+        if path not in known or known[path].version != entry.version
+    ]
+
+
+def _as_remote(path: str, entry: Entry, origin: FileOrigin, timezone: str) -> Remote:
+    day = origin.names.day_of(entry.path)
+    if origin.day_of == "modification" and entry.modified:
+        day = day_of(entry.modified, timezone)
+    return Remote(
+        path=path,
+        version=entry.version,
+        name=path,
+        day=day,
+        size=entry.size,
+        modified=entry.modified,
+        fault=entry.fault if path == entry.path else "its name is not in UTF-8; have it renamed",
+    )
+
+
+def _printable(path: str) -> str:
+    """A path of which bytes that are no UTF-8 are escaped, so that it can be recorded."""
+    return _NO_UTF8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", path)
+
+
+def may_grow(remote: Remote) -> bool:
+    """Whether a file was changed so lately, by whichever clock, that somebody may be writing it still."""
+    return remote.modified is None or datetime.now(UTC) - remote.modified < _RECENT

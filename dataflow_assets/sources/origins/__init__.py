@@ -1,0 +1,11 @@
+"""Where the files of a source come from: one kind of place per file of this package.
+
+A declaration names one as `arrives`. What brings the files is a collector (see `collectors`), which a declaration
+knows nothing of.
+"""
+
+from dataflow_assets.sources.origins.base import FileOrigin, Origin
+from dataflow_assets.sources.origins.ftp import Ftp
+from dataflow_assets.sources.origins.sftp import Sftp
+
+__all__ = ["FileOrigin", "Ftp", "Origin", "Sftp"]

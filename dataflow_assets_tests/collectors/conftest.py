@@ -1,0 +1,27 @@
+"""What the tests of collectors share: servers, object stores, and a platform to land in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets_tests.collectors.builders import Platform
+from dataflow_assets_tests.collectors.sftp_server import PASSWORD, VARIABLE, SftpServer, serve
+from dataflow_assets_tests.landing.stores import local_storage, s3_storage, s3_url, storage
+
+__all__ = ["local_storage", "s3_storage", "s3_url", "storage"]
+
+
+@pytest.fixture
+def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer]:
+    """An SFTP server of an empty folder, whose password is in the environment."""
+    monkeypatch.setenv(VARIABLE, PASSWORD)
+    with serve(tmp_path / "remote") as running:
+        yield running
+
+
+@pytest.fixture
+def platform(local_storage: Storage, database_url: str) -> Platform:
+    """A platform with a local folder."""
+    return Platform(local_storage, database_url)
