@@ -41,7 +41,7 @@ class FormatError(DataFlowError):
 class QuarantinedError(DataFlowError):
     """A delivery is quarantined until someone releases it; nothing of it is loaded."""
 
-    code = "find_quarantined_dumps"
+    code = "quarantined"
 
 
 class SchemaMismatchError(DataFlowError):

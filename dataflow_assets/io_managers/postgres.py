@@ -35,13 +35,14 @@ class PostgresIOManager(dg.ConfigurableIOManager):
     is read when it is collected, with its columns and filters), `pa.Table`, `pa.RecordBatchReader`.
 
     Metadata of the asset (`@dg.asset(metadata=…)`):
-        schema, table: of the table; else the last two parts of the asset's key.
-        partition_expr: the column of the partitions, or of two dimensions a mapping from dimension to column. A column
-            that the frame lacks is added.
-        dataframely_schema: "package.module:Class": the table's columns, and the types that a reader is given.
-        key: columns that identify a row within its partition; of rows with equal keys the last stays.
-        order_by: the columns by which one of these is later; without them it is their order in the frame.
-        whole_table: readers are given the whole table, whatever their partitions.
+
+    - schema, table: of the table; else the last two parts of the asset's key.
+    - partition_expr: the column of the partitions, or of two dimensions a mapping from dimension to column. A column
+      that the frame lacks is added.
+    - dataframely_schema: "package.module:Class": the table's columns, and the types that a reader is given.
+    - key: columns that identify a row within its partition; of rows with equal keys the last stays.
+    - order_by: the columns by which one of these is later; without them it is their order in the frame.
+    - whole_table: readers are given the whole table, whatever their partitions.
 
     Metadata of an input (`dg.AssetIn(metadata=…)`): all of these, and `columns`, those that are read.
 

@@ -84,7 +84,7 @@ class FileOrigin(Origin):
 
     @property
     def address(self) -> str:
-        """Such as `sftp://sftp.example.com/outgoing`."""
+        """Its URL without a password."""
         port = f":{self.port}" if self.port else ""
         return f"{self.label.lower()}://{self.host}{port}/{self.folder.lstrip('/')}"
 

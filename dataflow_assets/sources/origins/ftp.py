@@ -26,7 +26,7 @@ class Ftp(FileOrigin):
 
     @property
     def address(self) -> str:
-        """Such as `ftps://ftp.example.com/outgoing`."""
+        """Its URL without a password, whose scheme says whether TLS is used."""
         return super().address.replace("ftp://", "ftps://", 1) if self.tls else super().address
 
     @property
