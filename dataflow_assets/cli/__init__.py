@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from dataflow_assets.cli import admin, collect, inspect, load, new, recover, rows
+from dataflow_assets.cli import admin, collect, inspect, load, new, recover, rows, user
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
@@ -52,6 +52,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(new.app, name="new")
+app.add_typer(user.app, name="user")
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     inspect.answers
 )

@@ -74,7 +74,7 @@ def add_user(
 
 def find_user(connection: Connection, name: str) -> Account | None:
     """The user of that name; None where there is none."""
-    found = run(connection, _FIND, user=name)
+    found = run(connection, _FIND, user=name) if _NAME.fullmatch(name) else []
     return _as_account(*found[0]) if found else None
 
 

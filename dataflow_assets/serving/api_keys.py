@@ -8,6 +8,7 @@ Here: making, finding and removing them. Not here: what their users may (see `pr
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dataflow_assets.postgres.statements import as_json, rows_from_json, run
 from dataflow_assets.serving.tables import api_keys
 
 _PREFIX = "dfk"
+_ID = re.compile("[0-9a-f]{16}")
 
 _NAMES = ("id", "user", "digest", "sources", "expires_at")
 _given = rows_from_json([api_keys.c[name] for name in _NAMES])
@@ -59,7 +61,7 @@ def find_owner(connection: Connection, key: str) -> tuple[str, frozenset[str] | 
     """The user of a key and the sources that it is for; None where it is none, or has expired."""
     prefix, _, rest = key.partition("_")
     name, _, secret = rest.partition("_")
-    if prefix != _PREFIX or not secret:
+    if prefix != _PREFIX or not _ID.fullmatch(name):
         return None
     for user, digest, sources, is_expired in run(connection, _FIND, id=name):
         if hmac.compare_digest(digest, _digest(secret)) and not is_expired:

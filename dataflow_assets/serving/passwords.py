@@ -30,9 +30,13 @@ class PasswordChecks:
 
     async def is_right(self, password: str, known: str | None) -> bool:
         """Whether a password is the one of this hash; without a hash the same work is done, and it is not."""
-        wanted = known or _hash_of_nobody()
-        is_same = await to_thread.run_sync(_hashing.verify, password, wanted, limiter=self._limiter)
+        is_same = await to_thread.run_sync(_verify, password, known, limiter=self._limiter)
         return is_same and known is not None
+
+
+def _verify(password: str, known: str | None) -> bool:
+    nobody = _hash_of_nobody()  # also where it is not needed, so that the first login of all tells nothing
+    return _hashing.verify(password, known or nobody)
 
 
 @cache

@@ -1,0 +1,140 @@
+"""Logging in, going on, and logging out."""
+
+import asyncio
+import time
+
+import httpx2
+import jwt
+import pytest
+
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.serving.accounts import change_role, set_disabled
+from dataflow_assets.serving.passwords import hash_password
+from dataflow_assets.serving.principals import Role
+from dataflow_assets.serving.state import ServingState
+from dataflow_assets_tests.serving.factories import UserFactory, make_key
+
+PASSWORD = "correct horse battery staple"
+Form = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def hashed() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def ann(state: ServingState, hashed: str) -> Form:
+    """The form with which a new user logs in."""
+    UserFactory.create(url=state.database.url, name="ann", password=hashed)
+    return {"username": "ann", "password": PASSWORD}
+
+
+async def _name(client: httpx2.AsyncClient, token: str) -> str | int:
+    answer = await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
+    return str(answer.json()["name"]) if answer.status_code == 200 else answer.status_code
+
+
+async def test_a_password_gives_a_token_that_says_who_somebody_is(client: httpx2.AsyncClient, ann: Form) -> None:
+    tokens = (await client.post("/v1/token", data=ann)).json()
+    assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 900)
+    answer = await client.get("/v1/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert answer.json() == {"name": "ann", "role": "reader", "sources": None}
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "bob"}, {"username": "a\0b"}, {"password": ""}])
+async def test_a_wrong_name_and_a_wrong_password_are_told_alike(
+    client: httpx2.AsyncClient, ann: Form, wrong: Form
+) -> None:
+    answer = await client.post("/v1/token", data=ann | wrong)
+    assert (answer.status_code, answer.json()["detail"]) == (401, "The name or the password is wrong.")
+
+
+async def test_a_login_takes_the_same_work_whether_a_user_is_there_or_not(
+    client: httpx2.AsyncClient, ann: Form
+) -> None:
+    async def seconds(form: Form) -> float:
+        start = time.process_time()
+        await client.post("/v1/token", data=form)
+        return time.process_time() - start
+
+    await client.post("/v1/token", data=ann)
+    there = min([await seconds(ann | {"password": "wrong"}) for _ in range(3)])
+    absent = min([await seconds(ann | {"username": "bob"}) for _ in range(3)])
+    assert 0.5 < there / absent < 2
+
+
+async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_login(client: httpx2.AsyncClient, ann: Form) -> None:
+    first = (await client.post("/v1/token", data=ann)).json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": first}
+    second = (await client.post("/v1/token", data=form)).json()
+    assert await _name(client, second["access_token"]) == "ann"
+    assert (await client.post("/v1/token", data=form)).status_code == 401
+    stolen = form | {"refresh_token": second["refresh_token"]}
+    assert (await client.post("/v1/token", data=stolen)).status_code == 401
+
+
+async def test_of_two_who_use_a_refresh_token_at_once_one_is_refused(client: httpx2.AsyncClient, ann: Form) -> None:
+    first = (await client.post("/v1/token", data=ann)).json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": first}
+    answers = await asyncio.gather(*(client.post("/v1/token", data=form) for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+async def test_a_login_that_was_ended_does_not_go_on(client: httpx2.AsyncClient, ann: Form) -> None:
+    token = (await client.post("/v1/token", data=ann)).json()["refresh_token"]
+    assert (await client.post("/v1/token/revoke", data={"token": token})).status_code == 204
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    assert (await client.post("/v1/token", data=form)).status_code == 401
+
+
+async def test_who_is_disabled_gets_no_token_and_goes_on_with_none(
+    client: httpx2.AsyncClient, ann: Form, state: ServingState
+) -> None:
+    tokens = (await client.post("/v1/token", data=ann)).json()
+    with connect(state.database.url) as connection:
+        set_disabled(connection, "ann", is_disabled=True)
+    assert await _name(client, tokens["access_token"]) == 401
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert (await client.post("/v1/token", data=form)).status_code == 401
+    assert (await client.post("/v1/token", data=ann)).status_code == 401
+
+
+async def test_what_somebody_may_follows_their_account_and_not_the_token(
+    client: httpx2.AsyncClient, ann: Form, state: ServingState
+) -> None:
+    token = (await client.post("/v1/token", data=ann)).json()["access_token"]
+    with connect(state.database.url) as connection:
+        change_role(connection, "ann", Role.WRITER)
+    answer = await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.json()["role"] == "writer"
+
+
+async def test_too_many_logins_are_refused(client: httpx2.AsyncClient, ann: Form) -> None:
+    form = ann | {"username": "bob"}
+    answers = [await client.post("/v1/token", data=form) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429]
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert (await client.post("/v1/token", data=ann)).status_code == 200
+
+
+async def test_an_api_key_is_limited_to_its_sources_and_its_time(
+    client: httpx2.AsyncClient, state: ServingState
+) -> None:
+    UserFactory.create(url=state.database.url, name="machine", sources=["streams", "movies"])
+    key = make_key(state.database.url, "machine", ["movies", "books"])
+    answer = await client.get("/v1/me", headers={"X-API-Key": key})
+    assert answer.json() == {"name": "machine", "role": "reader", "sources": ["movies"]}
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "jti", "sub"])
+async def test_a_token_without_a_claim_that_it_must_have_is_refused(
+    client: httpx2.AsyncClient, ann: Form, state: ServingState, claim: str
+) -> None:
+    sound = state.keys.sign("ann")
+    claims = jwt.decode(sound, options={"verify_signature": False})
+    header = jwt.get_unverified_header(sound)
+    del claims[claim]
+    forged = jwt.encode(claims, state.keys.keys[0], "HS256", headers={"kid": header["kid"]})
+    assert await _name(client, sound) == "ann"
+    assert await _name(client, forged) == 401
