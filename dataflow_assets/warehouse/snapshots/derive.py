@@ -45,8 +45,8 @@ def carry_values(rows: pl.DataFrame, missing: MissingColumns, gives: pl.Expr = _
         for column in columns.intersection(rows.columns):
             deliveries.setdefault(column, []).append(delivery)
     carried = []
-    for column, lacking in deliveries.items():
-        lacks = pl.col("delivery").is_in(lacking)
+    for column, deliveries_without in deliveries.items():
+        lacks = pl.col("delivery").is_in(deliveries_without)
         origin = pl.when(gives & ~lacks).then(_ROW).forward_fill().over(ID)
         carried.append(pl.when(lacks).then(pl.col(column).gather(origin)).otherwise(column).alias(column))
     return rows.with_row_index(_ROW).with_columns(carried).drop(_ROW) if carried else rows

@@ -61,9 +61,12 @@ def _with_known_values(compared: pl.DataFrame, missing: MissingColumns) -> pl.Da
     """Rows of a dump, with the value that is known in each column that their delivery lacks."""
     carried = []
     for column in frozenset[str]().union(*missing.values()).intersection(compared.columns):
-        lacking = [delivery for delivery, columns in missing.items() if column in columns]
+        deliveries_without = [delivery for delivery, columns in missing.items() if column in columns]
         carried.append(
-            pl.when(pl.col("delivery").is_in(lacking)).then(f"{column}|known").otherwise(column).alias(column)
+            pl.when(pl.col("delivery").is_in(deliveries_without))
+            .then(f"{column}|known")
+            .otherwise(column)
+            .alias(column)
         )
     return compared.with_columns(carried)
 
