@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.core.time_windows import Window
-from dataflow_assets.lake.quarantine import find_renamed_columns
+from dataflow_assets.lake.quarantine import MOST_QUOTED, find_quarantine_reason
 from dataflow_assets.lake.readers import Reject, read_file
 from dataflow_assets.lake.staging import require_sum
 from dataflow_assets.lake.touched_days import ends, spans, touched_days
@@ -26,7 +26,8 @@ class Preview:
 
     `rows` are the first accepted ones, `rejects` the first rejected; `codes` counts all rejects by code. `event_days`
     are the days that it touches, `undeclared_columns` its columns that are not declared, `missing_columns` the declared
-    ones it lacks, `repaired` what is changed so that rows can be accepted.
+    ones it lacks, `repaired` what is changed so that rows can be accepted; `quarantine_reason` says why it would be
+    quarantined.
     """
 
     rows: pl.DataFrame
@@ -39,6 +40,7 @@ class Preview:
     undeclared_columns: list[str] = field(default_factory=list)
     missing_columns: list[str] = field(default_factory=list)
     repaired: Counter[str] = field(default_factory=Counter)
+    quarantine_reason: str | None = None
 
     def sentences(self) -> Iterator[str]:
         """What would become of the whole file."""
@@ -55,8 +57,8 @@ class Preview:
             yield f"Not declared and kept out: {', '.join(self.undeclared_columns)}."
         if self.missing_columns:
             yield f"Absent and read as null: {', '.join(self.missing_columns)}."
-        if renamed := find_renamed_columns(self.missing_columns, self.undeclared_columns):
-            yield f"It would be quarantined: {renamed}"
+        if self.quarantine_reason:
+            yield f"It would be quarantined: {self.quarantine_reason}"
         if self.event_days:
             yield f"{len(self.event_days)} event days, from {self.event_days[0]} to {self.event_days[-1]}."
 
@@ -77,6 +79,7 @@ def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window
     content = read_file(path, source, bounds)
     found = Preview(rows=source.schema.create_empty())
     times: list[pl.DataFrame] = []
+    first_rejects: list[Reject] = []
     for batch in content.batches:
         found.delivered += batch.delivered
         found.accepted += batch.rows.height
@@ -85,13 +88,17 @@ def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window
         found.codes.update(reject.code for reject in batch.rejects)
         found.rows = pl.concat([found.rows, batch.rows.head(most - found.rows.height).select(found.rows.columns)])
         found.rejects += batch.rejects[: most - len(found.rejects)]
+        first_rejects += batch.rejects[: MOST_QUOTED - len(first_rejects)]
         if isinstance(source, Events):
             dated = batch.rows.lazy().with_columns(event_date=pl.col(source.event_time).dt.date())
             times.append(spans(dated, source).collect())
     require_sum(path.name, delivered=found.delivered, accepted=found.accepted, rejected=found.rejected)
     found.event_days = sorted(touched_days(ends(times), timezone))
-    found.undeclared_columns, found.missing_columns = (
-        sorted(content.undeclared_columns),
-        sorted(content.missing_columns),
+    found.undeclared_columns = sorted(content.undeclared_columns)
+    found.missing_columns = sorted(content.missing_columns)
+    found.quarantine_reason = find_quarantine_reason(
+        *(found.missing_columns, found.undeclared_columns, found.rejected, found.delivered),
+        limit=source.reject_limit,
+        first_rejects=first_rejects,
     )
     return found

@@ -36,7 +36,14 @@ def judge(
         contradiction: what its control file says otherwise; None where the two agree.
     """
     released = info.digest if release else last.released if last else ""
-    reason = contradiction or find_quarantine_reason(info, limit, first_rejects)
+    reason = contradiction
+    if not reason and not info.refusal:
+        reason = find_quarantine_reason(
+            *(info.missing_columns, info.undeclared_columns),
+            *(info.rejected, info.delivered),
+            limit=limit,
+            first_rejects=first_rejects,
+        )
     if not reason or released == info.digest:
         return replace(info, released=released)
     return replace(
@@ -49,17 +56,32 @@ def judge(
     )
 
 
-def find_quarantine_reason(info: CommitInfo, limit: RejectLimit, first_rejects: Sequence[Reject]) -> str | None:
-    """Why a version is not to be loaded before somebody releases it; None where it may be."""
-    if info.refusal:
-        return None
-    if renamed := find_renamed_columns(info.missing_columns, info.undeclared_columns):
+def find_quarantine_reason(
+    missing: Collection[str],
+    undeclared: Collection[str],
+    rejected: int,
+    delivered: int,
+    *,
+    limit: RejectLimit,
+    first_rejects: Sequence[Reject],
+) -> str | None:
+    """Why a version is not to be loaded before somebody releases it; None where it may be.
+
+    Args:
+        missing: the declared columns that it lacks.
+        undeclared: the columns that it brings and that are not declared.
+        rejected: how many of its rows are rejected.
+        delivered: how many rows it has.
+        limit: how many rejects the source allows.
+        first_rejects: are quoted.
+    """
+    if renamed := find_renamed_columns(missing, undeclared):
         return renamed.replace("\0", "\ufffd")
-    if not limit.is_exceeded(rejected=info.rejected, delivered=info.delivered):
+    if not limit.is_exceeded(rejected=rejected, delivered=delivered):
         return None
     quoted = (f"line {reject.line}: {reject.message}" if reject.line else reject.message for reject in first_rejects)
     return (
-        f"{info.rejected:,} of its {info.delivered:,} rows are rejected, over the limit of {limit.share:.0%} and "
+        f"{rejected:,} of its {delivered:,} rows are rejected, over the limit of {limit.share:.0%} and "
         f"{limit.count:,} rows. The first: {' '.join(quoted)}"
     ).replace("\0", "\ufffd")
 
@@ -73,7 +95,8 @@ def find_renamed_columns(missing: Collection[str], undeclared: Collection[str]) 
     aliases = ", ".join(f'"{column}": ("{other}",)' for column, other in pairs.items()) or '"column": ("its name",)'
     return (
         f"it lacks the declared columns {', '.join(sorted(missing))} and brings {', '.join(sorted(undeclared))}, which "
-        f"are not declared: {taken}. Release it to load it so, or declare aliases={{{aliases}}}."
+        f"are not declared: {taken}. Release it to load it so, or declare aliases={{{aliases}}}, or as "
+        "optional_columns what a file may leave out."
     )
 
 

@@ -22,7 +22,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError, LostRowsError
 from dataflow_assets.lake.delta.commit import count_staged_rows, discard_staged, stage_rows
 from dataflow_assets.lake.delta.commit_log import CommitInfo
-from dataflow_assets.lake.delta.dumps import stage_mark
+from dataflow_assets.lake.delta.dumps import stage_mark, stage_missing_columns
 from dataflow_assets.lake.delta.table import REJECTS, LakeTable
 from dataflow_assets.lake.quarantine import MOST_QUOTED
 from dataflow_assets.lake.readers import Batch, Reject, read_file
@@ -104,7 +104,9 @@ class Staging:
         )
 
     def mark(self, *, is_released: bool) -> None:
-        """Let a dump of a snapshot be seen in the lake where it has no rows, or was released."""
+        """Let a dump of a snapshot be seen in the lake where it has no rows, or was released, and what it lacks."""
+        if self.staged and self.missing_columns and not isinstance(self.source, Events):
+            self.staged.append(stage_missing_columns(self.table, self.delivery, self.missing_columns))
         if isinstance(self.source, Snapshot) and not self.refusal and (is_released or not self.staged):
             self.staged.append(stage_mark(self.table, self.delivery, is_released=is_released))
 

@@ -89,6 +89,7 @@ class Source:
     control: ControlFile | None = None
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     arrives: Origin | None = None
+    optional_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if reason := find_source_problem(self.name):
@@ -107,12 +108,15 @@ class Source:
         yield from self._wrong_aliases(columns)
         yield from self.reader.problems(columns)
 
-    def _wrong_aliases(self, columns: Collection[str]) -> Iterator[str]:
+    def _wrong_aliases(self, columns: Mapping[str, dy.Column]) -> Iterator[str]:
         if unknown := sorted(set(self.aliases).difference(columns)):
             yield f"aliases are given for {unknown}, which are not declared"
         names = [name for others in self.aliases.values() for name in others]
         if twice := sorted({name for name in names if names.count(name) > 1 or name in columns}):
             yield f"the aliases {twice} are names of two columns"
+        nullable = {name for name, column in columns.items() if column.nullable}
+        if wrong := sorted(set(self.optional_columns).difference(nullable)):
+            yield f"the optional columns {wrong} are not declared as nullable"
 
     def _wrong_key(self) -> Iterator[str]:
         columns = self.schema.columns()
@@ -162,7 +166,8 @@ class Source:
             return uuid.uuid4().hex
         aliases = sorted(self.aliases.items())
         times = (self.time_formats, self.time_zone)
-        facts = (self.fingerprint, self.reader.fingerprint, *times, self._limits(), aliases, said)
+        names = (aliases, sorted(self.optional_columns))
+        facts = (self.fingerprint, self.reader.fingerprint, *times, self._limits(), *names, said)
         return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
     def _limits(self) -> tuple[object, ...]:

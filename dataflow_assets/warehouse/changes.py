@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 import polars as pl
 
+from dataflow_assets.lake.delta.dumps import MissingColumns
 from dataflow_assets.ledger.snapshots import SnapshotRecord, read_snapshot, write_snapshot
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.locks import advisory_lock
@@ -20,6 +21,7 @@ from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_ta
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
+from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING, carry_values
 from dataflow_assets.warehouse.snapshots.load import count_rows
 from dataflow_assets.warehouse.snapshots.merge import merge_rows
 
@@ -27,7 +29,13 @@ _DAY, _OBJECT, _POSITION = "delivery_day", "object", "position"
 _MOMENT, _NUMBER, _IS_DELETE, _IS_FULL = "moment|", "number|", "is_delete|", "is_full|"  # no source has such columns
 
 
-def load_changes(connection: Connection, source: Changes, lake: pl.LazyFrame, lake_version: int) -> SnapshotLoad:
+def load_changes(
+    connection: Connection,
+    source: Changes,
+    lake: pl.LazyFrame,
+    lake_version: int,
+    missing: MissingColumns = NOTHING_MISSING,
+) -> SnapshotLoad:
     """Bring both tables of a source to what the lake's changes say; rows that do not differ are not touched.
 
     Args:
@@ -35,6 +43,7 @@ def load_changes(connection: Connection, source: Changes, lake: pl.LazyFrame, la
         source: what is loaded.
         lake: all rows of the lake table at `lake_version`.
         lake_version: the version that was read; tables made from a newer one are left alone.
+        missing: the columns that deliveries lack; their changes leave the values of these as they were.
 
     Raises:
         WarehouseMismatchError: a table does not have the declared columns.
@@ -46,31 +55,44 @@ def load_changes(connection: Connection, source: Changes, lake: pl.LazyFrame, la
         made = read_snapshot(connection, source)
         is_stale = made.lake_version > lake_version
         is_known = (made.lake_version, made.declaration) == (lake_version, source.fingerprint)
-        written = 0 if is_stale or is_known else _write_tables(connection, source, lake, made, lake_version)
+        if is_stale or is_known:
+            keys, runs = count_rows(connection, source)
+            return SnapshotLoad(keys=keys, runs=runs, changed=0, is_stale=is_stale)
+        written = _write_tables(connection, source, order_changes(lake, source, missing))
+        _record(connection, source, made, lake_version, lake, is_changed=written > 0)
         keys, runs = count_rows(connection, source)
-        return SnapshotLoad(keys=keys, runs=runs, changed=written, is_stale=is_stale)
+        return SnapshotLoad(keys=keys, runs=runs, changed=written)
 
 
-def _write_tables(
-    connection: Connection, source: Changes, lake: pl.LazyFrame, made: SnapshotRecord, lake_version: int
-) -> int:
-    """Make both tables from all changes, and record it; the rows written."""
-    changes = order_changes(lake, source)
+def _write_tables(connection: Connection, source: Changes, changes: pl.DataFrame) -> int:
+    """Make both tables from all changes; the rows written."""
     history = derive_history(changes, source)
     written = merge_rows(connection, current_table(source), derive_current(changes, source), [ID])
-    written += merge_rows(connection, history_table(source), history, [ID, "valid_from"])
+    return written + merge_rows(connection, history_table(source), history, [ID, "valid_from"])
+
+
+def _record(
+    connection: Connection,
+    source: Changes,
+    made: SnapshotRecord,
+    lake_version: int,
+    lake: pl.LazyFrame,
+    *,
+    is_changed: bool,
+) -> None:
     record = SnapshotRecord(
         lake_version=lake_version,
         declaration=source.fingerprint,
         newest_day=lake.select(pl.max(_DAY)).collect(engine="streaming").item(),
-        changed_version=lake_version if written else made.changed_version,
+        changed_version=lake_version if is_changed else made.changed_version,
     )
     write_snapshot(connection, source, record)
-    return written
 
 
-def order_changes(lake: pl.LazyFrame, source: Changes) -> pl.DataFrame:
+def order_changes(lake: pl.LazyFrame, source: Changes, missing: MissingColumns = NOTHING_MISSING) -> pl.DataFrame:
     """All changes of a source, and a delete for each key that a full dump does not have any more, by key and in order.
+
+    A column that a delivery lacks has the value of the change of the key before that has it and is no delete.
 
     Gives `id` (UInt128), the schema's columns, `delivery`, when it was made (of the type of the column that orders the
     changes, else Date), its number in the order of all, and whether it is a delete.
@@ -84,7 +106,9 @@ def order_changes(lake: pl.LazyFrame, source: Changes) -> pl.DataFrame:
     order = [f"{_MOMENT}placed", _DAY, f"{_OBJECT}placed", _OBJECT, _POSITION]
     numbered = placed.sort(order).with_row_index(_NUMBER).with_columns(pl.col(f"{_MOMENT}placed").alias(_MOMENT))
     changes = pl.concat([numbered, _deletes_by_dumps(numbered)]).sort(ID, _NUMBER)
-    return changes.select(ID, *source.schema.column_names(), "delivery", _MOMENT, _NUMBER, _IS_DELETE)
+    values = {delivery: columns - source.marks for delivery, columns in missing.items()}
+    carried = carry_values(changes, values, ~pl.col(_IS_DELETE))
+    return carried.select(ID, *source.schema.column_names(), "delivery", _MOMENT, _NUMBER, _IS_DELETE)
 
 
 def _read_changes(lake: pl.LazyFrame, source: Changes) -> pl.DataFrame:

@@ -86,3 +86,19 @@ def test_a_file_that_would_be_refused_is_said_to_be(tmp_path: Path, name: str, c
     path.write_text(content)
     with pytest.raises(FormatError, match="wrong is not a"):
         preview(path, find_source(name), "UTC", 5, None)
+
+
+def test_it_says_why_a_file_would_be_quarantined(local_storage: Storage, tmp_path: Path) -> None:
+    users = find_source("users")
+    renamed = "email,first_name,surname\na@x,A,Aa\n"
+    many = "email,first_name,last_name\n" + "no,A,Aa\n" * 101
+    for number, content in enumerate((renamed, many)):
+        path = tmp_path / f"{number}.csv"
+        path.write_text(content)
+        said = preview(path, users, "UTC", 0, None)
+        landed = land(local_storage, users, path.name, content, date(2021, 12, 31))
+        intake = ingest(local_storage, users, landed.object, "UTC", first_day=FIRST_DAY)
+        assert intake
+        assert intake.quarantine_reason
+        assert said.quarantine_reason == intake.quarantine_reason
+        assert f"It would be quarantined: {intake.quarantine_reason}" in said.sentences()

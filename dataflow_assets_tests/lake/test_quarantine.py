@@ -262,7 +262,8 @@ def test_a_refused_file_is_no_dump(local_storage: Storage) -> None:
 RENAMED = "Email,given_name,last_name\nA@x,A,Aa\n"
 WHY = (
     "it lacks the declared columns first_name and brings given_name, which are not declared: given_name may be "
-    'first_name. Release it to load it so, or declare aliases={"first_name": ("given_name",)}.'
+    'first_name. Release it to load it so, or declare aliases={"first_name": ("given_name",)}, '
+    "or as optional_columns what a file may leave out."
 )
 
 
@@ -289,7 +290,8 @@ def test_a_delivery_with_a_renamed_column_is_quarantined_until_it_is_released_or
 def test_names_that_are_not_alike_are_not_guessed() -> None:
     assert find_renamed_columns({"qty"}, {"Price"}) == (
         "it lacks the declared columns qty and brings Price, which are not declared: none of them is like another. "
-        'Release it to load it so, or declare aliases={"column": ("its name",)}.'
+        'Release it to load it so, or declare aliases={"column": ("its name",)}, '
+        "or as optional_columns what a file may leave out."
     )
     assert "quantity may be qty" in (find_renamed_columns({"qty"}, {"price list", "quantity"}) or "")
     assert find_renamed_columns({"qty"}, ()) is find_renamed_columns((), {"quantity"}) is None

@@ -68,29 +68,46 @@ class Named(dy.Schema):
 NAMED = replace(BY_DELIVERY, name="named", singular="one_named", schema=Named)
 SOURCES = (BY_DELIVERY, BY_TURN)
 
+LACKING = object()
 Change = tuple[int, str | None, str, int]  # number, name, code, turn
 
 
 @dataclass(frozen=True)
 class File:
-    """An object: the days after the first on which it was delivered, its name, its changes."""
+    """An object: the days after the first on which it was delivered, its name, its changes; or it `lacks` the names."""
 
     day: int
     name: str
     rows: tuple[Change, ...]
+    lacks: bool = False
 
     @property
     def delivered(self) -> date:
         return DAY + timedelta(days=self.day)
 
+    @property
+    def changes(self) -> list[Any]:
+        """The rows; a name that is not there is no name, and no text either."""
+        return [(number, LACKING if self.lacks else name, *row) for number, name, *row in self.rows]
+
+    def key(self, source: Changes) -> str:
+        return f"landing/{source.name}/{self.delivered}/{self.name}"
+
+    def delivery(self, source: Changes) -> int:
+        return delivery_id(source.name, self.delivered, self.name)
+
+
+def missing(source: Changes, files: Iterable[File]) -> dict[int, frozenset[str]]:
+    """What the files lack, as the lake says it."""
+    return {file.delivery(source): frozenset({"name"}) for file in files if file.lacks}
+
 
 def lake(source: Changes, files: Iterable[File]) -> pl.DataFrame:
     """The rows of the lake that files give."""
     rows = [
-        (*row, position, f"landing/{source.name}/{file.delivered}/{file.name}", file.delivered, number)
+        (number, None if file.lacks else name, *row, position, file.key(source), file.delivered, file.delivery(source))
         for file in files
-        for number in [delivery_id(source.name, file.delivered, file.name)]
-        for position, row in enumerate(file.rows)
+        for position, (number, name, *row) in enumerate(file.rows)
     ]
     schema = {**source.schema.create_empty().schema, "code": pl.String, **ORIGIN}
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -108,7 +125,8 @@ def url(database_url: str) -> str:
 def load(url: str, source: Changes, *files: File, version: int | None = None) -> SnapshotLoad:
     rows = lake(source, files).lazy()
     with connect(url) as connection:
-        return load_changes(connection, source, rows, next(VERSIONS) if version is None else version)
+        number = next(VERSIONS) if version is None else version
+        return load_changes(connection, source, rows, number, missing(source, files))
 
 
 def current(url: str, source: Changes = BY_DELIVERY) -> list[tuple[Any, ...]]:
@@ -297,11 +315,11 @@ def moments(source: Changes, files: Iterable[File]) -> list[tuple[Any, State, li
     full = [file for file in files if "full" in file.name and file.rows]
     for day in {file.day for file in full}:
         of_day = sorted((file for file in full if file.day == day), key=lambda file: file.name)
-        rows = [row for file in of_day for row in file.rows]
+        rows = [row for file in of_day for row in file.changes]
         at = max(row[3] for row in rows) if by_turn else DAY + timedelta(days=day)
         happened.append((at, (day, of_day[-1].name, 0), {row[0]: row for row in rows}, rows))
     for file in files:
-        for position, row in enumerate(file.rows if "full" not in file.name else ()):
+        for position, row in enumerate(file.changes if "full" not in file.name else ()):
             happened.append((row[3] if by_turn else file.delivered, (file.day, file.name, position), {}, [row]))
     return [(at, dump, rows) for at, _, dump, rows in sorted(happened, key=lambda one: one[:2])]
 
@@ -319,10 +337,10 @@ def expected(source: Changes, files: Iterable[File]) -> tuple[list[tuple[Any, ..
         for number, name, code, turn in rows:
             if code == "D":
                 there.pop(number, None)
-                unnamed[number] = name
+                unnamed[number] = None if name is LACKING else name
             else:
-                there[number] = names[number] = name
-            states.setdefault(number, {})[at] = () if code == "D" else (name, source.ordered_by or turn)
+                there[number] = names[number] = names.get(number) if name is LACKING else name
+            states.setdefault(number, {})[at] = () if code == "D" else (names[number], source.ordered_by or turn)
     latest, runs = [], []
     for number, by_moment in sorted(states.items()):
         turns: list[tuple[Any, Any]] = []
@@ -343,6 +361,7 @@ FILES = st.lists(
         st.integers(0, 3),
         st.sampled_from(["a.csv", "full.csv", "full_z.csv", "z.csv"]),
         st.lists(CHANGES, max_size=4).map(tuple),
+        st.booleans(),
     ),
     max_size=6,
     unique_by=lambda file: (file.day, file.name),
@@ -352,7 +371,7 @@ FILES = st.lists(
 @settings(max_examples=300)
 @given(files=FILES, source=st.sampled_from(SOURCES))
 def test_both_tables_say_what_one_change_after_the_other_gives(files: list[File], source: Changes) -> None:
-    changes = order_changes(lake(source, files).lazy(), source)
+    changes = order_changes(lake(source, files).lazy(), source, missing(source, files))
     latest = derive_current(changes, source).select("number", "name", "deleted_at").sort("number").rows()
     runs = derive_history(changes, source).select("number", "name", "valid_from", "valid_to")
     assert (latest, runs.sort("number", "valid_from").rows()) == expected(source, files)

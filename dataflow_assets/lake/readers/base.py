@@ -38,7 +38,8 @@ class Batch:
     (other than a line feed), `last_line_end` (missing), `separator_line` (such as `sep=;`) and what a file in another
     encoding may have (see `encodings`). Of accepted rows
     alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
-    `zoneless_time`, an `ambiguous_time` (the first of two) or a `fine_time` (cut to microseconds).
+    `zoneless_time`, an `ambiguous_time` (the first of two; the second, where an equal event came before it in the file)
+    or a `fine_time` (cut to microseconds).
     """
 
     rows: pl.DataFrame
@@ -56,8 +57,8 @@ class Content:
     gone through once, and raise FormatError where the file as a whole turns out not to be what its source declares.
 
     `undeclared_columns` are the names that the file has and its source does not declare, as far as the batches were
-    gone through and no more than MOST_NAMES; `missing_columns` the declared columns that a file of CSV or Parquet
-    lacks, read as null.
+    gone through and no more than MOST_NAMES; `missing_columns` the declared columns that it lacks, read as null, those
+    that are optional aside. Of JSON they are known once the batches were gone through.
     """
 
     batches: Iterator[Batch]
@@ -171,3 +172,8 @@ def most_names(names: Iterable[str], declared: Collection[str], known: Collectio
 def quote(identifier: str) -> str:
     """A name, quoted for SQL."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text, quoted for SQL."""
+    return "'" + text.replace("'", "''") + "'"

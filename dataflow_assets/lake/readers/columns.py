@@ -4,7 +4,7 @@ Here: matching names, exactly or without case and outer blanks. Not here: readin
 becomes of a delivery that lacks one and brings others (see `lake.quarantine`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dataflow_assets.errors import FormatError
@@ -37,7 +37,9 @@ def match_columns(found: Sequence[str], source: Source, name: str) -> Matched:
         aliases = source.aliases.get(column, ())
         alias = [place for place, other in enumerate(found) if other in aliases and other not in declared]
         alike = [
-            place for place, other in enumerate(found) if _folded(other) == _folded(column) and other not in declared
+            place
+            for place, other in enumerate(found)
+            if fold_name(other) == fold_name(column) and other not in declared
         ]
         places = exact or alias or alike
         if len(places) > 1:
@@ -49,7 +51,13 @@ def match_columns(found: Sequence[str], source: Source, name: str) -> Matched:
     return Matched(_each_once(names, declared), repaired)
 
 
-def _folded(name: str) -> str:
+def find_missing_columns(found: Iterable[str], source: Source) -> set[str]:
+    """The declared columns that are not among those of a file, though it may not leave them out."""
+    return set(source.schema.column_names()).difference(found, source.optional_columns)
+
+
+def fold_name(name: str) -> str:
+    """A name without what two names of one column may differ by: case and outer blanks."""
     return name.strip().casefold()
 
 

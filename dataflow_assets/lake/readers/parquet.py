@@ -21,8 +21,9 @@ from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, most_names, no_rows
-from dataflow_assets.lake.readers.columns import Matched, match_columns
+from dataflow_assets.lake.readers.columns import Matched, find_missing_columns, match_columns
 from dataflow_assets.lake.readers.parquet_memory import bounded_batches, open_bounded
+from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Parquet, Reject
@@ -56,7 +57,7 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
     return Content(
         _read_batches(path, source, matched, bounds),
         undeclared_columns=set(most_names(found, declared, ())),
-        missing_columns=set(declared).difference(found),
+        missing_columns=find_missing_columns(found, source),
     )
 
 
@@ -112,7 +113,7 @@ def _agrees(found: pa.Field, declared: pl.DataType, *, is_instant: bool) -> bool
 
 def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
     """The rows in order; the first batch tells how many there are, by the file's footer."""
-    position = 0
+    position, repeated_hour = 0, RepeatedHour()
     with _faults_of(path), open_bounded(path) as file:
         instants = _int96_columns(file, matched)
         repaired = +Counter(column_names=matched.repaired)
@@ -130,7 +131,8 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
             columns = source.schema.columns().items()
             texts = [_text(name, frame.schema.get(name), column.dtype) for name, column in columns]
             positions = pl.int_range(position, position + pl.len()).alias(POSITION)
-            checked = validate(frame.select(positions, *texts), _as_written_here(source), bounds)
+            as_texts = frame.select(positions, *texts)
+            checked = validate(as_texts, _as_written_here(source), bounds, repeated_hour)
             rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
             yield Batch(checked.accepted, rejects, repaired=checked.repaired)
             position += batch.num_rows

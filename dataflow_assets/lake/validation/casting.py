@@ -10,6 +10,7 @@ from decimal import Decimal
 import polars as pl
 
 from dataflow_assets.core.json_columns import decoded_or_null
+from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.lake.validation.timestamps import SKIPPED, has_local_times, with_instants
 from dataflow_assets.sources.base import Source
 
@@ -27,14 +28,14 @@ _AS_FLOAT = "[.eE]"
 _FIRST_INEXACT = 2**53  # whole numbers from here on may be the same float
 
 
-def read_texts(text: pl.DataFrame, source: Source) -> pl.DataFrame:
+def read_texts(text: pl.DataFrame, source: Source, repeated: RepeatedHour | None = None) -> pl.DataFrame:
     """Add the values that the texts of each column of such a type say, as `column|value`: null where they say none."""
     text = _with_whole_numbers(text, source)
     instants = {name: _beside(name) for name, dtype, _ in _read(source) if isinstance(dtype, pl.Datetime)}
     if has_local_times(source):
         text = text.with_columns(pl.lit(value=False).alias(instant + SKIPPED) for instant in instants.values())
     values = [_value(name, dtype).alias(_beside(name)) for name, dtype, _ in _read(source) if name not in instants]
-    return with_instants(text, instants, source).with_columns(values)
+    return with_instants(text, instants, source, repeated).with_columns(values)
 
 
 def _with_whole_numbers(text: pl.DataFrame, source: Source) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.sources.time_formats import has_fraction, has_zone, read_times
 
@@ -17,6 +18,7 @@ _INSTANT = pl.Datetime("us", "UTC")
 SKIPPED = "|skipped"  # ends the names of flags of local times that the clocks of their zone skipped
 _YEARS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _EVENT_YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+_AMBIGUOUS = "ambiguous_time"
 _FINE = r"\.[0-9]{6,}[1-9]"
 _USUAL = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{3}|\d{6}))?(?P<zone>Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)",
@@ -24,13 +26,17 @@ _USUAL = re.compile(
 )
 
 
-def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source) -> pl.DataFrame:
+def with_instants(
+    text: pl.DataFrame, columns: Mapping[str, str], source: Source, repeated: RepeatedHour | None = None
+) -> pl.DataFrame:
     """Put beside columns of texts (String) the instants that they say (UTC microseconds), under the names given.
 
     An instant is null where no format reads the text, or where it lies outside the years 1 to 9999; that of an event
     outside the years 2 to 9998, for its day in any time zone must lie within those. Flags tell the texts that do not
     say an instant in full, or say more; their names begin with REPAIRED and a kind. The flags
-    of local times that there were not, which end in SKIPPED, are given, and set.
+    of local times that there were not, which end in SKIPPED, are given, and set. A local time that there was twice is
+    the first of the two, unless it is that of an event and an equal one came before it in the same file, for all of
+    which `repeated` is given.
     """
     found = text.with_columns(_by_first_text(text[name], source).alias(instant) for name, instant in columns.items())
     for number, time_format in enumerate(source.time_formats):
@@ -47,6 +53,8 @@ def with_instants(text: pl.DataFrame, columns: Mapping[str, str], source: Source
                 *_skipped(read),
                 *(flag.alias(f"{REPAIRED}{kind}|{instant}|{number}") for kind, instant, flag in flags),
             )
+    if repeated and isinstance(source, Events) and source.event_time in source.key:
+        found = _in_order(found, columns, source, repeated)
     of_event = _times_of_event(source)
     return found.with_columns(
         _in_range(columns[name], _EVENT_YEARS if name in of_event else _YEARS) for name in columns
@@ -93,6 +101,29 @@ def _read(column: str, instant: str, time_format: str, time_zone: str) -> Iterat
     yield (found.is_not_null() & zoned.is_null()).alias(instant + SKIPPED)
 
 
+def _in_order(found: pl.DataFrame, columns: Mapping[str, str], source: Events, repeated: RepeatedHour) -> pl.DataFrame:
+    """The instants, with the second of two where an equal event came before; it ends after it begins."""
+    begin, end = columns[source.event_time], columns.get(source.end_time or "")
+    flags = [name for name in found.columns if name.startswith(f"{REPAIRED}{_AMBIGUOUS}|{begin}|")]
+    doubtful = found.filter(pl.any_horizontal(pl.lit(value=False), *flags))
+    if doubtful.is_empty():
+        return found
+    others = [part for part in source.key if part != source.event_time]
+    is_second = repeated.find_second(doubtful.select(*others, begin))
+    is_moved = pl.col("position").is_in(doubtful.filter(is_second)["position"].implode())
+    found = found.with_columns(pl.when(is_moved).then(_latest(pl.col(begin), source)).otherwise(begin).alias(begin))
+    if end is None:
+        return found
+    is_before = is_moved & (pl.col(end) < pl.col(begin))
+    return found.with_columns(pl.when(is_before).then(_latest(pl.col(end), source)).otherwise(end).alias(end))
+
+
+def _latest(instants: pl.Expr, source: Source) -> pl.Expr:
+    """The last instant at which the clocks of the source showed what they showed at another."""
+    local = instants.dt.convert_time_zone(source.time_zone).dt.replace_time_zone(None)
+    return local.dt.replace_time_zone(source.time_zone, ambiguous="latest").dt.convert_time_zone("UTC")
+
+
 def _skipped(read: pl.DataFrame) -> Iterator[pl.Expr]:
     for flag in (name for name in read.columns if name.endswith(SKIPPED)):
         yield (pl.lit(read[flag]) | pl.col(flag)).alias(flag)
@@ -113,4 +144,4 @@ def _repaired(
             yield "zoneless_time", instant, found.is_not_null()
             local = found.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
             latest = local.dt.replace_time_zone(time_zone, ambiguous="latest").dt.convert_time_zone("UTC")
-            yield "ambiguous_time", instant, latest != found
+            yield _AMBIGUOUS, instant, latest != found

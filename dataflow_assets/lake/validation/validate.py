@@ -18,6 +18,7 @@ import polars.selectors as cs
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.validation.casting import read_texts, unreadable, values_for_texts
+from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.sources.changes import Changes
@@ -38,7 +39,9 @@ class Validated(NamedTuple):
     repaired: dict[str, int]
 
 
-def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Validated:
+def validate(
+    text: pl.DataFrame, source: Source, bounds: Window | None, repeated: RepeatedHour | None = None
+) -> Validated:
     """Split rows of text into the accepted and the rejected.
 
     Args:
@@ -46,10 +49,11 @@ def validate(text: pl.DataFrame, source: Source, bounds: Window | None) -> Valid
             (see `timestamps`).
         source: whose rules apply.
         bounds: when events may begin; None where they may at any time, and for a snapshot.
+        repeated: what the same file gave of hours that clocks repeat; None where nothing came before these rows.
     """
     flagging = [*unreadable(source), *_nuls(source)]
     flags = [flag.meta.output_name() for flag in flagging]
-    parsed = read_texts(text, source).with_columns(flagging)
+    parsed = read_texts(text, source, repeated or RepeatedHour()).with_columns(flagging)
     flagged = parsed.clear()
     is_flagged = pl.any_horizontal(pl.lit(value=False), *flags)
     if parsed.select(is_flagged.any()).item():

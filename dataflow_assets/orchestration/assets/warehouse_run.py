@@ -16,7 +16,7 @@ import dagster as dg
 import polars as pl
 
 from dataflow_assets.errors import LostRowsError
-from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
+from dataflow_assets.lake.delta.dumps import Dumps, read_dumps, read_missing_columns
 from dataflow_assets.lake.delta.table import LakeTable, rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.event_days import read_day_versions
@@ -150,7 +150,7 @@ def _load_whole(connection: Connection, source: Source, lake: _Lake) -> Snapshot
     if isinstance(source, Snapshot):
         return load_snapshot(connection, source, lake.rows, lake.version, lake.dumps(), lake.changed_days)
     assert isinstance(source, Changes)
-    return load_changes(connection, source, lake.rows, lake.version)
+    return load_changes(connection, source, lake.rows, lake.version, read_missing_columns(lake.table, lake.version))
 
 
 def _versions(lake: _Lake, before: int, *, is_changed: bool) -> dict[str, int]:

@@ -5,6 +5,7 @@ Here: which of them can be read, and the one form in which the parser takes them
 
 import json
 import re
+from collections.abc import Sequence
 
 _SEGMENT = re.compile(
     r"""\.(?P<name>[^.\[\]"'*\s](?:[^.\[\]"'*]*[^.\[\]"'*\s])?)(?=[.\[]|\Z)
@@ -32,6 +33,17 @@ def normal_path(path: str) -> str:
         ValueError: as `parse_path`.
     """
     return "$" + "".join(step for _, step in _steps(path))
+
+
+def with_first_key(path: str, key: str) -> str:
+    """A path as the parser takes it, whose first key is another one."""
+    [_, *others] = _steps(path)
+    return key_path([key]) + "".join(step for _, step in others)
+
+
+def key_path(keys: Sequence[str]) -> str:
+    """The path of a key in an object in an object, as the parser takes it."""
+    return "$" + "".join(map(_key_step, keys))
 
 
 def _steps(path: str) -> list[tuple[str | None, str]]:
@@ -63,8 +75,12 @@ def _step(segment: re.Match[str], path: str) -> tuple[str | None, str]:
             raise ValueError(f"{path!r} is no JSON path: {text} is no text of JSON") from None
     if key in ("", "*"):
         raise ValueError(f"{path!r} cannot be read: the parser has no way to name the key {key!r}")
+    return key, _key_step(key)
+
+
+def _key_step(key: str) -> str:
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-    return key, f'."{escaped}"'
+    return f'."{escaped}"'
 
 
 def _in_double_quotes(found: re.Match[str]) -> str:

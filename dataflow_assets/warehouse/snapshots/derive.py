@@ -9,20 +9,47 @@ from datetime import date
 
 import polars as pl
 
+from dataflow_assets.lake.delta.dumps import MissingColumns
 from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns
 from dataflow_assets.sources.base import Snapshot
 
 DAY = "delivery_day"
+NOTHING_MISSING: MissingColumns = {}
+_ROW = "row|"  # no source has such a column
+_ALWAYS = pl.lit(value=True)
 
 
-def derive_dumps(lake: pl.LazyFrame, source: Snapshot) -> pl.DataFrame:
+def derive_dumps(lake: pl.LazyFrame, source: Snapshot, missing: MissingColumns = NOTHING_MISSING) -> pl.DataFrame:
     """One row per key and delivery day: of equal keys the last of the day (object key, position).
+
+    A column that a delivery lacks (see `carry_values`) has the value of the day before that has it.
 
     Gives `id` (UInt128), `delivery_day` (Date), the schema's columns and `delivery` (Int64), by id and day.
     """
     rows = lake.with_columns(row_id(lake.collect_schema(), source.key)).sort(ID, DAY, "object", "position")
     is_last = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (ID, DAY))
-    return rows.filter(is_last).select(ID, DAY, *typed_columns(source), "delivery").collect()
+    dumps = rows.filter(is_last).select(ID, DAY, *typed_columns(source), "delivery").collect()
+    return carry_values(dumps, missing)
+
+
+def carry_values(rows: pl.DataFrame, missing: MissingColumns, gives: pl.Expr = _ALWAYS) -> pl.DataFrame:
+    """Rows with the values of their key before in the columns that their deliveries lack; null where there are none.
+
+    Args:
+        rows: of each key in order, all rows of a key together: `id`, `delivery` and the columns that may be missing.
+        missing: the columns that deliveries lack.
+        gives: which rows give the values of those behind them.
+    """
+    deliveries: dict[str, list[int]] = {}
+    for delivery, columns in missing.items():
+        for column in columns.intersection(rows.columns):
+            deliveries.setdefault(column, []).append(delivery)
+    carried = []
+    for column, deliveries_without in deliveries.items():
+        lacks = pl.col("delivery").is_in(deliveries_without)
+        origin = pl.when(gives & ~lacks).then(_ROW).forward_fill().over(ID)
+        carried.append(pl.when(lacks).then(pl.col(column).gather(origin)).otherwise(column).alias(column))
+    return rows.with_row_index(_ROW).with_columns(carried).drop(_ROW) if carried else rows
 
 
 def derive_history(dumps: pl.DataFrame, source: Snapshot) -> pl.DataFrame:

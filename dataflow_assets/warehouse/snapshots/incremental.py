@@ -9,6 +9,7 @@ from datetime import date
 
 import polars as pl
 
+from dataflow_assets.lake.delta.dumps import MissingColumns
 from dataflow_assets.postgres.arrow import as_declared, in_batches
 from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.postgres.copy import copy_in, read
@@ -16,6 +17,7 @@ from dataflow_assets.postgres.row_ids import ID
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
 from dataflow_assets.postgres.sql import change, column_list, execute, identifier, literal
 from dataflow_assets.sources.base import Snapshot
+from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,20 @@ class DumpChanges:
     gone: pl.DataFrame
 
 
-def compare_dump(dump: pl.DataFrame, known: pl.DataFrame, source: Snapshot) -> DumpChanges:
-    """Compare a newest dump with the present table.
+def compare_dump(
+    dump: pl.DataFrame, known: pl.DataFrame, source: Snapshot, missing: MissingColumns = NOTHING_MISSING
+) -> DumpChanges:
+    """Compare a newest dump with the present table; a column that its delivery lacks has the value that is known.
 
     Args:
         dump: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
         known: one row per key ever seen: `id` (Binary), the schema's columns and `missing_since`.
         source: names the columns.
+        missing: the columns that deliveries lack.
     """
     columns = source.schema.column_names()
     older = known.select(ID, *(pl.col(name).alias(f"{name}|known") for name in columns), is_known=pl.lit(value=True))
-    compared = dump.join(older, on=ID, how="left")
+    compared = _with_known_values(dump.join(older, on=ID, how="left"), missing)
     differs = (pl.col(name).ne_missing(pl.col(f"{name}|known")) for name in columns)
     is_changed = pl.any_horizontal(pl.col("is_known").is_null(), *differs)
     was_missing = pl.col("missing_since").is_not_null()
@@ -52,8 +57,28 @@ def compare_dump(dump: pl.DataFrame, known: pl.DataFrame, source: Snapshot) -> D
     )
 
 
+def _with_known_values(compared: pl.DataFrame, missing: MissingColumns) -> pl.DataFrame:
+    """Rows of a dump, with the value that is known in each column that their delivery lacks."""
+    carried = []
+    for column in frozenset[str]().union(*missing.values()).intersection(compared.columns):
+        deliveries_without = [delivery for delivery, columns in missing.items() if column in columns]
+        carried.append(
+            pl.when(pl.col("delivery").is_in(deliveries_without))
+            .then(f"{column}|known")
+            .otherwise(column)
+            .alias(column)
+        )
+    return compared.with_columns(carried)
+
+
 def merge_newest(
-    connection: Connection, source: Snapshot, dump: pl.DataFrame, *, day: date, newest_before: date
+    connection: Connection,
+    source: Snapshot,
+    dump: pl.DataFrame,
+    missing: MissingColumns,
+    *,
+    day: date,
+    newest_before: date,
 ) -> int:
     """Bring both tables of a source from one newest dump to the next; how many rows were written.
 
@@ -61,12 +86,13 @@ def merge_newest(
         connection: where, inside a transaction that holds the source's lock.
         source: what is loaded.
         dump: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
+        missing: the columns that deliveries lack.
         day: the dump's delivery day.
         newest_before: the newest delivery day of the tables as they are.
     """
     current, columns = identifier(WAREHOUSE, current_table(source)), column_list(source.schema.column_names())
     known = read(connection, f"SELECT id, {columns}, missing_since FROM {current}")  # noqa: S608
-    found = compare_dump(dump, as_declared(known, source.schema.create_empty().schema), source)
+    found = compare_dump(dump, as_declared(known, source.schema.create_empty().schema), source, missing)
     day_literal, before_literal = literal(day.isoformat()), literal(newest_before.isoformat())
     written = _write_values(connection, source, found.values, day_literal)
     _draft(connection, "draft_returned", current, found.returned)

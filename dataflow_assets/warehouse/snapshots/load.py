@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from dataflow_assets.lake.delta.dumps import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps, MissingColumns
 from dataflow_assets.ledger.snapshots import SnapshotRecord, read_dumps, read_snapshot, replace_dumps, write_snapshot
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.locks import advisory_lock
@@ -41,6 +41,15 @@ class SnapshotLoad:
     is_stale: bool = False
     quarantined: Mapping[date, str] = field(default_factory=dict)
     judged: Set[date] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Lake:
+    """The rows of the lake, which dumps of them are complete, and the columns that deliveries lack."""
+
+    rows: pl.LazyFrame
+    complete: Set[date]
+    missing: MissingColumns
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ def load_snapshot(
             return SnapshotLoad(keys=keys, runs=runs, changed=0, is_stale=True, quarantined=before.quarantined)
         now = _judge(source, delivered)
         days = _find_days_to_read(source, made, before, now, changed_days)
-        changed, newest = _write_tables(connection, source, lake, made, now, days)
+        read = _Lake(lake, now.complete, delivered.missing_columns)
+        changed, newest = _write_tables(connection, source, read, made, days)
         _record(connection, source, made, lake_version, newest, is_changed=changed > 0)
         replace_dumps(connection, source, delivered, now.quarantined)
         keys, runs = count_rows(connection, source)
@@ -115,12 +125,7 @@ def _find_days_to_read(
 
 
 def _write_tables(
-    connection: Connection,
-    source: Snapshot,
-    lake: pl.LazyFrame,
-    made: SnapshotRecord,
-    now: _Judgement,
-    days: Set[date] | None,
+    connection: Connection, source: Snapshot, lake: _Lake, made: SnapshotRecord, days: Set[date] | None
 ) -> tuple[int, date | None]:
     """Bring both tables to what the complete dumps say; the rows written and the newest delivery day."""
     newest = made.newest_day
@@ -129,21 +134,21 @@ def _write_tables(
             return 0, newest
         case [day] if newest and day > newest:
             return _merge_newest(connection, source, lake, newest, day), day
-    return _derive_all(connection, source, lake, now.complete), max(now.complete, default=None)
+    return _derive_all(connection, source, lake), max(lake.complete, default=None)
 
 
-def _merge_newest(connection: Connection, source: Snapshot, lake: pl.LazyFrame, newest: date, day: date) -> int:
+def _merge_newest(connection: Connection, source: Snapshot, lake: _Lake, newest: date, day: date) -> int:
     """Bring both tables from the newest dump to the next, reading that one alone; the rows written."""
-    dump = derive_dumps(lake.filter(pl.col(DAY) == day), source).drop(DAY)
+    dump = derive_dumps(lake.rows.filter(pl.col(DAY) == day), source).drop(DAY)
     ids = pl.Series(ID, uuids(dump[ID]))
-    return merge_newest(connection, source, dump.with_columns(ids), day=day, newest_before=newest)
+    return merge_newest(connection, source, dump.with_columns(ids), lake.missing, day=day, newest_before=newest)
 
 
-def _derive_all(connection: Connection, source: Snapshot, lake: pl.LazyFrame, complete: Set[date]) -> int:
+def _derive_all(connection: Connection, source: Snapshot, lake: _Lake) -> int:
     """Make both tables from every complete dump; the rows written."""
-    dumps = derive_dumps(lake.filter(pl.col(DAY).is_in(list(complete))), source)
+    dumps = derive_dumps(lake.rows.filter(pl.col(DAY).is_in(list(lake.complete))), source, lake.missing)
     history = derive_history(dumps, source)
-    current = derive_current(dumps, history, complete)
+    current = derive_current(dumps, history, lake.complete)
     written = merge_rows(connection, current_table(source), current, [ID])
     return written + merge_rows(connection, history_table(source), history, [ID, "valid_from"])
 

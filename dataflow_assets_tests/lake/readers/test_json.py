@@ -47,7 +47,7 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[str, str]]]] = {
     "spaces": (b" \r\n[\n\t" + A + b"\n ,\n" + A + b"\n]\n\n", [A_ROW, A_ROW], []),
     "a BOM": (b"\xef\xbb\xbf[" + A + b"]", [A_ROW], []),
     "other keys": (b'[{"x":[{"y":"]"}],"pages":2,"name":"B"}]', [("B", 2, None, None)], []),
-    "keys in another case": (b'[{"Name":"B"}]', [], [("title.nullability", '{"Name":"B"}')]),
+    "keys in another case": (b'[{"Name":"B"," PAGES":2}]', [("B", 2, None, None)], []),
     "an empty object": (b"[{}," + A + b"]", [A_ROW], [("title.nullability", "{}")]),
     "nulls": (
         b'[{"name":null},{"name":"B","pages":null}]',
@@ -108,19 +108,25 @@ def test_a_file_gives_these_rows_and_rejects(file: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "undeclared_columns"),
+    ("content", "undeclared_columns", "missing_columns"),
     [
-        (b"[" + A + b"]", set()),
-        (b'[{"z":1,"name":"B","author":null},{"name":"B","y":{"name":2}},{"name":"B","y":3}]', {"y", "z"}),
-        (b'[{"Name":"B","":1,"\xc3\xa9\\"":2,"a\\u0000b":3}]', {"Name", "", 'é"', "a\0b"}),
-        (b"[]", set()),
+        (b"[" + A + b"]", set(), set()),
+        (
+            b'[{"z":1,"name":"B","author":null},{"name":"B","y":{"name":2}},{"name":"B","y":3}]',
+            {"y", "z"},
+            {"pages", "publisher"},
+        ),
+        (b'[{"Name":"B","":1,"\xc3\xa9\\"":2,"a\\u0000b":3,"author":""}]', {"", 'é"', "a\0b"}, {"pages", "publisher"}),
+        (b"[]", set(), set()),
     ],
 )
-def test_a_file_tells_which_keys_nobody_reads(file: Path, content: bytes, undeclared_columns: set[str]) -> None:
+def test_a_file_tells_which_keys_nobody_reads_and_which_it_lacks(
+    file: Path, content: bytes, undeclared_columns: set[str], missing_columns: set[str]
+) -> None:
     file.write_bytes(content)
     found = read_file(file, BOOKS)
     list(found.batches)
-    assert (found.undeclared_columns, found.missing_columns) == (undeclared_columns, set())
+    assert (found.undeclared_columns, found.missing_columns) == (undeclared_columns, missing_columns)
 
 
 def test_a_key_that_a_path_goes_through_is_read(file: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflow_assets.lake.delta.dumps import Dumps
+from dataflow_assets.lake.delta.dumps import Dumps, MissingColumns
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
@@ -65,15 +65,21 @@ def everything(url: str) -> list[list[tuple[Any, ...]]]:
 
 @dataclass(frozen=True)
 class Object:
-    """A landed object: its day, its name, and its rows (a key may stand twice)."""
+    """A landed object: its day, its name, its rows (a key may stand twice), and whether it `lacks` the nationality."""
 
     day: int
     file: str
     rows: tuple[tuple[str, str | None], ...] = field(default=())
+    lacks: bool = False
 
     def frame(self) -> pl.DataFrame:
         parts = [
-            dump({name: value}, delivered=DAY + timedelta(days=self.day), file=self.file, first_position=position)
+            dump(
+                {name: None if self.lacks else value},
+                delivered=DAY + timedelta(days=self.day),
+                file=self.file,
+                first_position=position,
+            )
             for position, (name, value) in enumerate(self.rows)
         ]
         return lake(*parts)
@@ -92,7 +98,12 @@ def counted(objects: Iterable[Object], released: Set[date]) -> Dumps:
     rows: dict[date, int] = {}
     for made in objects:
         rows[made.date] = rows.get(made.date, 0) + len(made.rows)
-    return Dumps(rows, frozenset(released & rows.keys()))
+    return Dumps(rows, frozenset(released & rows.keys()), missing_columns(objects))
+
+
+def missing_columns(objects: Iterable[Object]) -> dict[int, frozenset[str]]:
+    """What objects with rows lack, as the lake says it."""
+    return {made.delivery: frozenset({"nationality"}) for made in objects if made.lacks and made.rows}
 
 
 def oracle(objects: Iterable[Object], dumped: Dumps) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
@@ -104,7 +115,10 @@ def oracle(objects: Iterable[Object], dumped: Dumps) -> tuple[set[tuple[Any, ...
             by_day[day], last = {}, rows
     for made in sorted(objects, key=lambda found: (found.day, found.file)):
         for name, value in made.rows if made.date in by_day else ():
-            by_day[made.date][name] = (value, made.delivery)
+            earlier = (
+                by_day[day][name][0] for day in sorted(by_day, reverse=True) if day < made.date and name in by_day[day]
+            )
+            by_day[made.date][name] = (next(earlier, None) if made.lacks else value, made.delivery)
     delivered = sorted(by_day)
     current_rows, history_rows = set(), set()
     for name in {name for seen in by_day.values() for name in seen}:
@@ -125,15 +139,15 @@ def oracle(objects: Iterable[Object], dumped: Dumps) -> tuple[set[tuple[Any, ...
 
 ROWS = st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(["one", "two", "", None])), max_size=4).map(tuple)
 OBJECTS = st.lists(
-    st.builds(Object, st.integers(0, 4), st.sampled_from(["a.json", "b.json"]), ROWS),
+    st.builds(Object, st.integers(0, 4), st.sampled_from(["a.json", "b.json"]), ROWS, st.booleans()),
     unique_by=lambda made: (made.day, made.file),
     max_size=8,
 )
 RELEASED = st.frozensets(st.sampled_from(days(0, 1, 2, 3, 4)))
 
 
-def derived(rows: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    dumped = derive_dumps(rows.lazy(), AUTHORS)
+def derived(rows: pl.DataFrame, missing: MissingColumns) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    dumped = derive_dumps(rows.lazy(), AUTHORS, missing)
     runs = derive_history(dumped, AUTHORS)
     now = derive_current(dumped, runs, set(dumped["delivery_day"]))
     presence = ("name", "nationality", "delivery", "first_seen", "last_seen", "missing_since")
@@ -143,7 +157,7 @@ def derived(rows: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, 
 @given(OBJECTS, st.randoms())
 def test_both_tables_are_what_the_dumps_say(objects: list[Object], random: Any) -> None:
     rows = lake(*(made.frame() for made in objects)).sample(fraction=1, shuffle=True, seed=random.randrange(2**32))
-    now, runs = derived(rows)
+    now, runs = derived(rows, missing_columns(objects))
     assert (set(now), set(runs)) == oracle(objects, complete(rows))
     assert len(set(now)) == len(now)
     assert len(set(runs)) == len(runs)
@@ -178,7 +192,7 @@ def test_any_order_of_loads_ends_in_the_same_tables(
     arrivals = data.draw(st.one_of(st.just(in_order), st.permutations(objects)))
     replaced = data.draw(st.lists(st.tuples(st.sampled_from(objects), ROWS), max_size=2)) if objects else []
     landed: dict[tuple[int, str], Object] = {}
-    newer = [Object(old.day, old.file, rows) for old, rows in replaced]
+    newer = [Object(old.day, old.file, rows, old.lacks) for old, rows in replaced]
     versions: dict[int, Version] = {}
     steps: list[Object | None] = [*arrivals, *newer]
     steps.insert(data.draw(st.integers(0, len(steps))), None)

@@ -28,12 +28,13 @@ from dataflow_assets.lake.readers.base import (
     texts_of,
 )
 from dataflow_assets.lake.readers.beginnings import describe_beginning
-from dataflow_assets.lake.readers.columns import Matched, match_columns
+from dataflow_assets.lake.readers.columns import Matched, find_missing_columns, match_columns
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part
 from dataflow_assets.lake.readers.csv.records import parse_records, read_first_record
 from dataflow_assets.lake.readers.csv.surroundings import TrailerCheck, find_header
 from dataflow_assets.lake.readers.csv.values import as_declared
 from dataflow_assets.lake.readers.csv.vectorized import NotPlainError, parse_lines
+from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.lake.validation.timestamps import REPAIRED
 from dataflow_assets.lake.validation.validate import validate
 from dataflow_assets.sources.base import Source
@@ -106,7 +107,7 @@ def read(path: Path, source: Source, bounds: Window | None) -> Content:
     return Content(
         _read_batches(path, source, reader, matched, bounds),
         undeclared_columns=set(most_names(matched.names, declared, ())),
-        missing_columns=set(declared).difference(matched.names),
+        missing_columns=find_missing_columns(matched.names, source),
     )
 
 
@@ -122,9 +123,9 @@ def _read_batches(path: Path, source: Source, reader: Csv, matched: Matched, bou
         form, repaired = Form(reader, matched.names, header.raw), repaired + Counter(header.repaired)
         start, line = start + len(header.text + header.end), line + header.lines
     yield Batch(no_rows(source), repaired=+repaired)
-    position, trailer = 0, TrailerCheck(path.name, reader)
+    position, trailer, repeated_hour = 0, TrailerCheck(path.name, reader), RepeatedHour()
     for part in prefetched(_read_parts(path, start, line, form)):
-        found = validate(_texts(part, source, form, position), source, bounds)
+        found = validate(_texts(part, source, form, position), source, bounds, repeated_hour)
         rejects = part.rejects + rejects_of(part.records, found.rejected, position)
         repaired = Counter(part.repaired) + Counter(found.repaired)
         yield Batch(found.accepted, in_order(rejects), part.delivered, repaired)

@@ -9,7 +9,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.readers.base import Content
 from dataflow_assets.lake.readers.json.array import count_objects, read_array
 from dataflow_assets.lake.readers.json.lines import check_lines, read_lines
-from dataflow_assets.lake.readers.json.records import declaration_of
+from dataflow_assets.lake.readers.json.names import declaration_of
 from dataflow_assets.sources import Source
 from dataflow_assets.sources.formats import Json
 

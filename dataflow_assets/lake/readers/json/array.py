@@ -26,16 +26,16 @@ from dataflow_assets.lake.readers.base import (
     open_parser,
     run_in_batches,
 )
+from dataflow_assets.lake.readers.json.names import Names
 from dataflow_assets.lake.readers.json.nesting import Opened
 from dataflow_assets.lake.readers.json.records import (
     ENCODING,
     LONGEST_RECORD,
     RECORDS,
     TOO_LONG,
-    batch_of_texts,
     columns_at_paths,
-    declaration_of,
     parameters,
+    read_again_if_alike,
     read_records,
 )
 from dataflow_assets.lake.validation.validate import POSITION
@@ -58,8 +58,8 @@ def read_array(path: Path, source: Source, bounds: Window | None) -> Content:
     Raises:
         FormatError: the file is not one whole array of objects.
     """
-    undeclared_columns: set[str] = set()
-    return Content(_read_batches(path, source, undeclared_columns, bounds), undeclared_columns)
+    names = Names(source)
+    return Content(_read_batches(path, names, bounds), names.undeclared, names.missing)
 
 
 def count_objects(path: Path, keys: Keys = ()) -> int:
@@ -80,32 +80,29 @@ def _measure(path: Path, keys: Keys) -> tuple[int, int]:
     return count, largest
 
 
-def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, names: Names, bounds: Window | None) -> Iterator[Batch]:
     """What the quick way gives, and, where it fails, what the thorough one gives beyond that.
 
-    The first batch tells how many rows there are.
+    The first batch tells how many rows there are, the last what was repaired of the names.
     """
-    keys = declaration_of(source).records_keys
+    keys = names.reader.records_keys
     count, largest = _measure(path, keys)
-    yield Batch(no_rows(source), delivered=count)
+    yield Batch(no_rows(names.source), delivered=count)
     known = 0
-    if keys:  # which the quick way cannot read
-        yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
-        return
     try:
-        if largest > BATCH_BYTES:
-            raise FormatError(f"{path.name} has objects too large to be read many at a time.")
+        if keys or largest > BATCH_BYTES:
+            raise FormatError(f"{path.name} cannot be read the quick way: too deep, or too large.")
         rows = min(BATCH_ROWS, _VECTOR_ROWS * (BATCH_BYTES // max(largest, 1)))
-        for batch in _read_quickly(path, source, undeclared_columns, bounds, rows):
+        for batch in _read_quickly(path, names, bounds, rows):
             yield batch
             known += batch.rows.height + len(batch.rejects)
     except FormatError:
-        yield from _read_thoroughly(path, source, undeclared_columns, known, bounds)
+        yield from _read_thoroughly(path, names, known, bounds)
+    if repaired := names.finish():
+        yield Batch(no_rows(names.source), repaired=repaired)
 
 
-def _read_quickly(
-    path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None, rows: int
-) -> Iterator[Batch]:
+def _read_quickly(path: Path, names: Names, bounds: Window | None, rows: int) -> Iterator[Batch]:
     """All objects, in order.
 
     Raises:
@@ -113,20 +110,18 @@ def _read_quickly(
     """
     statement = f"""
         SELECT row_number() OVER () - 1 AS {POSITION}, NULL::BIGINT AS line, json::VARCHAR AS raw,
-            {columns_at_paths(source)}
+            {columns_at_paths(names)}
         FROM read_json_objects($path, format = 'array', compression = 'uncompressed', hive_partitioning = false)"""  # noqa: S608
-    with open_parser(path) as connection:
-        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(source)}, rows):
-            yield batch_of_texts(text, source, undeclared_columns, bounds)
+    with open_parser(path) as connection, open_parser(path) as beside:
+        for text in run_in_batches(connection, statement, {"path": escaped_path(path), **parameters(names)}, rows):
+            yield read_again_if_alike(beside, text, names, bounds)
 
 
-def _read_thoroughly(
-    path: Path, source: Source, undeclared_columns: set[str], known: int, bounds: Window | None
-) -> Iterator[Batch]:
+def _read_thoroughly(path: Path, names: Names, known: int, bounds: Window | None) -> Iterator[Batch]:
     """The objects after the first ones, which are known, each by itself."""
     with open_parser(path) as connection:
-        for records in _cut_records(path, known, declaration_of(source).records_keys):
-            yield read_records(connection, records, source, undeclared_columns, bounds)
+        for records in _cut_records(path, known, names.reader.records_keys):
+            yield read_records(connection, records, names, bounds)
 
 
 def _cut_records(path: Path, known: int, keys: Keys) -> Iterator[pl.DataFrame]:

@@ -14,7 +14,8 @@ import polars as pl
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, cut_lines, open_parser, split_lines
+from dataflow_assets.lake.readers.base import Batch, Content, cut_lines, no_rows, open_parser, split_lines
+from dataflow_assets.lake.readers.json.names import Names
 from dataflow_assets.lake.readers.json.records import ENCODING, FAULT, LONGEST_RECORD, TOO_LONG, read_records
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
@@ -35,8 +36,8 @@ def read_lines(path: Path, source: Source, bounds: Window | None) -> Content:
         FormatError: no line at its beginning is like an object.
     """
     check_lines(path)
-    undeclared_columns: set[str] = set()
-    return Content(_read_batches(path, source, undeclared_columns, bounds), undeclared_columns)
+    names = Names(source)
+    return Content(_read_batches(path, names, bounds), names.undeclared, names.missing)
 
 
 def check_lines(path: Path) -> None:
@@ -51,11 +52,13 @@ def check_lines(path: Path) -> None:
         raise FormatError(f"{path.name} is not a file of JSON lines: none of its first lines is an object.")
 
 
-def _read_batches(path: Path, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Iterator[Batch]:
+def _read_batches(path: Path, names: Names, bounds: Window | None) -> Iterator[Batch]:
     with open_parser(path) as connection:
         for records in prefetched(_cut_records(path)):
-            batch = read_records(connection, records, source, undeclared_columns, bounds)
+            batch = read_records(connection, records, names, bounds)
             yield replace(batch, delivered=records.height)
+    if repaired := names.finish():
+        yield Batch(no_rows(names.source), repaired=repaired)
 
 
 def _cut_records(path: Path) -> Iterator[pl.DataFrame]:

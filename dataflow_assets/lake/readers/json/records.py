@@ -5,15 +5,16 @@ where in a file a record begins and ends (see `array` and `lines`), and what a r
 """
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import polars as pl
 
 from dataflow_assets.core.time_windows import Window
-from dataflow_assets.lake.readers.base import Batch, most_names, quote
+from dataflow_assets.lake.readers.base import Batch, literal, quote
+from dataflow_assets.lake.readers.json.names import Names, Place
 from dataflow_assets.lake.validation.validate import POSITION, validate
-from dataflow_assets.sources.base import Source
-from dataflow_assets.sources.formats import Json, Reject
+from dataflow_assets.sources.formats import Reject
 
 FAULT = "fault"
 LONGEST_RECORD = 16 << 20  # bytes
@@ -25,7 +26,7 @@ _SENTENCES = {
     INVALID: "the text is not one valid JSON object.",
     ENCODING: "the text is not UTF-8.",
     TOO_LONG: "the record is longer than any that is read (16 MiB).",
-    _TWICE: "an object has a key twice.",
+    _TWICE: "an object has a key twice, or two keys of one column.",
 }
 
 # The document with its numbers in quotes. Each text gets two marks behind it, which go again, each number one on either
@@ -36,74 +37,129 @@ _UNDECLARED = "undeclared"
 _UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
 
 
-def declaration_of(source: Source) -> Json:
-    """How the files of a source of JSON are written."""
-    assert isinstance(source.reader, Json)
-    return source.reader
-
-
-def columns_at_paths(source: Source, fault: str = "NULL") -> str:
+def columns_at_paths(names: Names, fault: str = "NULL") -> str:
     """What to select, in SQL, from objects named `json`: each column's text, what is wrong, the keys that nobody reads.
 
     The fault is what is known to be wrong already.
     """
-    reader = declaration_of(source)
-    types = {name: column.dtype for name, column in source.schema.columns().items() if name not in reader.derived}
-    where = {column: path.replace("'", "''") for column, path in reader.normal_paths.items()}
-    paths = [f"{_text_at(path, types.get(column))} AS {quote(column)}" for column, path in where.items()]
-    texts = [column for column in where if isinstance(types.get(column), pl.String)]
-    faults = [fault, *(_is_no_text(column, where[column]) for column in texts), "NULL::VARCHAR"]
-    unread = "[]::VARCHAR[]" if reader.keys is None else _UNREAD
-    return ", ".join([*paths, f"coalesce({', '.join(faults)}) AS {FAULT}", f"{unread} AS {quote(_UNDECLARED)}"])
+    reader = names.reader
+    types = {name: column.dtype for name, column in names.source.schema.columns().items() if name not in reader.derived}
+    places = {column: names.places(column) for column in reader.paths}
+    texts = [f"{_text_of(found, types.get(column))} AS {quote(column)}" for column, found in places.items()]
+    faults = [fault, *(fault for column, found in places.items() for fault in _faults(column, found, types))]
+    unread = "[]::VARCHAR[]" if names.read_keys is None else _UNREAD
+    known = f"coalesce({', '.join([*faults, 'NULL::VARCHAR'])})"
+    return ", ".join([*texts, f"{known} AS {FAULT}", f"{unread} AS {quote(_UNDECLARED)}"])
 
 
-def parameters(source: Source) -> dict[str, object]:
+def parameters(names: Names) -> dict[str, object]:
     """The values that `columns_at_paths` speaks of."""
-    keys = declaration_of(source).keys
-    return {} if keys is None else {"keys": sorted(keys)}
+    keys = names.read_keys
+    return {} if keys is None else {"keys": keys}
 
 
 def read_records(
-    connection: duckdb.DuckDBPyConnection,
-    records: pl.DataFrame,
-    source: Source,
-    undeclared_columns: set[str],
-    bounds: Window | None,
+    connection: duckdb.DuckDBPyConnection, records: pl.DataFrame, names: Names, bounds: Window | None
 ) -> Batch:
     """The rows and rejects of some records.
 
     Args:
         connection: which parses them.
         records: the columns RECORDS; the fault is the code of what is known to be wrong.
-        source: whose rows they are.
-        undeclared_columns: to which the keys that no path reads are added.
+        names: what is known of the names in the file, which is added to.
         bounds: when events may begin.
     """
+    text = _read_texts(connection, records, names)
+    if names.note_alike(_keys(text)):
+        text = _read_texts(connection, records, names)
+    return batch_of_texts(connection, text, names, bounds)
+
+
+def _read_texts(connection: duckdb.DuckDBPyConnection, records: pl.DataFrame, names: Names) -> pl.DataFrame:
     connection.register("records", records.to_arrow())
     known = f"{FAULT}, CASE WHEN json_type(json) = 'OBJECT' THEN NULL ELSE '{INVALID}' END"
     statement = f"""
-        SELECT {POSITION}, line, raw, {columns_at_paths(source, known)}
+        SELECT {POSITION}, line, raw, {columns_at_paths(names, known)}
         FROM (SELECT *, CASE WHEN {FAULT} IS NULL THEN try_cast(raw AS JSON) END AS json FROM records)"""  # noqa: S608
-    text = pl.from_arrow(connection.execute(statement, parameters(source)).to_arrow_table())
+    text = pl.from_arrow(connection.execute(statement, parameters(names)).to_arrow_table())
     assert isinstance(text, pl.DataFrame)
-    return batch_of_texts(text, source, undeclared_columns, bounds)
+    return text
 
 
-def batch_of_texts(text: pl.DataFrame, source: Source, undeclared_columns: set[str], bounds: Window | None) -> Batch:
+def read_again_if_alike(
+    connection: duckdb.DuckDBPyConnection, text: pl.DataFrame, names: Names, bounds: Window | None
+) -> Batch:
+    """As `batch_of_texts`; where keys are alike to those of paths, which are known now, the records are read again."""
+    if names.note_alike(_keys(text)):
+        return read_records(connection, text.select(list(RECORDS)), names, bounds)
+    return batch_of_texts(connection, text, names, bounds)
+
+
+def batch_of_texts(
+    connection: duckdb.DuckDBPyConnection, text: pl.DataFrame, names: Names, bounds: Window | None
+) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
+    source = names.source
     records = text.select(
         POSITION, "line", "raw", pl.Series(FAULT, map(_find_fault, text["raw"], text[FAULT]), pl.String)
     )
     faulty = records.drop_nulls(FAULT)
     if faulty.height:
         text = text.filter(records[FAULT].is_null())
-    _add_names(text[_UNDECLARED], undeclared_columns)
-    derived = text.with_columns(**declaration_of(source).derived)
-    found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds)
+    if absent := names.note(_keys(text), text):
+        names.absent.difference_update(_find_present(connection, text, names, absent))
+    derived = text.with_columns(**names.reader.derived)
+    found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds, names.repeated_hour)
     column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
     message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
     broken = faulty.select(POSITION, code=FAULT, message=message)
     return Batch(found.accepted, _rejects(records, pl.concat([found.rejected, broken])), repaired=found.repaired)
+
+
+def _find_present(
+    connection: duckdb.DuckDBPyConnection, text: pl.DataFrame, names: Names, columns: Sequence[str]
+) -> set[str]:
+    """Those of some columns, all of whose texts are null, of which an object has the key: it says null, or is empty."""
+    if text.is_empty():
+        return set()
+    connection.register("objects", text.select("raw").to_arrow())
+    said = ", ".join(f"bool_or({_is_present(names.places(column))})" for column in columns)
+    found = connection.execute(f"SELECT {said} FROM (SELECT raw::JSON AS json FROM objects)").fetchone()  # noqa: S608
+    assert found
+    return {column for column, is_present in zip(columns, found, strict=True) if is_present}
+
+
+def _is_present(places: Sequence[Place]) -> str:
+    """Whether an object has the key of a value at one of some places, or a null in the place of what would have it."""
+    said = ["false"]
+    for place in places:
+        if not (holders := place.holders):
+            return "true"
+        said.append(f"json_exists(json, {literal(holders[-1])})")
+        said += (f"json_type(json, {literal(holder)}) = 'NULL'" for holder in holders[:-1])
+    return f"coalesce({' OR '.join(f'coalesce({one}, false)' for one in said)}, false)"
+
+
+def _text_of(places: Sequence[Place], dtype: pl.DataType | None) -> str:
+    """The text of a value at the first of some places that an object has."""
+    first, *others = places
+    if not others:
+        return _text_at(first.path, dtype)
+    cases = (
+        f"WHEN json_exists(json, {literal(place.first_path or '$')}) THEN {_text_at(place.path, dtype)}"
+        for place in places
+    )
+    return f"CASE {' '.join(cases)} END"
+
+
+def _faults(column: str, places: Sequence[Place], types: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """The codes of what is wrong with a column: no text is one, or two keys may be the column's."""
+    if isinstance(types.get(column), pl.String):
+        yield from (_is_no_text(column, place.path) for place in places)
+    if len(places) > 2:
+        first, *others = (f"json_exists(json, {literal(place.first_path or '$')})" for place in places)
+        count = " + ".join(f"{other}::INT" for other in others)
+        yield f"CASE WHEN NOT {first} AND {count} > 1 THEN '{_TWICE}' END"
 
 
 def _text_at(path: str, dtype: pl.DataType | None) -> str:
@@ -112,21 +168,23 @@ def _text_at(path: str, dtype: pl.DataType | None) -> str:
     The parser makes a double of each number with a point or an exponent, and shows that. Where more digits count, the
     number is looked up as a text among the document's numbers as they were written.
     """
-    shown = f"json->>'{path}'"
+    place = literal(path)
+    shown = f"(json->>{place})"
     match dtype:
         case pl.List() | pl.Struct():
-            return f"nullif(to_json(json->'{path}')::VARCHAR, 'null')"
+            return f"nullif(to_json(json->{place})::VARCHAR, 'null')"
         case pl.String() | pl.Decimal() | pl.Int8() | pl.Int16() | pl.Int32() | pl.Int64():
-            is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, '{path}') = 'DOUBLE'"
-            return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>'{path}' ELSE {shown} END"
+            is_double = f"regexp_matches({shown}, '^-?[0-9]') AND json_type(json, {place}) = 'DOUBLE'"
+            return f"CASE WHEN {is_double} THEN {_AS_WRITTEN}->>{place} ELSE {shown} END"
     return shown
 
 
 def _is_no_text(column: str, path: str) -> str:
     """The code of a column where an object or an array stands for its text; the parser shows them as texts too."""
-    is_like_one = f"regexp_matches(json->>'{path}', '^[\\[{{]')"
-    code = (column + _NO_TEXT).replace("'", "''")
-    return f"CASE WHEN {is_like_one} AND json_type(json, '{path}') IN ('OBJECT', 'ARRAY') THEN '{code}' END"
+    place = literal(path)
+    is_like_one = f"regexp_matches(json->>{place}, '^[\\[{{]')"
+    code = literal(column + _NO_TEXT)
+    return f"CASE WHEN {is_like_one} AND json_type(json, {place}) IN ('OBJECT', 'ARRAY') THEN {code} END"
 
 
 class _TwiceError(Exception):
@@ -157,10 +215,9 @@ def _find_fault(raw: str, known: str | None) -> str | None:
     return None
 
 
-def _add_names(found: pl.Series, undeclared_columns: set[str]) -> None:
-    """Add the names in lists of names to those known, as long as there are not too many."""
-    names = found.explode().drop_nulls().unique(maintain_order=True)
-    undeclared_columns.update(most_names(names, (), undeclared_columns))
+def _keys(text: pl.DataFrame) -> pl.Series:
+    """The keys that nobody reads, each once."""
+    return text[_UNDECLARED].explode().drop_nulls().unique(maintain_order=True)
 
 
 def _rejects(records: pl.DataFrame, rejected: pl.DataFrame) -> list[Reject]:

@@ -1,0 +1,127 @@
+"""The keys of a JSON file's objects, as far as it was read: which are columns, which nobody reads, which lack.
+
+Here: where a column may be found beside its path, and what is known of the names of a file. Not here: asking the parser
+(see `records`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from dataflow_assets.lake.readers.base import most_names
+from dataflow_assets.lake.readers.columns import find_missing_columns, fold_name
+from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
+from dataflow_assets.sources import Source
+from dataflow_assets.sources.formats import Json
+from dataflow_assets.sources.formats.json_paths import key_path, normal_path, parse_path, with_first_key
+
+
+def declaration_of(source: Source) -> Json:
+    """How the files of a source of JSON are written."""
+    assert isinstance(source.reader, Json)
+    return source.reader
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value may be: at a path, which begins with a key, or with an element of a list."""
+
+    path: str
+    first_key: str | None
+
+    @property
+    def first_path(self) -> str | None:
+        """The path of its first key."""
+        return None if self.first_key is None else key_path([self.first_key])
+
+    @property
+    def holders(self) -> list[str]:
+        """The paths of the keys that lead to it, the longest last; a list's elements are no keys."""
+        keys: list[str] = []
+        for key in parse_path(self.path):
+            if key is None:
+                break
+            keys.append(key)
+        return [key_path(keys[: length + 1]) for length in range(len(keys))]
+
+
+@dataclass
+class Names:
+    """What is known of the names in a file, and what else its batches have to know of one another.
+
+    `undeclared` are the keys that no path reads, `absent` the columns of paths of which no object had anything,
+    `alike` the keys that differ from one of a path by case or outer blanks, by that one.
+    """
+
+    source: Source
+    undeclared: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    alike: dict[str, list[str]] = field(default_factory=dict)
+    repeated_hour: RepeatedHour = field(default_factory=RepeatedHour)
+    has_objects: bool = False
+
+    def __post_init__(self) -> None:
+        self.absent.update(self.reader.paths)
+
+    @property
+    def reader(self) -> Json:
+        """How the file is written."""
+        return declaration_of(self.source)
+
+    def places(self, column: str) -> list[Place]:
+        """Where the value of a column may be: at its path, else under an alias, else under a key that is alike."""
+        path = self.reader.paths[column]
+        first = next(iter(parse_path(path)), None)
+        if first is None:
+            return [Place(normal_path(path), None)]
+        aliases = [key for key in self.source.aliases.get(column, ()) if key not in self._first_keys]
+        keys = [first, *aliases, *self.alike.get(first, ())]
+        return [Place(with_first_key(path, key), key) for key in keys]
+
+    @property
+    def read_keys(self) -> list[str] | None:
+        """The keys that are read; None where a path may read any."""
+        if self.reader.keys is None:
+            return None
+        return sorted({place.first_key or "" for column in self.reader.paths for place in self.places(column)})
+
+    def note_alike(self, keys: Iterable[str]) -> bool:
+        """Note those of some keys, which nobody reads, that are like one of a path; whether there are any."""
+        by_fold = {fold_name(key): key for key in self._first_keys}
+        found = {key: by_fold[fold_name(key)] for key in keys if fold_name(key) in by_fold}
+        for key, like in found.items():
+            if key not in (known := self.alike.setdefault(like, [])):
+                known.append(key)
+        return bool(found)
+
+    def note(self, keys: Iterable[str], text: pl.DataFrame) -> list[str]:
+        """Note keys that nobody reads and the texts of columns; the columns of which none was there yet."""
+        self.undeclared.update(most_names(keys, (), self.undeclared))
+        self.has_objects |= text.height > 0
+        self.absent = {column for column in self.absent if text[column].null_count() == text.height}
+        return sorted(self.absent)
+
+    def finish(self) -> dict[str, int]:
+        """Tell which columns are missing, the file being read; what was repaired of its names."""
+        if self.has_objects:
+            reader = self.reader
+            derived = {
+                name for name in reader.derived if self.absent.issuperset(reader.derived[name].meta.root_names())
+            }
+            present = {*reader.paths, *reader.derived} - self.absent - derived
+            self.missing.update(find_missing_columns(present, self.source))
+        repaired = sum(map(len, self.alike.values()))
+        return {"column_names": repaired} if repaired else {}
+
+    @property
+    def _first_keys(self) -> set[str]:
+        return set(_first_keys(self.reader.paths.values()))
+
+
+def _first_keys(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        first = next(iter(parse_path(path)), None)
+        if first is not None:
+            yield first
