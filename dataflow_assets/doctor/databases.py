@@ -16,7 +16,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
 
-_OLDEST_SERVER = 17  # PostgreSQL: MERGE … WHEN NOT MATCHED BY SOURCE
+_OLDEST_SERVER = 15  # PostgreSQL: MERGE
 _ROLE = "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
 _UTC = ("UTC", "Etc/UTC", "GMT")
 _PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OWNER TO dataflow`"

@@ -26,7 +26,9 @@ from dataflow_assets.postgres.sql import WITHOUT_COPY, column_list, execute, ide
 # connection would not reach a server behind a pooler), and the protocol takes one statement at a time, so that none
 # can end it. Where the user may, the statement runs as a role that only reads: not as a superuser, who may read files
 # of the server and end the sessions of others.
-_ALLOWED = "SELECT has_parameter_privilege('temp_file_limit', 'SET'), pg_has_role('pg_read_all_data', 'SET')"
+_ALLOWED = """
+    SELECT has_parameter_privilege('temp_file_limit', 'SET'), pg_has_role('pg_read_all_data',
+        CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)"""
 _TEMPORARY_FILES = "10GB"  # the most that a statement may write to the server's disk for sorts and joins
 LONGEST = 600  # seconds that a statement may take
 
