@@ -11,6 +11,7 @@ from dataflow_assets.orchestration.alerting.sensor import build_alert_sensors
 from dataflow_assets.orchestration.assets import build_assets
 from dataflow_assets.orchestration.assets.published import PUBLISHED_FILE
 from dataflow_assets.orchestration.automation.answers_sensor import build_answers_sensor
+from dataflow_assets.orchestration.automation.collect import build_collect_schedules
 from dataflow_assets.orchestration.automation.freshness import build_freshness_schedule
 from dataflow_assets.orchestration.automation.jobs import build_answer_jobs, build_source_jobs
 from dataflow_assets.orchestration.automation.landing_sensor import build_landing_sensor
@@ -48,6 +49,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] = _NO_OTH
             build_housekeeping_schedule(settings),
             *build_reconcile_schedules(settings, sources, answers),
             build_freshness_schedule(settings, sources, answers),
+            *build_collect_schedules(settings, sources),
         ],
         sensors=[
             build_landing_sensor(settings, sources),

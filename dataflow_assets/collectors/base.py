@@ -79,8 +79,8 @@ class Record(Protocol):
             What is recorded of them now.
         """
 
-    def confirm(self, remotes: Iterable[Remote]) -> None:
-        """Record that what landed has another version's text now, but the same content."""
+    def confirm(self, versions: Mapping[str, str]) -> None:
+        """Record of some paths that what landed has another version's text now, but the same content."""
 
     def land(self, remote: Remote, before: Known | None, put: Callable[[], Delivery | None]) -> Delivery | None:
         """Put an object into landing and record it, while nobody else lands the same path.

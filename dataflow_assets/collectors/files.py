@@ -6,8 +6,8 @@ Here: decisions, from a listing. Not here: listing and reading (see `sftp` and `
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatch
 from typing import ClassVar
 
@@ -73,35 +73,41 @@ def may_hold(origin: FileOrigin, folder: str) -> bool:
     return levels is None or (depth < len(levels) and bool(levels[depth].fullmatch(folder)))
 
 
-def find_changed(entries: Iterable[Entry], origin: FileOrigin, record: Record, timezone: str) -> list[Remote]:
+def find_changed(entries: Iterable[Entry], record: Record) -> list[Entry]:
     """The files of a listing that are not recorded as they are now, by path."""
-    listed = {_printable(entry.path): entry for entry in entries}
+    listed = {entry.path: entry for entry in map(_readable, entries)}
     known = record.read(list(listed))
     return [
-        _as_remote(path, entry, origin, timezone)
-        for path, entry in sorted(listed.items())
-        if path not in known or known[path].version != entry.version
+        entry for path, entry in sorted(listed.items()) if path not in known or known[path].version != entry.version
     ]
 
 
-def _as_remote(path: str, entry: Entry, origin: FileOrigin, timezone: str) -> Remote:
-    day = origin.names.day_of(entry.path)
+def _readable(entry: Entry) -> Entry:
+    """A file of which each byte of its path that is no UTF-8 is escaped, so that it can be recorded."""
+    path = _NO_UTF8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", entry.path)
+    return entry if path == entry.path else replace(entry, path=path, fault="its name is not in UTF-8; have it renamed")
+
+
+def as_remotes(entries: Iterable[Entry], origin: FileOrigin, timezone: str) -> list[Remote]:
+    """Files as what is to be brought; the object has the file's path below the folder for its name."""
+    return [
+        Remote(
+            path=entry.path,
+            version=entry.version,
+            name=entry.path,
+            day=_delivery_day(entry, origin, timezone),
+            size=entry.size,
+            modified=entry.modified,
+            fault=entry.fault,
+        )
+        for entry in entries
+    ]
+
+
+def _delivery_day(entry: Entry, origin: FileOrigin, timezone: str) -> date | None:
     if origin.day_of == "modification" and entry.modified:
-        day = day_of(entry.modified, timezone)
-    return Remote(
-        path=path,
-        version=entry.version,
-        name=path,
-        day=day,
-        size=entry.size,
-        modified=entry.modified,
-        fault=entry.fault if path == entry.path else "its name is not in UTF-8; have it renamed",
-    )
-
-
-def _printable(path: str) -> str:
-    """A path of which bytes that are no UTF-8 are escaped, so that it can be recorded."""
-    return _NO_UTF8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", path)
+        return day_of(entry.modified, timezone)
+    return origin.names.day_of(entry.path)
 
 
 def may_grow(remote: Remote) -> bool:

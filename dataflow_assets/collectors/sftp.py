@@ -19,7 +19,7 @@ from typing import ClassVar, TypeVar
 import asyncssh
 
 from dataflow_assets.collectors.base import Collector, Record, Remote, Sink
-from dataflow_assets.collectors.files import find_changed, may_grow
+from dataflow_assets.collectors.files import as_remotes, find_changed, may_grow
 from dataflow_assets.collectors.sftp_listing import list_files, path_there, version_of
 from dataflow_assets.collectors.ssh import LOST, REQUEST_SECONDS, SftpSession
 from dataflow_assets.landing.deliveries import ObjectNameError
@@ -45,7 +45,8 @@ class SftpCollector(Collector[Sftp]):
     def find(self, record: Record) -> Iterable[Remote]:
         """The files that are not recorded as they are now."""
         self._looked_at = time.monotonic()
-        return find_changed(asyncio.run(list_files(self.origin)), self.origin, record, self.timezone)
+        changed = find_changed(asyncio.run(list_files(self.origin)), record)
+        return as_remotes(changed, self.origin, self.timezone)
 
     def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
         """Bring files, those first that nobody may be writing."""
@@ -113,7 +114,9 @@ class _Transfer:
         while True:
             client = self.session.client
             try:
-                return await self._read_on(client)
+                is_whole = await self._read_on(client)
+                self.session.note_progress()
+                return is_whole
             except LOST as error:
                 await self.session.replace(client, error)
 

@@ -50,17 +50,25 @@ class SftpSession:
         """Open another connection in place of a lost one, unless somebody has done so; not for ever.
 
         Raises:
-            UnreachableError: it was lost too often.
+            UnreachableError: it was lost too often, with nothing done in between.
         """
         async with self._lock:
             if self.client is not lost:
                 return
             self._close()
-            pause = next(self._pauses, None)
-            if pause is None:
-                raise UnreachableError(f"The connection to {self._origin.address} is lost again and again ({error}).")
-            await asyncio.sleep(pause)
-            await self._open()
+            for pause in self._pauses:
+                await asyncio.sleep(pause)
+                try:
+                    await self._open()
+                except UnreachableError as next_error:
+                    error = next_error
+                else:
+                    return
+            raise UnreachableError(f"The connection to {self._origin.address} is lost again and again ({error}).")
+
+    def note_progress(self) -> None:
+        """Something was done over the connection: where it is lost later, it is opened again as often as ever."""
+        self._pauses = iter(_PAUSES)
 
     async def _open(self) -> None:
         origin = self._origin

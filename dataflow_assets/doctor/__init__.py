@@ -7,6 +7,7 @@ finding. Not here: mending anything, and how findings are printed.
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from dataflow_assets.doctor.collectors import collector
 from dataflow_assets.doctor.contents import deliveries, lake
 from dataflow_assets.doctor.databases import columns, database, tables, timezone
 from dataflow_assets.doctor.finding import Finding, first_line
@@ -15,6 +16,7 @@ from dataflow_assets.doctor.stores import disk, object_store
 from dataflow_assets.errors import DataFlowError, SettingsError
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.sources import all_sources
 
 __all__ = ["Finding", "examine"]
 
@@ -47,6 +49,8 @@ def examine() -> Iterator[Finding]:
     }
     for name, check in others.items():
         yield _found(name, partial(check, settings), settings)
+    for source in (source for source in all_sources() if source.arrives):
+        yield _found(f"collector of {source.name}", partial(collector, source, settings), settings)
 
 
 def _found(name: str, check: Callable[[], Finding], settings: Settings) -> Finding:

@@ -30,18 +30,19 @@ _READ = sa.select(
 ).where(collected.c.remote == sa.any_(sa.bindparam("remotes", type_=ARRAY(sa.BigInteger()))))
 _CLAIM = insert_rows(collected).on_conflict_do_nothing()
 _LAND = upsert_rows(collected)
-_given = rows_from_json([collected.c.remote, collected.c.version, collected.c.size, collected.c.modified])
-_CONFIRM = (
-    sa.update(collected)
-    .values(version=_given.c.version, size=_given.c.size, modified=_given.c.modified)
-    .where(collected.c.remote == _given.c.remote)
-)
+_given = rows_from_json([collected.c.remote, collected.c.version])
+_CONFIRM = sa.update(collected).values(version=_given.c.version).where(collected.c.remote == _given.c.remote)
 _failed = rows_from_json([collected.c.remote, collected.c.failure])
 _REPORT = (
     sa.update(collected)
     .values(failure=_failed.c.failure)
     .where(collected.c.remote == _failed.c.remote, collected.c.failure.is_distinct_from(_failed.c.failure))
     .returning(collected.c.path)
+)
+_READ_FAILURES = (
+    sa.select(collected.c.path, collected.c.failure)
+    .where(collected.c.source == sa.bindparam("source"), collected.c.failure.is_not(None))
+    .order_by(collected.c.path)
 )
 _COUNT = (
     sa.select(collected.c.day, sa.func.count())
@@ -80,17 +81,9 @@ class CollectedRecord:
             connection.commit()
             return dict(self._read(connection, objects))
 
-    def confirm(self, remotes: Iterable[Remote]) -> None:
-        """Record that what landed has another version's text now, but the same content."""
-        rows = [
-            {
-                "remote": self._id(remote.path),
-                "version": remote.version,
-                "size": remote.size,
-                "modified": remote.modified,
-            }
-            for remote in remotes
-        ]
+    def confirm(self, versions: Mapping[str, str]) -> None:
+        """Record of some paths that what landed has another version's text now, but the same content."""
+        rows = [{"remote": self._id(path), "version": version} for path, version in versions.items()]
         with self.connections.take() as connection:
             run(connection, _CONFIRM, rows=as_json(rows))
 
@@ -122,6 +115,11 @@ class CollectedRecord:
         rows = [{"remote": self._id(path), "failure": reason} for path, reason in failures.items()]
         with self.connections.take() as connection:
             return {path for (path,) in run(connection, _REPORT, rows=as_json(rows))}
+
+    def read_failures(self) -> Mapping[str, str]:
+        """What could not be collected the last time, by path, and why."""
+        with self.connections.take() as connection:
+            return dict(run(connection, _READ_FAILURES, source=self.source))
 
     def count_by_day(self, first: date, last: date) -> Mapping[date, int]:
         """How many things have landed on each day from one to another; of those with any."""

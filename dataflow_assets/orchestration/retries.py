@@ -15,6 +15,7 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 from obstore.exceptions import GenericError
 
+from dataflow_assets.collectors.base import UnreachableError
 from dataflow_assets.core.formatting import without_colours
 from dataflow_assets.errors import DataFlowError, LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
 from dataflow_assets.postgres.connection import AdbcError
@@ -23,7 +24,7 @@ from dataflow_assets.postgres.connection import AdbcError
 RETRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 # An object that keeps changing has been read again and again, and is left to the landing sensor.
-_TRANSIENT = (LockTimeoutError, WarehouseUnavailableError)
+_TRANSIENT = (LockTimeoutError, WarehouseUnavailableError, UnreachableError)
 # Connections that end (08, and 57P01 to 57P03: the server stops or starts), one too many of them, transactions that met
 # others, locks, and a server that has just become a copy of another.
 _SQLSTATES = re.compile(r"08...|57P0[123]|53300|40001|40P01|55P03|25006")

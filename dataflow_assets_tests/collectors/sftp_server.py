@@ -20,8 +20,15 @@ USER, PASSWORD, VARIABLE = "dataflow", "correct horse", "TEST_SFTP_PASSWORD"
 class _Login(asyncssh.SSHServer):
     """Lets one user in, by a password or a key."""
 
-    def __init__(self, key: asyncssh.SSHKey | None) -> None:
-        self._key = key
+    def __init__(self, server: "SftpServer") -> None:
+        self._server, self._key = server, server.user_key
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._server.connections.append(conn)
+
+    def begin_auth(self, username: str) -> bool:
+        self._server.logins.append(username)
+        return True
 
     def password_auth_supported(self) -> bool:
         return True
@@ -45,10 +52,11 @@ class SftpServer:
     user_key: asyncssh.SSHKey | None = None
     hooks: list[Callable[["Files", str, bytes], None]] = field(default_factory=list)
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
     port: int = 0
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _acceptor: asyncssh.SSHAcceptor | None = None
-    _connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
 
     @property
     def public_key(self) -> str:
@@ -57,18 +65,13 @@ class SftpServer:
 
     def start(self) -> None:
         """Listen, on the same port as before."""
-        server = self
-
-        class Own(_Login):
-            def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-                server._connections.append(conn)
 
         async def listen() -> None:
             self._acceptor = await asyncssh.listen(
                 "127.0.0.1",
                 self.port,
                 server_host_keys=[self.host_key],
-                server_factory=lambda: Own(self.user_key),
+                server_factory=lambda: _Login(self),
                 sftp_factory=lambda channel: Files(channel, self),
                 allow_scp=False,
             )
@@ -81,18 +84,21 @@ class SftpServer:
         """Stop listening, and cut every connection."""
 
         async def close() -> None:
-            assert self._acceptor
-            self._acceptor.close()
-            await self._acceptor.wait_closed()
-            self.cut()
+            self.close()
 
         self.run(close())
 
+    def close(self) -> None:
+        """The same within the server's own thread."""
+        assert self._acceptor
+        self._acceptor.close()
+        self.cut()
+
     def cut(self) -> None:
-        """Cut every connection without a word."""
-        for connection in self._connections:
+        """Cut every connection without a word, within the server's own thread."""
+        for connection in self.connections:
             connection.abort()
-        self._connections.clear()
+        self.connections.clear()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the server's own thread."""

@@ -10,6 +10,7 @@ import dagster as dg
 
 from dataflow_assets.analytics import Answer
 from dataflow_assets.orchestration.assets.answers import build_answer_asset
+from dataflow_assets.orchestration.assets.collected import build_collected_asset
 from dataflow_assets.orchestration.assets.lake import build_days_spec, build_lake_asset, build_rejects_spec
 from dataflow_assets.orchestration.assets.landing import build_landing_spec
 from dataflow_assets.orchestration.assets.published import build_published_asset
@@ -24,7 +25,8 @@ def build_assets(
     """Every asset of the platform."""
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [build_rejects_spec(settings, sources)]
     for source in sources:
-        assets += [build_landing_spec(settings, source), build_lake_asset(settings, source)]
+        build_landing = build_collected_asset if source.arrives else build_landing_spec
+        assets += [build_landing(settings, source), build_lake_asset(settings, source)]
         if isinstance(source, Events):
             assets.append(build_days_spec(settings, source))
         assets.append(build_warehouse_asset(settings, source))

@@ -1,6 +1,7 @@
 """The assets `landing/<source>`: what was delivered on each day.
 
-Here: what they say of themselves. They are external: collectors fill landing, never a run.
+Here: what they say of themselves. They are external, as somebody else fills landing, but for those that are collected
+(see `collected`).
 """
 
 import dagster as dg

@@ -14,7 +14,7 @@ from dataflow_assets.analytics import Answer
 from dataflow_assets.orchestration.automation.jobs import UNFINISHED
 from dataflow_assets.orchestration.checks import judge_past_day
 from dataflow_assets.orchestration.checks.base import PastDay, Target
-from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
+from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, LANDING, WAREHOUSE
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, open_both
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
@@ -33,6 +33,7 @@ def build_freshness_schedule(
 ) -> dg.ScheduleDefinition:
     """A job that judges a day of every asset, for yesterday at 06:00 of the time zone."""
     targets = [Target(layer, source) for source in sources for layer in (LAKE, WAREHOUSE)]
+    targets += [Target(LANDING, source) for source in sources if source.arrives]
     targets += [Target(ANALYTICS, answer) for answer in answers]
 
     @dg.op(name="judge_day", description="Evaluates the checks of a day, whether or not anything came.")

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from dataflow_assets.analytics import Answer
-from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, LANDING, PUBLISHED, WAREHOUSE
 from dataflow_assets.sources.base import Source
 
 SENSOR_SECONDS = 4  # the daemon looks every 5 seconds, and with 5 would often find that it is not yet time
@@ -24,8 +24,10 @@ ANSWERS = {"day": "answers_daily", "month": "answers_monthly"}  # by grain
 
 
 def build_source_jobs(sources: Sequence[Source]) -> list[Any]:
-    """The jobs of lake and warehouse."""
-    return [_job(layer, [[layer, source.name] for source in sources]) for layer in (LAKE, WAREHOUSE)]
+    """The jobs of lake and warehouse, and that of landing where something is collected."""
+    jobs = [_job(layer, [[layer, source.name] for source in sources]) for layer in (LAKE, WAREHOUSE)]
+    collected = [[LANDING, source.name] for source in sources if source.arrives]
+    return [*jobs, _job(LANDING, collected)] if collected else jobs
 
 
 def build_answer_jobs(answers: Sequence[Answer]) -> list[Any]:

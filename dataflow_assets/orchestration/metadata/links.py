@@ -36,14 +36,23 @@ def ingested_objects(
     source: Source, day: date, objects: Sequence[str], rejected: int, ui: str
 ) -> dict[str, dg.MetadataValue]:
     """Which objects a partition of the lake was made from, and where the rows are that it does not have."""
-    more = len(objects) - _MOST_OBJECTS
-    listed = [f"- {code_span(key)}" for key in objects[:_MOST_OBJECTS]] + ([f"- and {more:,} more"] if more > 0 else [])
-    found: dict[str, dg.MetadataValue] = {"landed": dg.MetadataValue.md("\n".join(listed))} if listed else {}
+    found = _listed("landed", objects)
     if not rejected:
         return found
     page = f"{_page(ui)}?view=partitions&partition={day}"
     link = f"[{rejected:,} on {day}]({page}): `dataflow rejects --source {source.name}`"
     return found | {"rejects": dg.MetadataValue.md(link)}
+
+
+def collected_paths(paths: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    """What the files of a day are called where they were collected from."""
+    return _listed("paths", paths)
+
+
+def _listed(name: str, texts: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    more = len(texts) - _MOST_OBJECTS
+    lines = [f"- {code_span(text)}" for text in texts[:_MOST_OBJECTS]] + ([f"- and {more:,} more"] if more > 0 else [])
+    return {name: dg.MetadataValue.md("\n".join(lines))} if lines else {}
 
 
 def _page(ui: str) -> str:
