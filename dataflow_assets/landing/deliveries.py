@@ -29,7 +29,6 @@ from dataflow_assets.sources.companions import IGNORED, is_ignored
 
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
 _FOLDERS_AND_FILES = (os.strerror(errno.ENOTDIR), os.strerror(errno.EISDIR))
-_LONGEST_PART, _LONGEST_KEY = 250, 800  # bytes of a file's name, and of a path in the folder of a day
 
 
 class ObjectNameError(DataFlowError):
@@ -69,11 +68,8 @@ def require_object_name(name: str) -> None:
     """Check that a file, or a path below the folder of a day, can be the name of a landed object.
 
     Raises:
-        ObjectNameError: it is too long, holds a control character, an empty part, `.` or `..`, or ends in `#1`.
+        ObjectNameError: it holds a control character, an empty part, `.` or `..`, or ends in `#1`.
     """
-    lengths = [len(part.encode(errors="replace")) for part in name.split("/")]
-    if max(lengths) > _LONGEST_PART or sum(lengths) > _LONGEST_KEY:
-        raise ObjectNameError(f"A name of {sum(lengths):,} bytes is too long for a landed object; give it another one.")
     if UNREADABLE.search(name) or UNFINISHED.search(name):
         raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
 

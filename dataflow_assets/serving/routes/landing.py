@@ -31,6 +31,7 @@ Source = Annotated[str, Path(description="name of the source", examples=["stream
 Day = Annotated[str, Path(description="the day of delivery", examples=["2021-12-05"])]
 Name = Annotated[str, Path(description="name of the file; it may have folders", examples=["streams.csv"])]
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
+_LONGEST_PART, _LONGEST_NAME = 250, 800  # bytes; any file system and any object store takes these
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -104,7 +105,7 @@ async def read_object(
     """What became of a landed file: its state, and how many of its rows were accepted and rejected."""
     require_source(principal, source)
     when = parse_day(day)
-    require_object_name(name)
+    _require_name(name)
     landing = Landing(state.storage)
     found = await state.database.in_thread(lambda: landing.current(f"landing/{source}/{when}/{name}"))
     if found is None:
@@ -134,8 +135,17 @@ def _check(state: ServingState, principal: Principal, source: str, day: str, nam
     """The key of the object; nothing of the body has been read."""
     require_source(principal, source, write=True)
     when = check_day(state, parse_day(day))
-    require_object_name(name)
+    _require_name(name)
     return f"landing/{source}/{when}/{name}"
+
+
+def _require_name(name: str) -> None:
+    require_object_name(name)
+    lengths = [len(part.encode()) for part in name.split("/")]
+    if max(lengths) > _LONGEST_PART or sum(lengths) > _LONGEST_NAME:
+        raise UnusableError(
+            f"The name is too long: it may have {_LONGEST_NAME} bytes, and {_LONGEST_PART} between two slashes."
+        )
 
 
 def _require_nothing(state: ServingState, key: str) -> None:
