@@ -5,7 +5,9 @@ lending a file to a reader. Not here: going through all of landing (see `listing
 `lake`).
 """
 
+import errno
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
@@ -26,6 +28,7 @@ from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.companions import IGNORED, is_ignored
 
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
+_FOLDERS_AND_FILES = (os.strerror(errno.ENOTDIR), os.strerror(errno.EISDIR))
 
 
 class ObjectNameError(DataFlowError):
@@ -59,6 +62,16 @@ class Delivery:
 def small_key(*parts: str) -> int:
     """63 bits of a hash of some texts; of a landed object they are its source, day and object key."""
     return int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def require_object_name(name: str) -> None:
+    """Check that a file, or a path below the folder of a day, can be the name of a landed object.
+
+    Raises:
+        ObjectNameError: it holds a control character, an empty part, `.` or `..`, or ends in `#1`.
+    """
+    if UNREADABLE.search(name) or UNFINISHED.search(name):
+        raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
 
 
 def parse_object_key(key: str) -> tuple[str, date, str] | None:
@@ -135,12 +148,17 @@ class Landing:
 
         Raises:
             NotFoundError: there is no such file.
-            ObjectNameError: the name holds a control character, an empty part, `.` or `..`, or ends in `#1`.
+            ObjectNameError: it cannot have that name (see `require_object_name`).
         """
         if not path.is_file():
             raise NotFoundError(f"There is no file {path}.")
         key = _object_key(source, day, name or path.name)
-        obstore.put(self._store, key, path)
+        try:
+            obstore.put(self._store, key, path)
+        except GenericError as error:
+            if any(words in str(error) for words in _FOLDERS_AND_FILES):
+                raise ObjectNameError(f"{key} cannot be landed: a file and a folder would have one name.") from None
+            raise
         found = self.current(key)
         assert found is not None
         return found
@@ -169,6 +187,14 @@ class Landing:
                 return None
             return as_delivery(as_listed(obstore.head(self._store, key)))
         except FileNotFoundError:
+            return None
+
+    def digest(self, delivery: Delivery) -> str | None:
+        """The SHA-256 of this version's bytes, in hexadecimal digits; None where it was replaced meanwhile."""
+        try:
+            with self.lend(delivery) as path, path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except ObjectChangedError:
             return None
 
     @contextmanager
@@ -227,8 +253,7 @@ class Landing:
 
 
 def _object_key(source: str, day: date, name: str) -> str:
-    if UNREADABLE.search(name) or UNFINISHED.search(name):
-        raise ObjectNameError(f"{name!r} cannot be the name of a landed object; give it another one.")
+    require_object_name(name)
     return f"{PREFIX}/{source}/{day.isoformat()}/{name}"
 
 

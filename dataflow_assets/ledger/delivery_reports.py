@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.deliveries import IS_PRESENT
 from dataflow_assets.ledger.tables import deliveries, dumps
-from dataflow_assets.postgres.connection import connect
+from dataflow_assets.postgres.connection import Connection, connect
 from dataflow_assets.postgres.statements import run
 from dataflow_assets.sources.base import Source
 
@@ -41,6 +41,12 @@ _reported = {
 _names_and_values = [part for name, value in _reported.items() for part in (sa.literal_column(f"'{name}'"), value)]
 _READ_DELIVERIES = sa.select(sa.cast(sa.func.jsonb_build_object(*_names_and_values), sa.Text())).select_from(
     _with_dumps
+)
+_READ_VERSION = _READ_DELIVERIES.where(
+    deliveries.c.delivery == sa.bindparam("delivery"),
+    deliveries.c.etag == sa.bindparam("etag"),
+    deliveries.c.size == sa.bindparam("size"),
+    IS_PRESENT,
 )
 _READ_REASONS = (
     sa.select(deliveries.c.day, deliveries.c.object, deliveries.c.quarantine_reason)
@@ -103,6 +109,12 @@ def read_deliveries(url: str, source: str | None, day: date | None) -> list[dict
         statement = statement.where(deliveries.c[name] == sa.bindparam(name))
     with connect(url) as connection:
         return [json.loads(row) for (row,) in run(connection, statement, **given)]
+
+
+def read_version(connection: Connection, delivery: Delivery) -> dict[str, Any] | None:
+    """What is recorded of this version of an object, as `read_deliveries` gives it; None where it was not read yet."""
+    found = run(connection, _READ_VERSION, delivery=delivery.id, etag=delivery.etag, size=delivery.size)
+    return json.loads(found[0][0]) if found else None
 
 
 def read_quarantine_reasons(url: str, source: Source, first: date, last: date) -> dict[date, list[str]]:

@@ -13,6 +13,7 @@ from adbc_driver_manager import Error as AdbcError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from obstore.exceptions import BaseError as StoreError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -47,6 +48,7 @@ STATUSES: Mapping[type[errors.DataFlowError], int] = {
 }
 _LATER = (errors.WarehouseUnavailableError, errors.LockTimeoutError, errors.ConflictError)
 _UNAVAILABLE = "The platform's database cannot be reached or used; try again later."
+_NO_STORE = "The platform's object store cannot be reached or used; try again later."
 _INTERNAL = "The server failed; its log has the cause under this request id."
 # Of the codes of PostgreSQL: a connection that failed or was ended, and a server that starts or stops.
 _LOST_CONNECTION = ("08", "57P")
@@ -100,6 +102,10 @@ def answer_error(request_id: str | None, error: Exception) -> JSONResponse:
     """What an error of any kind is answered; what nobody outside should read is logged instead."""
     if isinstance(error, AdbcError) and is_lost_connection(error):
         error = errors.WarehouseUnavailableError(str(error))
+    if isinstance(error, StoreError):
+        _log.error("request %s failed: %s", request_id, error)
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        return answer_problem(request_id, 503, "storage_unavailable", _NO_STORE, headers)
     if not isinstance(error, errors.DataFlowError):
         _log.error("request %s failed", request_id, exc_info=error)
         return answer_problem(request_id, 500, "internal", _INTERNAL)
@@ -125,6 +131,7 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(errors.DataFlowError)
     @app.exception_handler(AdbcError)
+    @app.exception_handler(StoreError)
     async def answer_platform_error(request: Request, error: Exception) -> JSONResponse:
         return answer_error(request_id_of(request), error)
 

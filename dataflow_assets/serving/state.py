@@ -50,6 +50,10 @@ class Database:
                 raise
             return await self.write(work)
 
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Do work that waits for others than the event loop, such as the object store."""
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
     def _run(self, work: Callable[[Connection], _T]) -> _T:
         try:
             with self._connections.take() as connection:

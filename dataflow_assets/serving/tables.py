@@ -68,4 +68,5 @@ posted = sa.Table(
     Column("digest", Text(), nullable=False, comment="SHA-256 of the body"),
     Column("is_landed", Boolean(), nullable=False, server_default=sa.false()),
     _now(),
+    sa.Index("posted_by_age", "created_at"),
 )
