@@ -14,6 +14,7 @@ from dataflow_assets.lake.readers.base import Batch, most_names, quote
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Json, Reject
+from dataflow_assets.sources.formats.json_paths import normal_path
 
 FAULT = "fault"
 LONGEST_RECORD = 16 << 20  # bytes
@@ -33,7 +34,7 @@ _SENTENCES = {
 _AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
     '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
 _UNDECLARED = "undeclared"
-_UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
+_UNREAD = "list_filter(json_keys(json, $payload), lambda name: name NOT IN $keys)"
 
 
 def declaration_of(source: Source) -> Json:
@@ -59,8 +60,8 @@ def columns_at_paths(source: Source, fault: str = "NULL") -> str:
 
 def parameters(source: Source) -> dict[str, object]:
     """The values that `columns_at_paths` speaks of."""
-    keys = declaration_of(source).keys
-    return {} if keys is None else {"keys": sorted(keys)}
+    reader = declaration_of(source)
+    return {} if reader.keys is None else {"keys": sorted(reader.keys), "payload": normal_path(reader.payload)}
 
 
 def read_records(
