@@ -8,7 +8,7 @@ Here: finding the collector of a source. Not here: what it does (see `base`), an
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -27,13 +27,14 @@ def all_collectors() -> Mapping[type[Origin], type[Collector[Any]]]:
     return {collector.origin_type: collector for collector in collectors}
 
 
-def open_collector(source: Source, timezone: str) -> Collector[Any]:
+def open_collector(source: Source, timezone: str, is_enough: Callable[[], bool] | None = None) -> Collector[Any]:
     """The collector of a source that says from where it arrives; it connects when it is used.
 
     Args:
         source: it `arrives` from somewhere.
         timezone: the business time zone.
+        is_enough: with it, what comes is waited for until this is true (see `base.Collector`).
     """
     assert source.arrives, f"{source.name} does not say from where it arrives"
     collector: type[Collector[Any]] = all_collectors()[type(source.arrives)]
-    return collector(source, source.arrives, timezone)
+    return collector(source, source.arrives, timezone, is_enough)

@@ -70,6 +70,9 @@ class Record(Protocol):
     def read(self, paths: Collection[str]) -> Mapping[str, Known]:
         """What is recorded of some paths; nothing of the others."""
 
+    def last(self, folder: str) -> tuple[str, Known] | None:
+        """The last recorded path of a folder, such as `orders/0`, by the order of its bytes."""
+
     def claim(self, objects: Mapping[str, tuple[date, str]]) -> Mapping[str, Known]:
         """Record the day and the object of paths that are not recorded, before anything of them lands.
 
@@ -112,6 +115,16 @@ class Sink(Protocol):
             ObjectNameError: it has a name that no object can have.
         """
 
+    def adopt(self, folders: Collection[str], version_of: Callable[[str, Path], str]) -> None:
+        """Record the last object of each of some folders of landing where it is not recorded, without bringing it.
+
+        Who landed it was killed before it could be recorded, or the record was lost.
+
+        Args:
+            folders: those of names, which are paths as well.
+            version_of: an object's version, by its name and bytes.
+        """
+
     def fail(self, remote: Remote, reason: str) -> None:
         """Say why one thing cannot be brought, as part of a sentence; the others are."""
 
@@ -122,16 +135,22 @@ class Sink(Protocol):
 class Collector(ABC, Generic[OriginT]):
     """Brings what is new of one source from its origin. It is used once.
 
+    `is_enough` ends what would go on: without it, a collector brings what is there; with it, one of a stream waits for
+    what comes, in `find` and in `bring`, until it is true.
+
     A subclass is the `COLLECTOR` of a file of this package, and says in `origin_type` for which kind of origin it is.
     Whatever cannot be reached is an UnreachableError, and what will not pass a CollectError, each naming the place.
     """
 
     origin_type: ClassVar[type[Origin]]
 
-    def __init__(self, source: Source, origin: OriginT, timezone: str) -> None:
+    def __init__(
+        self, source: Source, origin: OriginT, timezone: str, is_enough: Callable[[], bool] | None = None
+    ) -> None:
         self.source = source
         self.origin = origin
         self.timezone = timezone
+        self.is_enough = is_enough
 
     @abstractmethod
     def check(self) -> str:

@@ -22,12 +22,16 @@ def _nobody(_: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Collecting:
-    """What is needed to collect from anywhere: where it lands, and what `today` is in the business time zone."""
+    """What is needed to collect from anywhere: where it lands, and what `today` is in the business time zone.
+
+    With `is_enough`, what a stream brings is waited for until that is true.
+    """
 
     landing: Landing
     timezone: str
     today: date
     progress: Callable[[str], None] = _nobody
+    is_enough: Callable[[], bool] | None = None
 
     def find_new(
         self, source: Source, record: Record, days: Collection[date] | None = None
@@ -51,7 +55,7 @@ class Collecting:
         Killed at any point, it is to be repeated: nothing lands twice, and nothing is left out. Each thing is recorded
         when it has landed. The arguments are those of `find_new`.
         """
-        collector, sink = open_collector(source, self.timezone), self._sink(source, record)
+        collector, sink = open_collector(source, self.timezone, self.is_enough), self._sink(source, record)
         try:
             found = [remote for _, remote in self._find(collector, record, sink, days)]
             sink.expect(found)

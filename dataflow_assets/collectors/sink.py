@@ -4,7 +4,7 @@ Here: that, and what became of each thing. Not here: bringing it (see the collec
 (see `ledger.collected`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -109,6 +109,26 @@ class LandingSink:
             self.report.landed.append(Landed(remote, delivery))
             self._progress(f"Landed {len(self.report.landed):,} of {self._expected:,}: {remote.path}")
         return delivery
+
+    def adopt(self, folders: Collection[str], version_of: Callable[[str, Path], str]) -> None:
+        """Record the last object in landing of some folders, where it is not recorded (see `base.Sink`)."""
+        last: dict[str, Delivery] = {}
+        for delivery in self._landing.deliveries(self._source):
+            name = delivery.object.removeprefix(self._key(delivery.day, ""))
+            if (folder := name.rpartition("/")[0]) in folders:
+                last[folder] = max(delivery, last.get(folder, delivery), key=lambda one: one.object.rpartition("/")[2])
+        for delivery in last.values():
+            self._adopt(delivery, version_of)
+
+    def _adopt(self, delivery: Delivery, version_of: Callable[[str, Path], str]) -> None:
+        name = delivery.object.removeprefix(self._key(delivery.day, ""))
+        before = self._record.claim({name: (delivery.day, delivery.object)})[name]
+        if before.version is None:
+            with self._landing.lend(delivery) as file:
+                version = version_of(name, file)
+            remote = Remote(path=name, version=version, name=name, day=delivery.day)
+            if self._record.land(remote, before, lambda: delivery):
+                self.report.landed.append(Landed(remote, delivery))
 
     def fail(self, remote: Remote, reason: str) -> None:
         """Say why one thing cannot be brought (see `base.Sink`)."""

@@ -20,14 +20,15 @@ from dataflow_assets.postgres.statements import as_json, insert_rows, rows_from_
 
 _PAGE = 10_000
 
-_READ = sa.select(
-    collected.c.path,
-    collected.c.day,
-    collected.c.object,
-    collected.c.version,
-    collected.c.size,
-    collected.c.modified,
-).where(collected.c.remote == sa.any_(sa.bindparam("remotes", type_=ARRAY(sa.BigInteger()))))
+_COLUMNS = [getattr(collected.c, name) for name in ("path", "day", "object", "version", "size", "modified")]
+_READ = sa.select(*_COLUMNS).where(collected.c.remote == sa.any_(sa.bindparam("remotes", type_=ARRAY(sa.BigInteger()))))
+_LAST = (
+    sa.select(*_COLUMNS)
+    .where(collected.c.source == sa.bindparam("source"))
+    .where(collected.c.path >= sa.bindparam("first"), collected.c.path < sa.bindparam("end"))
+    .order_by(collected.c.path.desc())
+    .limit(1)
+)
 _CLAIM = insert_rows(collected).on_conflict_do_nothing()
 _LAND = upsert_rows(collected)
 _given = rows_from_json([collected.c.remote, collected.c.version])
@@ -71,7 +72,14 @@ class CollectedRecord:
         for page in batched(paths, _PAGE):
             found = run(connection, _READ, remotes=[self._id(path) for path in page])
             for path, day, key, version, size, modified in found:
-                yield path, Known(day=day, object=key, version=version, size=size, modified=modified)
+                yield path, _known(day, key, version, size, modified)
+
+    def last(self, folder: str) -> tuple[str, Known] | None:
+        """The last recorded path of a folder, by the order of its bytes."""
+        with self.connections.take() as connection:
+            for path, *known in run(connection, _LAST, source=self.source, first=f"{folder}/", end=f"{folder}0"):
+                return path, _known(*known)
+        return None
 
     def claim(self, objects: Mapping[str, tuple[date, str]]) -> Mapping[str, Known]:
         """Record the day and the object of paths that are not recorded; what is recorded of them now."""
@@ -129,6 +137,10 @@ class CollectedRecord:
     def _row(self, path: str, day: date, key: str) -> dict[str, object]:
         empty = dict.fromkeys(("version", "size", "modified", "landed_at", "failure"))
         return {"remote": self._id(path), "source": self.source, "path": path, "day": day, "object": key, **empty}
+
+
+def _known(day: date, key: str, version: str | None, size: int | None, modified: datetime | None) -> Known:
+    return Known(day=day, object=key, version=version, size=size, modified=modified)
 
 
 def open_record(url: str, source: str) -> CollectedRecord:

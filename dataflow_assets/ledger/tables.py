@@ -110,7 +110,7 @@ collected = sa.Table(
     METADATA,
     Column("remote", BigInteger(), primary_key=True, autoincrement=False, comment="small key of source and path"),
     Column("source", Text(), nullable=False),
-    Column("path", Text(), nullable=False, comment="what it is called where it is collected from"),
+    Column("path", Text(collation="C"), nullable=False, comment="what it is called where it is collected from"),
     Column("day", Date(), nullable=False, comment="delivery day on which it lands, in each version"),
     Column("object", Text(), nullable=False),
     Column("version", Text(), comment="by which a change is seen; null until it has landed"),
@@ -119,6 +119,7 @@ collected = sa.Table(
     Column("landed_at", DateTime(timezone=True)),
     Column("failure", Text(), comment="why it could not be collected the last time"),
     sa.Index("collected_by_day", "source", "day"),
+    sa.Index("collected_by_path", "source", "path"),
 )
 
 # What the tables of sources and answers were made from

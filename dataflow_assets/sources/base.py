@@ -107,6 +107,7 @@ class Source:
         yield from refused(columns)
         yield from self._wrong_aliases(columns)
         yield from self.reader.problems(columns)
+        yield from self.arrives.wrong_format(self.reader) if self.arrives else ()
 
     def _wrong_aliases(self, columns: Mapping[str, dy.Column]) -> Iterator[str]:
         if unknown := sorted(set(self.aliases).difference(columns)):

@@ -21,6 +21,9 @@ class Json(Format):
     texts); of a declared list or struct it is the JSON text. `derived` maps a column to an expression over the
     columns of `paths`, for what a path cannot say. `records` is the path of the array where it is inside an object,
     such as `$.data`. Paths are those of RFC 9535, without `..`, filters and slices.
+
+    `payload` is the path of the sender's own object where each row is an envelope around one, such as `$.value` of a
+    message: its keys that no path reads are told as undeclared columns, and those of the envelope are not.
     """
 
     label: ClassVar = "JSON"
@@ -30,6 +33,7 @@ class Json(Format):
     derived: Mapping[str, pl.Expr] = field(default_factory=dict)
     lines: bool = False
     records: str = "$"
+    payload: str = "$"
 
     def __post_init__(self) -> None:
         for column, path in self.paths.items():
@@ -39,6 +43,8 @@ class Json(Format):
                 raise ValueError(f"the path of {column}: {error}") from None
         if None in self.records_keys:
             raise ValueError(f"records={self.records!r} must name keys of objects alone, such as $.data")
+        if None in parse_path(self.payload):
+            raise ValueError(f"payload={self.payload!r} must name keys of objects alone, such as $.value")
         if self.lines and self.records_keys:
             raise ValueError("a file of JSON lines has no array: leave records out")
 
@@ -54,8 +60,10 @@ class Json(Format):
 
     @property
     def keys(self) -> set[str] | None:
-        """The keys of an object that the paths begin with; None where one may read any key."""
-        first = [next(iter(parse_path(path)), None) for path in self.paths.values()]
+        """The keys of the payload that the paths begin with; None where one may read any key."""
+        payload = parse_path(self.payload)
+        within = [path for path in map(parse_path, self.paths.values()) if path[: len(payload)] == payload]
+        first = [next(iter(path[len(payload) :]), None) for path in within]
         named = {key for key in first if key is not None}
         return None if None in first else named
 

@@ -35,10 +35,10 @@ def normal_path(path: str) -> str:
     return "$" + "".join(step for _, step in _steps(path))
 
 
-def with_first_key(path: str, key: str) -> str:
-    """A path as the parser takes it, whose first key is another one."""
-    [_, *others] = _steps(path)
-    return key_path([key]) + "".join(step for _, step in others)
+def with_key(path: str, place: int, key: str) -> str:
+    """A path as the parser takes it, of which the key at a place is another one."""
+    steps = [step for _, step in _steps(path)]
+    return "$" + "".join([*steps[:place], _key_step(key), *steps[place + 1 :]])
 
 
 def key_path(keys: Sequence[str]) -> str:

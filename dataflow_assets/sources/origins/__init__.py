@@ -6,6 +6,7 @@ knows nothing of.
 
 from dataflow_assets.sources.origins.base import FileOrigin, Origin
 from dataflow_assets.sources.origins.ftp import Ftp
+from dataflow_assets.sources.origins.kafka import Kafka
 from dataflow_assets.sources.origins.sftp import Sftp
 
-__all__ = ["FileOrigin", "Ftp", "Origin", "Sftp"]
+__all__ = ["FileOrigin", "Ftp", "Kafka", "Origin", "Sftp"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
 
+from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.origins.patterns import NamePattern
 
 _VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
@@ -54,6 +55,10 @@ class Origin:
         for name, variable in self.variables.items():
             if variable is not None and not _VARIABLE.fullmatch(variable):  # which is not shown: it may be the secret
                 yield f"{name} is not the name of an environment variable, such as SFTP_PASSWORD; no secret stands here"
+
+    def wrong_format(self, reader: Format) -> Iterator[str]:  # noqa: ARG002
+        """A sentence for each reason why what is collected from here cannot be read so; any file can be."""
+        yield from ()
 
 
 @dataclass(frozen=True, kw_only=True)

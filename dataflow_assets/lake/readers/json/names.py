@@ -4,7 +4,7 @@ Here: where a column may be found beside its path, and what is known of the name
 (see `records`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -14,7 +14,7 @@ from dataflow_assets.lake.readers.columns import find_missing_columns, fold_name
 from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.sources import Source
 from dataflow_assets.sources.formats import Json
-from dataflow_assets.sources.formats.json_paths import key_path, normal_path, parse_path, with_first_key
+from dataflow_assets.sources.formats.json_paths import key_path, normal_path, parse_path, with_key
 
 
 def declaration_of(source: Source) -> Json:
@@ -25,15 +25,14 @@ def declaration_of(source: Source) -> Json:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value may be: at a path, which begins with a key, or with an element of a list."""
+    """Where a value may be: at a path, which begins within the payload with a key, or does not begin there so.
+
+    `first_path` is that of the key itself.
+    """
 
     path: str
-    first_key: str | None
-
-    @property
-    def first_path(self) -> str | None:
-        """The path of its first key."""
-        return None if self.first_key is None else key_path([self.first_key])
+    first_key: str | None = None
+    first_path: str | None = None
 
     @property
     def holders(self) -> list[str]:
@@ -72,13 +71,13 @@ class Names:
 
     def places(self, column: str) -> list[Place]:
         """Where the value of a column may be: at its path, else under an alias, else under a key that is alike."""
-        path = self.reader.paths[column]
-        first = next(iter(parse_path(path)), None)
+        path, payload = self.reader.paths[column], parse_path(self.reader.payload)
+        first = self._first_key(path)
         if first is None:
-            return [Place(normal_path(path), None)]
+            return [Place(normal_path(path))]
         aliases = [key for key in self.source.aliases.get(column, ()) if key not in self._first_keys]
         keys = [first, *aliases, *self.alike.get(first, ())]
-        return [Place(with_first_key(path, key), key) for key in keys]
+        return [Place(with_key(path, len(payload), key), key, self._path_of(key)) for key in keys]
 
     @property
     def read_keys(self) -> list[str] | None:
@@ -117,11 +116,13 @@ class Names:
 
     @property
     def _first_keys(self) -> set[str]:
-        return set(_first_keys(self.reader.paths.values()))
+        return {key for key in map(self._first_key, self.reader.paths.values()) if key is not None}
 
+    def _first_key(self, path: str) -> str | None:
+        """The key with which a path begins within the payload; None where it begins elsewhere, or with an element."""
+        keys, payload = parse_path(path), parse_path(self.reader.payload)
+        return next(iter(keys[len(payload) :]), None) if keys[: len(payload)] == payload else None
 
-def _first_keys(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        first = next(iter(parse_path(path)), None)
-        if first is not None:
-            yield first
+    def _path_of(self, key: str) -> str:
+        """The path of a key of the payload."""
+        return normal_path(self.reader.payload) + key_path([key]).removeprefix("$")

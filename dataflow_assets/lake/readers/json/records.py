@@ -15,6 +15,7 @@ from dataflow_assets.lake.readers.base import Batch, literal, quote
 from dataflow_assets.lake.readers.json.names import Names, Place
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.formats import Reject
+from dataflow_assets.sources.formats.json_paths import normal_path
 
 FAULT = "fault"
 LONGEST_RECORD = 16 << 20  # bytes
@@ -34,7 +35,7 @@ _SENTENCES = {
 _AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
     '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
 _UNDECLARED = "undeclared"
-_UNREAD = "list_filter(json_keys(json), lambda name: name NOT IN $keys)"
+_UNREAD = "list_filter(json_keys(json, $payload), lambda name: name NOT IN $keys)"
 
 
 def columns_at_paths(names: Names, fault: str = "NULL") -> str:
@@ -55,7 +56,7 @@ def columns_at_paths(names: Names, fault: str = "NULL") -> str:
 def parameters(names: Names) -> dict[str, object]:
     """The values that `columns_at_paths` speaks of."""
     keys = names.read_keys
-    return {} if keys is None else {"keys": keys}
+    return {} if keys is None else {"keys": keys, "payload": normal_path(names.reader.payload)}
 
 
 def read_records(

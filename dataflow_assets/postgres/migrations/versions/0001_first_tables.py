@@ -241,7 +241,9 @@ def upgrade() -> None:
             "remote", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of source and path"
         ),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False, comment="what it is called where it is collected from"),
+        sa.Column(
+            "path", sa.Text(collation="C"), nullable=False, comment="what it is called where it is collected from"
+        ),
         sa.Column("day", sa.Date(), nullable=False, comment="delivery day on which it lands, in each version"),
         sa.Column("object", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=True, comment="by which a change is seen; null until it has landed"),
@@ -253,6 +255,7 @@ def upgrade() -> None:
         schema="ledger",
     )
     op.create_index("collected_by_day", "collected", ["source", "day"], unique=False, schema="ledger")
+    op.create_index("collected_by_path", "collected", ["source", "path"], unique=False, schema="ledger")
     op.create_table(
         "deliveries",
         sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of the object"),
@@ -477,6 +480,7 @@ def downgrade() -> None:
     op.drop_table("event_days", schema="ledger")
     op.drop_table("dumps", schema="ledger")
     op.drop_table("deliveries", schema="ledger")
+    op.drop_index("collected_by_path", table_name="collected", schema="ledger")
     op.drop_index("collected_by_day", table_name="collected", schema="ledger")
     op.drop_table("collected", schema="ledger")
     op.drop_table("answers", schema="ledger")

@@ -1,0 +1,77 @@
+"""The messages of a Kafka topic.
+
+Here: what a declaration says of one. Not here: connecting to it (see `collectors.kafka`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from dataflow_assets.sources.formats.base import Format
+from dataflow_assets.sources.formats.json import Json
+from dataflow_assets.sources.origins.base import Origin
+
+_BROKER = re.compile(r"[^\s/@,]+:\d{1,5}")
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kafka(Origin):
+    """A topic, each of whose partitions is brought from its first message on, in its order.
+
+    Each landed object is a batch: a line of JSON for each message, with `partition`, `offset`, `timestamp`, `key`,
+    `headers` (each name with the list of its values) and `value`. So the source is read by
+    `Json(lines=True, payload="$.value", paths={"id": "$.value.id", "sent": "$.timestamp"})`. A batch is of the day of
+    its first message.
+
+    A batch ends at `batch_rows`, at 64 MiB, or where no more came within `batch_seconds` of its first message.
+    `brokers` are those to begin with, such as `kafka1:9092,kafka2:9092`. With a `user` and a `password` (the name of an
+    environment variable) it logs in, as `mechanism` says. Without `tls` anyone on the way can read the password;
+    `ca_file` is the file of who signed the brokers' certificates, where the machine does not trust them anyhow.
+
+    `group` is the consumer group under which Kafka's own tools show how far it is: `dataflow-` and the source's name,
+    unless another is given. What has been brought is looked up in the record, not there.
+    """
+
+    label: ClassVar[str] = "Kafka"
+    brokers: str
+    topic: str
+    group: str | None = None
+    user: str | None = None
+    password: str | None = None
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    tls: bool = True
+    ca_file: str | None = None
+    batch_rows: int = 100_000
+    batch_seconds: float = 5.0
+
+    @property
+    def address(self) -> str:
+        """Such as `kafka://kafka1:9092/orders`."""
+        return f"kafka://{self.brokers}/{self.topic}"
+
+    @property
+    def variables(self) -> Mapping[str, str | None]:
+        """That of the password."""
+        return {"password": self.password}
+
+    def problems(self) -> Iterator[str]:
+        """A sentence for each thing that cannot be right."""
+        yield from super().problems()
+        for broker in self.brokers.split(","):
+            if not _BROKER.fullmatch(broker):
+                yield f"{broker!r} is no broker; one is written HOST:PORT, several with a comma between them"
+        if not _TOPIC.fullmatch(self.topic) or self.topic in (".", ".."):
+            yield f"{self.topic!r} is no name of a topic"
+        if (self.user is None) != (self.password is None):
+            yield "name both a user and the environment variable of the password, or neither"
+        if self.ca_file is not None and not self.tls:
+            yield "there is a ca_file, but no tls"
+        if self.batch_rows < 1 or self.batch_seconds < 0:
+            yield "a batch has at least one row, and does not end before it begins"
+
+    def wrong_format(self, reader: Format) -> Iterator[str]:
+        """A topic lands as JSON lines, whatever its messages are."""
+        if not isinstance(reader, Json) or not reader.lines:
+            yield 'messages of Kafka are read by Json(lines=True, payload="$.value", paths=…)'

@@ -1,0 +1,37 @@
+"""A broker of Kafka that speaks the protocol on 127.0.0.1: the one that librdkafka has for tests.
+
+Here: starting it, and sending it messages. Not here: what is collected.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Producer
+
+PARTITIONS = 4  # that it gives each topic
+SENT = 1_639_000_000_000  # milliseconds since 1970: 2021-12-08
+
+
+@dataclass
+class Broker:
+    """A broker, and a producer of it."""
+
+    address: str
+    producer: Producer
+
+    def send(self, topic: str, values: Iterable[str | bytes | None], partition: int = 0, sent: int = SENT) -> None:
+        """Send messages to a partition, all at one time, and wait until they are there."""
+        for value in values:
+            self.producer.produce(topic, value, partition=partition, timestamp=sent)
+            self.producer.poll(0)
+        assert self.producer.flush(30) == 0
+
+
+@contextmanager
+def broker_of(brokers: int = 1) -> Iterator[Broker]:
+    """A cluster that lives as long as the producer which has it."""
+    cluster = Producer({"test.mock.num.brokers": brokers, "bootstrap.servers": "x", "log_level": 0})
+    address = ",".join(f"{one.host}:{one.port}" for one in cluster.list_topics(timeout=10).brokers.values())
+    yield Broker(address, Producer({"bootstrap.servers": address, "linger.ms": 0, "log_level": 0}))
+    del cluster

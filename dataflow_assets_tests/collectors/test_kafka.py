@@ -1,0 +1,153 @@
+"""Collecting from a Kafka broker: what lands, under which names, and each message once whatever happens."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg2
+import pytest
+
+from dataflow_assets.lake.readers import read_file
+from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources.base import Events
+from dataflow_assets.sources.origins import Kafka
+from dataflow_assets_tests.collectors.builders import Platform
+from dataflow_assets_tests.collectors.kafka_broker import SENT, Broker, broker_of
+from dataflow_assets_tests.collectors.orders import orders_from
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    """A broker that the tests of this module share; each has topics of its own."""
+    with broker_of() as running:
+        yield running
+
+
+@pytest.fixture
+def topic(request: pytest.FixtureRequest) -> str:
+    """A topic of the test's own."""
+    return "".join(letter if letter.isalnum() else "_" for letter in request.node.name)
+
+
+def source_of(broker: Broker, topic: str, **more: Any) -> Events:
+    """Orders that arrive from the topic."""
+    return orders_from(Kafka(brokers=broker.address, topic=topic, tls=False, **more))
+
+
+def values(count: int, first: int = 0) -> list[str]:
+    """The values of some messages, each with a number of its own."""
+    return [f'{{"id":{number}}}' for number in range(first, first + count)]
+
+
+def messages(platform: Platform, source: Events) -> list[dict[str, Any]]:
+    """Every message in landing, by the order of the objects' names."""
+    found = platform.landed(source)
+    return [json.loads(line) for name in sorted(found, key=lambda one: one[11:]) for line in found[name].splitlines()]
+
+
+def numbers(platform: Platform, source: Events) -> list[int]:
+    """The numbers of every message in landing."""
+    return [one["value"]["id"] for one in messages(platform, source)]
+
+
+def test_batches_are_named_by_the_offset_at_which_the_one_before_ended(
+    broker: Broker, topic: str, storage: Storage, database_url: str
+) -> None:
+    platform, source = Platform(storage, database_url), source_of(broker, topic, batch_rows=3)
+    broker.send(topic, values(5))
+    broker.send(topic, values(1, 5), partition=2, sent=SENT + DAY_MS)
+    report = platform.collect(source)
+    assert (report.failed, report.postponed, report.error) == ({}, {}, None)
+    landed = platform.landed(source)
+    assert list(landed) == [
+        f"2021-12-08/{topic}/0/00000000000000000000.ndjson",
+        f"2021-12-08/{topic}/0/00000000000000000003.ndjson",
+        f"2021-12-09/{topic}/2/00000000000000000000.ndjson",
+    ]
+    assert [len(content.splitlines()) for content in landed.values()] == [3, 2, 1]
+    assert platform.collect(source).landed == []
+    broker.send(topic, values(1, 6))
+    assert platform.new(source) == [f"{topic}/0/00000000000000000005.ndjson"]
+    platform.collect(source)
+    assert numbers(platform, source) == [0, 1, 2, 3, 4, 6, 5]
+
+
+def test_a_line_is_the_whole_envelope(broker: Broker, topic: str, platform: Platform) -> None:
+    broker.producer.produce(
+        topic,
+        b'{"id": 1,\r\n "price": 1.10}',
+        key="k\u00e4",
+        partition=1,
+        timestamp=SENT + 7,
+        headers=[("trace", b"a"), ("trace", b"b"), ("none", None)],
+    )
+    broker.send(topic, [None, "no JSON\n", b"\xff", "NaN", '{"id": 2', '"text"', "[" * 100_000], partition=1)
+    source = source_of(broker, topic)
+    platform.collect(source)
+    (content,) = platform.landed(source).values()
+    lines = content.decode().splitlines()
+    assert lines[0] == (
+        '{"partition":1,"offset":0,"timestamp":"2021-12-08T21:46:40.007Z","key":"k\u00e4",'
+        '"headers":{"trace":["a","b"],"none":[null]},"value":{"id": 1,   "price": 1.10}}'
+    )
+    found = [json.loads(line)["value"] for line in lines[1:]]
+    assert found == [None, "no JSON\n", "\\xff", "NaN", '{"id": 2', "text", "[" * 100_000]
+
+
+def test_the_reader_knows_the_envelope(broker: Broker, topic: str, platform: Platform) -> None:
+    broker.send(topic, ['{"id": 1, "price": 5}', None, "broken"])
+    source = source_of(broker, topic)
+    report = platform.collect(source)
+    with Landing(platform.storage).lend(report.landed[0].delivery) as path:
+        content = read_file(path, source)
+        (batch,) = content.batches
+    assert content.undeclared_columns == {"price"}
+    assert batch.rows["number"].to_list() == [1]
+    assert [json.loads(one.raw)["value"] for one in batch.rejects] == [None, "broken"]
+
+
+def test_two_at_once_land_each_message_once(broker: Broker, topic: str, storage: Storage, database_url: str) -> None:
+    platform = Platform(storage, database_url)
+    for partition in range(4):
+        broker.send(topic, values(2_000, 2_000 * partition), partition=partition)
+    with ThreadPoolExecutor(2) as both:
+        reports = list(both.map(lambda rows: platform.collect(source_of(broker, topic, batch_rows=rows)), [70, 110]))
+    assert [report.error for report in reports] == [None, None]
+    assert all(report.landed for report in reports)
+    assert numbers(platform, source_of(broker, topic)) == list(range(8_000))
+
+
+def test_a_batch_that_landed_and_was_not_recorded_is_not_brought_again(
+    broker: Broker, topic: str, storage: Storage, database_url: str
+) -> None:
+    platform = Platform(storage, database_url)
+    broker.send(topic, values(10))
+    small, large = source_of(broker, topic, batch_rows=4), source_of(broker, topic)
+    platform.collect(small)
+    forget(platform, f"{topic}/0/00000000000000000008.ndjson", whole=False)
+    broker.send(topic, values(5, 10))
+    platform.collect(large)
+    assert numbers(platform, large) == list(range(15))
+
+
+def test_a_lost_record_is_made_again_from_landing(broker: Broker, topic: str, platform: Platform) -> None:
+    source = source_of(broker, topic, batch_rows=4)
+    broker.send(topic, values(10))
+    platform.collect(source)
+    forget(platform)
+    broker.send(topic, values(3, 10), sent=SENT + DAY_MS)
+    platform.collect(source_of(broker, topic))
+    assert numbers(platform, source) == list(range(13))
+
+
+def forget(platform: Platform, path: str = "%", *, whole: bool = True) -> None:
+    """Lose what is recorded of a path, or only that it landed."""
+    statement = "DELETE FROM ledger.collected" if whole else "UPDATE ledger.collected SET version = NULL"
+    with psycopg2.connect(platform.url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"{statement} WHERE path LIKE %s", [path])
+        assert cursor.rowcount
+    connection.close()
