@@ -36,6 +36,8 @@ MARKS_OF_PLACES = {
     "orchestration/checks/test_quarantine.py": ("slow",),
     "orchestration/maintenance": ("slow",),
     "orchestration/runs": ("slow",),
+    "serving/test_killed.py": ("process", "slow"),
+    "serving/test_server.py": ("process",),
     "test_cli.py": ("slow",),
     "test_examples.py": ("process",),
     "test_new_source.py": ("process", "slow"),
