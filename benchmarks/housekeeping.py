@@ -147,7 +147,7 @@ def _up(folder: Path) -> Iterator[None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [f"{sysconfig.get_path('scripts')}/dataflow", "up", "--port", str(port)]
+    command = [f"{sysconfig.get_path('scripts')}/dataflow", "up", "--port", str(port), "--api-port", "0"]
     with (folder / "said").open("w") as said:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=folder)
     try:

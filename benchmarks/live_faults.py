@@ -80,7 +80,7 @@ class Live:
                 port = str(probe.getsockname()[1])
             self.starts += 1
             self._process = subprocess.Popen(
-                [_script("dataflow"), "up", "--port", port],
+                [_script("dataflow"), "up", "--port", port, "--api-port", "0"],
                 stdout=subprocess.PIPE,
                 stderr=(self.home.parent / "stderr").open("a"),
                 text=True,

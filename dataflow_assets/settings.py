@@ -164,6 +164,8 @@ class Settings(BaseSettings):
         for _, value in self:
             if isinstance(value, SecretStr):
                 text = mask_secrets(text, value.get_secret_value())
+        for key in self.signing_keys:
+            text = mask_secrets(text, key)
         return text
 
 

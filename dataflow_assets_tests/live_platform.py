@@ -4,6 +4,7 @@ Here: starting and stopping it. Not here: what it runs, and what is expected of 
 """
 
 import os
+import re
 import socket
 import subprocess
 import sysconfig
@@ -15,13 +16,16 @@ from dataflow_assets_tests.processes import kill_all, wait_until_gone
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[int]:
-    """The command in a folder, with the settings of the environment, until the block ends; the port of its UI."""
+def up(folder: Path) -> Iterator[tuple[int, int]]:
+    """The command in a folder, with the settings of the environment, until the block ends.
+
+    The block gets the ports of its UI and of its HTTP API.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port)],
+        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port), "--api-port", "0"],
         stdout=subprocess.PIPE,
         stderr=(folder / "stderr").open("w"),
         text=True,
@@ -30,8 +34,9 @@ def up(folder: Path) -> Iterator[int]:
     )
     try:
         assert process.stdout
-        assert f":{port}" in process.stdout.readline(), (folder / "stderr").read_text()
-        yield port
+        ports = re.findall(r":(\d+)", process.stdout.readline())
+        assert ports[:1] == [str(port)], (folder / "stderr").read_text()
+        yield port, int(ports[1])
         process.terminate()
         process.communicate(timeout=30)
         assert process.returncode == 0, (folder / "stderr").read_text()

@@ -94,24 +94,24 @@ def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
 
 
 def test_the_services_of_the_platform_are_there() -> None:
-    assert {"postgres", "s3", "bucket", "migrate", "code", "webserver", "daemon"} == services().keys()
+    assert {"postgres", "s3", "bucket", "migrate", "code", "webserver", "daemon", "api"} == services().keys()
 
 
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [port for service in services().values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
 
 
 def test_secrets_have_no_default() -> None:
-    secrets = re.findall(r"\$\{?(\w*(?:PASSWORD|ACCESS_KEY)\w*)([^}]*)", COMPOSE)
+    secrets = re.findall(r"\$\{?(\w*(?:PASSWORD|ACCESS_KEY|SECRET_KEY)\w*)([^}]*)", COMPOSE)
     assert secrets
     assert all(rest.startswith(":?") for _, rest in secrets), secrets
 
 
 def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for() -> None:
     lasting = {name: one for name, one in services().items() if one["restart"] != "no"}
-    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "daemon"}
+    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "daemon", "api"}
     assert all(one["restart"] == "unless-stopped" and one["healthcheck"] for one in lasting.values())
     for service in services().values():
         for name, wanted in service.get("depends_on", {}).items():
@@ -121,7 +121,7 @@ def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for(
 
 def test_our_services_have_no_capability_and_get_no_privilege() -> None:
     ours = [one for one in services().values() if one.get("image") == "dataflow-assets"]
-    assert len(ours) == 5
+    assert len(ours) == 6
     for service in ours:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]

@@ -20,6 +20,7 @@ from dataflow_assets.ledger import tables as ledger_tables
 from dataflow_assets.orchestration.checks import all_checks
 from dataflow_assets.orchestration.checks.base import Target
 from dataflow_assets.postgres.schema import build_metadata
+from dataflow_assets.serving import tables as serving_tables
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.formats import all_formats
@@ -48,9 +49,10 @@ def describe_settings() -> Iterator[str]:
 
 def describe_tables() -> Iterator[str]:
     """Every table of the database, with the columns that people query."""
-    yield "# Tables\n\nTables of people are in `warehouse` and `analytics`, the platform's own records in `ledger`."
+    yield "# Tables\n\nTables of people are in `warehouse` and `analytics`, the platform's own records in `ledger`, "
+    yield "and who may use the HTTP API in `serving`."
     answers = {answer.name: answer.schema for answer in all_answers()}
-    for metadata in (build_metadata(all_sources(), answers), ledger_tables.METADATA):
+    for metadata in (build_metadata(all_sources(), answers), ledger_tables.METADATA, serving_tables.METADATA):
         for table in metadata.sorted_tables:
             yield f"\n## {table.schema}.{table.name}\n"
             if table.comment:

@@ -11,18 +11,21 @@ from typing import Annotated
 import typer
 
 from dataflow_assets.cli.arguments import Json
-from dataflow_assets.cli.output import print_json, print_table, progress, say
+from dataflow_assets.cli.output import print_json, print_line, print_table, progress, say
 from dataflow_assets.settings import load_settings
 
 
-def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000) -> None:
-    """Run the Dagster UI, its daemon and the code server until Ctrl-C."""
+def up(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000,
+    api_port: Annotated[int, typer.Option(help="Port of the HTTP API, on loopback only; 0: a free one.")] = 8000,
+) -> None:
+    """Run the Dagster UI, its daemon, the code server and the HTTP API until Ctrl-C."""
     from dataflow_assets.runtime import up
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     settings = load_settings()
     open_warehouse(settings)
-    raise typer.Exit(up.up(settings, port))
+    raise typer.Exit(up.up(settings, port, api_port))
 
 
 def serve(
@@ -32,7 +35,7 @@ def serve(
     """Serve the HTTP API until Ctrl-C."""
     from dataflow_assets.serving import server
 
-    server.serve(load_settings(), host, port)
+    server.serve(load_settings(), host, port, print_line)
 
 
 def env(as_json: Json = False) -> None:

@@ -51,7 +51,7 @@ def short(values: Iterable[object]) -> list[str]:
 
 def print_line(sentence: str) -> None:
     """Print a sentence of a result."""
-    print(visible(sentence))  # noqa: T201
+    print(visible(sentence), flush=True)  # noqa: T201
 
 
 def print_json(value: Any) -> None:

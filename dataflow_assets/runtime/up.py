@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -36,6 +37,7 @@ from dataflow_assets.warehouse.bootstrap import database_url
 
 _HOST = "127.0.0.1"
 _LOCATION = "dataflow_assets"
+_API = "dataflow_assets.serving"  # by name alone: it is above this room
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
 _EARLIER_SECONDS = 6.0
@@ -45,16 +47,23 @@ _KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; S
 _CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
 
 
-def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definitions") -> int:
-    """Run the code server, the UI on this port and the daemon until a signal comes or one of them ends.
+def up(
+    settings: Settings, port: int, api_port: int | None = None, *, module: str = "dataflow_assets.definitions"
+) -> int:
+    """Run the code server, the daemon, the UI and the HTTP API on a port each until a signal comes or one of them ends.
+
+    Without a port the HTTP API is left out; port 0 is any free one.
 
     Returns:
         The exit code: 0 after a signal, 1 if a part ended by itself.
 
     Raises:
-        DataFlowError: the port is in use, or the UI does not answer.
+        DataFlowError: a port is in use, or the UI or the API does not answer.
     """
-    _check_free(port)
+    _check_free(port, "--port")
+    if api_port is not None:
+        _check_free(api_port, "--api-port")
+        api_port = api_port or _free_port()
     alone = _lock(settings.home)
     try:
         # One process makes the tables, before several use them.
@@ -66,8 +75,8 @@ def up(settings: Settings, port: int, *, module: str = "dataflow_assets.definiti
             fail_stranded_runs(instance)
             forget_future_ticks(instance)
             known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | build_environment(settings)
-            process = process_group.start(_parts(settings, port, module), known, alone)
-            return _run(process, port, signals, instance)
+            process = process_group.start(_parts(settings, port, api_port, module), known, alone)
+            return _run(process, _Addresses(port, api_port), signals, instance)
     finally:
         embedded.release(settings.home)
         os.close(alone)
@@ -114,7 +123,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _check_free(port: int) -> None:
+def _check_free(port: int, option: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -122,20 +131,23 @@ def _check_free(port: int) -> None:
         except OSError as error:
             raise DataFlowError(
                 f"port {port} on {_HOST} cannot be used ({error.strerror}): "
-                "stop what uses it, or choose another with --port"
+                f"stop what uses it, or choose another with {option}"
             ) from None
 
 
-def _parts(settings: Settings, port: int, module: str) -> list[process_group.Part]:
+def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> list[process_group.Part]:
     code_port = _free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
     start = (sys.executable, "-m", dagster_process.__name__)
     code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
-    return [
+    parts = [
         process_group.Part("code server", (*code, "--location-name", _LOCATION), code_port),
         process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
         process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]
+    if api_port is not None:
+        parts.append(process_group.Part("HTTP API", (sys.executable, "-m", _API, "--port", str(api_port))))
+    return parts
 
 
 def _free_port() -> int:
@@ -152,14 +164,30 @@ def _write_workspace(path: Path, code_port: int) -> Path:
     return path
 
 
-def _run(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
+@dataclass(frozen=True)
+class _Addresses:
+    """Where the UI and the HTTP API answer."""
+
+    port: int
+    api_port: int | None
+
+    def answer(self) -> bool:
+        """Whether they do."""
+        return _answers(self.port, "/server_info") and (self.api_port is None or _answers(self.api_port, "/health"))
+
+    def __str__(self) -> str:
+        api = "" if self.api_port is None else f", its HTTP API: http://{_HOST}:{self.api_port}"
+        return f"http://{_HOST}:{self.port}{api}"
+
+
+def _run(process: subprocess.Popen[bytes], addresses: _Addresses, signals: int, instance: DagsterInstance) -> int:
     try:
-        return _watch(process, port, signals, instance)
+        return _watch(process, addresses, signals, instance)
     finally:
         _end(process)
 
 
-def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: DagsterInstance) -> int:
+def _watch(process: subprocess.Popen[bytes], addresses: _Addresses, signals: int, instance: DagsterInstance) -> int:
     """Tell when the UI answers; return when a signal came or its leader ends. The clock may be set back meanwhile."""
     assert process.stdout
     reports = process.stdout.fileno()
@@ -180,10 +208,10 @@ def _watch(process: subprocess.Popen[bytes], port: int, signals: int, instance: 
             sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands above"
             _say(format_line(sentence, logging.ERROR), sys.stderr)
             return 1
-        if not answers and (answers := _answers(port)):
-            _say(f"DataFlow Assets is up: http://{_HOST}:{port} (Ctrl-C stops it)", sys.stdout)
+        if not answers and (answers := addresses.answer()):
+            _say(f"DataFlow Assets is up: {addresses} (Ctrl-C stops it)", sys.stdout)
         elif not answers and time.monotonic() > deadline:
-            raise DataFlowError(f"the UI did not answer on port {port} within {_READY_SECONDS:.0f} seconds")
+            raise DataFlowError(f"nothing answered at {addresses} within {_READY_SECONDS:.0f} seconds")
 
 
 def _seconds_ahead() -> float:
@@ -191,10 +219,10 @@ def _seconds_ahead() -> float:
     return time.time() - time.monotonic()
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(_HOST, port, timeout=5)
     try:
-        connection.request("GET", "/server_info")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

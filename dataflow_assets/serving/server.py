@@ -6,6 +6,7 @@ Here: where it listens, and how it starts and ends. Not here: what it answers (s
 import ipaddress
 import signal
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -19,13 +20,14 @@ _BACKLOG = 2048
 _LAST_SECONDS = 10  # for requests that are being answered when the server is asked to end
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None] | None = None) -> None:
     """Serve until a signal comes.
 
     Args:
         settings: of the platform.
         host: the address to listen on.
         port: to listen on; 0 for a free one.
+        say: is told where it listens.
 
     Raises:
         SettingsError: others could reach it, and no SECRET_KEY is set.
@@ -45,7 +47,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, and then sends itself the signal again
         signal.signal(number, lambda *_: None)
     address = f"[{host}]" if ":" in host else host
-    print(f"The API is up: http://{address}:{listening.getsockname()[1]} (Ctrl-C stops it)", flush=True)  # noqa: T201
+    if say:
+        say(f"The API is up: http://{address}:{listening.getsockname()[1]} (Ctrl-C stops it)")
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -49,6 +49,7 @@ class Running:
 
     platform: Platform
     port: int
+    api_port: int
 
     def ask(self, query: str) -> Any:
         """What the UI's server answers."""
@@ -72,8 +73,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
         with open_instance(settings) as instance:
             platform = Platform(settings, build_definitions(settings), instance)
             _make_known(platform)
-            with up(folder) as port:
-                yield Running(platform, port)
+            with up(folder) as (port, api_port):
+                yield Running(platform, port, api_port)
 
 
 def _make_known(platform: Platform) -> None:
@@ -113,6 +114,18 @@ REACHED = {
     "movies_by_author_nationality": ["2021-12-01"],
 }
 RUNS = Counter({"lake": 2, "warehouse": 1, "answers_daily": 3, "answers_monthly": 1})
+
+
+def test_the_http_api_answers_too_and_lets_nobody_in(running: Running) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", running.api_port, timeout=60)
+    statuses = []
+    for path in ("/health", "/v1/me"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    connection.close()
+    assert statuses == [200, 401]
 
 
 def test_an_object_is_in_the_answers_of_its_days_and_of_no_others(running: Running) -> None:

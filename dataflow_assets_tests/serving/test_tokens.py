@@ -49,3 +49,9 @@ def test_without_a_key_one_is_made_once_for_its_owner_alone(clean_environment: p
 def test_the_keys_of_the_settings_count(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("SECRET_KEY", f"{NEW},{OLD}")
     assert find_keys(load_settings()).keys == [NEW, OLD]
+
+
+def test_no_key_is_shown(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("SECRET_KEY", f"{NEW},{OLD}")
+    settings = load_settings()
+    assert settings.masked(f"{NEW},{OLD} {OLD} {NEW}") == "******** ******** ********"
