@@ -45,6 +45,14 @@ def require_postgresql_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def require_redis_url(value: SecretStr) -> SecretStr:
+    """The URL of a server of Redis."""
+    parts = split_url(value.get_secret_value())
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("must look like redis://user:password@host:6379/0")
+    return value
+
+
 def split_alert_urls(value: str) -> list[str]:
     """The URLs in DATAFLOW_ALERT_URLS; a blank, comma or semicolon separates two where another scheme follows."""
     return [url for url in re.split(r"[\s,;]+(?=[A-Za-z0-9]+://)", value.strip(" \t\r\n,;")) if url]

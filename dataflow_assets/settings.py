@@ -22,6 +22,7 @@ from dataflow_assets.setting_values import (
     require_http_url,
     require_origins,
     require_postgresql_url,
+    require_redis_url,
     require_sentry_dsn,
     require_signing_keys,
     require_time_zone,
@@ -113,6 +114,9 @@ class Settings(BaseSettings):
         None,
         validation_alias="SECRET_KEY",
         description="signs the API's tokens; older keys that still hold follow after commas; unset: one is made",
+    )
+    redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = Field(
+        None, validation_alias="REDIS_URL", description="Redis that keeps the API's answers; unset: each process does"
     )
     cors_origins: Annotated[str, AfterValidator(require_origins)] | None = Field(
         None, validation_alias="CORS_ORIGINS", description="sites whose pages may use the API, with commas between them"

@@ -38,6 +38,7 @@ _reported = {
         (_dump_is_quarantined, dumps.c.quarantine_reason), else_=deliveries.c.quarantine_reason
     ),
 }
+deliveries_with_dumps = sa.select(*(value.label(name) for name, value in _reported.items())).select_from(_with_dumps)
 _names_and_values = [part for name, value in _reported.items() for part in (sa.literal_column(f"'{name}'"), value)]
 _READ_DELIVERIES = sa.select(sa.cast(sa.func.jsonb_build_object(*_names_and_values), sa.Text())).select_from(
     _with_dumps

@@ -23,6 +23,8 @@ _READ = sa.select(
 ).where(_OF_SOURCE, event_days.c.event_day == sa.bindparam("day"))
 _READ_VERSIONS = sa.select(event_days.c.event_day, event_days.c.lake_version).where(_OF_SOURCE)
 _READ_LOADED = sa.select(event_days.c.event_day).where(_OF_SOURCE, event_days.c.rows > 0)
+_BETWEEN = event_days.c.event_day.between(sa.bindparam("first"), sa.bindparam("last"))
+_READ_COUNTS = sa.select(event_days.c.event_day, event_days.c.rows).where(_OF_SOURCE, _BETWEEN, event_days.c.rows > 0)
 _WRITE = upsert_rows(event_days)
 _FORGET = sa.update(event_days).values(lake_version=-1, declaration="").where(_OF_SOURCE)
 
@@ -59,6 +61,11 @@ def write_event_day(connection: Connection, source: Events, day: date, made: Eve
 def read_day_versions(connection: Connection, source: Events) -> dict[date, int]:
     """The lake's version that each day was last made from."""
     return dict(run(connection, _READ_VERSIONS, source=source.name))
+
+
+def read_day_counts(connection: Connection, source: Events, first: date, last: date) -> list[tuple[date, int]]:
+    """The days from one to another that hold a row, in order, each with the number of its rows."""
+    return sorted(run(connection, _READ_COUNTS, source=source.name, first=first, last=last))
 
 
 def forget_event_days(connection: Connection, source: Events) -> None:

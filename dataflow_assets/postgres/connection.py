@@ -5,7 +5,7 @@ Here: ADBC connections. Not here: statements (see `sql`), COPY (see `copy`) and 
 
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from urllib.parse import urlsplit
@@ -40,11 +40,13 @@ def connect(url: str) -> Iterator[Connection]:
 class Connections:
     """Connections to one database, each used again by the next block that wants one.
 
-    A new one costs more than reading a small day. They are closed when this object is forgotten.
+    A new one costs more than reading a small day. They are closed when this object is forgotten. `begin` is called with
+    a connection before each use; one that fails it because the server was away meanwhile is replaced.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, begin: Callable[[Connection], object] | None = None) -> None:
         self._url = url
+        self._begin = begin
         self._idle: list[Connection] = []
         weakref.finalize(self, _close_each, self._idle)
 
@@ -55,10 +57,7 @@ class Connections:
         Raises:
             WarehouseUnavailableError: naming the server that does not answer.
         """
-        connection = None
-        with suppress(IndexError):
-            connection = self._idle.pop()
-        connection = connection or _open(self._url)
+        connection = self._ready()
         try:
             yield connection
             connection.commit()
@@ -66,6 +65,22 @@ class Connections:
             connection.close()
             raise
         self._idle.append(connection)
+
+    def _ready(self) -> Connection:
+        while True:
+            used = None
+            with suppress(IndexError):
+                used = self._idle.pop()
+            connection = used or _open(self._url)
+            try:
+                if self._begin is not None:
+                    self._begin(connection)
+            except BaseException as error:
+                connection.close()
+                if used is None or not isinstance(error, AdbcError):
+                    raise
+            else:
+                return connection
 
 
 def _close_each(connections: list[Connection]) -> None:

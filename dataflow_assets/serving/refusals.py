@@ -38,6 +38,13 @@ class NotAllowedError(RefusalError):
     status = 403
 
 
+class NotAcceptableError(RefusalError):
+    """What the request accepts is nothing that can be had."""
+
+    code = "not_acceptable"
+    status = 406
+
+
 class BusyError(RefusalError):
     """The same is being done at this moment."""
 
@@ -81,3 +88,10 @@ class TooManyRequestsError(RefusalError):
 
     def __init__(self, sentence: str, seconds: int) -> None:
         super().__init__(sentence, {"Retry-After": str(seconds)})
+
+
+class OldProtocolError(RefusalError):
+    """The answer needs a later version of HTTP."""
+
+    code = "old_protocol"
+    status = 505

@@ -20,6 +20,8 @@ from dataflow_assets.serving.cached_principals import CachedPrincipals
 from dataflow_assets.serving.limits import RateLimits
 from dataflow_assets.serving.passwords import PasswordChecks
 from dataflow_assets.serving.problems import is_lost_connection
+from dataflow_assets.serving.reading.relations import Relation, answer_relation, ledger_relations, source_relations
+from dataflow_assets.serving.reading.respond import RowReader
 from dataflow_assets.serving.tokens import KeyRing, find_keys
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import Source, all_sources
@@ -66,13 +68,17 @@ class Database:
 
 @dataclass(frozen=True)
 class ServingState:
-    """What every request shares; `sources` and `answers` are by name."""
+    """What every request shares; sources, answers and what can be read as rows are by name."""
 
     settings: Settings
     database: Database
     storage: Storage
     sources: Mapping[str, Source]
     answers: Mapping[str, Answer]
+    tables: Mapping[str, Relation]
+    answer_tables: Mapping[str, Relation]
+    ledger_tables: Mapping[str, Relation]
+    rows: RowReader
     keys: KeyRing
     limits: RateLimits
     passwords: PasswordChecks
@@ -92,6 +98,12 @@ def open_state(settings: Settings) -> ServingState:
         storage=open_storage(settings),
         sources={source.name: source for source in all_sources()},
         answers={answer.name: answer for answer in all_answers()},
+        tables={table.name: table for source in all_sources() for table in source_relations(source)},
+        answer_tables={answer.name: answer_relation(answer) for answer in all_answers()},
+        ledger_tables={table.name: table for table in ledger_relations()},
+        rows=RowReader(
+            database.url, settings.timezone, settings.redis_url.get_secret_value() if settings.redis_url else None
+        ),
         keys=find_keys(settings),
         limits=RateLimits(settings.requests_per_minute),
         passwords=PasswordChecks(),

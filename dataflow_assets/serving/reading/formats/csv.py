@@ -1,0 +1,21 @@
+"""Rows as CSV with a header: commas, line feeds, times in ISO 8601, nothing for null and `""` for an empty text."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import polars as pl
+import pyarrow as pa
+
+from dataflow_assets.serving.reading.formats.base import Format, frame
+from dataflow_assets.serving.reading.relations import Column
+
+
+def _encode(columns: Sequence[Column], batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    yield pl.DataFrame({column.name: [] for column in columns}).write_csv().encode()
+    times = [
+        pl.col(column.name).dt.to_string("iso:strict") for column in columns if isinstance(column.dtype, pl.Datetime)
+    ]
+    for batch in batches:
+        yield frame(batch).with_columns(times).write_csv(include_header=False).encode()
+
+
+FORMAT = Format(name="csv", media_type="text/csv; charset=utf-8", encode=_encode, cut=None)
