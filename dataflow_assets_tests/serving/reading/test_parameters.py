@@ -103,7 +103,7 @@ def test_filters_have_values_of_their_column() -> None:
         ([("delivery", str(2**63))], "is no value of delivery"),
         ([("id", "7")], "is no value of id"),
         ([("movie_title", "a\0b")], "any text without a NUL"),
-        ([("movie_title.in", "x")] * 1001, "may be given 1,000"),
+        ([("movie_title.in", "x")] * 101, "may be given 100"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(given: list[tuple[str, str]], said: str) -> None:
