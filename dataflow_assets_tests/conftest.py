@@ -36,6 +36,7 @@ MARKS_OF_PLACES = {
     "orchestration/checks/test_quarantine.py": ("slow",),
     "orchestration/maintenance": ("slow",),
     "orchestration/runs": ("slow",),
+    "serving/reading/test_document.py": ("process", "slow"),
     "serving/test_http_api_page.py": ("process",),
     "serving/test_killed.py": ("process", "slow"),
     "serving/test_server.py": ("process",),

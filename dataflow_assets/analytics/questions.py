@@ -50,9 +50,17 @@ def all_options() -> list[Option]:
     return options
 
 
-def sources_read() -> set[str]:
-    """The names of the sources that the questions need."""
-    return {_SESSIONS}.union(*(answer.reads for answer, _ in _asked()))
+def options_of(answer: Answer) -> list[Option]:
+    """The options of the question of one answer: the bounds of its window first."""
+    assert answer.question, f"{answer.name} has no question"
+    own = answer.question.window
+    names = (f"{own.name}_from", f"{own.name}_to") if own else ("from", "to")
+    return [*(option for option in _bound_options() if option.name in names), *answer.question.options]
+
+
+def sources_read(answer: Answer | None = None) -> set[str]:
+    """The names of the sources that the question of an answer needs, or those that all questions do."""
+    return {_SESSIONS}.union(*(asked.reads for asked, _ in _asked(answer)))
 
 
 def parse_questions(timezone: str, given: Mapping[str, str | None]) -> Questions:
@@ -72,12 +80,15 @@ def parse_questions(timezone: str, given: Mapping[str, str | None]) -> Questions
     )
 
 
-def answer_questions(frames: Mapping[str, pl.DataFrame | pl.LazyFrame], questions: Questions) -> dict[str, Any]:
+def answer_questions(
+    frames: Mapping[str, pl.DataFrame | pl.LazyFrame], questions: Questions, answer: Answer | None = None
+) -> dict[str, Any]:
     """Answer the questions from the warehouse's tables.
 
     Args:
         frames: those of `sources_read`, with the columns of their schemas.
         questions: what is asked.
+        answer: whose question is asked; None: those of all answers.
 
     Returns:
         Values that JSON can hold: times as ISO texts in the business time zone; averages, medians and
@@ -86,14 +97,14 @@ def answer_questions(frames: Mapping[str, pl.DataFrame | pl.LazyFrame], question
     tables = {source: frame.lazy() for source, frame in frames.items()}
     days = days_with_sessions(tables[_SESSIONS], questions.timezone)
     everything = _window_of_everything(questions, days)
-    asked = [(answer, question, _window(question, questions, days, everything)) for answer, question in _asked()]
-    queries = [_query(answer, question, tables, window, questions) for answer, question, window in asked]
+    asked = [(of, question, _window(question, questions, days, everything)) for of, question in _asked(answer)]
+    queries = [_query(of, question, tables, window, questions) for of, question, window in asked]
     result: dict[str, Any] = {"timezone": questions.timezone, **bounds(everything, questions.timezone)}
-    for (answer, question, window), rows in zip(asked, pl.collect_all(queries, engine="streaming"), strict=True):
+    for (of, question, window), rows in zip(asked, pl.collect_all(queries, engine="streaming"), strict=True):
         reply = Reply(rows=rows, window=window, timezone=questions.timezone, options=questions.options)
         said = question.to_json(reply)
         if twice := result.keys() & said.keys():
-            raise ValueError(f"the question of {answer.name} says {sorted(twice)}, and so does another one")
+            raise ValueError(f"the question of {of.name} says {sorted(twice)}, and so does another one")
         result |= said
     return result
 
@@ -109,9 +120,10 @@ def render_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _asked() -> Iterator[tuple[Answer, Question]]:
-    """The answers that have a question, by name."""
-    return ((answer, answer.question) for answer in all_answers() if answer.question)
+def _asked(only: Answer | None = None) -> Iterator[tuple[Answer, Question]]:
+    """The answers that have a question, by name; or one of them."""
+    answers = all_answers() if only is None else (only,)
+    return ((answer, answer.question) for answer in answers if answer.question)
 
 
 def _bound_options() -> Iterator[Option]:

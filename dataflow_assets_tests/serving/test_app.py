@@ -9,7 +9,7 @@ from dataflow_assets.serving.access import Admin, Reader
 
 async def test_health_is_open_and_says_that_all_is_well(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "answers_kept": "in process"})
 
 
 async def test_an_answer_has_an_id_its_time_and_the_headers_that_keep_browsers_careful(

@@ -44,6 +44,15 @@ ROUTES = {
     "POST /v1/token": Request(OPEN, 401, form={"grant_type": "refresh_token", "refresh_token": "none"}),
     "POST /v1/token/revoke": Request(OPEN, 204, form={"token": "none"}),
     "GET /v1/me": Request(READER, 200),
+    "GET /v1/tables": Request(READER, 200),
+    "GET /v1/tables/{table}": Request(READER, 200, "/v1/tables/movies", of_source=True),
+    "GET /v1/tables/{table}/rows": Request(READER, 200, "/v1/tables/movies_history/rows", of_source=True),
+    "GET /v1/answers": Request(READER, 200),
+    "GET /v1/answers/{answer}": Request(READER, 200, "/v1/answers/engaged_users", of_source=True),
+    "GET /v1/questions/{answer}": Request(READER, 200, "/v1/questions/engaged_users", of_source=True),
+    "GET /v1/deliveries": Request(READER, 200),
+    "GET /v1/rejects": Request(READER, 200),
+    "GET /v1/explain/{source}": Request(READER, 404, "/v1/explain/movies?title=Rust", of_source=True),
     "PUT /v1/landing/{source}/{day}/{name:path}": Request(
         WRITER, 200, "/v1/landing/movies/2021-12-05/movies.csv", body=CSV, of_source=True
     ),

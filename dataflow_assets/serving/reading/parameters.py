@@ -16,7 +16,7 @@ from dataflow_assets.serving.reading.values import Value, has_order, parse_value
 from dataflow_assets.serving.refusals import UnusableError
 
 LARGEST_PAGE = 10_000  # rows; a page is held whole, what has no limit is streamed
-MOST_VALUES = 1_000  # of one filter
+MOST_VALUES = 100  # of one filter
 OPERATORS = {".gte": ">=", ".lt": "<", ".in": "IN"}
 OWN = ("columns", "order", "limit", "cursor", "format")
 
@@ -131,11 +131,11 @@ def _order(relation: Relation, texts: Sequence[str]) -> Iterator[OrderedBy]:
     for text in _names(relation, texts):
         is_descending = text.startswith("-") and text not in relation.columns
         column = _find(relation, text.removeprefix("-") if is_descending else text, "order")
-        if column.is_json or column.name in seen:
-            why = "is named twice" if column.name in seen else "holds JSON, which has no order"
-            raise UnusableError(f"order: {column.name} {why}.")
-        seen.add(column.name)
-        yield OrderedBy(column.name, is_descending)
+        if column.is_json:
+            raise UnusableError(f"order: {column.name} holds JSON, which has no order.")
+        if column.name not in seen:  # named again, it changes nothing
+            seen.add(column.name)
+            yield OrderedBy(column.name, is_descending)
 
 
 def _complete(relation: Relation, order: tuple[OrderedBy, ...]) -> tuple[OrderedBy, ...]:

@@ -8,7 +8,7 @@ known. Others are streamed.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dataflow_assets.analytics.base import Answer
 from dataflow_assets.ledger.versions import read_versions
 from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.serving.principals import Principal
@@ -31,11 +32,13 @@ from dataflow_assets.serving.reading.relations import Relation
 from dataflow_assets.serving.reading.rows import read_page, stream_rows
 from dataflow_assets.serving.reading.sessions import Sessions
 from dataflow_assets.serving.reading.sharing import Shared
-from dataflow_assets.serving.reading.statements import days_of
+from dataflow_assets.serving.reading.statements import EVERY_DAY, Days, days_of
 from dataflow_assets.serving.reading.streaming import StreamedRows, withhold
 from dataflow_assets.serving.refusals import OldProtocolError
+from dataflow_assets.sources.base import Source
 
 _READS = 12  # at once, each with a connection
+_COMPUTATIONS = 2  # at once, each with as much memory as the columns of a table that it reads
 _SHOWN_INLINE = ("json", "ndjson")
 
 _Result = TypeVar("_Result")
@@ -50,6 +53,7 @@ class RowReader:
         self._versions: Shared[str] = Shared()
         self._reads = asyncio.Semaphore(_READS)
         self._limiter = anyio.CapacityLimiter(_READS)
+        self._computing = anyio.CapacityLimiter(_COMPUTATIONS)
         self.cache = Cache(redis_url)
 
     async def respond(self, request: Request, relation: Relation, principal: Principal) -> Response:
@@ -82,16 +86,45 @@ class RowReader:
 
         return await self._in_thread(run)
 
+    async def respond_once(
+        self, request: Request, asked: object, sources: Iterable[Source], compute: Callable[[], bytes]
+    ) -> Response:
+        """JSON that follows from tables of sources: kept, and computed only where they are others than before.
+
+        Args:
+            request: may say which response it has.
+            asked: says what is computed.
+            sources: those that it reads.
+            compute: does it, in a thread.
+        """
+        versions = [await self._read_versions(source, EVERY_DAY) for source in sources]
+        tag = _digest("computed", asked, versions)
+        headers = _caching_headers(tag)
+        if _names_tag(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=headers)
+        body = await self.cache.get(tag)
+        if body is None:
+            body = await self.compute(compute)
+            await self.cache.put(tag, body)
+        return Response(body, headers=headers, media_type="application/json")
+
+    async def compute(self, work: Callable[[], _Result]) -> _Result:
+        """Do some work that takes much memory, as little of which is done at once as may be."""
+        return await to_thread.run_sync(work, limiter=self._computing)
+
+    async def _read_versions(self, declared: Source | Answer, days: Days) -> str:
+        """What the rows of some days were made from; read after this was called, and together with others who ask."""
+        read = partial(self.read, partial(read_versions, of=declared, days=days))
+        return await self._versions.get((type(declared), declared.name, days), read)
+
     async def _tag(self, selection: Selection, form: Format) -> str | None:
         """A text that is another one whenever the response may be another; None where nothing tells."""
-        declared, days = selection.relation.of, days_of(selection, self._timezone)
+        declared = selection.relation.of
         if declared is None:
             return None
-        read = partial(self.read, partial(read_versions, of=declared, days=days))
-        versions = await self._versions.get((selection.relation.name, days), read)
+        versions = await self._read_versions(declared, days_of(selection, self._timezone))
         columns = [column.name for column in selection.columns]
-        facts = repr((selection.fingerprint, columns, selection.limit, selection.cursor, form.name, versions))
-        return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+        return _digest(selection.fingerprint, columns, selection.limit, selection.cursor, form.name, versions)
 
     async def _read_page(self, answer: "_Answer") -> Response:
         selection, form = answer.selection, answer.form
@@ -146,9 +179,7 @@ class _Answer:
 
     @property
     def headers(self) -> dict[str, str]:
-        found = {"Vary": "Accept, Authorization, X-API-Key"}
-        if self.tag is not None:
-            found |= {"ETag": f'W/"{self.tag}"', "Cache-Control": "private, no-cache"}
+        found = _caching_headers(self.tag)
         if self.form.name not in _SHOWN_INLINE:
             found["Content-Disposition"] = f'attachment; filename="{self.selection.relation.name}.{self.form.name}"'
         if self.cursor:
@@ -179,6 +210,16 @@ def _allowed(selection: Selection, principal: Principal) -> Selection:
         return selection
     own = Comparison(selection.relation.columns[column], "IN", tuple(sorted(principal.sources)) or ("",))
     return replace(selection, filters=(*selection.filters, own))
+
+
+def _digest(*facts: object) -> str:
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def _caching_headers(tag: str | None) -> dict[str, str]:
+    """What a client may do with a response: keep it for itself, and ask each time whether it is still right."""
+    vary = {"Vary": "Accept, Authorization, X-API-Key"}
+    return vary if tag is None else vary | {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
 
 
 def _names_tag(header: str, tag: str) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from math import isfinite
 from typing import Any
 
 import polars as pl
@@ -29,6 +28,7 @@ _OFFSET = r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _BITS: Mapping[type[pl.DataType], int] = {pl.Int8: 8, pl.Int16: 16, pl.Int32: 32, pl.Int64: 64}
 _LARGEST_SINGLE = 3.4028234663852886e38
+_LARGEST_DOUBLE = 1.7976931348623157e308
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def json_schema(column: Column) -> dict[str, Any]:
     """The values of a column in a response of JSON, as JSON Schema (null aside)."""
     if column.is_json:
         return {"type": "object"} if isinstance(column.dtype, pl.Struct) else {"type": "array"} if column.dtype else {}
-    return dict(_kind(column).schema)
+    kept = ("type", "format", "enum")
+    return {name: value for name, value in _kind(column).schema.items() if name in kept}
 
 
 def parameter_schema(column: Column) -> dict[str, Any]:
@@ -126,14 +127,14 @@ def _integer(bits: int) -> _Kind:
 
 
 def _float(*, is_single: bool) -> _Kind:
-    def parse(text: str) -> float:
-        value = float(text)
-        if not isfinite(value) or (is_single and abs(value) > _LARGEST_SINGLE):
-            raise ValueError
-        return value
+    largest = _LARGEST_SINGLE if is_single else _LARGEST_DOUBLE
 
-    bounds = {"minimum": -_LARGEST_SINGLE, "maximum": _LARGEST_SINGLE} if is_single else {}
-    return _Kind("0.5", _NUMBER, {"type": "number", **bounds}, parse)
+    def parse(text: str) -> float:
+        if not abs(float(text)) <= largest:
+            raise ValueError
+        return float(text)
+
+    return _Kind("0.5", _NUMBER, {"type": "number", "minimum": -largest, "maximum": largest}, parse)
 
 
 def _text(text: str) -> str:

@@ -84,7 +84,7 @@ def test_filters_have_values_of_their_column() -> None:
         ([("size_mb.gt", "1")], "There is no parameter 'size_mb.gt'"),
         ([("columns", "size")], "streams has no column 'size'; its columns are id, event_day, movie_title"),
         ([("columns", "id,id")], "id is named twice"),
-        ([("order", "size_mb,-size_mb")], "size_mb is named twice"),
+        ([("order", "size")], "streams has no column 'size'"),
         ([("limit", "0")], "limit=0 is no number of rows from 1 to 10000"),
         ([("limit", "1_000")], "limit=1_000 is no number"),
         ([("limit", str(LARGEST_PAGE + 1))], "leave it out to get all rows"),
@@ -103,7 +103,7 @@ def test_filters_have_values_of_their_column() -> None:
         ([("delivery", str(2**63))], "is no value of delivery"),
         ([("id", "7")], "is no value of id"),
         ([("movie_title", "a\0b")], "any text without a NUL"),
-        ([("movie_title.in", "x")] * 1001, "may be given 1,000"),
+        ([("movie_title.in", "x")] * 101, "may be given 100"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(given: list[tuple[str, str]], said: str) -> None:

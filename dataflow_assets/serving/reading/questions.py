@@ -1,0 +1,41 @@
+"""The question of one answer, over any window of time.
+
+Here: what a query asks of it, and asking the warehouse. Not here: any question (see `analytics`), and routes.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dataflow_assets.analytics.base import Answer
+from dataflow_assets.analytics.questions import answer_questions, options_of, parse_questions, sources_read
+from dataflow_assets.serving.refusals import UnusableError
+from dataflow_assets.sources import Source
+from dataflow_assets.warehouse.scan import scan_source
+
+
+def parse_options(answer: Answer, given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The texts of a question's options.
+
+    Raises:
+        UnusableError: one is unknown, or stands twice.
+    """
+    known = [option.name for option in options_of(answer)]
+    found: dict[str, str] = {}
+    for name, text in given:
+        if name not in known:
+            raise UnusableError(f"The question of {answer.name} has no option {name!r}; it has {', '.join(known)}.")
+        if name in found:
+            raise UnusableError(f"The option {name} is given twice.")
+        found[name] = text
+    return found
+
+
+def ask(url: str, timezone: str, answer: Answer, sources: Mapping[str, Source], options: Mapping[str, str]) -> Any:
+    """What the question is answered, as values that JSON can hold.
+
+    Raises:
+        WindowError: a text that should be a time is none, or a window ends before it starts.
+    """
+    asked = parse_questions(timezone, options)
+    frames = {name: scan_source(url, sources[name], timezone) for name in sources_read(answer)}
+    return answer_questions(frames, asked, answer)

@@ -1,0 +1,82 @@
+"""What docs/how-to/read-over-http.md shows, done as it stands there."""
+
+import json
+import os
+import re
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.serving.api_keys import add_key
+from dataflow_assets.warehouse.answers import load_answer
+from dataflow_assets_tests.conftest import REPOSITORY
+from dataflow_assets_tests.serving.reading.builders import load_rows, streams
+from dataflow_assets_tests.serving.reading.conftest import Server
+from dataflow_assets_tests.warehouse.builders import STREAMS
+
+PAGE = (REPOSITORY / "docs/how-to/read-over-http.md").read_text()
+DAY = date(2021, 12, 1)
+
+
+def blocks(language: str) -> list[str]:
+    """The code of a language on the page, in its order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def reader(live: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A platform with rows, and what the page takes from the environment."""
+    load_rows(live.database, STREAMS, streams(1500, DAY))
+    load_rows(live.database, STREAMS, streams(700, DAY - timedelta(days=1)))
+    answer = pl.DataFrame({"day": [DAY], "sessions": [1], "average_session_seconds": [3600.0]})
+    with connect(live.database) as connection:
+        load_answer(connection, "average_session", "day", DAY, answer, {"streams": 1})
+    with connect(live.database) as connection:
+        key = add_key(connection, "analyst", None, datetime.now(UTC) + timedelta(days=1))
+    monkeypatch.setenv("DATAFLOW_URL", live.url)
+    monkeypatch.setenv("DATAFLOW_KEY", key)
+    monkeypatch.chdir(tmp_path)
+    return live
+
+
+def run(command: str) -> str:
+    done = subprocess.run(["bash", "-euc", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.usefixtures("reader")
+def test_what_is_shown_of_curl(tmp_path: Path) -> None:
+    latest, whole, changed = blocks("bash")
+    rows = json.loads(run(latest))
+    starts = [row["start_at"] for row in rows]
+    assert (len(starts), starts) == (10, sorted(starts, reverse=True))
+    run(whole)
+    assert pl.read_csv(tmp_path / "streams.csv").height == 2200
+    run(changed)
+    first = (tmp_path / "streams.parquet").stat()
+    assert pl.read_parquet(tmp_path / "streams.parquet").height == 2200
+    run(changed)  # nothing has changed
+    again = (tmp_path / "streams.parquet").stat()
+    assert (again.st_mtime_ns, again.st_size) == (first.st_mtime_ns, first.st_size)
+
+
+@pytest.mark.usefixtures("reader")
+def test_what_is_shown_in_python(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    printed = []
+    for code in blocks("python"):
+        if "pandas" in code and find_spec("pandas") is None:
+            continue
+        exec(compile(code, "read-over-http.md", "exec"), names)
+        printed.append(capsys.readouterr().out)
+    assert "movie_title" in printed[0]
+    assert "3600.0" in printed[1]
+    assert "count_star()" in printed[-2]
+    assert printed[-1] == "2200\n"
+    assert os.environ["DATAFLOW_KEY"] not in "".join(printed)
