@@ -41,6 +41,7 @@ MARKS_OF_PLACES = {
     "serving/test_killed.py": ("process", "slow"),
     "serving/test_server.py": ("process",),
     "test_cli.py": ("slow",),
+    "test_collect.py": ("process", "slow"),
     "test_examples.py": ("process",),
     "test_new_source.py": ("process", "slow"),
     "test_readme.py": ("process", "slow"),

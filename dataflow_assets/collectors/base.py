@@ -175,3 +175,10 @@ class Collector(ABC, Generic[OriginT]):
         Raises:
             CollectError: the rest cannot be brought.
         """
+
+
+def only_new(remotes: Iterable[Remote], record: Record) -> list[Remote]:
+    """Those of which the record does not have this version."""
+    found = list(remotes)
+    known = record.read([remote.path for remote in found])
+    return [remote for remote in found if remote.path not in known or known[remote.path].version != remote.version]

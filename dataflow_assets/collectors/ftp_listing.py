@@ -12,7 +12,7 @@ _UNIX = re.compile(
     r"(?P<when>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d{2}|\d{4})) (?P<name>.+)"
 )
 _DOS = re.compile(
-    r"(?P<when>\d{2}-\d{2}-(?:\d{2}|\d{4})\s+\d{1,2}:\d{2}(?:[AP]M)?)\s+(?P<size><DIR>|\d+)\s(?P<name>.+)",
+    r"(?P<when>\d{2}-\d{2}-(?:\d{2}|\d{4})\s+\d{1,2}:\d{2}(?:[AP]M)?)\s+(?P<size><DIR>\s*|\d+)\s(?P<name>.+)",
     re.IGNORECASE,
 )
 _DOS_FORMATS = ("%m-%d-%y %I:%M%p", "%m-%d-%Y %I:%M%p", "%m-%d-%y %H:%M", "%m-%d-%Y %H:%M")
@@ -87,7 +87,7 @@ def parse_list(text: str, now: datetime) -> Line | None:
             name=found["name"],
             is_folder=is_folder,
             is_file=not is_folder,
-            version=f"{found['size']} bytes of {' '.join(found['when'].split())}",
+            version=f"{found['size'].strip()} bytes of {' '.join(found['when'].split())}",
             size=None if is_folder else int(found["size"]),
             modified=_dos_moment(" ".join(found["when"].upper().split())),
         )

@@ -136,7 +136,10 @@ def test_a_file_that_is_written_over_while_it_is_read_is_never_mixed(ftp: FtpSer
     assert platform.landed(source) == {"2021-12-10/a.csv": new}
 
 
-def test_a_transfer_that_is_cut_goes_on_where_it_was(ftp: FtpServer, platform: Platform) -> None:
+def test_a_transfer_that_is_cut_goes_on_where_it_was(
+    ftp: FtpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflow_assets.collectors.ftp_session.REQUEST_SECONDS", 2.0)  # the server says no word of it
     source = source_at(ftp)
     write(ftp.folder, "a.csv", BIG)
     once(ftp, "read", lambda channel: channel.data_channel.close(), at=1_000_000)

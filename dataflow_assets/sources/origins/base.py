@@ -106,5 +106,8 @@ class FileOrigin(Origin):
             yield "it names no folder; '.' is the one in which the server begins"
         if self.quiet_seconds < 0:
             yield f"quiet_seconds is {self.quiet_seconds}, less than none"
-        if self.names.has_day and self.day_of != "first_landing":
-            yield "the pattern says the day, and so does day_of; leave one of them out"
+        try:
+            if self.names.has_day and self.day_of != "first_landing":
+                yield "the pattern says the day, and so does day_of; leave one of them out"
+        except ValueError as error:
+            yield str(error)

@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import asyncssh
 import dagster as dg
 import pytest
 
 from dataflow_assets.definitions import build_definitions
+from dataflow_assets.doctor import examine
+from dataflow_assets.doctor.collectors import collector
 from dataflow_assets.orchestration import retries
 from dataflow_assets.orchestration.assets.collected import collect_config
+from dataflow_assets.orchestration.checks import judge_past_day
+from dataflow_assets.orchestration.checks.base import PastDay, Target
+from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets_tests.collectors.builders import LONG_AGO, write
@@ -132,3 +137,41 @@ def test_a_wrong_password_is_not_tried_again(
     result = collect_any_day(platform)
     assert not result.success
     assert tries_again(result) == 0
+
+
+def test_a_day_without_a_delivery_is_told_with_what_keeps_it_away(platform: Platform, sftp: SftpServer) -> None:
+    write(sftp.folder, "streams_20211205.csv", streams_csv())
+    write(sftp.folder, "streams_20211206.csv", streams_csv())
+
+    def deny(_: object, what: str, path: bytes) -> None:
+        if what == "open" and b"1206" in path:
+            raise asyncssh.SFTPPermissionDenied("no")
+
+    sftp.hooks.append(deny)
+    collect_any_day(platform)
+    said = {day: judged(platform, day) for day in (date(2021, 12, 5), date(2021, 12, 6))}
+    assert said[date(2021, 12, 5)] is None
+    assert said[date(2021, 12, 6)] == (
+        f"Nothing of streams that is delivered on 2021-12-06 came from sftp://127.0.0.1:{sftp.port}/. "
+        "What could not be collected: streams_20211206.csv: the user dataflow may not read it."
+    )
+
+
+def judged(platform: Platform, day: date) -> str | None:
+    """What the check of landing says of a day that is over; None where it passes."""
+    past = PastDay(stores=open_stores(platform.settings), day=day, are_all_idle=True)
+    [evaluation] = judge_past_day(past, Target("landing", find_source("streams")))
+    assert evaluation.check_name == "delivered"
+    return evaluation.description
+
+
+def test_the_doctor_tries_the_server(platform: Platform, sftp: SftpServer) -> None:
+    write(sftp.folder, "streams_20211205.csv")
+    source = find_source("streams")
+    said = collector(source, platform.settings)
+    assert (said.state, said.sentence) == ("ok", f"sftp://127.0.0.1:{sftp.port}/ has 1 file of streams.")
+    sftp.stop()
+    names = {finding.name: finding for finding in examine()}
+    sftp.start()
+    assert names["collector of streams"].state == "problem"
+    assert "cannot be reached" in names["collector of streams"].sentence

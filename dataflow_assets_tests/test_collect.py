@@ -1,0 +1,134 @@
+"""`dataflow collect` as a user runs it, with the declarations that the how-to pages show, in a copy of the program."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import dataflow_assets
+from dataflow_assets.settings import variable_names
+from dataflow_assets_tests.collectors import ftp_server, sftp_server
+from dataflow_assets_tests.collectors.builders import write
+from dataflow_assets_tests.conftest import REPOSITORY
+
+PACKAGE = Path(dataflow_assets.__path__[0])
+COMMAND = "from dataflow_assets.cli import main; main()"
+STREAMS = (
+    "movie_title,user_email,size_mb,start_at,end_at\n"
+    "Rust,a@b.example,1.0,2021-12-05T10:00:00+00:00,2021-12-05T11:00:00+00:00\n"
+)
+COUNT = ("query", "--format", "csv", "-c", "SELECT count(*) FROM warehouse.streams")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def blocks(page: str) -> list[str]:
+    """The Python that a how-to page shows."""
+    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/how-to" / page).read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the program."""
+    copy = tmp_path / "program"
+    shutil.copytree(PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE.parent / "dagster.yaml", copy)
+    return copy
+
+
+@pytest.fixture
+def run(copy: Path, tmp_path: Path) -> Run:
+    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
+    environment |= {"DATAFLOW_HOME": str(tmp_path / "home"), "PYTHONPATH": str(copy)}
+    environment |= {"SFTP_PASSWORD": sftp_server.PASSWORD, "FTP_PASSWORD": ftp_server.PASSWORD}
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=300,
+            check=False,
+        )
+
+    return command
+
+
+def declare(copy: Path, shown: str, arrives: str = "ARRIVES") -> None:
+    """Let streams arrive from where some lines say."""
+    path = copy / "dataflow_assets/sources/streams.py"
+    before, after = path.read_text().split("SOURCE = Events(\n")
+    path.write_text(f"{before}{shown}\nSOURCE = Events(\n    arrives={arrives},\n{after}")
+
+
+def test_what_the_page_on_sftp_shows_brings_files_to_the_warehouse(copy: Path, run: Run, tmp_path: Path) -> None:
+    [shown] = blocks("collect-sftp.md")
+    with sftp_server.serve(tmp_path / "outgoing") as server:
+        server.folder = tmp_path
+        arrives = shown.replace("sftp.example.com", "127.0.0.1").replace("ssh-ed25519 AAAA…", server.public_key)
+        arrives = arrives.replace("host_key=", f"port={server.port}, host_key=")
+        declare(copy, arrives)
+        write(tmp_path, "outgoing/streams_20211205.csv", STREAMS)
+
+        looked = run("collect", "--source", "streams", "--dry-run", "--json")
+        assert looked.returncode == 0, looked.stderr
+        assert [(row["path"], row["state"], row["day"]) for row in json.loads(looked.stdout)] == [
+            ("streams_20211205.csv", "new", "2021-12-05")
+        ]
+        loaded = run("collect", "--source", "streams", "--load")
+        assert loaded.returncode == 0, loaded.stderr
+        assert "streams_20211205.csv" in loaded.stdout
+        assert run(*COUNT).stdout.splitlines()[-1] == "1"
+
+        again = run("collect", "--json")
+        assert (again.returncode, json.loads(again.stdout)) == (0, [])
+        doctor = {one["name"]: one for one in json.loads(run("doctor", "--json").stdout)}
+        assert doctor["collector of streams"]["state"] == "ok"
+    gone = run("collect")
+    assert gone.returncode == 1
+    assert "cannot be reached" in gone.stderr
+    assert "Traceback" not in gone.stderr
+
+
+def test_what_the_page_on_ftp_shows_brings_files(copy: Path, run: Run, tmp_path: Path) -> None:
+    [shown] = blocks("collect-ftp.md")
+    server = ftp_server.FtpServer(tmp_path, ftp_server.write_certificate(tmp_path))
+    write(tmp_path, "outgoing/streams_20211205.csv", STREAMS)
+    with ftp_server.serve_ftp(server):
+        arrives = shown.replace("ftp.example.com", "127.0.0.1")
+        arrives = arrives.replace("user=", f'port={server.port}, ca_file="{server.certificate}", user=')
+        declare(copy, arrives)
+        landed = run("collect", "--json")
+    assert landed.returncode == 0, landed.stderr
+    assert [(row["path"], row["state"]) for row in json.loads(landed.stdout)] == [("streams_20211205.csv", "landed")]
+
+
+def test_a_collector_of_ones_own_is_two_files(copy: Path, run: Run, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/how-to/write-a-collector.md").read_text()
+    places = re.findall(r"`(dataflow_assets/\S+/share\.py)`", page)
+    for place, text in zip(places, blocks("write-a-collector.md"), strict=True):
+        (copy / place).write_text(text)
+    [arrives] = re.findall(r"`arrives=(Share\(.*?\))`", page)
+    share = tmp_path / "share"
+    shown = "from dataflow_assets.sources.origins.share import Share\n"
+    declare(copy, shown, arrives.replace("/mnt/share", str(share)))
+    missing = run("collect")
+    assert (missing.returncode, f"There is no folder {share}; mount it" in missing.stderr) == (1, True)
+    write(share, "a.csv", STREAMS)
+    loaded = run("collect", "--load")
+    assert loaded.returncode == 0, loaded.stderr
+    assert run(*COUNT).stdout.splitlines()[-1] == "1"
+    assert json.loads(run("collect", "--json").stdout) == []
+
+
+def test_a_source_that_arrives_from_nowhere_is_said(run: Run) -> None:
+    done = run("collect", "--source", "users")
+    assert (done.returncode, "users does not say from where it arrives" in done.stderr) == (2, True)
