@@ -22,7 +22,7 @@ async def list_tables(state: State, reader: Reader) -> list[TableSummary]:
 
 
 @router.get("/{table}")
-async def describe(table: str, state: State, reader: Reader) -> TableDescription:
+async def read_table(table: str, state: State, reader: Reader) -> TableDescription:
     """A table: its columns and their types, its key, how fresh it is and how many rows it has."""
     found = _find(state, table, reader)
     return await state.rows.read(lambda session: describe_table(session, found))

@@ -22,7 +22,6 @@ from dataflow_assets.ledger.versions import read_versions
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.serving.principals import Role
 from dataflow_assets.serving.reading import respond, rows, streaming
-from dataflow_assets.serving.reading.cache import Cache
 from dataflow_assets.serving.reading.rows import stream_rows
 from dataflow_assets.serving.state import ServingState
 from dataflow_assets.warehouse.answers import load_answer
@@ -350,28 +349,3 @@ def test_a_reader_that_leaves_lets_the_table_go(many: Server) -> None:
         len(pl.read_ndjson(urllib.request.urlopen(request(many, f"{ROWS}?format=ndjson"), timeout=60).read()))
         == 120_000
     )
-
-
-async def test_redis_that_is_away_is_gone_on_without(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        cache = Cache(f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
-        await cache.put("a", b"1")
-        start = time.monotonic()
-        assert await cache.get("a") == b"1"
-        assert await cache.get("b") is None
-        assert time.monotonic() - start < 0.2
-    assert cache.state == "redis is away"
-    assert caplog.text.count("Redis is away") == 1
-    await cache.close()
-
-
-async def test_what_a_process_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflow_assets.serving.reading.cache._MOST_BYTES", 10)
-    cache = Cache(None)
-    await cache.put("a", b"12345")
-    await cache.put("b", b"12345")
-    assert await cache.get("a") == b"12345"
-    await cache.put("c", b"12345")
-    assert [await cache.get(key) for key in "abc"] == [b"12345", None, b"12345"]
-    assert cache.state == "in process"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -279,3 +280,23 @@ def test_a_session_is_replaced_when_the_server_ended_it(url: str) -> None:
 def test_day_counts_are_those_of_the_ledger(url: str) -> None:
     with connect(url) as connection:
         assert read_day_counts(connection, STREAMS, date.min, date.max) == list(COUNTS.items())
+
+
+def test_a_reader_sees_a_day_before_or_after_its_swap_and_never_between(database_url: str) -> None:
+    load_rows(database_url, STREAMS, streams(30))
+    sessions = Sessions(database_url)
+    given = [("event_day", str(DAY)), ("limit", "1000")]
+
+    def swap() -> None:
+        for number in range(10):
+            load_rows(database_url, STREAMS, streams(50 if number % 2 else 30))
+
+    with ThreadPoolExecutor(1) as pool:
+        swapping = pool.submit(swap)
+        seen = set()
+        while not swapping.done():
+            seen.add(len(dicts(read_page(sessions, selected(given), "UTC").batches)))
+            seen.add(len(streamed(sessions, given[:1])))
+        swapping.result()
+    assert seen <= {30, 50}
+    assert seen
