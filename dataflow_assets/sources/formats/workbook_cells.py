@@ -1,6 +1,6 @@
 """What the XML of a workbook says of cells that a reader of values shows as something else, and which rows there are.
 
-Here: cells with an error, formulas without a value, whole numbers of more digits than a float has, and the rows with a
+Here: cells with an error, formulas without a value, numbers of more digits than a float has, and the rows with a
 value, apart from that reader. Not here: the values (see `excel`).
 """
 
@@ -8,6 +8,8 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import IO
 from xml.etree.ElementTree import Element, iterparse
@@ -15,7 +17,8 @@ from xml.etree.ElementTree import Element, iterparse
 ERROR, NO_VALUE = "error", "formula"
 _MOST_BYTES = 512 << 20  # that a workbook may unpack to: its sheet is held in memory
 _CELL = re.compile(r"([A-Z]+)([0-9]+)")
-_LONG = re.compile(r"-?[0-9]{16,}")
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]{1,3})?")
+_DIGITS = 15  # that every float keeps
 _FORGOTTEN = ("c", "row", "si", "table-cell", "covered-table-cell", "table-row")
 _MOST_REPEATED = 16_384  # columns of a sheet
 _MOST_ROWS = 1_048_576  # of a sheet
@@ -187,7 +190,13 @@ def _attributes(element: Element, name: str) -> list[str]:
 
 
 def _is_long(text: str) -> bool:
-    return bool(_LONG.fullmatch(text)) and int(text) != int(float(text))
+    """Whether a number has digits that are lost in a float; a float that is written with 17 of them has not."""
+    if len(text) <= _DIGITS or not _NUMBER.fullmatch(text):
+        return False
+    number, nearest = Decimal(text), float(text)
+    if not isfinite(nearest) or number == Decimal(repr(nearest)):
+        return not isfinite(nearest)
+    return all(number != Decimal(f"{nearest:.{digits}g}") for digits in (_DIGITS, _DIGITS + 1, _DIGITS + 2))
 
 
 def _column_of(letters: str) -> int:

@@ -97,6 +97,25 @@ def test_a_number_of_twenty_digits_keeps_them(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("1234567890123456.7891", "1234567890123456.7891"),
+        ("9007199254740993.5", "9007199254740993.5000"),
+        ("1.1000000000000001", "1.1000"),
+        ("0.1", "0.1000"),
+        ("1.0000000000000002", None),  # a float, with digits that the column has not
+    ],
+)
+def test_a_fraction_keeps_its_digits_unless_they_are_those_of_a_float(
+    tmp_path: Path, written: str, read_as: str | None
+) -> None:
+    path = with_xml(workbook(tmp_path, [["sku", "price"], ["a", 111]]), "<v>111</v>", f"<v>{written}</v>")
+    found = read(path, READER)
+    assert [str(row[4]) for row in found.rows] == ([read_as] if read_as else [])
+    assert len(found.rejects) == (read_as is None)
+
+
 def test_the_header_may_stand_lower_and_blank_rows_are_none(tmp_path: Path) -> None:
     rows: list[list[object]] = [["a title"], [], ["sku", None, "qty"], ["a", "note", 1], [], ["b", None, 2]]
     path = workbook(tmp_path, rows, blank=2)
