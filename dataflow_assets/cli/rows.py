@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from datetime import date
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,8 @@ from dataflow_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from dataflow_assets.lake.provenance import Explanation
+
+_EXACT = Context(prec=100)  # digits; a declared Decimal has no more than 38
 
 
 def explain(
@@ -102,7 +105,8 @@ def preview(
     bounds = event_bounds(source, delivery_day(settings, delivered), settings.timezone, settings.first_day)
     found = look_into(file, source, settings.timezone, rows, bounds)
     if as_json:
-        read = {"rows": plain(found.rows.to_dicts()), "rejects": [asdict(reject) for reject in found.rejects]}
+        shown = [{name: _without_added_zeros(value) for name, value in row.items()} for row in found.rows.to_dicts()]
+        read = {"rows": plain(shown), "rejects": [asdict(reject) for reject in found.rejects]}
         print_json(
             {"source": source.name, "file": str(file), **vars(found), **read, "event_days": plain(found.event_days)}
         )
@@ -113,3 +117,8 @@ def preview(
         print_table(["line", "code", "why", "text"], rejects)
     for sentence in found.sentences():
         print_line(f"{source.name}: {sentence}")
+
+
+def _without_added_zeros(value: Any) -> Any:
+    """A value as a file may say it: a Decimal without the zeros that its declared scale adds."""
+    return _EXACT.normalize(value) if isinstance(value, Decimal) else value

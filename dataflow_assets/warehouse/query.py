@@ -95,6 +95,7 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
             with _refusals():
                 _guard(connection, seconds)
                 schema = cursor.adbc_execute_schema(statement) if word.startswith(_STREAMED) else None
+                _require_no_rows(schema)
                 if schema and _arrays(schema):
                     text = statement = _with_shapes(text, schema)
                 if is_streamed:
@@ -153,6 +154,14 @@ def _require_reading(statement: str) -> str:
     if not text.startswith(_READING + _REFUSED_BY_THE_SERVER):
         raise QueryError(f"Only one statement that reads can be run: it begins with {', '.join(_READING)}.")
     return text
+
+
+def _require_no_rows(schema: pa.Schema | None) -> None:
+    """Look whether no column holds whole rows, whose fields the driver does not know."""
+    for field in schema or ():
+        kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+        if pa.types.is_struct(kind):
+            raise QueryError(f'Whole rows cannot be shown: cast the column "{field.name}" to text.')
 
 
 def _arrays(schema: pa.Schema) -> list[int]:

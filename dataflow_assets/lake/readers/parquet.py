@@ -6,7 +6,7 @@ for them too. Not here: what a row must hold (see `lake.validation`).
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -22,6 +22,7 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, most_names, no_rows
 from dataflow_assets.lake.readers.columns import Matched, find_missing_columns, match_columns
+from dataflow_assets.lake.readers.parquet_int96 import BESIDE, Int96
 from dataflow_assets.lake.readers.parquet_memory import bounded_batches, open_bounded
 from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.lake.validation.validate import POSITION, validate
@@ -119,23 +120,25 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
         repaired = +Counter(column_names=matched.repaired)
         yield Batch(no_rows(source), delivered=file.metadata.num_rows, repaired=repaired)
         declared = [name for name in source.schema.column_names() if name in matched.names]
-        for batch in bounded_batches(file, path):
-            batch.validate(full=True)  # Polars takes any bytes for UTF-8
-            frame = pl.from_arrow(
-                batch.select([matched.names.index(name) for name in declared]).rename_columns(declared)
-            )
-            assert isinstance(frame, pl.DataFrame)
-            frame = frame.with_columns(
-                pl.col(name).dt.replace_time_zone("UTC") for name in declared if name in instants
-            )
-            columns = source.schema.columns().items()
-            texts = [_text(name, frame.schema.get(name), column.dtype) for name, column in columns]
-            positions = pl.int_range(position, position + pl.len()).alias(POSITION)
-            as_texts = frame.select(positions, *texts)
-            checked = validate(as_texts, _as_written_here(source), bounds, repeated_hour)
-            rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
-            yield Batch(checked.accepted, rejects, repaired=checked.repaired)
-            position += batch.num_rows
+        places = [matched.names.index(name) for name in declared]
+        given = {file.schema_arrow.names[place]: name for place, name in zip(places, declared, strict=True)}
+        with Int96(path, {there: name for there, name in given.items() if name in instants}) as int96:
+            for batch in bounded_batches(file, path):
+                batch.validate(full=True)  # Polars takes any bytes for UTF-8
+                frame = pl.from_arrow(batch.select(places).rename_columns(declared))
+                assert isinstance(frame, pl.DataFrame)
+                texts = _texts(int96.add_nanoseconds(frame), source, position)
+                checked = validate(texts, _as_written_here(source), bounds, repeated_hour)
+                rejects = [_reject(batch, row - position, *why) for row, *why in checked.rejected.iter_rows()]
+                yield Batch(checked.accepted, rejects, repaired=checked.repaired)
+                position += batch.num_rows
+
+
+def _texts(frame: pl.DataFrame, source: Source, position: int) -> pl.DataFrame:
+    """The values of the declared columns as `validate` wants them, counted from a position on."""
+    positions = pl.int_range(position, position + pl.len()).alias(POSITION)
+    columns = source.schema.columns().items()
+    return frame.select(positions, *(_text(name, frame.schema, column.dtype) for name, column in columns))
 
 
 @cache
@@ -144,14 +147,17 @@ def _as_written_here(source: Source) -> Source:
     return replace(source, time_formats=_TIME_FORMATS)
 
 
-def _text(name: str, dtype: pl.DataType | None, declared: pl.DataType) -> pl.Expr:
+def _text(name: str, types: Mapping[str, pl.DataType], declared: pl.DataType) -> pl.Expr:
     """The values of a column as texts that say them fully; null where there is no such column."""
-    column = pl.col(name)
+    column, dtype = pl.col(name), types.get(name)
     match dtype:
         case None:
             return pl.lit(None, pl.String).alias(name)
         case pl.List() | pl.Struct():
             return column.map_batches(_json_texts, return_dtype=pl.String)
+        case pl.Datetime(time_unit="us") if name + BESIDE in types:
+            text = _time_text(column, "%Y-%m-%dT%H:%M:%S%.6f", 86_400 * 10**6)
+            return pl.format("{}{}Z", text, pl.col(name + BESIDE).cast(pl.String).str.zfill(3)).alias(name)
         case pl.Datetime(time_unit=unit, time_zone=zone):
             utc = column.dt.convert_time_zone("UTC") if zone else column
             time_format = f"%Y-%m-%dT%H:%M:%S%.{_DIGITS[unit]}f{'Z' if zone else ''}"

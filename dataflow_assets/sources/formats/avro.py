@@ -15,9 +15,12 @@ from uuid import UUID
 import fastavro
 import polars as pl
 
+from dataflow_assets.core.iteration import batched
 from dataflow_assets.errors import FormatError
+from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
+_RECORDS = 20_000  # at a time
 _BROKEN = (ValueError, EOFError, OverflowError, KeyError, IndexError, TypeError, MemoryError, UnicodeDecodeError)
 
 
@@ -44,13 +47,19 @@ class Avro(RecordFormat):
             _fields(path, _open(path, file))
 
     def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:  # noqa: ARG002
-        """Read a block at a time."""
+        """Read some records of a block at a time."""
         with path.open("rb") as file:
             blocks = _open(path, file)
             fields = _fields(path, blocks)
             try:
+                start = file.tell()
+                require_bounded_blocks(file, blocks.codec)
+                file.seek(start)
                 for block in blocks:
-                    yield _records(fields, list(block), block.num_records)
+                    delivered = block.num_records
+                    for some in batched(block, _RECORDS):
+                        yield _records(fields, some, delivered)
+                        delivered = 0
             except _BROKEN as error:
                 raise FormatError(f"{path.name} is damaged, or holds what cannot be read: {error}.") from None
 

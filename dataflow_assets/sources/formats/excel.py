@@ -4,8 +4,8 @@ Here: how such a file is declared and read. Not here: what its XML alone tells (
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import count
 from pathlib import Path
@@ -21,6 +21,7 @@ from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 from dataflow_assets.sources.formats.workbook_cells import ERROR, OddCells, find_odd_cells
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
+_ORIGINS = {"line": pl.Int64, "raw": pl.String}
 _ROWS = 20_000  # at a time
 _EXACT = 2**53  # up to which a float holds every whole number
 _SENTENCES = {ERROR: "holds an error", "formula": "holds a formula without a value; save the workbook in a spreadsheet"}
@@ -64,10 +65,18 @@ class Excel(RecordFormat):
             except (KeyError, ValueError, OSError, zipfile.BadZipFile, ParseError) as error:
                 raise FormatError(f"{path.name} cannot be read as a workbook: {error}.") from None
             rows = zip(count(), sheet.iter_rows(), strict=False)
-            names = self._names(path, rows)
+            names = self._names(path, rows, columns)
             instants = {name for name, dtype in columns.items() if isinstance(dtype, pl.Datetime)}
+            next_row, read = self.header_row, [column for column, name in enumerate(names) if name]
             for some in batched(rows, _ROWS):
-                yield _records(sheet.name, names, some, odd, instants)
+                last = some[-1][0]
+                delivered = odd.count_rows(next_row, last, read)
+                yield replace(_records(sheet.name, names, some, odd, instants), delivered=delivered)
+                next_row = last + 1
+            # Behind the last value there is nothing to read, but perhaps formulas without one.
+            behind = sorted({row for row, column in odd.faults if row >= next_row and column in read})
+            found = _records(sheet.name, names, [(row, []) for row in behind], odd, instants)
+            yield replace(found, delivered=odd.count_rows(next_row, None, read))
 
     def _open(self, path: Path) -> tuple[CalamineSheet, CalamineWorkbook]:
         try:
@@ -85,15 +94,18 @@ class Excel(RecordFormat):
             raise FormatError(f"{path.name} has no row {self.header_row} in the sheet {sheet.name!r}.")
         return sheet, workbook
 
-    def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]]) -> list[str]:
-        """The names in the header row, '' for a column without one."""
+    def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]], declared: Iterable[str]) -> list[str]:
+        """The names in the header row, '' for a column without one, or whose name came before and nobody reads."""
         header = next((cells for row, cells in rows if row == self.header_row - 1), [])
         names = [_text(cell, is_instant=False).strip() for cell in header]
-        if twice := sorted({name for name in names if name and names.count(name) > 1}):
-            raise FormatError(f"{path.name} has the column {twice[0]!r} twice in its row {self.header_row}.")
+        folded = [name.casefold() for name in names]
+        known = {name.casefold() for name in declared}
+        for place, (name, fold) in enumerate(zip(names, folded, strict=True)):
+            if name in names[:place] and fold in known:
+                raise FormatError(f"{path.name} has the column {name!r} twice in its row {self.header_row}.")
         if not any(names):
             raise FormatError(f"{path.name} has no names in its row {self.header_row}.")
-        return names
+        return ["" if name in names[:place] else name for place, name in enumerate(names)]
 
 
 def _records(
@@ -120,7 +132,7 @@ def _records(
             origins.append((row + 1, raw))
             values.append([texts[column] or None if column < len(texts) else None for column, _ in kept])
     return Records(
-        origins=pl.DataFrame(origins, {"line": pl.Int64, "raw": pl.String}, orient="row"),
+        origins=pl.DataFrame(origins, _ORIGINS, orient="row"),
         values=pl.DataFrame(values, {name: pl.String for _, name in kept}, orient="row"),
         rejects=rejects,
         delivered=len(origins) + len(rejects),

@@ -10,7 +10,7 @@ import fastavro
 import pytest
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.sources.formats import Avro
+from dataflow_assets.sources.formats import Avro, avro_blocks
 from dataflow_assets_tests.lake.readers.formats_source import read
 
 
@@ -116,4 +116,35 @@ def test_what_is_no_avro_is_refused(tmp_path: Path) -> None:
     with path.open("wb") as file:
         fastavro.writer(file, {"type": "string"}, ["a"])
     with pytest.raises(FormatError, match="holds no records: its Avro schema is of another kind"):
+        read(path, Avro())
+
+
+@pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz", "zstandard", "snappy", "null"])
+def test_a_block_is_unpacked_only_where_it_is_not_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(avro_blocks, "LARGEST_BLOCK", 100_000)
+    small = avro(tmp_path, {"sku": "string"}, [{"sku": "x" * 90_000}, {"sku": "y" * 90_000}], codec)
+    assert [len(row[0]) for row in read(small, Avro()).rows] == [90_000, 90_000]
+    large = avro(tmp_path, {"sku": "string"}, [{"sku": "x" * 101_000}], codec)
+    with pytest.raises(FormatError, match="one of its blocks unpacks to more than"):
+        read(large, Avro())
+
+
+def test_records_without_bytes_are_no_endless_block(tmp_path: Path) -> None:
+    path = avro(tmp_path, {"sku": "null"}, [{"sku": None}] * 200)
+    with pytest.raises(FormatError, match="is said to hold 200 records in 0 bytes"):
+        read(path, Avro())
+
+
+@pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz", "zstandard", "snappy"])
+def test_a_damaged_block_is_refused(tmp_path: Path, codec: str) -> None:
+    path = avro(tmp_path, {"sku": "string"}, [{"sku": f"x{number}" * 20} for number in range(50)], codec)
+    content = bytearray(path.read_bytes())
+    content[-40:-30] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match="is damaged, or holds what cannot be read"):
+        read(path, Avro())
+    path.write_bytes(content[:-60])
+    with pytest.raises(FormatError, match="is damaged, or holds what cannot be read"):
         read(path, Avro())

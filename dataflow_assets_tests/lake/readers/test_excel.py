@@ -10,6 +10,7 @@ import pytest
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats import Excel, excel
+from dataflow_assets.sources.formats.workbook_cells import find_odd_cells
 from dataflow_assets_tests.lake.readers.formats_source import Prices, read
 
 # ruff: noqa: DTZ001 # an instant in a cell has no zone
@@ -96,11 +97,59 @@ def test_a_number_of_twenty_digits_keeps_them(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("1234567890123456.7891", "1234567890123456.7891"),
+        ("9007199254740993.5", "9007199254740993.5000"),
+        ("1.1000000000000001", "1.1000"),
+        ("0.1", "0.1000"),
+        ("1.0000000000000002", None),  # a float, with digits that the column has not
+    ],
+)
+def test_a_fraction_keeps_its_digits_unless_they_are_those_of_a_float(
+    tmp_path: Path, written: str, read_as: str | None
+) -> None:
+    path = with_xml(workbook(tmp_path, [["sku", "price"], ["a", 111]]), "<v>111</v>", f"<v>{written}</v>")
+    found = read(path, READER)
+    assert [str(row[4]) for row in found.rows] == ([read_as] if read_as else [])
+    assert len(found.rejects) == (read_as is None)
+
+
 def test_the_header_may_stand_lower_and_blank_rows_are_none(tmp_path: Path) -> None:
     rows: list[list[object]] = [["a title"], [], ["sku", None, "qty"], ["a", "note", 1], [], ["b", None, 2]]
     path = workbook(tmp_path, rows, blank=2)
     found = read(path, Excel(sheet="Data", header_row=5))
     assert [(row[0], row[2]) for row in found.rows] == [("a", 1), ("b", 2)]
+
+
+def test_a_name_twice_that_nobody_reads_refuses_nothing(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["sku", "note", "note", "qty"], ["a", "x", "y", 1]])
+    assert [(row[0], row[2]) for row in read(path, READER).rows] == [("a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<row r="3"', '<row r="2"'),
+        ('r="B3"', 'r="A3"'),
+        ('r="B3"', 'r="B7"'),
+    ],
+    ids=["a row twice", "a cell twice", "a cell of another row"],
+)
+def test_two_at_one_place_are_refused(tmp_path: Path, old: str, new: str) -> None:
+    path = with_xml(workbook(tmp_path, [["sku", "qty"], ["a", 1], ["b", 2]]), old, new)
+    with pytest.raises(FormatError, match="cannot be read as a workbook"):
+        read(path, READER)
+
+
+def test_rows_are_counted_by_the_xml(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["sku", "qty"], ["a", 1], ["b", 2], [None, "#N/A"], ["", "=1+1"]])
+    assert len(read(path, READER).rejects) == 2
+    odd = find_odd_cells(path, "Data")
+    assert odd.count_rows(1, None, [0, 1]) == 4
+    assert odd.count_rows(1, None, [0]) == 2
+    assert odd.count_rows(1, 1, [0, 1]) == 1
 
 
 def test_a_heading_may_be_a_date(tmp_path: Path) -> None:

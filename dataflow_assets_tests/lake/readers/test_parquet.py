@@ -155,6 +155,18 @@ def test_instants_of_int96_are_of_utc_and_of_any_year(file: Path) -> None:
     assert rows["at"].to_list() == times
 
 
+def test_instants_of_int96_below_the_microsecond_are_cut_and_counted(file: Path) -> None:
+    """Over several batches; an instant before 1970 is cut downwards, as any other."""
+    second = 10**9
+    nanoseconds = [1_767_261_600 * second + 123_456_789, -second + 1, 0, None, 5_000] * 50_000
+    table = pa.table({"name": list(map(str, range(250_000))), "at": pa.array(nanoseconds, pa.timestamp("ns"))})
+    pq.write_table(table, file, use_deprecated_int96_timestamps=True)
+    batches = list(read_file(file, THINGS).batches)
+    found = pl.concat([batch.rows for batch in batches])["at"].to_physical()
+    assert found.to_list() == [None if one is None else one // 1000 for one in nanoseconds]
+    assert sum(batch.repaired.get("fine_time", 0) for batch in batches) == 100_000
+
+
 def test_a_reject_of_what_is_no_number_is_json(file: Path) -> None:
     _write(file, name=["A"], weight=[float("nan")], x=[float("-inf")], y=pa.array([[float("nan")]]))
     _, [reject] = _read(file)
