@@ -12,15 +12,19 @@ from dataflow_assets.postgres.sql import execute
 
 LONGEST = 120  # seconds: shorter than a run tries to swap a day that somebody reads
 
-# One statement, as each costs a millisecond. Texts of values must not depend on the server's settings. Planned for each
-# parameter anew: a generic plan would lock every day of an event table. The role comes last, as it may do little.
+# One statement, as each costs a millisecond. What texts of values say, and literals, must not depend on what the server
+# or the database sets. Planned for each parameter anew: a generic plan would lock every day of an event table. The role
+# comes last, as it may do little.
 _BEGIN = f"""
     SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', '{LONGEST}s', true),
         set_config('plan_cache_mode', 'force_custom_plan', true), set_config('timezone', 'UTC', true),
         set_config('datestyle', 'ISO', true), set_config('extra_float_digits', '1', true),
+        set_config('standard_conforming_strings', 'on', true),
         CASE WHEN has_parameter_privilege('temp_file_limit', 'SET')
             THEN set_config('temp_file_limit', '10GB', true) END,
-        CASE WHEN pg_has_role('pg_read_all_data', 'SET') THEN set_config('role', 'pg_read_all_data', true) END"""
+        CASE WHEN pg_has_role('pg_read_all_data',
+                CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
+            THEN set_config('role', 'pg_read_all_data', true) END"""
 
 
 class Sessions:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -300,3 +301,19 @@ def test_a_reader_sees_a_day_before_or_after_its_swap_and_never_between(database
         swapping.result()
     assert seen <= {30, 50}
     assert seen
+
+
+HOSTILE = ["\\", "\\'; DROP TABLE ledger.lake; --", "'", '"', "%s $1 {x}", "\u2028é", "a\nb", "x" * 10_000]
+
+
+def test_a_text_is_a_value_whatever_it_holds_and_the_database_sets(database_url: str) -> None:
+    name = database_url.rsplit("/", 1)[1]
+    for setting in ("standard_conforming_strings = off", "datestyle = 'German'", "timezone = 'Asia/Kolkata'"):
+        ask(database_url, f'ALTER DATABASE "{name}" SET {setting}')
+    load_rows(database_url, STREAMS, streams(8).with_columns(movie_title=pl.Series(HOSTILE)))
+    sessions = Sessions(database_url)
+    for text in HOSTILE:
+        [found] = streamed(sessions, [("movie_title", text)])
+        assert found["movie_title"] == text
+    pages = all_pages(sessions, [("order", "movie_title,end_at")], 1)
+    assert sorted(row["movie_title"] for row in pages) == sorted(HOSTILE)
