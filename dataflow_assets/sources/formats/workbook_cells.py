@@ -112,6 +112,8 @@ def _find_in_xlsx(content: IO[bytes], empty: set[str]) -> OddCells:
             odd.faults[row, column] = ERROR
         elif "f" in parts and not text and kind != "str":
             odd.faults[row, column] = NO_VALUE
+        elif kind == "n" and not _NUMBER.fullmatch(text):
+            odd.faults[row, column] = ERROR
         elif kind == "n" and _is_long(text):
             odd.numbers[row, column] = text
         if _text_in(element) if kind == "inlineStr" else text and kind != "e" and not (kind == "s" and text in empty):

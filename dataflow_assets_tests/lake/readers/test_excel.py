@@ -104,6 +104,7 @@ def test_a_number_of_twenty_digits_keeps_them(tmp_path: Path) -> None:
         ("9007199254740993.5", "9007199254740993.5000"),
         ("1.1000000000000001", "1.1000"),
         ("0.1", "0.1000"),
+        ("inf", None),
         ("1.0000000000000002", None),  # a float, with digits that the column has not
     ],
 )

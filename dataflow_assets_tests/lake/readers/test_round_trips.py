@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -237,11 +238,11 @@ def load(path: Path, reader: Format) -> tuple[list[tuple[Any, ...]], int]:
 
 
 def as_cells_hold(frame: pl.DataFrame) -> pl.DataFrame:
-    """What a workbook can say by openpyxl: 15 digits of a number, seconds of an instant, line feeds as line ends."""
-    ratios = [None if one is None else float(f"{one:.15g}") for one in frame["ratio"]]
+    """What a workbook can say by openpyxl: 14 digits of a number, seconds of an instant, line feeds as line ends."""
+    ratios = [one and float(f"{one:.14g}") for one in frame["ratio"]]
     return frame.with_columns(
         pl.col("sku", "name").str.replace_all("\r", "", literal=True),
-        pl.Series("ratio", ratios, pl.Float64),
+        pl.Series("ratio", ratios, pl.Float64).replace([inf, -inf], None),
         pl.when(pl.col("price").abs() < 10**10).then("price"),
         pl.col("seen_at").dt.truncate("1s"),
     )
