@@ -117,6 +117,7 @@ class TopicReader:
         return TopicPartition(self._origin.topic, partition, offset or OFFSET_BEGINNING)
 
     def _explain(self, error: KafkaError) -> CollectError:
+        self._consumer.poll(0.1)  # which calls `error_cb` with what went wrong before
         where, code = self._origin.address, error.code()
         known: Iterable[KafkaError] = (error, *reversed(self._errors))
         for one in known:
