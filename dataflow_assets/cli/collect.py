@@ -14,7 +14,7 @@ from dataflow_assets.cli.arguments import Json, delivery_day, source_of
 from dataflow_assets.cli.load import bring
 from dataflow_assets.cli.output import print_json, print_table, progress, say, short
 from dataflow_assets.errors import RunFailedError, UsageError
-from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from dataflow_assets.collectors.sink import Report
@@ -29,9 +29,6 @@ def collect(
     day: Annotated[str | None, typer.Option(help="Only what is delivered on this day, YYYY-MM-DD.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is new, and bring nothing.")] = False,
     load: Annotated[bool, typer.Option("--load", help="Materialize what it touches, as `load` does.")] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Of streams, bring what comes, until it is stopped.")
-    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring what is new of the sources that say from where they arrive into landing; stopped, it may be repeated."""
@@ -41,9 +38,6 @@ def collect(
     from dataflow_assets.orchestration.resources import open_stores
 
     settings, sources = load_settings(), _sources_of(source)
-    if follow:
-        _follow(settings, sources)
-        return
     days = [delivery_day(settings, day)] if day else None
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -69,40 +63,6 @@ def collect(
         bring(settings, lambda: deliveries)
     if problems:
         raise RunFailedError("\n".join(problems))
-
-
-def _follow(settings: Settings, sources: Sequence["Source"]) -> None:
-    """Bring what comes of those that are streams, until a signal."""
-    import signal
-    import threading
-
-    from dataflow_assets.collectors.collect import Collecting
-    from dataflow_assets.collectors.follow import follow, is_stream
-    from dataflow_assets.landing.deliveries import Landing
-    from dataflow_assets.ledger.collected import open_record
-    from dataflow_assets.orchestration.resources import open_stores
-
-    streams = [source for source in sources if is_stream(source)]
-    if not streams:
-        raise UsageError("No source arrives as a stream, such as from Kafka.")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    stores = open_stores(settings)
-    say(f"Following {', '.join(source.name for source in streams)}")
-    follow(
-        streams,
-        lambda is_enough: Collecting(
-            landing=Landing(stores.storage),
-            timezone=settings.timezone,
-            today=settings.today,
-            progress=say,
-            is_enough=is_enough,
-        ),
-        lambda source: open_record(stores.url, source.name),
-        stop,
-        lambda problem: say(problem, logging.ERROR),
-    )
 
 
 def _sources_of(name: str | None) -> Sequence["Source"]:

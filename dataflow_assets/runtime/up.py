@@ -150,7 +150,7 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     if api_port is not None:
         parts.append(process_group.Part("HTTP API", (sys.executable, "-m", _API, "--port", str(api_port))))
     if any(map(is_stream, all_sources())):
-        command = (sys.executable, "-m", "dataflow_assets.cli", "collect", "--follow")
+        command = (sys.executable, "-m", "dataflow_assets.cli", "follow")
         parts.append(process_group.Part("collector of streams", command))
     return parts
 

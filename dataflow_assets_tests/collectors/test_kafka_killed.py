@@ -32,10 +32,11 @@ def program(broker: Broker, tmp_path: Path) -> Iterator[Program]:
 
 
 def send(broker: Broker, count: int) -> None:
-    """Send orders to all partitions."""
+    """Send orders to all partitions, the last one by itself: this broker says that a topic ends in its last batch."""
     for partition in range(PARTITIONS):
-        numbers = range(partition, count, PARTITIONS)
-        broker.send("orders", [f'{{"id":{number}}}' for number in numbers], partition=partition)
+        values = [f'{{"id":{number}}}' for number in range(partition, count, PARTITIONS)]
+        broker.send("orders", values[:-1], partition=partition)
+        broker.send("orders", values[-1:], partition=partition)
 
 
 def count(program: Program) -> str:
@@ -58,3 +59,16 @@ def test_collectors_that_are_killed_bring_each_message_once(broker: Broker, prog
     )
     assert landed == _MESSAGES
     assert count(program) == f"{_MESSAGES},{_MESSAGES},0,{_MESSAGES - 1}"
+
+
+def test_a_followed_topic_is_landed_to_its_end_when_it_is_stopped(broker: Broker, program: Program) -> None:
+    following = program.start("follow")
+    assert following.stderr
+    send(broker, 400)
+    while "Landed" not in (line := following.stderr.readline()):
+        assert line, "it ended by itself"
+    following.terminate()
+    following.communicate(timeout=60)
+    assert following.returncode == 0
+    program.run("collect", "--source", "orders", "--load")
+    assert count(program) == "400,400,0,399"
