@@ -39,8 +39,14 @@ def send(broker: Broker, count: int) -> None:
         broker.send("orders", values[-1:], partition=partition)
 
 
+def messages_in_landing(program: Program) -> int:
+    """How many lines all objects in landing have together."""
+    objects = program.folder.glob("home/**/landing/orders/**/*.ndjson")
+    return sum(len(file.read_bytes().splitlines()) for file in objects)
+
+
 def count(program: Program) -> str:
-    """How many orders are in the warehouse, how many different ones, and how many were rejected."""
+    """How many orders are in the warehouse, how many different ones, and the first and last number."""
     statement = "SELECT count(*), count(DISTINCT number), min(number), max(number) FROM warehouse.orders"
     return program.run("query", "--format", "csv", "-c", statement).splitlines()[-1]
 
@@ -54,14 +60,11 @@ def test_collectors_that_are_killed_bring_each_message_once(broker: Broker, prog
             process.kill()
             process.communicate()
     program.run("collect", "--source", "orders", "--load")
-    landed = sum(
-        len(file.read_bytes().splitlines()) for file in program.folder.glob("home/**/landing/orders/**/*.ndjson")
-    )
-    assert landed == _MESSAGES
+    assert messages_in_landing(program) == _MESSAGES
     assert count(program) == f"{_MESSAGES},{_MESSAGES},0,{_MESSAGES - 1}"
 
 
-def test_a_followed_topic_is_landed_to_its_end_when_it_is_stopped(broker: Broker, program: Program) -> None:
+def test_a_followed_topic_goes_on_where_it_was_stopped(broker: Broker, program: Program) -> None:
     following = program.start("follow")
     assert following.stderr
     send(broker, 400)
@@ -70,5 +73,5 @@ def test_a_followed_topic_is_landed_to_its_end_when_it_is_stopped(broker: Broker
     following.terminate()
     following.communicate(timeout=60)
     assert following.returncode == 0
-    program.run("collect", "--source", "orders", "--load")
-    assert count(program) == "400,400,0,399"
+    program.run("collect", "--source", "orders")
+    assert messages_in_landing(program) == 400
