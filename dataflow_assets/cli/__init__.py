@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from dataflow_assets.cli import admin, collect, inspect, load, new, recover, rows, user
+from dataflow_assets.cli import admin, collect, follow, inspect, load, new, recover, rows, user
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
@@ -36,6 +36,7 @@ for command in (
     admin.housekeeping,
     load.load,
     collect.collect,
+    follow.follow,
     inspect.query,
     admin.sample,
     inspect.rejects,

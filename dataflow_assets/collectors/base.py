@@ -135,14 +135,16 @@ class Sink(Protocol):
 class Collector(ABC, Generic[OriginT]):
     """Brings what is new of one source from its origin. It is used once.
 
-    `is_enough` ends what would go on: without it, a collector brings what is there; with it, one of a stream waits for
-    what comes, in `find` and in `bring`, until it is true.
+    Without `is_enough`, it brings what is there. With it, one of a stream waits for what comes, in `find` and in
+    `bring`, until that is true.
 
-    A subclass is the `COLLECTOR` of a file of this package, and says in `origin_type` for which kind of origin it is.
+    A subclass is the `COLLECTOR` of a file of this package, and says in `origin_type` for which kind of origin it is,
+    and in `is_stream` whether something comes there all the time.
     Whatever cannot be reached is an UnreachableError, and what will not pass a CollectError, each naming the place.
     """
 
     origin_type: ClassVar[type[Origin]]
+    is_stream: ClassVar[bool] = False
 
     def __init__(
         self, source: Source, origin: OriginT, timezone: str, is_enough: Callable[[], bool] | None = None

@@ -26,6 +26,7 @@ class KafkaCollector(Collector[Kafka]):
     """Brings the messages of a topic."""
 
     origin_type: ClassVar[type[Origin]] = Kafka
+    is_stream: ClassVar[bool] = True
     _record: Record
     _unsettled: Collection[int] = ()  # partitions of which a batch may be in landing that is not recorded
 
@@ -63,12 +64,12 @@ class KafkaCollector(Collector[Kafka]):
         if not waiting and not self.is_enough:
             return []
         reader.start(positions)
-        for messages, ended in reader.listen(self.is_enough):
+        for messages, ends in reader.listen(self.is_enough):
             for message in messages:
                 number = message.partition() or 0
                 day = day_of_message(message, self.timezone)
                 found.setdefault(number, Chain(self.origin.topic, number).batch(starts[number], day=day))
-            waiting -= {*found, *ended}
+            waiting -= {*found, *(number for number, end in ends.items() if end >= bounds[number][1])}
             if found if self.is_enough else not waiting:
                 break
         return list(found.values())

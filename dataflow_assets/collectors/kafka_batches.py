@@ -96,7 +96,7 @@ class Bringing:
     def _read(self, ends: Mapping[int, int]) -> None:
         """Read and land up to these offsets, or until it is enough."""
         waiting = set(ends)
-        for messages, ended in self.reader.listen(self.is_enough):
+        for messages, seen in self.reader.listen(self.is_enough):
             self._add(messages)
             if self.is_enough:
                 self._land_old()
@@ -104,7 +104,7 @@ class Bringing:
                 waiting -= {
                     number
                     for number in waiting
-                    if (number in ended or self._batches[number].end >= ends[number])
+                    if max(seen.get(number, 0), self._batches[number].end) >= ends[number]
                     and self._land(self._batches[number])
                 }
                 if not waiting:

@@ -71,31 +71,33 @@ class TopicReader:
         except KafkaException as error:
             raise self._explain(error.args[0]) from None
 
-    def read(self, count: int, seconds: float) -> tuple[list[Message], set[int]]:
-        """At most so many messages that come within a time, and the partitions of which the end was seen after them."""
+    def _read(self) -> tuple[list[Message], dict[int, int]]:
         messages: list[Message] = []
-        ended: set[int] = set()
-        for found in self._consumer.consume(count, seconds):
-            error, partition = found.error(), found.partition()
-            assert partition is not None
+        ends: dict[int, int] = {}
+        for found in self._consumer.consume(_AT_ONCE, _LOOK_SECONDS):
+            error, partition, offset = found.error(), found.partition(), found.offset()
             if error is None:
                 messages.append(found)
-                ended.discard(partition)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ended.add(partition)
+            elif error.code() == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
+                ends[partition] = offset
             elif not error.retriable():
                 raise self._explain(error)
-        return messages, ended
+        return messages, ends
 
-    def listen(self, is_enough: Callable[[], bool] | None) -> Iterator[tuple[list[Message], set[int]]]:
-        """What `read` gives, again and again, until it is enough; without that, something must come."""
+    def listen(self, is_enough: Callable[[], bool] | None) -> Iterator[tuple[list[Message], Mapping[int, int]]]:
+        """Messages, and the offsets at which partitions were seen to end after them, again and again.
+
+        It ends when it is enough; without that, something must come. An end is the broker's word: one before `bounds`
+        is none.
+        """
         heard = time.monotonic()
         while not (is_enough and is_enough()):
-            messages, ended = self.read(_AT_ONCE, _LOOK_SECONDS)
-            if messages or ended or is_enough:
+            messages, ends = self._read()
+            if messages or ends or is_enough:
+                yield messages, ends
+            if messages:
                 heard = time.monotonic()
-                yield messages, ended
-            elif time.monotonic() - heard > _SILENT_SECONDS:
+            elif not is_enough and time.monotonic() - heard > _SILENT_SECONDS:
                 raise self.silence()
 
     def silence(self) -> CollectError:
@@ -115,6 +117,7 @@ class TopicReader:
         return TopicPartition(self._origin.topic, partition, offset or OFFSET_BEGINNING)
 
     def _explain(self, error: KafkaError) -> CollectError:
+        self._consumer.poll(0.1)  # which calls `error_cb` with what went wrong before
         where, code = self._origin.address, error.code()
         known: Iterable[KafkaError] = (error, *reversed(self._errors))
         for one in known:

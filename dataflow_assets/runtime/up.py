@@ -24,6 +24,7 @@ from typing import TextIO
 import sqlalchemy as sa
 from dagster import DagsterInstance
 
+from dataflow_assets.collectors.follow import is_stream
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
@@ -33,6 +34,7 @@ from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.runtime import dagster_process, process_group
 from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.settings import Settings
+from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
 
 _HOST = "127.0.0.1"
@@ -147,6 +149,9 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     ]
     if api_port is not None:
         parts.append(process_group.Part("HTTP API", (sys.executable, "-m", _API, "--port", str(api_port))))
+    if any(map(is_stream, all_sources())):
+        command = (sys.executable, "-m", "dataflow_assets.cli", "follow")
+        parts.append(process_group.Part("collector of streams", command))
     return parts
 
 

