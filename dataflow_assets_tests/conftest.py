@@ -39,6 +39,7 @@ MARKS_OF_PLACES = {
     "serving/reading/test_document.py": ("process", "slow"),
     "serving/test_http_api_page.py": ("process",),
     "serving/test_killed.py": ("process", "slow"),
+    "serving/test_openapi.py": ("process", "slow"),
     "serving/test_server.py": ("process",),
     "test_cli.py": ("slow",),
     "test_collect.py": ("process", "slow"),

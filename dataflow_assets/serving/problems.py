@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from obstore.exceptions import BaseError as StoreError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from dataflow_assets import errors
 from dataflow_assets.core.files import DiskFullError
@@ -25,6 +26,7 @@ from dataflow_assets.serving.refusals import RefusalError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 # Each class of the platform's errors; a class that is not here has the status of the one that it derives from.
 STATUSES: Mapping[type[errors.DataFlowError], int] = {
@@ -126,6 +128,14 @@ def request_id_of(request: Request) -> str | None:
     return str(found) if found else None
 
 
+def _allowed_methods(app: FastAPI, request: Request) -> list[str]:
+    """The methods that there is a route for; each route knows its own alone."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+    ]
+
+
 def add_problems(app: FastAPI) -> None:
     """Answer every failure of an app with a problem; what is no error of the platform, the middleware answers."""
 
@@ -137,13 +147,16 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, error: HTTPException) -> JSONResponse:
-        code = HTTPStatus(error.status_code).name.lower()
-        return answer_problem(request_id_of(request), error.status_code, code, str(error.detail), error.headers)
+        code, headers = HTTPStatus(error.status_code).name.lower(), dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_allowed_methods(app, request))
+        return answer_problem(request_id_of(request), error.status_code, code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         # Without the input: it may be a password.
-        found = [{"where": list(one["loc"]), "what": one["msg"]} for one in error.errors()]
-        where = ", ".join(".".join(map(str, one["where"][1:] or one["where"])) for one in found)
-        detail = f"The request cannot be used as it is: {where}. `errors` says what is wrong."
+        said = [(list(one["loc"]), str(one["msg"]).removeprefix("Value error, ")) for one in error.errors()]
+        found = [{"where": where, "what": what} for where, what in said]
+        told = (f"{'.'.join(map(str, where[1:] or where))}: {what}" for where, what in said)
+        detail = f"The request cannot be used as it is: {'; '.join(told)}."
         return answer_problem(request_id_of(request), 422, "invalid", detail, found=found)

@@ -40,6 +40,11 @@ async def test_an_unknown_route_and_a_wrong_method_are_problems(client: httpx2.A
         assert problem["request_id"] == answer.headers["X-Request-ID"]
 
 
+async def test_a_wrong_method_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
+    answer = await client.delete("/v1/landing/movies/2021-12-05/movies.csv")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, PUT")
+
+
 async def test_an_error_of_the_platform_is_a_problem_with_its_code_and_sentence(
     app: FastAPI, client: httpx2.AsyncClient
 ) -> None:

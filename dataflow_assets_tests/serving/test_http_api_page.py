@@ -47,7 +47,7 @@ def test_its_examples_do_what_it_says(settings: Settings, tmp_path: Path, exampl
     assert landed["url"] == "/v1/landing/movies/2021-12-05/movies.csv"
     assert (state["state"], preview["accepted"], preview["rejected"]) == ("landed", 1, 0)
     assert str(posted["url"]).startswith("/v1/landing/movies/")
-    assert (problem["status"], problem["code"]) == (422, "unusable")
+    assert (problem["status"], problem["code"]) == (422, "invalid")
 
 
 def test_its_table_of_failures_says_what_the_server_answers() -> None:

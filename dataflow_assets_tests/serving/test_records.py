@@ -153,4 +153,5 @@ async def test_a_post_that_cannot_be_used_lands_nothing(
 
 async def test_a_file_of_another_format_is_told_in_a_preview(client: httpx2.AsyncClient, writer: Headers) -> None:
     answer = await client.post(f"{URL}?preview=true", content=b"PAR1....", headers=writer | CSV)
-    assert (answer.status_code, answer.json()["code"]) == (422, "format")
+    assert (answer.status_code, answer.json()["delivered"]) == (200, 0)
+    assert "Parquet" in answer.json()["refusal"]

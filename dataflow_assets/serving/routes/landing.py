@@ -10,28 +10,25 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.landing.deliveries import Delivery, Landing, require_object_name
+from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.ledger.delivery_reports import read_version
 from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.postgres.sql import execute
-from dataflow_assets.serving.access import Principal, Reader, Writer, require_source
-from dataflow_assets.serving.parameters import NoParameters, parse_day
-from dataflow_assets.serving.refusals import AlreadyThereError, BusyError, UnsupportedBodyError, UnusableError
+from dataflow_assets.serving.access import Reader, Writer, require_source
+from dataflow_assets.serving.parameters import Day, NoParameters, ObjectName, SourceName
+from dataflow_assets.serving.refusals import AlreadyThereError, BusyError, UnsupportedBodyError
 from dataflow_assets.serving.state import ServingState, State
 from dataflow_assets.serving.uploads import Upload, is_gzip, receive
 
 router = APIRouter(prefix="/v1/landing", tags=["landing"])
 
-Source = Annotated[str, Path(description="name of the source", examples=["streams"])]
-Day = Annotated[str, Path(description="the day of delivery", examples=["2021-12-05"])]
-Name = Annotated[str, Path(description="name of the file; it may have folders", examples=["streams.csv"])]
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
-_LONGEST_PART, _LONGEST_NAME = 250, 800  # bytes; any file system and any object store takes these
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -65,23 +62,25 @@ class Outcome(BaseModel):
     "/{source}/{day}/{name:path}",
     responses={200: {"model": Landed, "description": "These bytes were there."}, 201: {"model": Landed}},
     status_code=201,
-    openapi_extra={"requestBody": {"required": True, "content": _BINARY}},
+    openapi_extra={"requestBody": {"required": False, "content": _BINARY}},
 )
 async def put_object(
     request: Request,
     response: Response,
     state: State,
     principal: Writer,
-    source: Source,
+    source: SourceName,
     day: Day,
-    name: Name,
+    name: ObjectName,
     _: Annotated[NoParameters, Query()],
-    if_none_match: Annotated[str | None, Header(description="`*`: only where nothing is there")] = None,
+    if_none_match: Annotated[
+        Literal["*"] | SkipJsonSchema[None], Header(description="only where nothing is there")
+    ] = None,
 ) -> Landed:
     """Land a file, whole; other bytes than before are a new version of it."""
-    key = _check(state, principal, source, day, name)
-    if if_none_match not in (None, "*"):
-        raise UnusableError("Of If-None-Match only * is understood.")
+    require_source(principal, source, write=True)
+    _require_partition(state, day)
+    key = f"landing/{source}/{day}/{name}"
     if is_gzip(request) and not name.endswith(".gz"):
         raise UnsupportedBodyError("A file that is packed by gzip stays packed: give it a name that ends in .gz.")
     if if_none_match:
@@ -92,26 +91,22 @@ async def put_object(
         )
     response.status_code = 201 if is_new else 200
     response.headers["ETag"] = found.etag
-    response.headers["Location"] = url_of(source, found.day, name)
-    return Landed(
-        source=source, day=found.day, name=name, etag=found.etag, size=found.size, url=url_of(source, found.day, name)
-    )
+    response.headers["Location"] = url_of(source, day, name)
+    return Landed(source=source, day=day, name=name, etag=found.etag, size=found.size, url=url_of(source, day, name))
 
 
 @router.get("/{source}/{day}/{name:path}")
 async def read_object(
-    state: State, principal: Reader, source: Source, day: Day, name: Name, _: Annotated[NoParameters, Query()]
+    state: State, principal: Reader, source: SourceName, day: Day, name: ObjectName, _: Annotated[NoParameters, Query()]
 ) -> Outcome:
     """What became of a landed file: its state, and how many of its rows were accepted and rejected."""
     require_source(principal, source)
-    when = parse_day(day)
-    _require_name(name)
     landing = Landing(state.storage)
-    found = await state.database.in_thread(lambda: landing.current(f"landing/{source}/{when}/{name}"))
+    found = await state.database.in_thread(lambda: landing.current(f"landing/{source}/{day}/{name}"))
     if found is None:
-        raise NotFoundError(f"Nothing has landed at {url_of(source, when, name)}.")
+        raise NotFoundError(f"Nothing has landed at {url_of(source, day, name)}.")
     recorded = await state.database.read(lambda connection: read_version(connection, found))
-    return Outcome(source=source, day=when, name=name, etag=found.etag, size=found.size, **_outcome(recorded))
+    return Outcome(source=source, day=day, name=name, etag=found.etag, size=found.size, **_outcome(recorded))
 
 
 def url_of(source: str, day: date, name: str) -> str:
@@ -119,33 +114,10 @@ def url_of(source: str, day: date, name: str) -> str:
     return f"/v1/landing/{source}/{day}/{quote(name)}"
 
 
-def check_day(state: ServingState, day: date) -> date:
-    """The day, which has a partition.
-
-    Raises:
-        UnusableError: it has none.
-    """
+def _require_partition(state: ServingState, day: date) -> None:
     first, last = state.settings.first_day, state.settings.today + timedelta(days=1)
     if not first <= day <= last:
-        raise UnusableError(f"{day} has no partition: days of delivery go from {first} to tomorrow.")
-    return day
-
-
-def _check(state: ServingState, principal: Principal, source: str, day: str, name: str) -> str:
-    """The key of the object; nothing of the body has been read."""
-    require_source(principal, source, write=True)
-    when = check_day(state, parse_day(day))
-    _require_name(name)
-    return f"landing/{source}/{when}/{name}"
-
-
-def _require_name(name: str) -> None:
-    require_object_name(name)
-    lengths = [len(part.encode()) for part in name.split("/")]
-    if max(lengths) > _LONGEST_PART or sum(lengths) > _LONGEST_NAME:
-        raise UnusableError(
-            f"The name is too long: it may have {_LONGEST_NAME} bytes, and {_LONGEST_PART} between two slashes."
-        )
+        raise NotFoundError(f"{day} has no partition: days of delivery go from {first} to tomorrow.")
 
 
 def _require_nothing(state: ServingState, key: str) -> None:

@@ -9,16 +9,18 @@ import secrets
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.core.formatting import plain
+from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.ingest import event_bounds
 from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.serving.access import Writer, require_source
+from dataflow_assets.serving.parameters import SourceName
 from dataflow_assets.serving.posted import Post, land_once
 from dataflow_assets.serving.refusals import UnsupportedBodyError, UnusableError
 from dataflow_assets.serving.routes.landing import url_of
@@ -38,7 +40,11 @@ _TYPES = {  # the media types of each format, by the suffix of its files
     ".tsv": ("text/tab-separated-values",),
     ".xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
 }
-_BODY = {kind: {"schema": {"type": "string", "format": "binary"}} for kinds in _TYPES.values() for kind in kinds}
+_BODY = {
+    kind: {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+    for kinds in _TYPES.values()
+    for kind in kinds
+}
 
 
 class RecordsQuery(BaseModel):
@@ -71,15 +77,16 @@ class RejectedRecord(BaseModel):
 class Previewed(BaseModel):
     """What would become of the records: delivered = accepted + rejected."""
 
-    delivered: int
-    accepted: int
-    rejected: int
-    codes: dict[str, int] = Field(description="how many would be rejected, by reason")
-    rejects: list[RejectedRecord] = Field(description="the first of them")
-    rows: list[dict[str, Any]] = Field(description="the first that would be accepted, as typed")
-    undeclared_columns: list[str]
-    missing_columns: list[str]
-    sentences: list[str]
+    delivered: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    codes: dict[str, int] = Field({}, description="how many would be rejected, by reason")
+    rejects: list[RejectedRecord] = Field([], description="the first of them")
+    rows: list[dict[str, Any]] = Field([], description="the first that would be accepted, as typed")
+    undeclared_columns: list[str] = []
+    missing_columns: list[str] = []
+    sentences: list[str] = []
+    refusal: str | None = Field(None, description="why all of it would be refused, unread")
 
 
 @router.post(
@@ -94,7 +101,7 @@ async def post_records(
     response: Response,
     state: State,
     principal: Writer,
-    source: Annotated[str, Path(description="name of the source", examples=["streams"])],
+    source: SourceName,
     query: Annotated[RecordsQuery, Query()],
     idempotency_key: Annotated[
         str | None,
@@ -158,7 +165,10 @@ def _land(state: ServingState, post: Post, upload: Upload) -> None:
 def _preview(state: ServingState, source: Source, upload: Upload) -> Previewed:
     settings = state.settings
     bounds = event_bounds(source, settings.today, settings.timezone, settings.first_day)
-    found = preview(upload.path, source, settings.timezone, most=10, bounds=bounds)
+    try:
+        found = preview(upload.path, source, settings.timezone, most=10, bounds=bounds)
+    except FormatError as error:
+        return Previewed(refusal=str(error))
     return Previewed(
         delivered=found.delivered,
         accepted=found.accepted,

@@ -31,7 +31,7 @@ class TokenForm(BaseModel):
 class RevokeForm(BaseModel):
     """A refresh token that is to hold no longer (RFC 7009)."""
 
-    token: Annotated[SecretStr, Field(max_length=100)]
+    token: Annotated[SecretStr, Field(min_length=1, max_length=100)]
 
 
 class Tokens(BaseModel):

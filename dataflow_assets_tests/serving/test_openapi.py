@@ -1,0 +1,33 @@
+"""The server does what its OpenAPI document says of writing and logging in, whatever it is asked."""
+
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from dataflow_assets.serving.principals import Role
+from dataflow_assets_tests.serving.factories import UserFactory, make_key
+from dataflow_assets_tests.serving.live_server import serving
+
+SCHEMATHESIS = Path(sysconfig.get_path("scripts")) / "schemathesis"
+CONFIGURATION = str(Path(__file__).with_name("schemathesis.toml"))
+WRITING = "^/(health|v1/(landing|sources|me|token))"
+EXAMPLES = 5  # for each route and phase
+
+
+def test_no_request_fails_the_server_or_is_answered_otherwise_than_documented(
+    clean_environment: pytest.MonkeyPatch, database_url: str, tmp_path: Path
+) -> None:
+    clean_environment.setenv("DATABASE_URL", database_url)
+    clean_environment.setenv("DATAFLOW_REQUESTS_PER_MINUTE", "1000000")
+    UserFactory.create(url=database_url, name="tester", role=Role.WRITER)
+    key = make_key(database_url, "tester")
+    with serving(tmp_path / "log") as server:
+        command = [str(SCHEMATHESIS), "--config-file", CONFIGURATION, "run", f"{server.url}/openapi.json"]
+        options = ["--header", f"X-API-Key: {key}", "--checks", "all", "--max-examples", str(EXAMPLES), "--seed", "1"]
+        options += ["--include-path-regex", WRITING]  # reading has a test of its own
+        done = subprocess.run(
+            [*command, *options, "--no-color"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+        )
+    assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2_000:]
