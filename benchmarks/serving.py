@@ -205,16 +205,14 @@ def pages(process: Process, url: str, rows: int, rounds: int) -> dict[str, float
     selection = parse_parameters(source_relations(source)[0], [("limit", "1000")])
     [(last,)] = sql(url, f"SELECT id::text FROM warehouse.streams ORDER BY id OFFSET {rows - 1001} LIMIT 1")
     end = write_cursor(selection, [DAY.isoformat(), last])
-    found = {}
-    for name, path in (("beginning", f"{ROWS}?limit=1000"), ("end", f"{ROWS}?limit=1000&cursor={end}")):
-        process.get(path)
-        times = []
-        for _ in range(rounds * 10):
+    paths = {"beginning": f"{ROWS}?limit=1000", "end": f"{ROWS}?limit=1000&cursor={end}"}
+    times: dict[str, list[float]] = {name: [] for name in paths}
+    for _ in range(rounds * 10):
+        for name, path in paths.items():  # in turn, so that what else the machine does is the same for both
             start = time.perf_counter()
             process.get(path)
-            times.append((time.perf_counter() - start) * 1000)
-        found[name] = statistics.median(times)
-    return found
+            times[name].append((time.perf_counter() - start) * 1000)
+    return {name: statistics.median(of_page) for name, of_page in times.items()}
 
 
 def load(url: str, home: Path, rows: int) -> None:
