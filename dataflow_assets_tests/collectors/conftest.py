@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from dataflow_assets.collectors import http_session
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets_tests.collectors.builders import Platform
+from dataflow_assets_tests.collectors.http_server import HttpServer, serve_http
 from dataflow_assets_tests.collectors.sftp_server import PASSWORD, VARIABLE, SftpServer, serve
 from dataflow_assets_tests.landing.stores import local_storage, s3_storage, s3_url, storage
 
@@ -18,6 +20,14 @@ def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer
     """An SFTP server of an empty folder, whose password is in the environment."""
     monkeypatch.setenv(VARIABLE, PASSWORD)
     with serve(tmp_path / "remote") as running:
+        yield running
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    """An HTTP server; who asks it does not wait between two tries."""
+    monkeypatch.setattr(http_session, "FIRST_WAIT", 0.01)
+    with serve_http() as running:
         yield running
 
 

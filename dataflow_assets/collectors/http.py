@@ -1,0 +1,145 @@
+"""One file behind an address of HTTP.
+
+Here: whether there is a new version, and bringing it whole. Not here: what a declaration says of it (see
+`sources.origins.http`), and asking (see `http_session`).
+"""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import ClassVar
+
+import requests
+
+from dataflow_assets.collectors.base import Collector, Record, Remote, Sink, UnreachableError
+from dataflow_assets.collectors.http_session import HttpSession
+from dataflow_assets.core.time_windows import day_of
+from dataflow_assets.sources.origins.base import Origin
+from dataflow_assets.sources.origins.http import HttpFile
+
+_PARTS = 10  # of a file that is cut again and again
+_CHUNK = 1 << 20
+_STRONG = re.compile(r'"[^"]*"')
+_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+)")
+_NO_VERSION = "unknown"
+
+
+class HttpCollector(Collector[HttpFile]):
+    """Brings one file."""
+
+    origin_type: ClassVar[type[Origin]] = HttpFile
+    _known: str | None = None
+
+    def check(self) -> str:
+        """Ask for it, without its body."""
+        with HttpSession(self.origin).get(self.origin.url) as response:
+            size = response.headers.get("Content-Length", "an unknown number of")
+        return f"{self.origin.address} has {size} bytes for {self.source.name}."
+
+    def find(self, record: Record) -> Iterable[Remote]:
+        """The file, where its version is not the recorded one."""
+        known = record.read([self.origin.address]).get(self.origin.address)
+        self._known = known.version if known else None
+        headers = {"If-None-Match": self._known} if self._known and _STRONG.fullmatch(self._known) else {}
+        with HttpSession(self.origin).get(self.origin.url, headers) as response:
+            if response.status_code == HTTPStatus.NOT_MODIFIED:
+                return []
+            remote = self._remote(response)
+        return [] if remote.version == self._known else [remote]
+
+    def _remote(self, response: requests.Response) -> Remote:
+        modified = _modified(response)
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified") or _NO_VERSION
+        return Remote(
+            path=self.origin.address,
+            version=version,
+            name=self.origin.file_name,
+            day=day_of(modified or datetime.now(UTC), self.timezone),
+            modified=modified,
+        )
+
+    def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
+        """Bring it; where nothing but its content tells versions apart, only if that is another."""
+        for remote in wanted:
+            with tempfile.NamedTemporaryFile(prefix="dataflow-") as file:
+                path = Path(file.name)
+                brought = self._fetch(remote, path)
+                if brought.version == _NO_VERSION:
+                    brought = _by_content(brought, path)
+                if brought.version != self._known:
+                    sink.land(brought, path)
+
+    def _fetch(self, remote: Remote, path: Path) -> Remote:
+        """Fetch the file whole, in as many parts as that takes; what it is, which may be newer than what was found."""
+        download = _Download(self.origin, path)
+        problem = UnreachableError(f"{self.origin.address} breaks off again and again.")
+        for _ in range(_PARTS):
+            try:
+                with download.session.get(self.origin.url, download.headers) as response:
+                    if response.status_code == HTTPStatus.OK:
+                        remote = self._remote(response)
+                    download.write(response)
+            except UnreachableError as error:
+                problem = error
+            if download.is_whole:
+                return remote
+        raise problem
+
+
+class _Download:
+    """A file of which a part may be here."""
+
+    def __init__(self, origin: HttpFile, path: Path) -> None:
+        self.session = HttpSession(origin)
+        self.is_whole = False
+        self._path = path
+        self._etag = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest, or for all where it is another version by now."""
+        have = self._path.stat().st_size
+        return {"Range": f"bytes={have}-", "If-Range": self._etag} if have and _STRONG.fullmatch(self._etag) else {}
+
+    def write(self, response: requests.Response) -> None:
+        """Write what an answer holds. It is whole where as many bytes came as the answer, or its last part, says."""
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        length = response.headers.get("Content-Length")
+        size = int(length) if length else None
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT and found:
+            if int(found["start"]) != self._path.stat().st_size:
+                self._etag = ""
+                return
+            size = int(found["size"])
+        elif response.status_code == HTTPStatus.OK:
+            self._etag = response.headers.get("ETag", "")
+            self._path.write_bytes(b"")
+        else:  # nothing is left after what is here, which so is of another version
+            self._etag = ""
+            return
+        with self._path.open("ab") as out:
+            for chunk in response.raw.stream(_CHUNK, decode_content=False):
+                out.write(chunk)
+        self.is_whole = size is None or self._path.stat().st_size == size
+
+
+def _by_content(remote: Remote, path: Path) -> Remote:
+    """A file whose version is a hash of its bytes."""
+    with path.open("rb") as file:
+        return replace(remote, version=f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
+
+
+def _modified(response: requests.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers.get("Last-Modified", ""))
+    except (ValueError, TypeError):
+        return None
+
+
+COLLECTOR = HttpCollector

@@ -1,0 +1,130 @@
+"""Rows of another database, as Parquet.
+
+Here: which days are over and not brought, and bringing one. Not here: what a declaration says of the query (see
+`sources.origins.query`).
+
+Rows come as Arrow batches and are written batch by batch, all of a day in one statement: so they are of one moment.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import adbc_driver_postgresql.dbapi as adbc
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from adbc_driver_manager import Error as AdbcError
+
+from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
+from dataflow_assets.collectors.files import secret_of
+from dataflow_assets.core.time_windows import Window, day_of
+from dataflow_assets.sources.origins.base import Origin
+from dataflow_assets.sources.origins.query import Query
+
+_BROUGHT = "brought"  # the only version of a day that is over
+
+
+class QueryCollector(Collector[Query]):
+    """Brings the rows of a query, of each day or as a snapshot of today."""
+
+    origin_type: ClassVar[type[Origin]] = Query
+
+    def check(self) -> str:
+        """Connect, and look which columns there are."""
+        with self._batches(f"SELECT * FROM ({self._query}) AS asked LIMIT 0") as rows:  # noqa: S608
+            columns = rows.schema.names
+        if self.origin.by_day and self.origin.by_day not in columns:
+            raise CollectError(f"The query on {self.origin.address} has no column {self.origin.by_day}.")
+        return f"{self.origin.address} has the columns {', '.join(columns)} for {self.source.name}."
+
+    def find(self, record: Record) -> Iterable[Remote]:
+        """The days that are over and not brought, or today."""
+        name = self.source.name
+        days = {f"{name}/{day}": day for day in self._days()}
+        known = record.read(list(days))
+        return [
+            Remote(path=path, version=_BROUGHT, name=f"{name}.parquet", day=day)
+            for path, day in days.items()
+            if path not in known or known[path].version is None
+        ]
+
+    def _days(self) -> Iterator[date]:
+        if self.origin.first_day is None:
+            yield day_of(datetime.now(UTC), self.timezone)
+            return
+        day, settled = self.origin.first_day, datetime.now(UTC) - timedelta(hours=self.origin.settle_hours)
+        while Window.of_day(day, self.timezone).end <= settled:
+            yield day
+            day += timedelta(days=1)
+
+    def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
+        """Bring day by day."""
+        for remote in wanted:
+            assert remote.day
+            with tempfile.NamedTemporaryFile(prefix="dataflow-", suffix=".parquet") as file:
+                with (
+                    self._batches(self._statement(remote.day)) as rows,
+                    pq.ParquetWriter(file.name, rows.schema, compression="zstd") as writer,
+                ):
+                    for batch in rows:
+                        writer.write_batch(batch)
+                sink.land(remote, Path(file.name))
+
+    @property
+    def _query(self) -> str:
+        return self.origin.query.strip().rstrip(";")
+
+    def _statement(self, day: date) -> str:
+        column = self.origin.by_day
+        if column is None:
+            return self._query
+        # Days are written by us, and the column is an identifier: nothing else can stand here.
+        window = f""""{column}" >= DATE '{day}' AND "{column}" < DATE '{day + timedelta(days=1)}'"""
+        return f"SELECT * FROM ({self._query}) AS asked WHERE {window}"  # noqa: S608
+
+    @contextmanager
+    def _batches(self, statement: str) -> Iterator[pa.RecordBatchReader]:
+        """The rows of a statement, as they come.
+
+        Raises:
+            UnreachableError: the database does not answer, or the connection was lost.
+            CollectError: it refuses the statement, or its address is none that is known.
+        """
+        url = secret_of(self.origin, "database") or ""
+        scheme = urlsplit(url).scheme
+        where = self.origin.address
+        try:
+            if scheme in ("postgresql", "postgres"):
+                with adbc.connect(url) as connection, connection.cursor() as cursor:
+                    cursor.execute(f"SET TIME ZONE '{self.timezone}'")
+                    cursor.execute(statement)
+                    yield cursor.fetch_record_batch()
+            elif scheme == "duckdb":
+                with duckdb.connect(url.removeprefix("duckdb://"), read_only=True) as database:
+                    database.execute(f"SET TimeZone = '{self.timezone}'")
+                    yield database.execute(statement).to_arrow_reader()
+            else:
+                raise CollectError(
+                    f"{where} is none that can be asked: its address begins postgresql:// or duckdb:///."
+                )
+        except AdbcError as error:
+            raise _explain(where, str(error), error.sqlstate) from None
+        except duckdb.IOException as error:
+            raise UnreachableError(f"{where} cannot be opened ({str(error).splitlines()[0]}).") from None
+        except duckdb.Error as error:
+            raise CollectError(f"{where} refuses the query: {str(error).splitlines()[0]}") from None
+
+
+def _explain(where: str, said: str, code: str | None) -> CollectError:
+    sentence = said.splitlines()[0].strip() if said else "no reason given"
+    if code is None or code.startswith(("08", "57P")):
+        return UnreachableError(f"{where} does not answer ({sentence}).")
+    return CollectError(f"{where} refuses the query: {sentence}")
+
+
+COLLECTOR = QueryCollector

@@ -1,0 +1,111 @@
+"""Collecting a file and the pages of an API from real HTTP webs, which answer well and badly."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dataflow_assets.collectors.base import UnreachableError
+from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.origins import HttpFile
+from dataflow_assets_tests.collectors.builders import Platform, arriving
+from dataflow_assets_tests.collectors.http_server import Answer, Asked, HttpServer, serve_http
+
+CONTENT = bytes(range(256)) * 20_000
+DATED = {"Last-Modified": "Sun, 05 Dec 2021 10:00:00 GMT"}
+
+
+def export(web: HttpServer, **more: Any) -> Source:
+    """Streams that are one file on the web."""
+    return arriving(HttpFile(url=f"{web.url}/export/streams.csv?x=1", **more))
+
+
+def served(etag: str, content: bytes = CONTENT) -> Answer:
+    """The file, whole."""
+    return Answer(content, headers={"ETag": etag, **DATED})
+
+
+def test_a_file_lands_on_the_day_of_its_version_and_once(web: HttpServer, platform: Platform) -> None:
+    def answer(asked: Asked) -> Answer:
+        return Answer(status=304) if asked.headers.get("If-None-Match") == '"1"' else served('"1"')
+
+    web.answer, source = answer, export(web)
+    assert platform.collect(source).error is None
+    assert platform.landed(source) == {"2021-12-05/streams.csv": CONTENT}
+    assert platform.new(source) == []
+    web.answer = lambda _: Answer(b"new", headers={"ETag": '"2"', "Last-Modified": "Mon, 06 Dec 2021 10:00:00 GMT"})
+    platform.collect(source)
+    assert platform.landed(source)["2021-12-06/streams.csv"] == b"new"
+
+
+def test_a_file_that_is_cut_is_resumed_where_it_is_the_same(web: HttpServer, platform: Platform) -> None:
+    whole = iter([True])
+
+    def answer(asked: Asked) -> Answer:
+        wanted = re.fullmatch(r"bytes=(\d+)-", asked.headers.get("Range", ""))
+        if wanted and asked.headers.get("If-Range") == '"1"':
+            start = int(wanted[1])
+            rest = CONTENT[start:]
+            said = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+            return Answer(rest, 206, {"ETag": '"1"', "Content-Range": said}, sent=2_000_000)
+        return served('"1"') if next(whole, False) else replace(served('"1"'), sent=1_000_000)
+
+    web.answer, source = answer, export(web)
+    assert platform.collect(source).error is None
+    assert platform.landed(source) == {"2021-12-05/streams.csv": CONTENT}
+    assert [asked.headers.get("Range") for asked in web.asked] == [
+        None,
+        None,
+        "bytes=1000000-",
+        "bytes=3000000-",
+        "bytes=5000000-",
+    ]
+
+
+def test_a_file_that_changes_while_it_is_fetched_is_begun_again(web: HttpServer, platform: Platform) -> None:
+    answers = iter([served('"1"'), replace(served('"1"'), sent=1_000_000), served('"2"', b"another one")])
+    web.answer, source = lambda _: next(answers), export(web)
+    assert platform.collect(source).error is None
+    assert platform.landed(source) == {"2021-12-05/streams.csv": b"another one"}
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_file_that_is_always_cut_never_lands(web: HttpServer, platform: Platform, chunked: bool) -> None:
+    web.answer = lambda _: Answer(CONTENT, headers=DATED, sent=1000, chunked=chunked)
+    source = export(web)
+    assert isinstance(platform.collect(source).error, UnreachableError)
+    assert platform.landed(source) == {}
+
+
+def test_without_a_version_another_content_is_what_is_new(web: HttpServer, platform: Platform) -> None:
+    web.answer, source = lambda _: Answer(b"a"), export(web)
+    assert [len(platform.collect(source).landed) for _ in range(2)] == [1, 0]
+    web.answer = lambda _: Answer(b"b")
+    assert len(platform.collect(source).landed) == 1
+
+
+def test_the_token_is_told_to_no_other_host(
+    web: HttpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPORT_TOKEN", "s3cret")
+    source = export(web, token="EXPORT_TOKEN", header="X-Api-Key", prefix="", headers={"X-Tenant": "us"})
+    with serve_http() as other:
+        web.answer = lambda _: Answer(status=302, headers={"Location": f"{other.url}/there"})
+        other.answer = lambda _: served('"1"')
+        assert platform.collect(source).error is None
+        assert {asked.headers.get("X-Api-Key") for asked in web.asked} == {"s3cret"}
+        assert {asked.headers.get("X-Api-Key") for asked in other.asked} == {None}
+    assert platform.landed(source) == {"2021-12-05/streams.csv": CONTENT}
+
+
+def test_what_passes_is_waited_for_and_what_does_not_is_told(web: HttpServer, platform: Platform) -> None:
+    source = export(web)
+    answers = iter([Answer(status=429, headers={"Retry-After": "0"}), Answer(status=503), served('"1"')])
+    web.answer = lambda _: next(answers, served('"1"'))
+    assert len(platform.collect(source).landed) == 1
+    for status, said in {401: "the token is missing", 404: "correct its url", 500: "an error (500)"}.items():
+        web.answer = lambda _, status=status: Answer(status=status)  # type: ignore[misc]
+        assert said in str(platform.collect(source).error)
+    web.answer = lambda _: Answer(status=429, headers={"Retry-After": "9999"})
+    assert isinstance(platform.collect(source).error, UnreachableError)

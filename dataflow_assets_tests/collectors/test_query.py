@@ -1,0 +1,122 @@
+"""Collecting rows of other databases: a PostgreSQL server, and a DuckDB file."""
+
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import duckdb
+import polars as pl
+import psycopg2
+import pytest
+
+from dataflow_assets.collectors import open_collector
+from dataflow_assets.collectors.base import CollectError, UnreachableError
+from dataflow_assets.sources.base import Events
+from dataflow_assets.sources.formats import Parquet
+from dataflow_assets.sources.origins import Query
+from dataflow_assets_tests.collectors.builders import Platform
+
+_TABLE = "CREATE TABLE orders (number bigint, placed timestamptz, note text)"
+_ROWS = """
+    INSERT INTO orders VALUES (1, '2021-12-01 00:00:00+00', 'first'),
+    (2, '2021-12-01 23:59:59.999999+00', NULL), (3, '2021-12-02 00:00:00+00', 'Z')"""
+
+Execute = Callable[..., None]
+
+
+class Orders(dy.Schema):
+    """One order of a shop."""
+
+    number = dy.Int64()
+    placed = dy.Datetime(time_zone="UTC")
+    note = dy.String(nullable=True)
+
+
+def source_of(query: str = "SELECT * FROM orders", **more: Any) -> Events:
+    """Orders that come from a database."""
+    return Events(
+        name="orders",
+        singular="order",
+        description="Orders of the shop.",
+        owner="team:shop",
+        schema=Orders,
+        reader=Parquet(),
+        key=("number", "placed"),
+        event_time="placed",
+        arrives=Query(database="SHOP_DATABASE", query=query, **more),
+    )
+
+
+@pytest.fixture(params=["postgresql", "duckdb"])
+def execute(
+    request: pytest.FixtureRequest, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Execute:
+    """Run statements in the shop's database, whose address is in the environment."""
+    path = tmp_path / "shop.duckdb"
+    is_duckdb = request.param == "duckdb"
+    monkeypatch.setenv("SHOP_DATABASE", f"duckdb://{path}" if is_duckdb else empty_database_url)
+
+    def run(*statements: str) -> None:
+        if is_duckdb:
+            with duckdb.connect(path) as database:
+                for statement in statements:
+                    database.execute(statement)
+        else:
+            connection = psycopg2.connect(empty_database_url)
+            with connection, connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+            connection.close()
+
+    run(_TABLE, _ROWS)
+    return run
+
+
+def numbers(platform: Platform, source: Events) -> dict[str, list[int]]:
+    """The numbers of the orders in landing, by object."""
+    return {
+        name: pl.read_parquet(io.BytesIO(content))["number"].sort().to_list()
+        for name, content in platform.landed(source).items()
+    }
+
+
+def test_all_rows_are_a_snapshot_of_each_day(execute: Execute, platform: Platform) -> None:
+    source, today = source_of(), datetime.now(UTC).date()
+    assert platform.collect(source).error is None
+    assert numbers(platform, source) == {f"{today}/orders.parquet": [1, 2, 3]}
+    assert platform.new(source) == []
+    frame = pl.read_parquet(io.BytesIO(next(iter(platform.landed(source).values())))).sort("number")
+    assert frame["note"].to_list() == ["first", None, "Z"]
+    assert frame["placed"].dt.convert_time_zone("UTC").to_list()[1] == datetime(2021, 12, 1, 23, 59, 59, 999999, UTC)
+
+
+def test_a_day_lands_once_it_is_over(execute: Execute, platform: Platform) -> None:
+    now = datetime.now(UTC)
+    first = now.date() - timedelta(days=3)
+    for days, number in ((3, 10), (1, 11), (0, 12)):
+        execute(f"INSERT INTO orders VALUES ({number}, '{now.date() - timedelta(days=days)} 00:00:00+00', NULL)")
+    source = source_of(by_day="placed", first_day=first, settle_hours=0)
+    assert platform.collect(source).error is None
+    assert numbers(platform, source) == {
+        f"{first}/orders.parquet": [10],
+        f"{first + timedelta(days=1)}/orders.parquet": [],
+        f"{first + timedelta(days=2)}/orders.parquet": [11],
+    }
+    assert platform.new(source) == []
+
+
+def test_what_the_database_says_is_told(execute: Execute, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = str(platform.collect(source_of("SELECT nothing FROM orders")).error)
+    assert "the database of SHOP_DATABASE refuses the query" in said
+    with pytest.raises(CollectError, match="has no column updated"):
+        open_collector(source_of(by_day="updated", first_day=date(2021, 1, 1)), "UTC").check()
+    monkeypatch.setenv("SHOP_DATABASE", "postgresql://me:s3cret@127.0.0.1:1/shop")
+    error = platform.collect(source_of()).error
+    assert isinstance(error, UnreachableError)
+    assert "s3cret" not in str(error)
+    monkeypatch.setenv("SHOP_DATABASE", "oracle://shop")
+    assert "none that can be asked" in str(platform.collect(source_of()).error)
+    assert numbers(platform, source_of()) == {}

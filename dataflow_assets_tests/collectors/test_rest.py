@@ -1,0 +1,129 @@
+"""Collecting the pages of an API from a real HTTP web: all of them, or nothing."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow_assets.collectors.pages import Page, PageError
+from dataflow_assets.sources.base import Events
+from dataflow_assets.sources.origins import Cursor, LinkHeader, Offset, PageNumber, Paginator, RestApi
+from dataflow_assets_tests.collectors.builders import Platform
+from dataflow_assets_tests.collectors.http_server import Answer, Asked, HttpServer
+from dataflow_assets_tests.collectors.orders import orders_from
+
+PAGES = [[f'{{"id": {number},\n "price": {number}.10}}' for number in (page, page + 1)] for page in (0, 2, 4)]
+LANDED = [one.replace("\n", " ") for page in PAGES for one in page]
+
+
+def source_of(web: HttpServer, paginator: Paginator, **more: Any) -> Events:
+    """Orders that an API of the web gives."""
+    return orders_from(RestApi(url=f"{web.url}/orders?sort=id", paginator=paginator, records="$.data", **more))
+
+
+def page_of(number: int, more: str = "") -> Answer:
+    """A page of the API; beyond the last, one without records."""
+    records = ",".join(PAGES[number]) if number < len(PAGES) else ""
+    return Answer(f'{{"data": [{records}]{more}}}'.encode())
+
+
+def by_link(web: HttpServer) -> Callable[[Asked], Answer]:
+    def answer(asked: Asked) -> Answer:
+        number = int(asked.parameters.get("at", "0"))
+        there = {"Link": f'</orders?sort=id&at={number + 1}>; rel="next"'} if number < len(PAGES) - 1 else {}
+        return Answer(page_of(number).body, headers=there)
+
+    return answer
+
+
+def by_cursor(asked: Asked) -> Answer:
+    number = int(asked.parameters.get("after", "0"))
+    return page_of(number, f', "next": {number + 1 if number < len(PAGES) - 1 else "null"}')
+
+
+def by_number(asked: Asked) -> Answer:
+    return page_of(int(asked.parameters["page"]) - 1)
+
+
+def by_offset(asked: Asked) -> Answer:
+    return page_of(int(asked.parameters["offset"]) // 2)
+
+
+@pytest.mark.parametrize(
+    ("paginator", "answer"),
+    [
+        (LinkHeader(), by_link(HttpServer())),
+        (Cursor(path="$.next", parameter="after"), by_cursor),
+        (PageNumber(), by_number),
+        (Offset(), by_offset),
+    ],
+    ids=["link", "cursor", "number", "offset"],
+)
+def test_all_pages_land_as_one_object_once_a_day(
+    web: HttpServer, platform: Platform, paginator: Paginator, answer: Callable[[Asked], Answer]
+) -> None:
+    web.answer, source = answer, source_of(web, paginator)
+    report = platform.collect(source)
+    assert (report.error, report.failed) == (None, {})
+    (content,) = platform.landed(source).values()
+    assert content.decode().splitlines() == LANDED
+    assert all(asked.parameters["sort"] == "id" for asked in web.asked)
+    assert platform.new(source) == []
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (Answer(status=500), "answers with an error (500)"),
+        (Answer(b'{"error": "quota", "data": []}'), 'on page 2: it says "quota"'),
+        (Answer(b'{"message": "try later"}'), "on page 2: it has nothing at $.data"),
+        (Answer(b'{"data": {}}'), "on page 2: it has no array at $.data"),
+        (Answer(b"<html>"), "on page 2: it is no JSON"),
+        (Answer(b'{"data": []}', sent=5), "broke off"),
+    ],
+)
+def test_where_one_page_cannot_be_had_nothing_lands(
+    web: HttpServer, platform: Platform, second: Answer, said: str
+) -> None:
+    web.answer = lambda asked: page_of(0) if asked.parameters["page"] == "1" else second
+    source = source_of(web, PageNumber())
+    assert said in str(platform.collect(source).error)
+    assert platform.landed(source) == {}
+
+
+def test_pages_without_an_end_are_told(web: HttpServer, platform: Platform) -> None:
+    web.answer = lambda _: page_of(0, ', "next": "same"')
+    assert "it has no end" in str(platform.collect(source_of(web, Cursor(path="$.next"))).error)
+    web.answer = lambda _: page_of(0)
+    source = source_of(web, PageNumber(), most_pages=20)
+    assert "more than 20 pages" in str(platform.collect(source).error)
+    assert platform.landed(source) == {}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.lists(JSON), st.dictionaries(st.text(), JSON), st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_records_are_what_is_in_the_array(
+    records: list[Any], around: dict[str, Any], indent: Any, ascii_: bool
+) -> None:
+    content = {
+        **{name: value for name, value in around.items() if name not in ("error", "errors")},
+        "a": {"b": records},
+    }
+    page = Page.of(json.dumps(content, indent=indent, ensure_ascii=ascii_), "$.a.b")
+    assert [json.loads(one) for one in page.records] == records
+    assert not any("\n" in one for one in page.records)
+
+
+def test_a_page_that_is_the_array_itself_is_one() -> None:
+    assert Page.of(" [1.10, {}] ", "$").records == ["1.10", "{}"]
+    with pytest.raises(PageError):
+        Page.of("[NaN]", "$")
