@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -111,7 +112,13 @@ def answer_questions(
 
 def render_table(result: Mapping[str, Any]) -> Table:
     """What `answer_questions` returned, for a terminal of 80 columns."""
-    table = Table(title=show_period(result), caption=f"Times are those of {result['timezone']}.", width=80)
+    table = Table(
+        title=show_period(result),
+        caption=f"Times are those of {result['timezone']}.",
+        width=80,
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     table.add_column("Question", overflow="fold")
     table.add_column("Answer", justify="right", overflow="fold")
     for _, question in _asked():

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,10 +19,32 @@ from rich.text import Text
 from dataflow_assets.core.formatting import one_line, to_json, visible
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.settings import load_settings
+from dataflow_assets.settings import Settings, load_settings
 
 _WHOLE_CELL = 10  # characters that are not folded in a table
 _LONGEST_CELL = 60  # characters
+
+
+@contextmanager
+def details_in(settings: Settings, command: str, *, verbose: bool) -> Iterator[None]:
+    """Keep what the runs of a command log in a file of the home, and name it at the end; `verbose`: show it instead."""
+    if verbose:
+        yield
+        return
+    from dataflow_assets.runtime.run_log import log_runs_to
+
+    path = settings.home / "logs" / f"{command}.log"
+    try:
+        with log_runs_to(path):
+            yield
+    finally:
+        say(f"Details: {shown_path(path)}")
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be written from the present folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dataflow_assets.orchestration.planning.ranges import Range, assets_with, fi
 from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.failures import was_interrupted
 from dataflow_assets.orchestration.runs.in_process import explain_failure, run_range
+from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
 from dataflow_assets.runtime.tags import BACKFILL, BACKFILL_ENDED, RANGE_END, RANGE_START, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
@@ -55,8 +56,16 @@ class Backfill:
         instance: dg.DagsterInstance,
         wanted: Sequence[Range],
         report: Callable[[str], None],
+        tell: Callable[[Range, Made], None],
     ) -> None:
         """Run the ranges one after the other, but for those that a run did before this backfill was stopped.
+
+        Args:
+            definitions: those of the asset.
+            instance: where the runs are kept.
+            wanted: the ranges.
+            report: hears what is about to run.
+            tell: hears what was made of a range.
 
         Raises:
             RunFailedError: naming every range that failed, and why; the others are done.
@@ -70,6 +79,8 @@ class Backfill:
                 report(f"{self.asset.to_user_string()} {first} to {last}, {number} of {len(left)}")
                 tags = {**range_tags(first, last), BACKFILL: self.name}
                 result = run_range(definitions, instance, assets_with(self.asset), tags)
+                for made in summarize_made(read_materializations(instance, result.run_id)):
+                    tell((first, last), made)
                 if was_interrupted(result.all_events):
                     raise KeyboardInterrupt
                 if not result.success:
