@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(require_postgresql_url)] | None = Field(
         None, validation_alias="DATABASE_URL", description="PostgreSQL to use; unset: an embedded server"
     )
+    database_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        None, validation_alias="DATAFLOW_DATABASE_PORT", description="port of the embedded server; unset: any"
+    )
     s3_bucket: Annotated[str, AfterValidator(require_bucket_name)] | None = Field(
         None,
         validation_alias="S3_BUCKET",

@@ -44,6 +44,10 @@ FOREIGN = {
     "PYTHONUNBUFFERED": "Python",
 }
 
+# Settings that the services are not given: what stands for them there is in the image, or another setting.
+SET_OTHERWISE = {"DATAFLOW_HOME", "DATAFLOW_DATABASE_PORT", "AWS_REGION", "AWS_SESSION_TOKEN"}
+OF_THE_API = {"SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
+
 
 def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
@@ -84,6 +88,12 @@ def used_variables() -> dict[str, set[str]]:
 def test_every_variable_is_a_setting_or_foreign() -> None:
     unknown = {where: names - variable_names() - FOREIGN.keys() for where, names in used_variables().items()}
     assert not any(unknown.values()), unknown
+
+
+def test_the_services_take_every_setting() -> None:
+    ours = [one for one in services().values() if one.get("image") == "dataflow-assets"]
+    for service in ours:
+        assert variable_names() - service["environment"].keys() <= SET_OTHERWISE | OF_THE_API
 
 
 def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:

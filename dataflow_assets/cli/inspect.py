@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
 from dataflow_assets.cli.output import print_json, print_line, print_table, say
-from dataflow_assets.cli.results import Format, print_result
+from dataflow_assets.cli.results import Format, print_query
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
@@ -45,7 +45,6 @@ def query(
 ) -> None:
     """Run one SQL statement that reads the warehouse."""
     from dataflow_assets.warehouse.bootstrap import open_warehouse
-    from dataflow_assets.warehouse.query import stream_query
 
     if (file is None) == (command is None):
         raise UsageError("Give the statement by -c, or a file with it by -f.")
@@ -54,8 +53,8 @@ def query(
     if for_spreadsheet and output is not Format.CSV:
         raise UsageError("--for-spreadsheet goes with --format csv.")
     statement = command if file is None else file.read_text()
-    with stream_query(open_warehouse(load_settings()), statement or "", timeout) as stream:
-        print_result(stream.columns, stream.batches, output, for_spreadsheet=for_spreadsheet)
+    url = open_warehouse(load_settings())
+    print_query(url, statement or "", output, timeout, for_spreadsheet=for_spreadsheet)
 
 
 def answers(context: typer.Context) -> None:

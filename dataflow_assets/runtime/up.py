@@ -36,6 +36,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import database_url
 
 _HOST = "127.0.0.1"
+_LOCK = "up.lock"
 _LOCATION = "dataflow_assets"
 _API = "dataflow_assets.serving"  # by name alone: it is above this room
 _READY_SECONDS = 180.0
@@ -82,11 +83,16 @@ def up(
         os.close(alone)
 
 
+def is_up(home: Path) -> bool:
+    """Whether `dataflow up` runs for this home, on this machine."""
+    return (home / _LOCK).exists() and locks.is_locked(home / _LOCK)
+
+
 def _lock(home: Path) -> int:
     """Be the only one for this home; the processes of one that was killed get the time to end."""
     home.mkdir(parents=True, exist_ok=True)
     try:
-        return locks.lock(home / "up.lock", time.monotonic() + _EARLIER_SECONDS)
+        return locks.lock(home / _LOCK, time.monotonic() + _EARLIER_SECONDS)
     except TimeoutError:
         raise DataFlowError(
             f"`dataflow up` already runs for {home}: use that one, stop it, or set another DATAFLOW_HOME"

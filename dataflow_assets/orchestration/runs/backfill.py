@@ -12,6 +12,7 @@ from datetime import date
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import NotFoundError, RunFailedError
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.planning.ranges import Range, assets_with, find_ranges, partitions_of_asset
@@ -110,5 +111,7 @@ def find_asset(name: str) -> dg.AssetKey:
     known = [f"{layer}/{source.name}" for layer in (LAKE, WAREHOUSE) for source in all_sources()]
     known += [f"{ANALYTICS}/{answer.name}" for answer in all_answers()]
     if name not in known:
-        raise NotFoundError(f"There is no asset {name!r} to backfill; there are {', '.join(known)}.")
+        raise NotFoundError(
+            f"There is no asset {name!r} to backfill; there are {', '.join(known)}.{suggest(name, known)}"
+        )
     return dg.AssetKey(name.split("/"))
