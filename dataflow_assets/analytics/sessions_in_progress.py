@@ -29,9 +29,9 @@ _HOUR = 3_600_000_000  # microseconds
 class SessionsInProgress(dy.Schema):
     """The sessions of one movie in one hour."""
 
-    day = dy.Date(primary_key=True)
+    day = dy.Date(primary_key=True, description="day of the hour")
     hour = dy.Datetime(primary_key=True, time_zone="UTC", description="the instant at which the hour starts")
-    movie_title = dy.String(primary_key=True, min_length=1)
+    movie_title = dy.String(primary_key=True, min_length=1, description="what was streamed")
     sessions = dy.Int64(min=1, description="sessions that overlap the hour")
     users = dy.Int64(min=1, description="distinct users of those sessions")
 
