@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
     [origin] = found["origins"]
     assert (origin["object"], origin["position"]) == ("landing/streams/2021-12-31/streams.csv", row["position"])
     assert (origin["delivery_day"], origin["fate"]) == ("2021-12-31", "in the table")
-    assert origin["values"]["start_at"] == row["start_at"]
+    assert datetime.fromisoformat(origin["values"]["start_at"]) == datetime.fromisoformat(row["start_at"])
     shown = home.run(*arguments, *start).stdout
     assert shown.startswith(f"movie_title '{row['movie_title']}', user_email")
     assert "in the table" in shown

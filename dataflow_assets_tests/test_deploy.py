@@ -169,6 +169,7 @@ def test_the_platform_is_a_plain_role_that_can_make_its_tables(tmp_path: Path) -
         execute(url, "CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'secret'")
         execute(keeper, "ALTER DATABASE dataflow RENAME TO other")
         execute(keeper, "ALTER ROLE dataflow RENAME TO other")
+        execute(keeper, "DROP ROLE dataflow_reader")
         command: list[str | Path] = [find_programs() / "psql", keeper, "--quiet", "--file", DEPLOY / "roles.sql"]
         subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=60)
         plain = keeper.replace("keeper:secret", "dataflow:it%27s").removesuffix("postgres") + "dataflow"

@@ -15,6 +15,7 @@ _OF_OTHERS = {"DATAFLOW_PASSWORD", "DATAFLOW_REFERENCE_DATA"}  # read by docker-
 def find_unknown_settings(names: Iterable[str]) -> Iterator[str]:
     """A sentence for each of these names of variables that begins like a setting and is none.
 
+    >>> from dataflow_assets.core.environment import find_unknown_settings
     >>> list(find_unknown_settings(["DATAFLOW_BACKFIL_DAYS", "HOME"]))
     ['DATAFLOW_BACKFIL_DAYS is no setting; is DATAFLOW_BACKFILL_DAYS meant?']
     """

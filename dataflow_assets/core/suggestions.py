@@ -10,6 +10,7 @@ from difflib import get_close_matches
 def suggest(name: str, known: Iterable[str]) -> str:
     """A question to put behind a sentence, or nothing where no known name is near.
 
+    >>> from dataflow_assets.core.suggestions import suggest
     >>> suggest("strems", ["movies", "streams"])
     " Is 'streams' meant?"
     >>> suggest("payments", ["movies", "streams"])

@@ -33,8 +33,10 @@ def json_of(url: str, statement: str) -> list[dict[str, object]]:
     return [json.loads(line, parse_float=Decimal) for line in lines]
 
 
-def test_csv_is_what_psql_prints(server: str) -> None:
-    command = ["--csv", "-c", "SET timezone = 'UTC'", "-c", "SET intervalstyle = 'iso_8601'", "-c", VALUES]
+def test_csv_is_what_copy_writes_in_psql(server: str) -> None:
+    """So that, other than by `psql --csv`, a text without letters is told from nothing."""
+    copied = f"COPY ({VALUES}) TO STDOUT (FORMAT csv, HEADER)"
+    command = ["-c", "SET timezone = 'UTC'", "-c", "SET intervalstyle = 'iso_8601'", "-c", copied]
     done = subprocess.run([find_programs() / "psql", server, "-qX", *command], capture_output=True, check=True)
     assert csv_of(server, VALUES + ";\n") == done.stdout.decode()
 
