@@ -68,7 +68,7 @@ def connect(home: str | Path | None = None) -> Platform:
         NotFoundError: there is no platform in that folder.
         WarehouseUnavailableError: the database does not answer.
     """
-    settings = load_settings() if home is None else Settings(DATAFLOW_HOME=Path(home))
+    settings = load_settings(None if home is None else Path(home))
     if settings.database_url is None and not Files.below(settings.home).cluster.exists():
         raise NotFoundError(
             f"There is no platform in {settings.home}: give its folder as `connect(home)`, or set DATAFLOW_HOME or "

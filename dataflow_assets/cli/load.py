@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow_assets.cli.arguments import Delivered, Json, Verbose, as_usage_error, day_of, delivery_day, source_of
-from dataflow_assets.cli.inspect import print_answers
+from dataflow_assets.cli.arguments import Delivered, Verbose, as_usage_error, day_of, delivery_day, source_of
 from dataflow_assets.cli.output import details_in, print_table, progress, say
 from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, RunFailedError, UsageError
 from dataflow_assets.settings import Settings, load_settings
@@ -36,36 +35,6 @@ def _known_format(collector: str) -> str:
     return collector
 
 
-def demo(
-    data: Annotated[Path | None, typer.Option(help="Folder with internal/ and vendor/; without it, a sample.")] = None,
-    delivered: Delivered = "2021-12-31",
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Land a file of each source that has one, materialize every asset after them, and print the answers."""
-    from dataflow_assets.sample_data import write_sample
-    from dataflow_assets.sources import all_sources
-
-    settings = load_settings()
-    day = delivery_day(settings, delivered)
-    if data is None:
-        data = settings.home / "sample"
-        write_sample(data)
-    found = {source: _find_file(data, source) for source in all_sources()}
-    files = [(source, path) for source, path in found.items() if path]
-    missing = [f"{source.name}{source.reader.suffix}" for source, path in found.items() if path is None]
-    looked = f"in {data / 'internal'} or {data / 'vendor'}"
-    if not files:
-        raise NotFoundError(f"There is no file {missing[0]} {looked}.")
-    for name in missing:
-        say(f"There is no file {name} {looked}: nothing of this source is landed.", logging.WARNING)
-    with details_in(settings, "demo", verbose=verbose):
-        _materialize(settings, files, day)
-        print_answers(settings, {}, as_json=as_json)
-    if not as_json:
-        say("Next: `uv run dataflow up` opens the Dagster UI on what was made.")
-
-
 def load(
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
     collector: Annotated[str, typer.Option(help="The format of the file, such as csv.", callback=_known_format)],
@@ -87,7 +56,7 @@ def load(
         raise UsageError(f"{config.name} is named like a file that is no data of {source.name}; give it another name.")
     check_format(config, source)
     with details_in(settings, "load", verbose=verbose):
-        _materialize(settings, [(source, config)], delivery_day(settings, delivered), reasons=_MOST_REASONS)
+        materialize(settings, [(source, config)], delivery_day(settings, delivered), reasons=_MOST_REASONS)
 
 
 def backfill(
@@ -211,7 +180,7 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     say(f"Read again: {', '.join(delivery.object for delivery in present)}")
 
 
-def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date, *, reasons: int = 0) -> None:
+def materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date, *, reasons: int = 0) -> None:
     """Land files, bring everything after them, and say what was rejected, with so many reasons."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
@@ -278,10 +247,3 @@ def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
         raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
     if names := find_quarantined_objects(url, deliveries):
         raise QuarantinedError(f"{', '.join(names)} is quarantined, and nothing of it is loaded.")
-
-
-def _find_file(folder: Path, source: "Source") -> Path | None:
-    """The file of a source in a folder of deliveries, if there is one."""
-    name = source.name + source.reader.suffix
-    paths = (folder / part / name for part in ("internal", "vendor"))
-    return next((path for path in paths if path.is_file()), None)
