@@ -45,6 +45,7 @@ MARKS_OF_PLACES = {
     "test_examples.py": ("process",),
     "test_new_source.py": ("process", "slow"),
     "test_readme.py": ("process", "slow"),
+    "test_terminal.py": ("process", "slow"),
     "test_wheel.py": ("process", "slow"),
 }
 

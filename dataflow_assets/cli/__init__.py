@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from dataflow_assets.cli import admin, collect, connect, demo, inspect, load, new, recover, rows, user
+from dataflow_assets.cli import admin, collect, connect, demo, inspect, load, new, recover, report, rows, user
 from dataflow_assets.cli.output import say
 from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets.core.files import explain_full_disk
@@ -36,7 +36,7 @@ app = typer.Typer(
 COMMANDS = {
     "Start": (demo.demo, admin.up, admin.serve, admin.sample),
     "Take in": (load.load, collect.collect, rows.preview, load.release, load.replay, load.backfill),
-    "Ask": (inspect.query, connect.url, inspect.rejects, inspect.deliveries, rows.explain),
+    "Ask": (inspect.query, report.report, connect.url, inspect.rejects, inspect.deliveries, rows.explain),
     "Operate": (
         inspect.doctor,
         admin.init_db,

@@ -37,15 +37,13 @@ def demo(
     """
     if data is None:
         settings, data, day = _sample(load_settings(), delivered)
-        outage = day - timedelta(days=7)
-        asked = {"outage_from": f"{outage}T07:00", "outage_to": f"{outage}T12:00"}
     else:
-        settings, asked = _with_every_day(load_settings()), {}
+        settings = _with_every_day(load_settings())
         day = delivery_day(settings, delivered or _DELIVERED)
     files = _find_files(data)
     with details_in(settings, "demo", verbose=verbose):
         materialize(settings, files, day)
-        print_answers(settings, asked, as_json=as_json)
+        print_answers(settings, {}, as_json=as_json)
     if not as_json:
         say("Next: `uv run dataflow up` opens the Dagster UI on what was made.")
 

@@ -33,12 +33,12 @@ from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.runtime import dagster_process, process_group
 from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.runtime.status_line import StatusLine, status_line
+from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import database_url
 
 _HOST = "127.0.0.1"
 _LOCK = "up.lock"
-_LOCATION = "dataflow_assets"
 _API = "dataflow_assets.serving"  # by name alone: it is above this room
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
@@ -151,7 +151,7 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     start = (sys.executable, "-m", dagster_process.__name__)
     code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     parts = [
-        process_group.Part("code server", (*code, "--location-name", _LOCATION), code_port),
+        process_group.Part("code server", (*code, "--location-name", CODE_LOCATION), code_port),
         process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
         process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]
@@ -167,7 +167,7 @@ def _free_port() -> int:
 
 
 def _write_workspace(path: Path, code_port: int) -> Path:
-    server = {"grpc_server": {"host": _HOST, "port": code_port, "location_name": _LOCATION}}
+    server = {"grpc_server": {"host": _HOST, "port": code_port, "location_name": CODE_LOCATION}}
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML
     draft.replace(path)

@@ -20,10 +20,11 @@ from dataflow_assets.orchestration.checks import references_known
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
+from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
 from dataflow_assets.orchestration.runs.failures import first_failure
 from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RUNTIME, range_tags
+from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RETRIES, MAX_RUNTIME, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
@@ -31,6 +32,7 @@ from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 
 _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
+_TAGS = {IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE), MAX_RETRIES: "0", **REPOSITORY_TAG}
 _MOST_NOTES = 3  # of one check
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -166,13 +168,15 @@ def run_range(
     config: Mapping[str, Any] = _ALL,
 ) -> dg.ExecuteInProcessResult:
     """Run assets in this process, for the partitions that the tags name; it may fail."""
-    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=instance,
-        asset_selection=assets,
-        tags={**tags, IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE)},
-        run_config={**_QUIET, **config},
-        raise_on_error=False,
-    )
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with in_code_location(instance, job.name):
+        return job.execute_in_process(
+            instance=instance,
+            asset_selection=assets,
+            tags={**tags, **_TAGS},
+            run_config={**_QUIET, **config},
+            raise_on_error=False,
+        )
 
 
 def explain_failure(result: dg.ExecuteInProcessResult) -> str:
