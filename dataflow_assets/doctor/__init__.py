@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from dataflow_assets.doctor.collectors import collector
 from dataflow_assets.core.environment import find_unknown_settings
+from dataflow_assets.doctor.collectors import collector
 from dataflow_assets.doctor.contents import deliveries, lake
 from dataflow_assets.doctor.databases import columns, database, tables, timezone
 from dataflow_assets.doctor.finding import Finding, first_line
