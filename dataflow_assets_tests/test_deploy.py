@@ -46,7 +46,7 @@ FOREIGN = {
 
 # Settings that the services are not given: what stands for them there is in the image, or another setting.
 SET_OTHERWISE = {"DATAFLOW_HOME", "DATAFLOW_DATABASE_PORT", "AWS_REGION", "AWS_SESSION_TOKEN"}
-OF_THE_API = {"SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
+OF_THE_API = {"REDIS_URL", "SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
 
 
 def read_yaml(path: Path) -> Any:
@@ -94,6 +94,8 @@ def test_the_services_take_every_setting() -> None:
     ours = [one for one in services().values() if one.get("image") == "dataflow-assets"]
     for service in ours:
         assert variable_names() - service["environment"].keys() <= SET_OTHERWISE | OF_THE_API
+    given = set().union(*(service["environment"] for service in ours))
+    assert variable_names() - given == SET_OTHERWISE
 
 
 def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
