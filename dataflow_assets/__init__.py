@@ -1,4 +1,17 @@
 """DataFlow Assets: every file and every table a Dagster asset, by day, with nothing lost.
 
-Nothing is imported here, so that a small part (the database supervisor, say) starts without the rest.
+In a notebook `connect` is the way in: `dataflow_assets.connect().scan("streams").collect()`.
+
+Nothing is imported before it is asked for, so that a small part (the database supervisor, say) starts without the rest.
 """
+
+from typing import TYPE_CHECKING
+
+from dataflow_assets.core.exports import load_on_demand
+
+if TYPE_CHECKING:
+    from dataflow_assets.notebook import connect
+
+__all__ = ["connect"]
+
+__getattr__ = load_on_demand(__name__, {"connect": "notebook"})

@@ -10,24 +10,19 @@ and a larger sample begins with the rows of a smaller one.
 import csv
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+from dataflow_assets.sample_sessions import FIRST_START, MONTH_MS, OFFSET, write_streams
 
 MOVIES, USERS, AUTHORS, BOOKS, REVIEWS = 90, 800, 200, 100, 500
-OUTAGE_MOVIE, OUTAGE_SESSIONS = "Unforgiven", 5
+OUTAGE_MOVIE = "Unforgiven"
 NATIONALITY, ITS_AUTHORS = "singaporeans", 3
 
-_CHUNK = 100_000
-_FIRST_START = datetime(2021, 12, 1)  # noqa: DTZ001, local time at the offset that the files carry
-_OUTAGE_START = datetime(2021, 12, 25, 6, 30)  # noqa: DTZ001
-_OFFSET = "+0100"
-_MONTH_MS = 31 * 24 * 3_600_000
-_SHORTEST_MS, _LONGEST_MS = 10_000, 24 * 3_600_000
+_LAST_DAY = date(2021, 12, 31)
 
 _ADJECTIVES = ("Amber", "Broken", "Crimson", "Distant", "Electric", "Gentle", "Hollow", "Idle", "Jagged", "Café")
 _NOUNS = ("Lighthouse", "Orchard", "Signal", "Harbour", "Comet", "Ledger", "Meadow", "Engine", "Sparrow", "Tide")
@@ -49,24 +44,26 @@ class Sample:
     broken: Mapping[str, int]
 
 
-def write_sample(folder: Path, *, streams: int = 10_000, seed: int = 0) -> Sample:
+def write_sample(folder: Path, *, streams: int = 10_000, seed: int = 0, last_day: date = _LAST_DAY) -> Sample:
     """Write six files, `internal/*.csv` and `vendor/*.json`, under a folder that is made if need be.
 
     Args:
         folder: where; files of the same names are replaced.
-        streams: how many sessions, all of which start in December 2021. Of a hundred, one is broken; of
-            two hundred, one names a movie and one a user that the other files do not have.
+        streams: how many sessions, all of which start on the 31 days up to the last. Of a hundred, one is broken;
+            of two hundred, one names a movie and one a user that the other files do not have.
         seed: which sample.
+        last_day: the last day on which sessions start. Another one moves all sessions and reviews by whole days.
 
     Returns:
-        What was written. The first sessions are of `Unforgiven`, in progress on 25 December at 07:00.
+        What was written. The first sessions are of `Unforgiven`, in progress six days before the last, at 07:00.
     """
+    shift = last_day - _LAST_DAY
     rng = random.Random(seed)  # noqa: S311
     titles = _titles(rng)
     movies, users = _movies(rng, titles), _users(rng)
     authors = _authors(rng)
     books = _books(rng, [author["metadata"]["name"] for author in authors if author["metadata"]["name"]])
-    reviews = _reviews(rng, titles, [book["name"] for book in books])
+    reviews = _reviews(rng, titles, [book["name"] for book in books], shift)
     tables = {"movies": movies, "users": users}
     documents = {"authors": authors, "books": books, "reviews": reviews}
 
@@ -78,7 +75,7 @@ def write_sample(folder: Path, *, streams: int = 10_000, seed: int = 0) -> Sampl
         _write_csv(files[name], table)
     for name, document in documents.items():
         _write_json(files[name], document)
-    _write_streams(files["streams"], movies, users, streams, seed)
+    write_streams(files["streams"], movies, users, streams, seed, shift)
 
     counted = {name: len(rows) for name, rows in {**tables, **documents}.items()}
     broken = {"authors": 1, "books": 0, "movies": 0, "reviews": 0, "streams": streams // 100, "users": 0}
@@ -155,13 +152,15 @@ def _books(rng: random.Random, authors: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _reviews(rng: random.Random, movies: Sequence[str], books: Sequence[str]) -> list[dict[str, Any]]:
+def _reviews(rng: random.Random, movies: Sequence[str], books: Sequence[str], shift: timedelta) -> list[dict[str, Any]]:
     """Reviews that tie all but six movies to books, the first movies to the first books."""
     reviewed = movies[:-6]
-    return [_review(rng, number, reviewed, books) for number in range(REVIEWS)]
+    return [_review(rng, number, reviewed, books, shift) for number in range(REVIEWS)]
 
 
-def _review(rng: random.Random, number: int, movies: Sequence[str], books: Sequence[str]) -> dict[str, Any]:
+def _review(
+    rng: random.Random, number: int, movies: Sequence[str], books: Sequence[str], shift: timedelta
+) -> dict[str, Any]:
     rate = rng.randrange(len(_RATINGS))
     is_first = number < len(movies)
     book = books[number] if is_first else rng.choice(books)
@@ -173,8 +172,8 @@ def _review(rng: random.Random, number: int, movies: Sequence[str], books: Seque
         "rating": {"rate": rate, "label": _RATINGS[rate]},
         "books": [{"id": None, "metadata": {"title": book.upper(), "pages": "unknown"}}],
         "movies": mentioned,
-        "updated": _in_december(rng),
-        "created": _in_december(rng),
+        "updated": _in_month(rng, shift),
+        "created": _in_month(rng, shift),
     }
 
 
@@ -182,9 +181,9 @@ def _midnight(day: datetime) -> str:
     return f"{day:%Y-%m-%d}T00:00:00.000+0000"
 
 
-def _in_december(rng: random.Random) -> str:
-    moment = _FIRST_START + timedelta(milliseconds=rng.randrange(_MONTH_MS))
-    return moment.isoformat(timespec="milliseconds") + _OFFSET
+def _in_month(rng: random.Random, shift: timedelta) -> str:
+    moment = FIRST_START + shift + timedelta(milliseconds=rng.randrange(MONTH_MS))
+    return moment.isoformat(timespec="milliseconds") + OFFSET
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -197,102 +196,3 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def _write_json(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     text = json.dumps(rows, indent=4, separators=(",", ":"), ensure_ascii=False)
     path.write_text(text, encoding="utf-8", newline="")
-
-
-# the sessions: expressions over row numbers, chunk by chunk
-
-
-def _write_streams(
-    path: Path, movies: Sequence[Mapping[str, Any]], users: Sequence[Mapping[str, Any]], rows: int, seed: int
-) -> None:
-    titles = pl.Series([_quoted(movie["title"]) for movie in movies])
-    sizes = pl.Series([movie["size_mb"] for movie in movies], dtype=pl.Float64)
-    emails = pl.Series([user["email"] for user in users])
-    with path.open("wb") as file:
-        file.write(b"movie_title,user_email,size_mb,start_at,end_at\n")
-        for numbers in _chunks(rows):
-            sessions = _sessions(numbers, seed, titles, sizes, emails)
-            sessions.select(_line()).write_csv(file, include_header=False, quote_style="never")
-
-
-def _chunks(rows: int) -> Iterator[pl.DataFrame]:
-    for first in range(0, rows, _CHUNK):
-        numbers = pl.int_range(first, min(first + _CHUNK, rows), dtype=pl.UInt64, eager=True)
-        yield pl.DataFrame({"number": numbers})
-
-
-def _sessions(numbers: pl.DataFrame, seed: int, titles: pl.Series, sizes: pl.Series, emails: pl.Series) -> pl.DataFrame:
-    """The fields of each session as text, before any is broken: `number` (UInt64) and the five columns."""
-    number = pl.col("number")
-    is_outage = number < OUTAGE_SESSIONS
-    drawn = numbers.with_columns(
-        movie=pl.when(is_outage).then(0).otherwise(_drawn(seed, 0, titles.len())),
-        user=_drawn(seed, 1, emails.len()),
-        watched=_drawn(seed, 2, 1_000_000).cast(pl.Float64) / 1_000_000,
-        start=pl.when(is_outage)
-        .then(pl.lit(_OUTAGE_START) + pl.duration(minutes=number))
-        .otherwise(pl.lit(_FIRST_START) + pl.duration(milliseconds=_drawn(seed, 3, _MONTH_MS))),
-        lasts=pl.when(is_outage)
-        .then(2 * 3_600_000)
-        .otherwise(_SHORTEST_MS + _drawn(seed, 4, _LONGEST_MS - _SHORTEST_MS)),
-    )
-    movie, user = pl.col("movie"), pl.col("user")
-    unlisted_movie, unlisted_user = number % 200 == 57, number % 200 == 157
-    return drawn.select(
-        "number",
-        movie_title=pl.when(unlisted_movie).then(pl.lit("An Unlisted Movie")).otherwise(pl.lit(titles).gather(movie)),
-        user_email=pl.when(unlisted_user).then(pl.lit("guest@mail.example")).otherwise(pl.lit(emails).gather(user)),
-        size_mb=(pl.lit(sizes).gather(movie) * pl.col("watched")).cast(pl.String),
-        start_at=_time(pl.col("start")),
-        end_at=_time(pl.col("start") + pl.duration(milliseconds="lasts")),
-    )
-
-
-def _time(local: pl.Expr) -> pl.Expr:
-    return local.dt.strftime(f"%Y-%m-%dT%H:%M:%S%.3f{_OFFSET}")
-
-
-def _line() -> pl.Expr:
-    """The session as a line of CSV: one in a hundred broken, in each of the ways in turn."""
-    kinds = len(_BROKEN)
-    line = pl.format(_WHOLE, *_FIELDS)
-    for kind, (form, fields) in enumerate(_BROKEN.values()):
-        line = pl.when(pl.col("number") // 100 % kinds == kind).then(pl.format(form, *fields)).otherwise(line)
-    is_broken = pl.col("number") % 100 == 99
-    return pl.when(is_broken).then(line).otherwise(pl.format(_WHOLE, *_FIELDS)).alias("line")
-
-
-_FIELDS = ("movie_title", "user_email", "size_mb", "start_at", "end_at")
-_WHOLE = "{},{},{},{},{}"
-_BROKEN: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "it ends before it starts": (_WHOLE, ("movie_title", "user_email", "size_mb", "end_at", "start_at")),
-    "no such e-mail address": ("{},nobody,{},{},{}", ("movie_title", "size_mb", "start_at", "end_at")),
-    "no such month": ("{},{},{},2021-13-01T00:00:00.000+0100,{}", ("movie_title", "user_email", "size_mb", "end_at")),
-    "no time at all": ("{},{},{},{},", ("movie_title", "user_email", "size_mb", "start_at")),
-    "a negative size": ("{},{},-1{},{},{}", _FIELDS),
-    "a size in words": ("{},{},large,{},{}", ("movie_title", "user_email", "start_at", "end_at")),
-    "a column is missing": ("{},{},{},{}", ("movie_title", "user_email", "size_mb", "start_at")),
-    "a column too many": ("{},{},{},{},{},again", _FIELDS),
-    "no movie": (",{},{},{},{}", ("user_email", "size_mb", "start_at", "end_at")),
-    "it never ends": (
-        "{},{},{},{},2022-02-28T00:00:00.000+0100",
-        ("movie_title", "user_email", "size_mb", "start_at"),
-    ),
-}
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if "," in text else text
-
-
-def _drawn(seed: int, draw: int, below: int) -> pl.Expr:
-    """An even draw from 0 up to but without `below` (Int64), for each row number, seed and kind of draw.
-
-    It is the output function of SplitMix64: stable for ever, unlike the hashes and samples of a library.
-    """
-    start = random.Random(f"{seed}.{draw}").getrandbits(64)  # noqa: S311
-    mixed = pl.col("number") * pl.lit(0x9E3779B97F4A7C15, pl.UInt64) + pl.lit(start, pl.UInt64)
-    mixed = (mixed ^ (mixed // 2**30)) * pl.lit(0xBF58476D1CE4E5B9, pl.UInt64)
-    mixed = (mixed ^ (mixed // 2**27)) * pl.lit(0x94D049BB133111EB, pl.UInt64)
-    mixed = mixed ^ (mixed // 2**31)
-    return (mixed % below).cast(pl.Int64)

@@ -127,7 +127,10 @@ def require_bucket_name(value: str) -> str:
 
 def parse_date(value: object) -> object:
     """Only a date as text: a number would be read as seconds since 1970."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("must be a day like 2021-11-01") from None
 
 
 def resolve_home(path: Path) -> Path:

@@ -4,6 +4,7 @@ Here: reading and checking them, and the folders that follow from `DATAFLOW_HOME
 that connects to what a variable names.
 """
 
+import os
 import re
 from datetime import date, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from dataflow_assets.setting_values import (
     split_url,
 )
 
+DEFAULT_HOME = Path(".dataflow")
 _SHORTEST_SECRET = 4  # characters; a shorter one stands in other words
 _SHORTEST_TOKEN = 8  # characters of a part of an alert URL that is a secret, and not a word such as `text`
 
@@ -45,6 +47,9 @@ class Settings(BaseSettings):
 
     database_url: Annotated[SecretStr, AfterValidator(require_postgresql_url)] | None = Field(
         None, validation_alias="DATABASE_URL", description="PostgreSQL to use; unset: an embedded server"
+    )
+    database_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        None, validation_alias="DATAFLOW_DATABASE_PORT", description="port of the embedded server; unset: any"
     )
     s3_bucket: Annotated[str, AfterValidator(require_bucket_name)] | None = Field(
         None,
@@ -82,7 +87,7 @@ class Settings(BaseSettings):
         "INFO", validation_alias="LOG_LEVEL", description="least severe message that is logged"
     )
     home: Annotated[Path, AfterValidator(resolve_home)] = Field(
-        Path(".dataflow"),
+        DEFAULT_HOME,
         validation_alias="DATAFLOW_HOME",
         validate_default=True,
         description="folder of everything embedded: database, lake, landing, the Dagster instance",
@@ -204,14 +209,22 @@ def variable_names() -> set[str]:
     return {str(field.validation_alias) for field in Settings.model_fields.values()}
 
 
-def load_settings() -> Settings:
-    """Read the settings from the environment.
+def load_settings(home: Path | None = None) -> Settings:
+    """Read the settings from the environment; those that it does not have from `settings.env` in the home.
+
+    Args:
+        home: the folder, in place of what DATAFLOW_HOME names.
 
     Raises:
         SettingsError: naming the variable, its value (secrets masked) and what would be right.
     """
+    named = {} if home is None else {"DATAFLOW_HOME": home}
     try:
-        return Settings()
+        file = resolve_home(home or Path(os.environ.get("DATAFLOW_HOME") or DEFAULT_HOME)) / "settings.env"
+    except ValueError:
+        file = None  # what is wrong with the home is said below
+    try:
+        return Settings(_env_file=file, **named)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
 

@@ -46,6 +46,8 @@ MARKS_OF_PLACES = {
     "test_examples.py": ("process",),
     "test_new_source.py": ("process", "slow"),
     "test_readme.py": ("process", "slow"),
+    "test_terminal.py": ("process", "slow"),
+    "test_wheel.py": ("process", "slow"),
 }
 
 

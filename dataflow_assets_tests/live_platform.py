@@ -16,7 +16,7 @@ from dataflow_assets_tests.processes import kill_all, wait_until_gone
 
 
 @contextmanager
-def up(folder: Path) -> Iterator[tuple[int, int]]:
+def up(folder: Path, program: Path | None = None) -> Iterator[tuple[int, int]]:
     """The command in a folder, with the settings of the environment, until the block ends.
 
     The block gets the ports of its UI and of its HTTP API.
@@ -25,7 +25,7 @@ def up(folder: Path) -> Iterator[tuple[int, int]]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port), "--api-port", "0"],
+        [program or Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port), "--api-port", "0"],
         stdout=subprocess.PIPE,
         stderr=(folder / "stderr").open("w"),
         text=True,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def test_explain_names_the_file_of_a_row(demonstrated: Demonstrated) -> None:
     [origin] = found["origins"]
     assert (origin["object"], origin["position"]) == ("landing/streams/2021-12-31/streams.csv", row["position"])
     assert (origin["delivery_day"], origin["fate"]) == ("2021-12-31", "in the table")
-    assert origin["values"]["start_at"] == row["start_at"]
+    assert datetime.fromisoformat(origin["values"]["start_at"]) == datetime.fromisoformat(row["start_at"])
     shown = home.run(*arguments, *start).stdout
     assert shown.startswith(f"movie_title '{row['movie_title']}', user_email")
     assert "in the table" in shown
@@ -355,7 +355,7 @@ def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settin
     assert "[/x]" in out
     assert r"\x1b[31m" in out
     out = run("query", "-c", 'SELECT 2 AS "\x9b31m"', "--format", "json")[1]
-    assert out == '[\n  {\n    "\\u009b31m": 2\n  }\n]\n'
+    assert out == '[\n{"\\u009b31m":2}\n]\n'
 
 
 def test_a_header_of_a_file_steers_no_terminal(run: Run, clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -480,7 +480,8 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
     )
     code, _, err = run("release", "--source", "movie", "--day", "2021-12-02")
     released = "landing/movies/2021-12-02/cut.csv, landing/movies/2021-12-02/part.csv"
-    assert (code, err) == (0, f"Released: {released}\n")
+    assert (code, err.splitlines()[-1]) == (0, f"Released: {released}")
+    assert "lake/movies                                    1 row   1 rejected   1 partition\n" in err
     assert titles() == {"A"}
 
     code, err = load_movies("bad.csv", ["E", *[""] * 101], "2021-12-03")
@@ -560,7 +561,10 @@ def test_replay_reads_again_what_another_declaration_rejected_once(
     repaired = (*find_source("streams").time_formats, "%d.%m.%Y %H:%M")
     monkeypatch.setitem(vars(find_source("streams")), "time_formats", repaired)
     code, _, err = run("replay", "--source", "stream")
-    assert (code, err.splitlines()) == (
+    sentences = [
+        line for line in err.splitlines() if not re.match("lake/|warehouse/|analytics/|published|Details", line)
+    ]
+    assert (code, sentences) == (
         0,
         [
             "Note: landing/streams/2021-12-31/gone.csv is gone from landing, so that its rejected rows cannot be read "

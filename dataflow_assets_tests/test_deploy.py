@@ -44,6 +44,10 @@ FOREIGN = {
     "PYTHONUNBUFFERED": "Python",
 }
 
+# Settings that the services are not given: what stands for them there is in the image, or another setting.
+SET_OTHERWISE = {"DATAFLOW_HOME", "DATAFLOW_DATABASE_PORT", "AWS_REGION", "AWS_SESSION_TOKEN"}
+OF_THE_API = {"REDIS_URL", "SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
+
 
 def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
@@ -84,6 +88,14 @@ def used_variables() -> dict[str, set[str]]:
 def test_every_variable_is_a_setting_or_foreign() -> None:
     unknown = {where: names - variable_names() - FOREIGN.keys() for where, names in used_variables().items()}
     assert not any(unknown.values()), unknown
+
+
+def test_the_services_take_every_setting() -> None:
+    ours = [one for one in services().values() if one.get("image") == "dataflow-assets"]
+    for service in ours:
+        assert variable_names() - service["environment"].keys() <= SET_OTHERWISE | OF_THE_API
+    given = set().union(*(service["environment"] for service in ours))
+    assert variable_names() - given == SET_OTHERWISE
 
 
 def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
@@ -159,6 +171,7 @@ def test_the_platform_is_a_plain_role_that_can_make_its_tables(tmp_path: Path) -
         execute(url, "CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'secret'")
         execute(keeper, "ALTER DATABASE dataflow RENAME TO other")
         execute(keeper, "ALTER ROLE dataflow RENAME TO other")
+        execute(keeper, "DROP ROLE dataflow_reader")
         command: list[str | Path] = [find_programs() / "psql", keeper, "--quiet", "--file", DEPLOY / "roles.sql"]
         subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=60)
         plain = keeper.replace("keeper:secret", "dataflow:it%27s").removesuffix("postgres") + "dataflow"

@@ -3,9 +3,10 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -17,9 +18,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from dataflow_assets import doctor
-from dataflow_assets.doctor import Finding, databases, examine, stores
+from dataflow_assets.doctor import Finding, databases, examine, processes, stores
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
@@ -270,8 +272,21 @@ def test_a_daemon_that_does_not_run(settings: Settings) -> None:
     beat(settings, datetime.now(UTC), leave_out="SENSOR")
     finding = found("daemon")
     assert (finding.state, finding.sentence) == ("problem", "Parts of it do not run: SENSOR.")
+    beat(settings, datetime.now(UTC) - timedelta(seconds=100))
+    assert found("daemon").sentence.startswith("It does not run since"), "Dagster's own tolerance is half an hour"
     beat(settings, datetime.now(UTC))
     assert found("daemon").state == "ok"
+
+
+def test_a_platform_of_this_machine_that_was_stopped_a_moment_ago(settings: Settings) -> None:
+    beat(settings, datetime.now(UTC))
+    embedded_server = settings.model_copy(update={"database_url": None})  # its daemon can be on this machine alone
+    finding = processes.daemon(embedded_server)
+    assert (finding.state, finding.sentence[:28]) == ("warning", "`dataflow up` does not run, ")
+    lock = locks.lock(settings.home / "up.lock", time.monotonic())
+    assert processes.daemon(embedded_server).state == "ok"
+    locks.unlock(lock)
+    assert processes.daemon(embedded_server).state == "warning"
 
 
 def test_a_sensor_whose_last_tick_failed(settings: Settings) -> None:

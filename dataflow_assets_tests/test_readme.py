@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from dataflow_assets_tests.processes import processes_of
 
 README = (REPOSITORY / "README.md").read_text()
 COPIED = ("dataflow_assets", "pyproject.toml", "README.md", "dagster.yaml", "workspace.yaml")
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)  # the partitions of a demo's home begin a month ago
 PAYMENT = (
-    "reference,user_email,cents,paid_at,settled_at\np-1,a@b.example,950,2021-12-30T10:00:00Z,2021-12-31T10:00:00Z\n"
+    f"reference,user_email,cents,paid_at,settled_at\np-1,a@b.example,950,{YESTERDAY}T10:00:00Z,{YESTERDAY}T11:00:00Z\n"
 )
 
 
@@ -82,7 +84,7 @@ def test_a_new_source_is_one_file_and_a_generated_migration(copy: Copy) -> None:
     assert copy.run(count).stdout == "count\n0\n"
 
     (copy.folder / "payments.csv").write_text(PAYMENT)
-    copy.run("uv run dataflow load --model payment --collector csv --config payments.csv --delivered 2021-12-31")
+    copy.run("uv run dataflow load --model payment --collector csv --config payments.csv")
     assert copy.run(count).stdout == "count\n1\n"
 
 

@@ -9,3 +9,6 @@ CREATE DATABASE dataflow OWNER dataflow;
 -- `dataflow query` runs as a role that only reads, and bounds what a statement writes to the server's disk.
 GRANT pg_read_all_data TO dataflow WITH INHERIT FALSE;
 GRANT SET ON PARAMETER temp_file_limit TO dataflow;
+-- For people and programs that only read; the migrations say what. It cannot log in before somebody gives it a password,
+-- `\password dataflow_reader` in psql.
+CREATE ROLE dataflow_reader LOGIN;

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from dataflow_assets.analytics.base import Answer, compute_partition, wrong_overlaps
 from dataflow_assets.analytics.sql_file import read_sql_answer
+from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.names import find_collisions
@@ -55,4 +56,5 @@ def find_answer(name: str) -> Answer:
         if answer.name == name:
             return answer
     known = ", ".join(answer.name for answer in all_answers())
-    raise NotFoundError(f"There is no answer {name!r}; the answers are {known}.")
+    near = suggest(name, [answer.name for answer in all_answers()])
+    raise NotFoundError(f"There is no answer {name!r}; the answers are {known}.{near}")

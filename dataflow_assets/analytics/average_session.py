@@ -15,9 +15,9 @@ from dataflow_assets.core.time_windows import Window
 class AverageSession(dy.Schema):
     """The average session of one day."""
 
-    day = dy.Date(primary_key=True)
+    day = dy.Date(primary_key=True, description="day on which the sessions started")
     sessions = dy.Int64(min=1, description="sessions that started on the day")
-    average_session_seconds = dy.Float64(min=0)
+    average_session_seconds = dy.Float64(min=0, description="mean length of those sessions, in seconds")
 
 
 def compute(streams: pl.LazyFrame, window: Window) -> pl.LazyFrame:

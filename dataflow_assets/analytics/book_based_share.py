@@ -19,7 +19,7 @@ from dataflow_assets.core.time_windows import Window
 class BookBasedShare(dy.Schema):
     """The share of book-based movies of one day."""
 
-    day = dy.Date(primary_key=True)
+    day = dy.Date(primary_key=True, description="day on which the sessions started")
     streamed = dy.Int64(min=1, description="movies with a session that started on the day")
     based_on_books = dy.Int64(min=0, description="those of them that a review ties to a book")
     share = dy.Float64(min=0, max=1, description="based_on_books / streamed")

@@ -23,8 +23,8 @@ _TRAILING_DAYS = 6
 class EngagedUsers(dy.Schema):
     """The engaged users of the seven days that end with one day."""
 
-    day = dy.Date(primary_key=True)
-    users = dy.Int64(min=0)
+    day = dy.Date(primary_key=True, description="last of the seven days")
+    users = dy.Int64(min=0, description="users with a session of at least half of a movie")
 
 
 def compute(streams: pl.LazyFrame, movies: pl.LazyFrame, window: Window) -> pl.LazyFrame:

@@ -17,7 +17,7 @@ MEGABYTES_PER_GIGABYTE = 1000
 class MedianSessionSize(dy.Schema):
     """The median session size of one day."""
 
-    day = dy.Date(primary_key=True)
+    day = dy.Date(primary_key=True, description="day on which the sessions started")
     sessions = dy.Int64(min=1, description="sessions that started on the day")
     median_session_gigabytes = dy.Float64(min=0, description="1 GB = 1000 MB = 1,000,000,000 bytes")
 

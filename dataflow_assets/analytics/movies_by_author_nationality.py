@@ -19,7 +19,7 @@ from dataflow_assets.core.time_windows import Window
 class MoviesByAuthorNationality(dy.Schema):
     """The movies of one month and one nationality."""
 
-    month = dy.Date(primary_key=True)
+    month = dy.Date(primary_key=True, description="first day of the month")
     nationality = dy.String(primary_key=True, min_length=1, description="slug, as in authors")
     movies = dy.Int64(min=1, description="movies with a session that started in the month")
 

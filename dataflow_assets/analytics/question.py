@@ -6,7 +6,7 @@ of them are asked at once (see `questions`).
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -90,10 +90,13 @@ def bounds(window: Window | None, timezone: str) -> dict[str, str | None]:
 
 
 def show_period(shown: Mapping[str, Any]) -> str:
-    """The bounds of a window in a sentence."""
+    """The bounds of a window in a sentence: days where they are midnights, times alone where they are of one day."""
     if shown["from"] is None:
         return "no sessions"
-    return " to ".join(datetime.fromisoformat(shown[end]).strftime("%Y-%m-%d %H:%M") for end in ("from", "to"))
+    start, end = (datetime.fromisoformat(shown[bound]) for bound in ("from", "to"))
+    if start.time() == end.time() == time():
+        return f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+    return f"{start:%Y-%m-%d %H:%M} to {end:{'%H:%M' if start.date() == end.date() else '%Y-%m-%d %H:%M'}}"
 
 
 def show_number(value: float | None, form: str) -> str:

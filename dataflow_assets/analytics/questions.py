@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -109,14 +110,20 @@ def answer_questions(
     return result
 
 
+def answer_lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of what `answer_questions` returned, pairs of a title and a value, for a person."""
+    for _, question in _asked():
+        yield from question.to_lines(result)
+
+
 def render_table(result: Mapping[str, Any]) -> Table:
     """What `answer_questions` returned, for a terminal of 80 columns."""
-    table = Table(title=show_period(result), caption=f"Times are those of {result['timezone']}.", width=80)
+    caption = f"Times are those of {result['timezone']}."
+    table = Table(title=show_period(result), caption=caption, width=80, box=SIMPLE_HEAD, show_edge=False)
     table.add_column("Question", overflow="fold")
     table.add_column("Answer", justify="right", overflow="fold")
-    for _, question in _asked():
-        for title, value in question.to_lines(result):
-            table.add_row(escape(title), escape(value))
+    for title, value in answer_lines(result):
+        table.add_row(escape(title), escape(value))
     return table
 
 

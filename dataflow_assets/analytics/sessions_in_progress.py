@@ -5,6 +5,7 @@ outage: how many users had a session of one movie in progress in a window.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import dataframely as dy
@@ -23,15 +24,16 @@ from dataflow_assets.analytics.question import (
 from dataflow_assets.analytics.sessions import folded, overlaps
 from dataflow_assets.core.time_windows import Window, parse_instant
 
+_OUTAGE_DAY = date(2021, 12, 25)
 _HOUR = 3_600_000_000  # microseconds
 
 
 class SessionsInProgress(dy.Schema):
     """The sessions of one movie in one hour."""
 
-    day = dy.Date(primary_key=True)
+    day = dy.Date(primary_key=True, description="day of the hour")
     hour = dy.Datetime(primary_key=True, time_zone="UTC", description="the instant at which the hour starts")
-    movie_title = dy.String(primary_key=True, min_length=1)
+    movie_title = dy.String(primary_key=True, min_length=1, description="what was streamed")
     sessions = dy.Int64(min=1, description="sessions that overlap the hour")
     users = dy.Int64(min=1, description="distinct users of those sessions")
 
@@ -70,8 +72,10 @@ def _affected_users(streams: pl.LazyFrame, outage_movie: str, window: Window) ->
     return streams.filter(overlaps(window), is_movie).select(users=pl.col("user_email").n_unique())
 
 
-def _outage(timezone: str, _: Days | None) -> Window:
-    start, end = (parse_instant(f"2021-12-25T{hour}:00", timezone) for hour in ("07", "12"))
+def _outage(timezone: str, days: Days | None) -> Window:
+    """The outage of 25 December 2021, or, where no session is of that time, those hours of the last but six day."""
+    day = _OUTAGE_DAY if days is None or days[0] <= _OUTAGE_DAY <= days[1] else days[1] - timedelta(days=6)
+    start, end = (parse_instant(f"{day}T{hour}:00", timezone) for hour in ("07", "12"))
     return Window(start, end)
 
 

@@ -88,12 +88,16 @@ def _answer(name: str, said: Mapping[str, Any], statement: str) -> Answer:
     if (grain := said["grain"]) not in ("day", "month"):
         raise ValueError(f"its grain is {grain!r}, neither day nor month")
     columns = {column: _column(column, about) for column, about in said["columns"].items()}
+    partition = {
+        "__doc__": said["description"],
+        grain: dy.Date(primary_key=True, description=f"the {grain} that the row speaks of"),
+    }
     return Answer(
         name=name,
         description=said["description"],
         owner=said["owner"],
         grain=grain,
-        schema=type(name.title().replace("_", ""), (dy.Schema,), {grain: dy.Date(primary_key=True), **columns}),
+        schema=type(name.title().replace("_", ""), (dy.Schema,), {**partition, **columns}),
         reads=tuple(said["reads"]),
         statement=statement,
         trailing_days=said.get("trailing_days", 0),

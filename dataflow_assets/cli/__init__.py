@@ -3,67 +3,93 @@
 Here: its subcommands, and how it ends. Not here: what they do; each calls one thing of another module.
 """
 
+import errno
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from dataflow_assets.cli import admin, collect, follow, inspect, load, new, recover, rows, user
+from dataflow_assets.cli import admin, collect, connect, demo, follow, inspect, load, new, recover, report, rows, user
 from dataflow_assets.cli.output import say
+from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import load_settings
 
+_NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
+
 app = typer.Typer(
     name="dataflow",
-    help="Every file and every table a Dagster asset, by day, with nothing lost.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-for command in (
-    load.demo,
-    admin.up,
-    admin.serve,
-    admin.env,
-    admin.init_db,
-    admin.housekeeping,
-    load.load,
-    collect.collect,
-    follow.follow,
-    inspect.query,
-    admin.sample,
-    inspect.rejects,
-    inspect.deliveries,
-    load.backfill,
-    inspect.doctor,
-    rows.explain,
-    rows.preview,
-    load.release,
-    load.replay,
-    recover.rebuild,
-    recover.backup,
-    recover.restore,
-):
-    app.command()(command)
-app.add_typer(new.app, name="new")
-app.add_typer(user.app, name="user")
-app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-    inspect.answers
-)
+COMMANDS = {
+    "Start": (demo.demo, admin.up, admin.serve, admin.sample),
+    "Take in": (
+        load.load,
+        collect.collect,
+        follow.follow,
+        rows.preview,
+        load.release,
+        load.replay,
+        load.backfill,
+    ),
+    "Ask": (inspect.query, report.report, connect.url, inspect.rejects, inspect.deliveries, rows.explain),
+    "Operate": (
+        inspect.doctor,
+        admin.init_db,
+        admin.env,
+        admin.housekeeping,
+        recover.backup,
+        recover.restore,
+        recover.rebuild,
+    ),
+}
+_FREE = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+for group, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=group)(command)
+app.add_typer(new.app, name="new", rich_help_panel="Take in")
+app.add_typer(user.app, name="user", rich_help_panel="Operate")
+app.command(context_settings={"allow_extra_args": True}, rich_help_panel="Ask")(connect.psql)
+app.command(add_help_option=False, context_settings=_FREE, rich_help_panel="Ask")(inspect.answers)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"dataflow {version('dataflow-assets')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _dataflow(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Every file and every table a Dagster asset, by day, with nothing lost."""
 
 
 def main() -> None:
     """Run the command; a failure ends in one sentence and exit code 1, wrong usage in one and exit code 2."""
     os.environ |= SESSION_ENVIRONMENT
+    for sentence in find_unknown_settings(os.environ):
+        say(sentence, logging.WARNING)
     try:
-        with explain_full_disk(*_home()):
+        with explain_full_disk(*_home()), _explain_home(*_home()):
             app()
     except DataFlowError as error:
         say(str(error), logging.ERROR)
@@ -73,6 +99,22 @@ def main() -> None:
         sys.exit(1)
     finally:
         embedded.release_all()
+
+
+@contextmanager
+def _explain_home(*homes: Path) -> Iterator[None]:
+    """Say in one sentence that the home folder cannot be made or written to, where the block fails for that."""
+    try:
+        yield
+    except OSError as error:
+        place = Path(str(error.filename or ""))
+        for home in homes:
+            if error.errno in _NO_FOLDER and (place == home or home in place.parents or place in home.parents):
+                raise SettingsError(
+                    f"DATAFLOW_HOME={str(home)!r} is not usable: {error.strerror} ({place}); "
+                    "set it to a folder that can be made and written to"
+                ) from None
+        raise
 
 
 def _home() -> list[Path]:

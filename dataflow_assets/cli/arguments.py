@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dataflow_assets.sources.base import Source
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show what the runs log, instead of keeping it in a file.")
+]
 Delivered = Annotated[str | None, typer.Option(help="The delivery day, YYYY-MM-DD.")]
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
 from dataflow_assets.cli.output import print_json, print_line, print_table, say
-from dataflow_assets.cli.results import Format, print_result
+from dataflow_assets.cli.results import Format, print_query
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
@@ -45,7 +45,6 @@ def query(
 ) -> None:
     """Run one SQL statement that reads the warehouse."""
     from dataflow_assets.warehouse.bootstrap import open_warehouse
-    from dataflow_assets.warehouse.query import stream_query
 
     if (file is None) == (command is None):
         raise UsageError("Give the statement by -c, or a file with it by -f.")
@@ -54,15 +53,29 @@ def query(
     if for_spreadsheet and output is not Format.CSV:
         raise UsageError("--for-spreadsheet goes with --format csv.")
     statement = command if file is None else file.read_text()
-    with stream_query(open_warehouse(load_settings()), statement or "", timeout) as stream:
-        print_result(stream.columns, stream.batches, output, for_spreadsheet=for_spreadsheet)
+    url = open_warehouse(load_settings())
+    print_query(url, statement or "", output, timeout, for_spreadsheet=for_spreadsheet)
 
 
 def answers(context: typer.Context) -> None:
     """Answer the questions over any window; times without a zone are in DATAFLOW_TIMEZONE."""
     given = vars(_questions_parser().parse_args(context.args))
-    as_json = given.pop("json")
-    print_answers(load_settings(), given, as_json=as_json)
+    as_json, plot = given.pop("json"), given.pop("plot")
+    settings = load_settings()
+    print_answers(settings, given, as_json=as_json)
+    if plot and not as_json:
+        _print_charts(settings)
+
+
+def _print_charts(settings: Settings) -> None:
+    from dataflow_assets.cli.plots import draw
+    from dataflow_assets.cli.report import read_charts
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    width = Console().width
+    for chart in read_charts(open_warehouse(settings)):
+        for line in draw(chart, width):
+            print_line(line)
 
 
 def _questions_parser() -> argparse.ArgumentParser:
@@ -74,12 +87,24 @@ def _questions_parser() -> argparse.ArgumentParser:
         default = f" [default: {option.default}]" if option.default else ""
         parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=option.help + default)
     parser.add_argument("--json", action="store_true", help="Print JSON, for a program.")
+    parser.add_argument("--plot", action="store_true", help="Draw the answers of the last months, too.")
     return parser
 
 
 def print_answers(settings: Settings, given: Mapping[str, str | None], *, as_json: bool) -> None:
     """Answer the questions, asked by the texts of options, and print the answers."""
-    from dataflow_assets.analytics.questions import answer_questions, parse_questions, render_table, sources_read
+    from dataflow_assets.analytics.questions import render_table
+
+    result = read_replies(settings, given)
+    if as_json:
+        print_json(result)
+    else:
+        Console().print(render_table(result))
+
+
+def read_replies(settings: Settings, given: Mapping[str, str | None]) -> dict[str, Any]:
+    """The replies to the questions, asked by the texts of options, as JSON holds them."""
+    from dataflow_assets.analytics.questions import answer_questions, parse_questions, sources_read
     from dataflow_assets.core.time_windows import WindowError
     from dataflow_assets.sources import find_source
     from dataflow_assets.warehouse.bootstrap import open_warehouse
@@ -88,11 +113,7 @@ def print_answers(settings: Settings, given: Mapping[str, str | None], *, as_jso
     with as_usage_error(WindowError):
         questions = parse_questions(settings.timezone, given)
         sources = [find_source(name) for name in sorted(sources_read())]
-        result = answer_questions(read_tables(open_warehouse(settings), sources, settings.timezone), questions)
-    if as_json:
-        print_json(result)
-    else:
-        Console().print(render_table(result))
+        return answer_questions(read_tables(open_warehouse(settings), sources, settings.timezone), questions)
 
 
 def rejects(

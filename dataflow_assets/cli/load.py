@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow_assets.cli.arguments import Delivered, Json, as_usage_error, day_of, delivery_day, source_of
-from dataflow_assets.cli.inspect import print_answers
-from dataflow_assets.cli.output import print_table, progress, say
+from dataflow_assets.cli.arguments import Delivered, Verbose, as_usage_error, day_of, delivery_day, source_of
+from dataflow_assets.cli.output import details_in, print_table, progress, say
 from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, RunFailedError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from dataflow_assets.landing.deliveries import Delivery, Landing
+    from dataflow_assets.orchestration.planning.ranges import Range
+    from dataflow_assets.orchestration.runs.made import Made
     from dataflow_assets.sources.base import Source
+
+_MOST_REASONS = 5
 
 
 def _known_format(collector: str) -> str:
@@ -32,41 +35,14 @@ def _known_format(collector: str) -> str:
     return collector
 
 
-def demo(
-    data: Annotated[Path | None, typer.Option(help="Folder with internal/ and vendor/; without it, a sample.")] = None,
-    delivered: Delivered = "2021-12-31",
-    as_json: Json = False,
-) -> None:
-    """Land a file of each source that has one, materialize every asset after them, and print the answers."""
-    from dataflow_assets.sample_data import write_sample
-    from dataflow_assets.sources import all_sources
-
-    settings = load_settings()
-    day = delivery_day(settings, delivered)
-    if data is None:
-        data = settings.home / "sample"
-        write_sample(data)
-    found = {source: _find_file(data, source) for source in all_sources()}
-    files = [(source, path) for source, path in found.items() if path]
-    missing = [f"{source.name}{source.reader.suffix}" for source, path in found.items() if path is None]
-    looked = f"in {data / 'internal'} or {data / 'vendor'}"
-    if not files:
-        raise NotFoundError(f"There is no file {missing[0]} {looked}.")
-    for name in missing:
-        say(f"There is no file {name} {looked}: nothing of this source is landed.", logging.WARNING)
-    _materialize(settings, files, day)
-    print_answers(settings, {}, as_json=as_json)
-    if not as_json:
-        say("Next: `uv run dataflow up` opens the Dagster UI on what was made.")
-
-
 def load(
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
     collector: Annotated[str, typer.Option(help="The format of the file, such as csv.", callback=_known_format)],
     config: Annotated[Path, typer.Option(help="The file to load.")],
     delivered: Delivered = None,
+    verbose: Verbose = False,
 ) -> None:
-    """Land one file and materialize what it touches."""
+    """Land one file, materialize what it touches, and say what was rejected."""
     from dataflow_assets.lake.readers import check_format
     from dataflow_assets.sources.companions import is_ignored
 
@@ -79,7 +55,8 @@ def load(
     if is_ignored(config.name, source.companions):
         raise UsageError(f"{config.name} is named like a file that is no data of {source.name}; give it another name.")
     check_format(config, source)
-    _materialize(settings, [(source, config)], delivery_day(settings, delivered))
+    with details_in(settings, "load", verbose=verbose):
+        materialize(settings, [(source, config)], delivery_day(settings, delivered), reasons=_MOST_REASONS)
 
 
 def backfill(
@@ -88,6 +65,7 @@ def backfill(
     end: Annotated[str, typer.Option("--to", help="The last day; of months, those that begin until then.")],
     only_missing: Annotated[bool, typer.Option("--only-missing", help="Leave out what is as it should be.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make partitions of an asset again, in this process; stopped, the same command goes on where it was."""
     from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
@@ -99,18 +77,27 @@ def backfill(
     with progress() as report:
         report("Looking what there is to do")
         ranges = wanted.ranges(only_stale=only_missing)
-        if ranges and not dry_run:
+    if ranges and not dry_run:
+        with (
+            details_in(settings, "backfill", verbose=verbose),
+            progress() as report,
+            open_instance(settings) as instance,
+        ):
             report("Loading the Dagster definitions")
             from dataflow_assets.definitions import build_definitions
 
-            with open_instance(settings) as instance:
-                try:
-                    wanted.run(build_definitions(settings), instance, ranges, report)
-                except KeyboardInterrupt:
-                    raise RunFailedError("Stopped: the same command goes on where it was.") from None
+            try:
+                wanted.run(build_definitions(settings), instance, ranges, report, _say_range)
+            except KeyboardInterrupt:
+                raise RunFailedError("Stopped: the same command goes on where it was.") from None
     if dry_run:
         print_table(["from", "to"], [list(one) for one in ranges])
     say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")
+
+
+def _say_range(range_: "Range", made: "Made") -> None:
+    first, last = range_
+    say(f"{first} to {last}: {made.rows:,} rows in {made.partitions:,} partitions")
 
 
 def release(
@@ -139,7 +126,8 @@ def release(
     _require_unchanged(
         Landing(open_storage(settings)), [*(objects or ()), *(one.object for one in deliveries)], deliveries
     )
-    _require_accepted(url, bring(settings, lambda: deliveries, release=True))
+    with details_in(settings, "release", verbose=False):
+        _require_accepted(url, bring(settings, lambda: deliveries, release=True))
     say(f"Released: {', '.join(delivery.object for delivery in deliveries)}")
 
 
@@ -186,12 +174,14 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
     if not present:
         say("Nothing to read again: what was rejected was rejected by the present declarations.")
         return
-    bring(settings, lambda: present)
+    with details_in(settings, "replay", verbose=False):
+        bring(settings, lambda: present)
+        _say_rejected(url, present, reasons=_MOST_REASONS)
     say(f"Read again: {', '.join(delivery.object for delivery in present)}")
 
 
-def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date) -> None:
-    """Land files and bring everything after them; progress on standard error."""
+def materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day: date, *, reasons: int = 0) -> None:
+    """Land files, bring everything after them, and say what was rejected, with so many reasons."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.warehouse.bootstrap import open_warehouse
@@ -200,7 +190,10 @@ def _materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day
         landing = Landing(open_storage(settings))
         return [landing.put(source.name, day, path) for source, path in files]
 
-    _require_accepted(open_warehouse(settings), bring(settings, land))
+    url = open_warehouse(settings)
+    deliveries = bring(settings, land)
+    _say_rejected(url, deliveries, reasons=reasons)
+    _require_accepted(url, deliveries)
 
 
 def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
@@ -219,12 +212,32 @@ def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: 
 
         with open_instance(settings) as instance:
             materializer = Materializer(
-                settings, build_definitions(settings), instance, lambda what: report(f"Materializing {what}")
+                settings,
+                build_definitions(settings),
+                instance,
+                lambda what: report(f"Materializing {what}"),
+                lambda made: say(str(made)),
             )
             materializer.materialize(deliveries, release=release)
     for warning in materializer.warnings:
         say(warning, logging.WARNING)
     return deliveries
+
+
+def _say_rejected(url: str, landed: Sequence["Delivery"], *, reasons: int = 0) -> None:
+    """Say how many rows of what was landed were rejected, and the most frequent reasons, so many of them."""
+    from dataflow_assets.ledger.reject_reports import count_reasons, count_rejected
+
+    if not (counted := count_rejected(url, landed)):
+        return
+    told = ", ".join(f"{one.rejected:,} of {one.delivered:,} {one.source}" for one in counted)
+    say(f"Rejected: {told} (see `dataflow rejects`)")
+    found = count_reasons(url, landed) if reasons else []
+    for one in found[:reasons]:
+        where = f", first in line {one.line:,}" if one.line else ""
+        say(f"  {one.rows:,} of {one.source}{where}: {one.message}")
+    if found[reasons:]:
+        say(f"  {sum(one.rows for one in found[reasons:]):,} for {len(found) - reasons:,} other reasons")
 
 
 def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
@@ -234,10 +247,3 @@ def _require_accepted(url: str, deliveries: Sequence["Delivery"]) -> None:
         raise FormatError(f"{', '.join(names)} was refused; `dataflow rejects` says why.")
     if names := find_quarantined_objects(url, deliveries):
         raise QuarantinedError(f"{', '.join(names)} is quarantined, and nothing of it is loaded.")
-
-
-def _find_file(folder: Path, source: "Source") -> Path | None:
-    """The file of a source in a folder of deliveries, if there is one."""
-    name = source.name + source.reader.suffix
-    paths = (folder / part / name for part in ("internal", "vendor"))
-    return next((path for path in paths if path.is_file()), None)

@@ -6,11 +6,15 @@ Here: how it is printed, and progress on standard error. Not here: what is said.
 """
 
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -18,10 +22,34 @@ from rich.text import Text
 from dataflow_assets.core.formatting import one_line, to_json, visible
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.settings import load_settings
+from dataflow_assets.settings import Settings, load_settings
 
 _WHOLE_CELL = 10  # characters that are not folded in a table
 _LONGEST_CELL = 60  # characters
+
+
+@contextmanager
+def details_in(settings: Settings, command: str, *, verbose: bool) -> Iterator[None]:
+    """Keep what the runs of a command log in a file of the home, and name it at the end; `verbose`: show it instead."""
+    if verbose:
+        yield
+        return
+    from dataflow_assets.runtime.run_log import log_runs_to
+
+    path = settings.home / "logs" / f"{command}.log"
+    start = time.time()
+    try:
+        with log_runs_to(path):
+            yield
+    finally:
+        if path.exists() and path.stat().st_mtime >= start and path.stat().st_size:
+            say(f"Details: {shown_path(path)}")
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be written from the present folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 @contextmanager
@@ -33,15 +61,41 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that fits the terminal."""
+    """Print a table that fits the terminal: where not even folded texts would, each row as a record of lines.
+
+    Nothing is cut. Where no terminal is, and COLUMNS names no width, each row is one line, however long.
+    """
     names, lines = [visible(name) for name in columns], [[visible(text) for text in row] for row in rows]
-    longest = [max(map(len, cells)) for cells in zip(names, *lines, strict=True)]
+    longest = [max(map(_width, cells)) for cells in zip(names, *lines, strict=True)]
     whole = [min(length, _WHOLE_CELL) for length in longest]  # before a short text is folded, long ones are
+    frame = 3 * len(names) + 1
+    console = Console()
+    if not (console.is_terminal or "COLUMNS" in os.environ):
+        console = Console(width=max(sum(longest) + frame, 1))
+    if sum(whole) + frame > console.width:
+        _print_records(names, lines)
+        return
     headers = (Column(Text(name), overflow="fold", min_width=width) for name, width in zip(names, whole, strict=True))
     table = Table(*headers)
     for line in lines:
         table.add_row(*map(Text, line))  # a text is no markup
-    Console().print(table)
+    console.print(table)
+
+
+def _width(text: str) -> int:
+    return max(map(cell_len, text.split("\n")), default=0)
+
+
+def _print_records(names: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Each row as a record, a line for each column."""
+    widest = max(map(cell_len, names))
+    for number, line in enumerate(lines, 1):
+        print(f"-[ record {number} ]-")  # noqa: T201
+        for name, text in zip(names, line, strict=True):
+            first, *more = text.split("\n")
+            print(f"{name}{' ' * (widest - cell_len(name))} | {first}")  # noqa: T201
+            for continued in more:
+                print(f"{' ' * widest} | {continued}")  # noqa: T201
 
 
 def short(values: Iterable[object]) -> list[str]:

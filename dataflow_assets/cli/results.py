@@ -4,12 +4,12 @@ Here: how they are printed, a batch at a time. Not here: which rows.
 """
 
 import csv
+import json
 import sys
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TextIO
 
 from dataflow_assets.cli.output import print_table
 from dataflow_assets.core.formatting import digits, guard_formula, plain, to_json, visible
@@ -25,6 +25,58 @@ class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+
+
+def print_query(url: str, statement: str, output: Format, seconds: int, *, for_spreadsheet: bool) -> None:
+    """Run one statement that reads, and print its rows as they come.
+
+    Args:
+        url: the database.
+        statement: in SQL.
+        output: how its rows are printed.
+        seconds: after which the server ends it.
+        for_spreadsheet: whether CSV is guarded against texts that a spreadsheet takes for formulas.
+    """
+    from dataflow_assets.warehouse.query import stream_query
+    from dataflow_assets.warehouse.query_copy import copy_csv, copy_json
+
+    if output is Format.CSV and not for_spreadsheet and copy_csv(url, statement, _writer(sys.stdout), seconds):
+        return
+    if output is Format.JSON:
+        array = _JsonArray(sys.stdout)
+        if copy_json(url, statement, array.add, seconds):
+            array.close()
+            return
+    with stream_query(url, statement, seconds) as stream:
+        print_result(stream.columns, stream.batches, output, for_spreadsheet=for_spreadsheet)
+
+
+def _writer(stream: TextIO) -> Callable[[bytes], object]:
+    """What writes text in UTF-8: to a terminal without what would steer it."""
+    if stream.isatty():
+        return lambda text: stream.write(visible(text.decode()))
+    stream.flush()
+    return stream.buffer.write
+
+
+class _JsonArray:
+    """An array of JSON, an object a line: what would steer a terminal is escaped, wherever it goes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        stream.flush()
+        self._write, self._is_empty = stream.buffer.write, True
+
+    def add(self, row: bytes) -> None:
+        """Write an object, which ends with its line."""
+        text = row[:-1].decode()
+        if not text.isprintable():
+            row = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text).encode() + b"\n"
+        self._write(b"[\n" + row[:-1] if self._is_empty else b",\n" + row[:-1])
+        self._is_empty = False
+
+    def close(self) -> None:
+        """End the array."""
+        self._write(b"[]\n" if self._is_empty else b"\n]\n")
 
 
 def print_result(
@@ -48,21 +100,23 @@ def print_result(
 
 
 def _print_tables(columns: Sequence[str], rows: Iterator[_Row]) -> None:
-    some = list(islice(rows, _ROWS_OF_A_TABLE))
+    """Print tables, and how many rows they have."""
+    count, some = 0, list(islice(rows, _ROWS_OF_A_TABLE))
     while True:
         print_table(columns, [["" if value is None else digits(value) for value in row] for row in some])
+        count += len(some)
         if not (some := list(islice(rows, _ROWS_OF_A_TABLE))):
+            print(f"({count:,} {'row' if count == 1 else 'rows'})")  # noqa: T201
             return
 
 
 def _print_json(columns: Sequence[str], rows: Iterator[_Row]) -> None:
     """Print an array of objects; of equal names the last one counts."""
-    before = "[\n"
+    array = _JsonArray(sys.stdout)
     for row in rows:
         record = {name: plain(value) for name, value in zip(columns, row, strict=True)}
-        sys.stdout.write(before + textwrap.indent(to_json(record, indent=2), "  "))
-        before = ",\n"
-    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+        array.add(f"{to_json(record)}\n".encode())
+    array.close()
 
 
 def _print_csv(columns: Sequence[str], rows: Iterator[_Row], *, is_guarded: bool) -> None:

@@ -18,8 +18,8 @@ _BEGINNINGS = {logging.ERROR: "Error: ", logging.WARNING: "Note: "}
 
 
 def is_terminal() -> bool:
-    """Whether a person reads standard error."""
-    return sys.stderr.isatty()
+    """Whether a person reads standard error; progress may be shown there, by what stands in its place meanwhile."""
+    return bool(getattr(sys.stderr, "rich_proxied_file", sys.stderr).isatty())
 
 
 def format_line(sentence: str, level: int = logging.INFO) -> str:

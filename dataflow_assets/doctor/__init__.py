@@ -4,9 +4,11 @@ Here: what is looked at, and in which order. Each thing is one function, in the 
 finding. Not here: mending anything, and how findings are printed.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets.doctor.collectors import collector
 from dataflow_assets.doctor.contents import deliveries, lake
 from dataflow_assets.doctor.databases import columns, database, tables, timezone
@@ -28,7 +30,7 @@ def examine() -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("settings", "problem", str(error))
         return
-    yield Finding("settings", "ok", f"Days are those of {settings.timezone}, from {settings.first_day} on.")
+    yield _settings(settings)
     yield _found("disk", partial(disk, settings), settings)
     yield _found("object store", partial(object_store, settings), settings)
     if settings.database_url is None and not Files.below(settings.home).cluster.exists():
@@ -51,6 +53,13 @@ def examine() -> Iterator[Finding]:
         yield _found(name, partial(check, settings), settings)
     for source in (source for source in all_sources() if source.arrives):
         yield _found(f"collector of {source.name}", partial(collector, source, settings), settings)
+
+
+def _settings(settings: Settings) -> Finding:
+    said = f"Days are those of {settings.timezone}, from {settings.first_day} on."
+    if unknown := list(find_unknown_settings(os.environ)):
+        return Finding("settings", "warning", " ".join([said, *unknown]), "Correct the name, or unset it.")
+    return Finding("settings", "ok", said)
 
 
 def _found(name: str, check: Callable[[], Finding], settings: Settings) -> Finding:

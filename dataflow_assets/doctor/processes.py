@@ -3,15 +3,18 @@
 Here: whether what should run does, and what runs in vain. Not here: ending or starting anything.
 """
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from dataflow_assets.core.formatting import few
 from dataflow_assets.doctor.finding import MOST_NAMED, Finding
 from dataflow_assets.runtime.instance import is_stranded, open_instance, runs_under_way
 from dataflow_assets.runtime.sensors import find_failing_sensors
+from dataflow_assets.runtime.up import is_up
 from dataflow_assets.settings import Settings
 
 _LONG = timedelta(hours=6)
+_ALIVE_SECONDS = 90  # three signs of life; Dagster itself takes a daemon for alive for half an hour
 
 
 def runs(settings: Settings) -> Finding:
@@ -33,19 +36,26 @@ def runs(settings: Settings) -> Finding:
 
 
 def daemon(settings: Settings) -> Finding:
-    """Whether Dagster's daemon lives, all of its parts."""
+    """Whether Dagster's daemon lives, all of its parts: each gives a sign of life every 30 seconds."""
     with open_instance(settings) as instance:
         parts = instance.get_daemon_statuses()
-    dead = sorted(name for name, part in parts.items() if not part.healthy)
-    if not dead:
-        return Finding("daemon", "ok", "It runs: files are taken in as they come.")
-    if len(dead) < len(parts):
+    now, beats = datetime.now(UTC).timestamp(), [part.last_heartbeat for part in parts.values()]
+    ages = {name: now - beat.timestamp if beat else math.inf for name, beat in zip(parts, beats, strict=True)}
+    dead = sorted(name for name, age in ages.items() if age > _ALIVE_SECONDS)
+    if dead and len(dead) < len(parts):
         said = f"Parts of it do not run: {few(dead, MOST_NAMED)}."
         return Finding("daemon", "problem", said, "Start `dataflow up` again.")
-    beats = [part.last_heartbeat.timestamp for part in parts.values() if part.last_heartbeat]
-    since = f" since {datetime.fromtimestamp(max(beats), UTC):%Y-%m-%d %H:%M} UTC" if beats else ""
-    said = f"It does not run{since}: no file is taken in by itself."
-    return Finding("daemon", "warning", said, "Start `dataflow up`, unless you load by hand alone.")
+    youngest = min(ages.values())
+    if dead:
+        beat = datetime.fromtimestamp(now - youngest, UTC) if math.isfinite(youngest) else None
+        since = f" since {beat:%Y-%m-%d %H:%M} UTC" if beat else ""
+        said = f"It does not run{since}: no file is taken in by itself."
+        return Finding("daemon", "warning", said, "Start `dataflow up`, unless you load by hand alone.")
+    seen = f"its last sign of life is {youngest:.0f} s old"
+    if settings.database_url is None and not is_up(settings.home):  # else the daemon may be on another machine
+        said = f"`dataflow up` does not run, though {seen}: it was stopped just now, or the daemon runs by itself."
+        return Finding("daemon", "warning", said, "Start `dataflow up`, unless you load by hand alone.")
+    return Finding("daemon", "ok", f"It runs, {seen}: files are taken in as they come.")
 
 
 def sensors(settings: Settings) -> Finding:

@@ -82,6 +82,7 @@ class DatabaseResource(dg.ConfigurableResource[Any]):
     home: str = Field(description="The folder of the embedded server, which is used where there is no URL.")
     timezone: str = Field(description="The business time zone, which cuts the days.")
     url: str | None = Field(default=None, description="Another server.")
+    port: int | None = Field(default=None, description="The port of the embedded server; unset: any.")
 
     def open_warehouse(self) -> str:
         """The URL of a warehouse that is fit for use; the embedded server is started where it does not run.
@@ -90,7 +91,7 @@ class DatabaseResource(dg.ConfigurableResource[Any]):
             WarehouseUnavailableError: the server does not answer.
             WarehouseMismatchError: its tables or its time zone are not the program's.
         """
-        return open_server(Path(self.home), self.timezone, self.url)
+        return open_server(Path(self.home), self.timezone, self.url, self.port)
 
 
 def open_both(object_store: ObjectStoreResource, database: DatabaseResource, first_day: date) -> Stores:
@@ -137,6 +138,7 @@ def _database(settings: Settings) -> DatabaseResource:
         home=str(settings.home),
         timezone=settings.timezone,
         url=_variable("DATABASE_URL", settings.database_url),
+        port=settings.database_port,
     )
 
 

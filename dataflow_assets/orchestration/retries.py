@@ -66,13 +66,16 @@ def is_down(error: BaseException) -> bool:
 def retry_transient(context: dg.InputContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Ask for the step to be tried again, after a pause, where the block fails for a transient reason.
 
-    After the last try the failure is the step's, and so it is where there is no step, as in a notebook.
+    After the last try the failure is the step's, and so it is where there is no step, as in a notebook. Of an asset's
+    step an error that a user can mend is its sentence alone: no trace stands before it.
     """
     try:
         yield
     except Exception as error:
         tries = _tries_before(context)
         if tries is None or tries >= RETRIES.max_retries or not is_transient(error):
+            if isinstance(error, DataFlowError) and isinstance(context, dg.AssetExecutionContext):
+                raise dg.Failure(str(error), allow_retries=False) from None
             raise
         pause = RETRIES.calculate_delay(tries + 1)
         context.log.warning(f"This may pass, and is tried again in {pause:.0f} seconds: {error}")

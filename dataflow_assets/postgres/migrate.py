@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.postgres.connection import connect, shown, unavailable
+from dataflow_assets.postgres.grants import grant_reading
 from dataflow_assets.postgres.locks import SESSION, held_by
 from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, SERVING, WAREHOUSE
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
@@ -133,6 +134,7 @@ def _upgrade(connection: sa.Connection) -> bool:
         connection, opts={"version_table": VERSION_TABLE, "version_table_schema": LEDGER}
     ).get_current_revision()
     if now == head:
+        grant_reading(connection)
         return False
     if now is None and sa.inspect(connection).has_table(VERSION_TABLE, WAREHOUSE):
         raise WarehouseMismatchError(
@@ -147,6 +149,7 @@ def _upgrade(connection: sa.Connection) -> bool:
     command.upgrade(config, "head")
     for statement in connection.exec_driver_sql(_WITHOUT_IDENTITY, (list(SCHEMAS),)).scalars().all():
         connection.exec_driver_sql(statement)
+    grant_reading(connection)
     return True
 
 

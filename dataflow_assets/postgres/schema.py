@@ -7,6 +7,7 @@ Schemas: `warehouse` holds what people query, `warehouse_days` the days of event
 `ledger` the platform's own records, and `serving` who may use the API.
 """
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def _source_tables(metadata: sa.MetaData, source: Source) -> None:
 def _columns(schema: type[dy.Schema], may_be_null: Collection[str] = ()) -> list[sa.Column[Any]]:
     # Without the schema's primary key: an index row cannot hold every text.
     return [
-        sa.Column(name, _type(column), nullable=column.nullable or name in may_be_null)
+        sa.Column(name, _type(column), nullable=column.nullable or name in may_be_null, comment=column.description)
         for name, column in schema.columns().items()
     ]
 
@@ -94,6 +95,7 @@ def _event_table(metadata: sa.MetaData, source: Events) -> None:
         _delivery(),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="the row's number in the delivered object"),
         schema=WAREHOUSE,
+        comment=source.description,
         postgresql_partition_by="LIST (event_day)",
     )
 
@@ -102,7 +104,7 @@ def _answer_table(metadata: sa.MetaData, name: str, schema: type[dy.Schema]) -> 
     # It needs no key, for a partition is only ever replaced whole.
     partition = schema.column_names()[0]
     index = sa.Index(f"{name}_by_{partition}", partition)
-    sa.Table(name, metadata, *_columns(schema), index, schema=ANALYTICS)
+    sa.Table(name, metadata, *_columns(schema), index, schema=ANALYTICS, comment=inspect.getdoc(schema))
 
 
 def current_table(source: Source) -> str:
@@ -122,20 +124,22 @@ def _snapshot_tables(metadata: sa.MetaData, source: Snapshot) -> None:
         _id(primary_key=True),
         *_columns(source.schema),
         _delivery(),
-        sa.Column("first_seen", sa.Date(), nullable=False),
+        sa.Column("first_seen", sa.Date(), nullable=False, comment="first delivery day with the key"),
         sa.Column("last_seen", sa.Date(), comment="null while the key is present in the newest dump"),
         sa.Column("missing_since", sa.Date(), comment="the first delivery day after last_seen"),
         schema=WAREHOUSE,
+        comment=f"{source.description} One row for each key, with its latest values.",
     )
     sa.Table(
         history_table(source),
         metadata,
         _id(primary_key=True),
-        sa.Column("valid_from", sa.Date(), primary_key=True),
+        sa.Column("valid_from", sa.Date(), primary_key=True, comment="first delivery day with these values"),
         sa.Column("valid_to", sa.Date(), comment="null while these are the latest values"),
         *_columns(source.schema),
         _delivery(),
         schema=WAREHOUSE,
+        comment=f"{source.description} One row for each key and run of equal values.",
     )
 
 
@@ -150,14 +154,16 @@ def _changes_tables(metadata: sa.MetaData, source: Changes) -> None:
         _delivery(),
         sa.Column("deleted_at", moment, comment="null while the key is there"),
         schema=WAREHOUSE,
+        comment=f"{source.description} One row for each key, with its latest values.",
     )
     sa.Table(
         history_table(source),
         metadata,
         _id(primary_key=True),
-        sa.Column("valid_from", moment, primary_key=True, autoincrement=False),
+        sa.Column("valid_from", moment, primary_key=True, autoincrement=False, comment="when these values began"),
         sa.Column("valid_to", moment, comment="null while these are the latest values"),
         *_columns(source.schema),
         _delivery(),
         schema=WAREHOUSE,
+        comment=f"{source.description} One row for each key and run of equal values.",
     )

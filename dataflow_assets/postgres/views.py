@@ -13,6 +13,14 @@ from dataflow_assets.postgres.schema import LEDGER, WAREHOUSE
 from dataflow_assets.postgres.sql import identifier, literal
 from dataflow_assets.sources.names import CURRENT
 
+# Statements that give a view the comments of the table behind it, and of its columns.
+_COMMENTS = f"""
+    SELECT CASE objsubid
+        WHEN 0 THEN format('COMMENT ON VIEW {WAREHOUSE}.%%I IS %%L', %(view)s, description)
+        ELSE format('COMMENT ON COLUMN {WAREHOUSE}.%%I.%%I IS %%L', %(view)s, attname, description) END
+    FROM pg_description LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid
+    WHERE objoid = to_regclass(format('{WAREHOUSE}.%%I', %(table)s)) AND classoid = 'pg_class'::regclass"""  # noqa: S608
+
 
 @contextmanager
 def views_aside(connection: sa.Connection) -> Iterator[None]:
@@ -25,6 +33,10 @@ def views_aside(connection: sa.Connection) -> Iterator[None]:
     yield
     for source, columns in _snapshot_tables(connection).items():
         connection.exec_driver_sql(_view(source, columns))
+        for comment in (
+            connection.exec_driver_sql(_COMMENTS, {"view": source, "table": source + CURRENT}).scalars().all()
+        ):
+            connection.exec_driver_sql(comment.replace("%", "%%"))
 
 
 def _snapshot_tables(connection: sa.Connection) -> dict[str, list[str]]:

@@ -15,13 +15,12 @@ from typing import Any, Self
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster_postgres import DagsterPostgresStorage
 
-from dataflow_assets.errors import NotFoundError
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import database_url
 
-_CONFIG = Path(__file__).parents[2] / "dagster.yaml"
+_CONFIG = Path(__file__).with_name("dagster.yaml")
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
 _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
@@ -46,10 +45,6 @@ def prepare_home(settings: Settings) -> None:
     """Make DAGSTER_HOME with the current dagster.yaml in it."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     target = settings.dagster_home / _CONFIG.name
-    if not _CONFIG.exists():
-        raise NotFoundError(
-            f"{_CONFIG} does not exist: install DataFlow Assets from a checkout (`uv sync`), or restore it"
-        )
     if target.exists() and target.read_bytes() == _CONFIG.read_bytes():
         return
     draft = target.with_suffix(f".{os.getpid()}")

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TextIO
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ASKED_SECONDS = 10.0
@@ -45,12 +46,18 @@ class End:
     seconds: float
 
 
-def start(parts: Sequence[Part], environment: dict[str, str], inherited: int) -> subprocess.Popen[bytes]:
-    """Start a leader for these parts, which inherits one descriptor. They live until its standard input is closed."""
+def start(
+    parts: Sequence[Part], environment: dict[str, str], inherited: int, log: TextIO | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a leader for these parts, which inherits one descriptor. They live until its standard input is closed.
+
+    What they say goes to a file, or to standard error.
+    """
     leader = subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=log,
         env=environment,
         pass_fds=(inherited,),
         start_new_session=True,

@@ -6,7 +6,9 @@ of a run, reads them too. Not here: which runs are asked for (see `orchestration
 
 from collections.abc import Mapping
 
+CODE_LOCATION = "dataflow_assets"  # as the UI names it; workspace.yaml says it too
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+MAX_RETRIES = "dagster/max_retries"  # of a run whose process was killed
 MAX_RUNTIME = "dagster/max_runtime"  # seconds after which the daemon ends a run; dagster.yaml says it of the others
 IN_PROCESS = "dataflow/in_process"  # a run that ends with the process that asked for it
 VERSIONS = "dataflow/versions"  # which versions of which objects a run takes

@@ -33,12 +33,14 @@ from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.runtime import dagster_process, process_group
 from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
+from dataflow_assets.runtime.status_line import StatusLine, status_line
+from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
 
 _HOST = "127.0.0.1"
-_LOCATION = "dataflow_assets"
+_LOCK = "up.lock"
 _API = "dataflow_assets.serving"  # by name alone: it is above this room
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
@@ -46,7 +48,7 @@ _EARLIER_SECONDS = 6.0
 _UP_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('up', 0))")  # as long as the connection lasts
 # Said by a statement: a pooler refuses options of the connection.
 _KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-_CLOCK_SECONDS, _SET_BACK_SECONDS = 10.0, 2.0
+_CLOCK_SECONDS, _SET_BACK_SECONDS, _STATUS_SECONDS = 10.0, 2.0, 2.0
 
 
 def up(
@@ -76,19 +78,27 @@ def up(
         ):
             fail_stranded_runs(instance)
             forget_future_ticks(instance)
-            known = {"DATAFLOW_UI_URL": f"http://{_HOST}:{port}"} | os.environ | build_environment(settings)
-            process = process_group.start(_parts(settings, port, api_port, module), known, alone)
-            return _run(process, _Addresses(port, api_port), signals, instance)
+            page = f"http://{_HOST}:{port}"
+            known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
+            with status_line(instance, page, settings.home / "logs" / "up.log") as status:
+                parts, log = _parts(settings, port, api_port, module), status.log if status else None
+                process = process_group.start(parts, known, alone, log)
+                return _run(process, _Addresses(port, api_port), signals, instance, status)
     finally:
         embedded.release(settings.home)
         os.close(alone)
+
+
+def is_up(home: Path) -> bool:
+    """Whether `dataflow up` runs for this home, on this machine."""
+    return (home / _LOCK).exists() and locks.is_locked(home / _LOCK)
 
 
 def _lock(home: Path) -> int:
     """Be the only one for this home; the processes of one that was killed get the time to end."""
     home.mkdir(parents=True, exist_ok=True)
     try:
-        return locks.lock(home / "up.lock", time.monotonic() + _EARLIER_SECONDS)
+        return locks.lock(home / _LOCK, time.monotonic() + _EARLIER_SECONDS)
     except TimeoutError:
         raise DataFlowError(
             f"`dataflow up` already runs for {home}: use that one, stop it, or set another DATAFLOW_HOME"
@@ -143,7 +153,7 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     start = (sys.executable, "-m", dagster_process.__name__)
     code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     parts = [
-        process_group.Part("code server", (*code, "--location-name", _LOCATION), code_port),
+        process_group.Part("code server", (*code, "--location-name", CODE_LOCATION), code_port),
         process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
         process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]
@@ -162,7 +172,7 @@ def _free_port() -> int:
 
 
 def _write_workspace(path: Path, code_port: int) -> Path:
-    server = {"grpc_server": {"host": _HOST, "port": code_port, "location_name": _LOCATION}}
+    server = {"grpc_server": {"host": _HOST, "port": code_port, "location_name": CODE_LOCATION}}
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML
     draft.replace(path)
@@ -185,20 +195,35 @@ class _Addresses:
         return f"http://{_HOST}:{self.port}{api}"
 
 
-def _run(process: subprocess.Popen[bytes], addresses: _Addresses, signals: int, instance: DagsterInstance) -> int:
+def _run(
+    process: subprocess.Popen[bytes],
+    addresses: _Addresses,
+    signals: int,
+    instance: DagsterInstance,
+    status: StatusLine | None,
+) -> int:
     try:
-        return _watch(process, addresses, signals, instance)
+        return _watch(process, addresses, signals, instance, status)
     finally:
         _end(process)
 
 
-def _watch(process: subprocess.Popen[bytes], addresses: _Addresses, signals: int, instance: DagsterInstance) -> int:
+def _watch(
+    process: subprocess.Popen[bytes],
+    addresses: _Addresses,
+    signals: int,
+    instance: DagsterInstance,
+    status: StatusLine | None,
+) -> int:
     """Tell when the UI answers; return when a signal came or its leader ends. The clock may be set back meanwhile."""
     assert process.stdout
     reports = process.stdout.fileno()
     answers, deadline, ahead = False, time.monotonic() + _READY_SECONDS, _seconds_ahead()
+    pause = _STATUS_SECONDS if status else _CLOCK_SECONDS
+    if status:
+        status.show("Starting …")
     while True:
-        ready, _, _ = select.select([reports, signals], [], [], _CLOCK_SECONDS if answers else _LOOK_SECONDS)
+        ready, _, _ = select.select([reports, signals], [], [], pause if answers else _LOOK_SECONDS)
         before, ahead = ahead, _seconds_ahead()
         if ahead < before - _SET_BACK_SECONDS:
             sentence = "dataflow up: the clock was set back; the sensors go on as if it had not been"
@@ -206,17 +231,32 @@ def _watch(process: subprocess.Popen[bytes], addresses: _Addresses, signals: int
             with contextlib.suppress(Exception):  # the next start does it
                 forget_future_ticks(instance)
         if signals in ready:
+            if status:
+                status.show("Stopping …")
             process.send_signal(signal.SIGTERM)
             return 0
         if reports in ready:
             reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
-            sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands above"
+            place = f"in {status.log.name}" if status else "above"
+            sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands {place}"
             _say(format_line(sentence, logging.ERROR), sys.stderr)
             return 1
         if not answers and (answers := addresses.answer()):
-            _say(f"DataFlow Assets is up: {addresses} (Ctrl-C stops it)", sys.stdout)
+            _say_ready(addresses, status)
         elif not answers and time.monotonic() > deadline:
             raise DataFlowError(f"nothing answered at {addresses} within {_READY_SECONDS:.0f} seconds")
+        if answers and status:
+            with contextlib.suppress(Exception):  # a database that restarts; the next look tells
+                status.look()
+
+
+def _say_ready(addresses: _Addresses, status: StatusLine | None) -> None:
+    sentence = f"DataFlow Assets is up: {addresses} (Ctrl-C stops it)"
+    if status:
+        status.tell(sentence)
+        status.tell(f"What its processes say is kept in {status.log.name}")
+    else:
+        _say(sentence, sys.stdout)
 
 
 def _seconds_ahead() -> float:

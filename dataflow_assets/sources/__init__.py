@@ -13,6 +13,7 @@ import importlib
 import pkgutil
 from functools import cache
 
+from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources.base import Events, Reference, RejectLimit, Snapshot, Source, wrong_references
 from dataflow_assets.sources.changes import Changes
@@ -66,4 +67,5 @@ def find_source(name: str) -> Source:
         if name in (source.name, source.singular):
             return source
     known = ", ".join(source.name for source in all_sources())
-    raise NotFoundError(f"There is no source {name!r}; the sources are {known}.")
+    near = suggest(name, [one for source in all_sources() for one in (source.name, source.singular)])
+    raise NotFoundError(f"There is no source {name!r}; the sources are {known}.{near}")

@@ -12,9 +12,11 @@ _slugs = pl.col("nationalities").list.drop_nulls()
 class Authors(dy.Schema):
     """One author."""
 
-    name = dy.String(min_length=1)
-    birth_date = dy.Datetime(time_zone="UTC", nullable=True)
-    died_at = dy.Datetime(time_zone="UTC", nullable=True)
+    name = dy.String(min_length=1, description="the author's full name")
+    birth_date = dy.Datetime(time_zone="UTC", nullable=True, description="midnight (UTC) of the day of birth")
+    died_at = dy.Datetime(
+        time_zone="UTC", nullable=True, description="midnight (UTC) of the day of death; null while alive, or unknown"
+    )
     nationality = dy.String(nullable=True, description="slug of the last nationality that has one")
 
 

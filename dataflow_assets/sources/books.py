@@ -9,10 +9,10 @@ from dataflow_assets.sources.formats import Json
 class Books(dy.Schema):
     """One book."""
 
-    title = dy.String(min_length=1)
-    pages = dy.Int64(min=1, nullable=True)
+    title = dy.String(min_length=1, description="the book's title")
+    pages = dy.Int64(min=1, nullable=True, description="number of pages")
     author = dy.String(nullable=True, description="name of the author; matches authors without regard to case")
-    publisher = dy.String(nullable=True)
+    publisher = dy.String(nullable=True, description="name of the publisher")
 
 
 SOURCE = Snapshot(

@@ -12,13 +12,13 @@ _titles = pl.col("movies").list.drop_nulls()
 class Reviews(dy.Schema):
     """One review of a book and of the movie based on it."""
 
-    text = dy.String(min_length=1)
-    rating = dy.Int64(min=0)
-    rating_label = dy.String(nullable=True)
+    text = dy.String(min_length=1, description="what the review says")
+    rating = dy.Int64(min=0, description="from 0, the worst, to 5")
+    rating_label = dy.String(nullable=True, description="the rating in words")
     movie_title = dy.String(min_length=1, description="matches movies without regard to case")
     book_title = dy.String(nullable=True, description="matches books without regard to case")
-    created = dy.Datetime(time_zone="UTC", nullable=True)
-    updated = dy.Datetime(time_zone="UTC", nullable=True)
+    created = dy.Datetime(time_zone="UTC", nullable=True, description="when the review was written")
+    updated = dy.Datetime(time_zone="UTC", nullable=True, description="when it was last changed")
 
 
 SOURCE = Snapshot(

@@ -13,8 +13,8 @@ from dataflow_assets.sources.users import EMAIL
 class Streams(dy.Schema):
     """One session: a user streamed a movie from `start_at` to `end_at`."""
 
-    movie_title = dy.String(min_length=1)
-    user_email = dy.String(regex=EMAIL)
+    movie_title = dy.String(min_length=1, description="what was streamed; matches movies without regard to case")
+    user_email = dy.String(regex=EMAIL, description="who streamed it; matches users without regard to case")
     size_mb = dy.Float64(min=0, description="megabytes streamed (1 MB = 1,000,000 bytes)")
     start_at = dy.Datetime(time_zone="UTC", description="first instant of the session")
     end_at = dy.Datetime(time_zone="UTC", description="the instant after the session's last")

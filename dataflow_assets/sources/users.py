@@ -12,8 +12,8 @@ class Users(dy.Schema):
     """One registered user."""
 
     email = dy.String(regex=EMAIL, description="identifies the user")
-    first_name = dy.String(nullable=True)
-    last_name = dy.String(nullable=True)
+    first_name = dy.String(nullable=True, description="given name")
+    last_name = dy.String(nullable=True, description="family name")
 
 
 SOURCE = Snapshot(

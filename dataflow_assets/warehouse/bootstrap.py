@@ -18,7 +18,7 @@ from dataflow_assets.settings import Settings
 
 def database_url(settings: Settings) -> str:
     """DATABASE_URL, or the embedded server, which then runs until this process ends."""
-    return _server_url(settings.home, _secret_url(settings))
+    return _server_url(settings.home, _secret_url(settings), settings.database_port)
 
 
 def open_warehouse(settings: Settings) -> str:
@@ -34,10 +34,10 @@ def open_warehouse(settings: Settings) -> str:
 
 def open_server_of(settings: Settings) -> str:
     """The URL of the warehouse that the settings name, whichever lake it was made from."""
-    return open_server(settings.home, settings.timezone, _secret_url(settings))
+    return open_server(settings.home, settings.timezone, _secret_url(settings), settings.database_port)
 
 
-def open_server(home: Path, timezone: str, url: str | None = None) -> str:
+def open_server(home: Path, timezone: str, url: str | None = None, port: int | None = None) -> str:
     """The URL of a warehouse that has the present tables and was made in the time zone.
 
     The embedded server gets its tables here, and is started again where it was lost; another server gets them by
@@ -47,13 +47,14 @@ def open_server(home: Path, timezone: str, url: str | None = None) -> str:
         home: the folder of the embedded server, which is used where there is no URL.
         timezone: the business time zone.
         url: of another server.
+        port: where the embedded server listens if it is started here; None: anywhere.
 
     Raises:
         WarehouseUnavailableError: the server does not answer.
         WarehouseRefusedError: a pooler in transaction mode is in between.
         WarehouseMismatchError: its tables or its time zone are not the program's.
     """
-    found = _server_url(home, url)
+    found = _server_url(home, url, port)
     _make_fit(found, timezone, is_embedded=url is None)
     return found
 
@@ -62,9 +63,9 @@ def _secret_url(settings: Settings) -> str | None:
     return settings.database_url.get_secret_value() if settings.database_url else None
 
 
-def _server_url(home: Path, url: str | None) -> str:
+def _server_url(home: Path, url: str | None, port: int | None) -> str:
     # SQLAlchemy does not know the short form of the scheme.
-    return embedded.url(home) if url is None else url.replace("postgres://", "postgresql://", 1)
+    return embedded.url(home, port) if url is None else url.replace("postgres://", "postgresql://", 1)
 
 
 @cache

@@ -6,12 +6,14 @@ the platform itself asks (see `scan`).
 This keeps mistakes from doing harm. It is no wall against who has DATABASE_URL: they can connect without it.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -19,7 +21,7 @@ import pyarrow as pa
 
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
-from dataflow_assets.postgres.connection import AdbcError, Connection, unavailable
+from dataflow_assets.postgres.connection import AdbcError, unavailable
 from dataflow_assets.postgres.sql import WITHOUT_COPY, column_list, execute, identifier
 
 # The server itself refuses changes: the transaction is made read-only before the statement runs (an option of the
@@ -36,6 +38,7 @@ LONGEST = 600  # seconds that a statement may take
 _SPACE = re.compile(r"(?:[\s(]|--[^\n\r]*|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
 _READING = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 _STREAMED = ("SELECT", "WITH", "VALUES", "TABLE")  # by COPY, as which the others cannot be run
+_SMALL_BATCHES = {"adbc.postgresql.batch_size_hint_bytes": "1048576"}
 _REFUSED_BY_THE_SERVER = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
@@ -83,9 +86,8 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
         QueryError: the server refused it, or ended it while its rows were read.
         WarehouseUnavailableError: the server does not answer.
     """
-    word = _require_reading(statement)
+    word, streams = _require_reading(statement), is_streamed(statement)
     text = statement.rstrip().removesuffix(";") + "\n"  # which ends a comment, before what the driver puts behind it
-    is_streamed = word.startswith(_STREAMED) and ";" not in text
     try:
         connection = adbc.connect(url, autocommit=False)
     except AdbcError as error:
@@ -93,18 +95,19 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
     try:
         with connection.cursor() as cursor:
             with _refusals():
-                _guard(connection, seconds)
+                guard(partial(execute, connection), seconds)
+                cursor.adbc_statement.set_options(**_SMALL_BATCHES)
                 schema = cursor.adbc_execute_schema(statement) if word.startswith(_STREAMED) else None
                 _require_no_rows(schema)
                 if schema and _arrays(schema):
                     text = statement = _with_shapes(text, schema)
-                if is_streamed:
+                if streams:
                     cursor.adbc_prepare(statement)  # so that what is wrong is said of the statement alone
                     # COPY takes its snapshot before its locks: having waited for a swap, it would find no rows.
                     execute(connection, f"EXPLAIN {text}")
                 else:
                     cursor.adbc_statement.set_options(**WITHOUT_COPY)
-                cursor.execute(text if is_streamed else statement)
+                cursor.execute(text if streams else statement)
                 reader = cursor.fetch_record_batch()
             schema = schema or reader.schema
             yield Stream(schema.names, _batches(reader, schema))
@@ -112,18 +115,33 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
         connection.close()
 
 
-def _guard(connection: Connection, seconds: int) -> None:
-    """Let a transaction that has just begun change nothing, and bound what it may take of the server."""
-    execute(connection, "SET TRANSACTION READ ONLY")
-    [(is_read_only,)] = execute(connection, "SHOW transaction_read_only")
+def is_streamed(statement: str) -> bool:
+    """Whether the rows of a statement can be had by COPY, as they come.
+
+    Raises:
+        QueryError: it does not begin with a word that reads.
+    """
+    text = statement.rstrip().removesuffix(";")
+    return _require_reading(statement).startswith(_STREAMED) and ";" not in text
+
+
+def guard(run: Callable[[str], list[tuple[Any, ...]]], seconds: int) -> None:
+    """Let a transaction that has just begun change nothing, and bound what it may take of the server.
+
+    Args:
+        run: runs a statement in it, and gives its rows.
+        seconds: after which the server ends a statement.
+    """
+    run("SET TRANSACTION READ ONLY")
+    [(is_read_only,)] = run("SHOW transaction_read_only")
     if is_read_only != "on":
         raise QueryError("The database did not make the transaction read-only, so that nothing was run.")
-    execute(connection, f"SET LOCAL statement_timeout = '{seconds}s'")
-    [(may_limit, may_read)] = execute(connection, _ALLOWED)
+    run(f"SET LOCAL statement_timeout = '{seconds}s'")
+    [(may_limit, may_read)] = run(_ALLOWED)
     if may_limit:
-        execute(connection, f"SET LOCAL temp_file_limit = '{_TEMPORARY_FILES}'")
+        run(f"SET LOCAL temp_file_limit = '{_TEMPORARY_FILES}'")
     if may_read:
-        execute(connection, "SET LOCAL ROLE pg_read_all_data")
+        run("SET LOCAL ROLE pg_read_all_data")
 
 
 def _batches(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[list[tuple[Any, ...]]]:
@@ -234,7 +252,11 @@ def _time(microseconds: int) -> time | str:
     return (datetime(1970, 1, 1) + timedelta(microseconds=microseconds)).time()  # noqa: DTZ001
 
 
-_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {"oid": _unsigned}
+def _json(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {"oid": _unsigned, "json": _json, "jsonb": _json}
 
 
 def _iso(interval: pa.MonthDayNano) -> str:
@@ -242,10 +264,11 @@ def _iso(interval: pa.MonthDayNano) -> str:
     return f"P{interval.months}M{interval.days}DT{seconds.normalize():f}S"
 
 
-def explain_refusal(error: Exception) -> str:
-    """What the server said, without what the driver puts around it."""
+def explain_refusal(error: Exception, ahead: int = 0) -> str:
+    """What the server said, without what the driver puts around it; so many lines stood ahead of the statement."""
     text = re.split(r"(?:ERROR|FATAL):", str(error), maxsplit=1)[-1].split("\n\nQuery was:", 1)[0]
     text = text.replace("[libpq] ", "")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(". SQLSTATE")]
-    detail = f" ({lines[1]})" if len(lines) > 1 and lines[1].startswith("LINE") else ""
+    place = re.fullmatch(r"LINE (\d+)(: .*)", lines[1]) if len(lines) > 1 else None
+    detail = f" (LINE {int(place[1]) - ahead}{place[2]})" if place else ""
     return f"{lines[0].removesuffix('.') if lines else 'without a word'}{detail}"

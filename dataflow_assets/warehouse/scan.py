@@ -84,10 +84,10 @@ def _scan_source(connections: Connections, source: Source, timezone: str, days: 
     return scan_table(connections, identifier(WAREHOUSE, source.name), source.schema.create_empty().schema, where)
 
 
-def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date]) -> pl.LazyFrame:
-    """The rows of some partitions of an answer (of a month: its first day), by key; the answer's columns."""
+def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date] | None = None) -> pl.LazyFrame:
+    """The rows of some partitions of an answer (of a month: its first day), or of all, by key; the answer's columns."""
     partition, *_ = schema.column_names()
-    where = _within(partition, list(_stretches(days)))
+    where = "true" if days is None else _within(partition, list(_stretches(days)))
     types = schema.create_empty().schema
     rows = scan_table(Connections(url), identifier(ANALYTICS, name), types, lambda _: where)
     return rows.sort(schema.primary_key())

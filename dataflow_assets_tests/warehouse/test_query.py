@@ -176,7 +176,7 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("NULL::numeric", None, None),
     ("true", True, True),
     ("E'a\\n漢 \"\\''", "a\n漢 \"'", "a\n漢 \"'"),
-    ("'{\"a\": [1, null]}'::jsonb", '{"a": [1, null]}', '{"a": [1, null]}'),
+    ("'{\"a\": [1, 2.50, null]}'::jsonb", {"a": [1, Decimal("2.50"), None]}, {"a": [1, Decimal("2.50"), None]}),
     ("'\\x00ff'::bytea", b"\x00\xff", "\\x00ff"),
     ("date '0001-01-01'", date(1, 1, 1), "0001-01-01"),
     ("time '23:59:59.999999'", time(23, 59, 59, 999999), "23:59:59.999999"),

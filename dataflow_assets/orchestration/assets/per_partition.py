@@ -4,6 +4,7 @@ Here: what every asset of ours does around its own way of writing one partition.
 """
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from dataflow_assets.core.files import explain_full_disk
+from dataflow_assets.errors import DataFlowError
 from dataflow_assets.orchestration.metadata.metrics import Metrics, line, partition_metadata, speed
 from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.retries import is_down, is_transient
@@ -41,7 +43,8 @@ def write_each(context: dg.AssetExecutionContext, write: Callable[[date], Metric
         return
     _log_materializations(context, written)
     left = len(days) - len(written) - len(failed)
-    raise _failure(written, failed, left) from next(iter(failed.values()))
+    bugs = (error for error in failed.values() if not isinstance(error, DataFlowError))
+    raise _failure(written, failed, left) from next(bugs, None)
 
 
 def _try_each(
@@ -61,13 +64,20 @@ def _try_each(
             in_a_row = 0
         except Exception as error:
             name = context.asset_key.to_user_string()
-            context.log.error(f"{name} {day}: {error}", extra={"partition": day.isoformat()})
+            context.log.error(f"{name} {day}: {_explained(error)}", extra={"partition": day.isoformat()})
             failed[day] = error
             in_a_row = in_a_row + 1 if is_down(error) else 0
         if in_a_row == _MOST_IN_A_ROW:
             break
     log.flush()
     return written, failed
+
+
+def _explained(error: Exception) -> str:
+    """The sentence of an error that a user can mend; of any other its trace too, which is for the log alone."""
+    if isinstance(error, DataFlowError):
+        return str(error)
+    return f"{error}\n{''.join(traceback.format_exception(error)).rstrip()}"
 
 
 def log_others(context: dg.AssetExecutionContext, metrics: Mapping[date, Metrics]) -> None:

@@ -12,12 +12,14 @@ from datetime import date
 import dagster as dg
 
 from dataflow_assets.analytics import all_answers
+from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import NotFoundError, RunFailedError
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.planning.ranges import Range, assets_with, find_ranges, partitions_of_asset
 from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.failures import was_interrupted
 from dataflow_assets.orchestration.runs.in_process import explain_failure, run_range
+from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
 from dataflow_assets.runtime.tags import BACKFILL, BACKFILL_ENDED, RANGE_END, RANGE_START, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
@@ -55,8 +57,16 @@ class Backfill:
         instance: dg.DagsterInstance,
         wanted: Sequence[Range],
         report: Callable[[str], None],
+        tell: Callable[[Range, Made], None],
     ) -> None:
         """Run the ranges one after the other, but for those that a run did before this backfill was stopped.
+
+        Args:
+            definitions: those of the asset.
+            instance: where the runs are kept.
+            wanted: the ranges.
+            report: hears what is about to run.
+            tell: hears what was made of a range.
 
         Raises:
             RunFailedError: naming every range that failed, and why; the others are done.
@@ -70,6 +80,8 @@ class Backfill:
                 report(f"{self.asset.to_user_string()} {first} to {last}, {number} of {len(left)}")
                 tags = {**range_tags(first, last), BACKFILL: self.name}
                 result = run_range(definitions, instance, assets_with(self.asset), tags)
+                for made in summarize_made(read_materializations(instance, result.run_id)):
+                    tell((first, last), made)
                 if was_interrupted(result.all_events):
                     raise KeyboardInterrupt
                 if not result.success:
@@ -99,5 +111,7 @@ def find_asset(name: str) -> dg.AssetKey:
     known = [f"{layer}/{source.name}" for layer in (LAKE, WAREHOUSE) for source in all_sources()]
     known += [f"{ANALYTICS}/{answer.name}" for answer in all_answers()]
     if name not in known:
-        raise NotFoundError(f"There is no asset {name!r} to backfill; there are {', '.join(known)}.")
+        raise NotFoundError(
+            f"There is no asset {name!r} to backfill; there are {', '.join(known)}.{suggest(name, known)}"
+        )
     return dg.AssetKey(name.split("/"))

@@ -16,8 +16,10 @@ _AROUND = (  # they only say in which step
 
 def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:
     """The message of the first step that failed; None where no step did."""
-    failures = (event.step_failure_data.error for event in events if event.is_step_failure)
-    error = next((error for error in failures if error), None)
+    failure = next((event.step_failure_data for event in events if event.is_step_failure), None)
+    if failure and failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description.strip()
+    error = failure.error if failure else None
     while error and error.cause and error.cls_name in _AROUND:
         error = error.cause
     return error.message.strip() if error else None

@@ -17,12 +17,14 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.event_days import read_loaded_days
 from dataflow_assets.orchestration.assets.lake import ingest_config
 from dataflow_assets.orchestration.checks import references_known
-from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
+from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
+from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
 from dataflow_assets.orchestration.runs.failures import first_failure
+from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RUNTIME, range_tags
+from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RETRIES, MAX_RUNTIME, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
@@ -30,6 +32,7 @@ from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 
 _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
+_TAGS = {IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE), MAX_RETRIES: "0", **REPOSITORY_TAG}
 _MOST_NOTES = 3  # of one check
 _ALL: Mapping[str, Any] = {}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -37,7 +40,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class Materializer:
-    """Runs assets of one code location in this process; `report` hears what is about to run.
+    """Runs assets of one code location in this process; `report` hears what is about to run, `tell` what was made.
 
     `warnings` are what the checks of the last deliveries warned of.
     """
@@ -46,6 +49,7 @@ class Materializer:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     report: Callable[[str], None]
+    tell: Callable[[Made], None] = lambda _: None
     warnings: list[str] = field(default_factory=list, init=False)
     _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
     _failures: list[str] = field(default_factory=list, init=False)
@@ -92,9 +96,13 @@ class Materializer:
         url = open_warehouse(self.settings)
         with connect(url) as connection:
             affected = affected_partitions(changed, partial(read_loaded_days, connection), self.settings.timezone)
+        published: list[dg.AssetMaterialization] = []
         with making_answers(url):
             for together in affected:
-                self._run(together.assets, together.partitions(self.settings), together.days)
+                made = self._run(together.assets, together.partitions(self.settings), together.days)
+                published += [one for one in made if one.asset_key.path[0] == PUBLISHED]
+        for one in summarize_made(published):
+            self.tell(one)
 
     def _run(
         self,
@@ -102,25 +110,30 @@ class Materializer:
         partitions: dg.PartitionsDefinition[str],
         days: Iterable[date],
         config: Mapping[str, Any] = _ALL,
-    ) -> None:
-        """Run assets of these partitions for some days, a run for each stretch without a gap."""
+    ) -> list[dg.AssetMaterialization]:
+        """Run assets of these partitions for some days, a run for each stretch without a gap; what was materialized.
+
+        Of the published copies `tell` hears later, of all together.
+        """
         selection = list(assets)
+        made: list[dg.AssetMaterialization] = []
         for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
             result = run_range(self.definitions, self.instance, selection, range_tags(first, last), config)
-            self._note_touched(result)
+            made += read_materializations(self.instance, result.run_id)
             self._note_warnings(result)
             if not result.success:
                 self._failures.append(explain_failure(result))
+        self._note_touched(made)
+        for one in summarize_made(one for one in made if one.asset_key.path[0] != PUBLISHED):
+            self.tell(one)
+        return made
 
-    def _note_touched(self, result: dg.ExecuteInProcessResult) -> None:
-        # Of a step that failed, the result itself knows no events.
-        logged = self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        for entry in logged:
-            event = entry.get_dagster_event()
-            layer, name = event.asset_key.path if event.asset_key else ("", "")
-            if layer == LAKE and name.endswith(DAYS_SUFFIX) and event.partition:
-                self._touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(event.partition))
+    def _note_touched(self, made: Iterable[dg.AssetMaterialization]) -> None:
+        for one in made:
+            layer, name = one.asset_key.path
+            if layer == LAKE and name.endswith(DAYS_SUFFIX) and one.partition:
+                self._touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(one.partition))
 
     def _note_warnings(self, result: dg.ExecuteInProcessResult) -> None:
         for entry in self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
@@ -155,13 +168,15 @@ def run_range(
     config: Mapping[str, Any] = _ALL,
 ) -> dg.ExecuteInProcessResult:
     """Run assets in this process, for the partitions that the tags name; it may fail."""
-    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=instance,
-        asset_selection=assets,
-        tags={**tags, IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE)},
-        run_config={**_QUIET, **config},
-        raise_on_error=False,
-    )
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with in_code_location(instance, job.name):
+        return job.execute_in_process(
+            instance=instance,
+            asset_selection=assets,
+            tags={**tags, **_TAGS},
+            run_config={**_QUIET, **config},
+            raise_on_error=False,
+        )
 
 
 def explain_failure(result: dg.ExecuteInProcessResult) -> str:

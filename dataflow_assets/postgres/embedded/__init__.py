@@ -17,6 +17,6 @@ Here: the embedded server. Not here: what the warehouse keeps in it, and servers
 (`DATABASE_URL`). Standard library only: the supervisor is a process of its own and should be small.
 """
 
-from dataflow_assets.postgres.embedded.lease import Lease, acquire, release, release_all, url
+from dataflow_assets.postgres.embedded.lease import Lease, acquire, reader_url, release, release_all, url
 
-__all__ = ["Lease", "acquire", "release", "release_all", "url"]
+__all__ = ["Lease", "acquire", "reader_url", "release", "release_all", "url"]

@@ -17,9 +17,9 @@ from dataflow_assets.postgres.embedded.account import Account
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.postgres.embedded.programs import reachable_programs
 
-_ROLE = "dataflow"
+_ROLE, READER = "dataflow", "dataflow_reader"
 _SUPERUSER = "postgres"  # cannot connect at all: see _ACCESS
-_ACCESS = f"host all {_ROLE} 127.0.0.1/32 scram-sha-256\n"
+_ACCESS = f"host all {_ROLE},{READER} 127.0.0.1/32 scram-sha-256\n"
 _INITDB = (
     *("--username", _SUPERUSER, "--auth=reject", "--no-instructions", "--encoding=UTF8"),
     *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
@@ -58,9 +58,10 @@ class Cluster:
             shutil.rmtree(leftover)
         draft = Path(tempfile.mkdtemp(prefix="cluster-", dir=self._files.folder))
         draft.chmod(0o711)
-        made, password = draft / "made", secrets.token_urlsafe(24)
+        made, password, of_reader = draft / "made", secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         made.mkdir(0o700)
-        _write_private(draft / "password", password)
+        _write_private(draft / self._files.password.name, password)
+        _write_private(draft / self._files.reader_password.name, of_reader)
         maker = Account.with_name()
         maker.own(made)
         with _opened(draft) as folder:
@@ -68,7 +69,7 @@ class Cluster:
             options = _INITDB if durable else (*_INITDB, *_INITDB_FAST)
             maker.run([str(self._programs / "initdb"), "-D", place, *options], made, inherited)
             single = [str(self._programs / "postgres"), "--single", "-D", place, "postgres"]
-            maker.run(single, made, inherited, _roles(password))
+            maker.run(single, made, inherited, _roles(password, of_reader))
         _move_configuration(made, draft)
         Account.of_server(self._files.folder).take_over(made, draft / "data")
         if durable:
@@ -101,7 +102,7 @@ class Cluster:
 
     def url(self, port: int) -> str:
         """Where the server answers when it listens on this port, with the password."""
-        password = (self._files.cluster / "password").read_text()
+        password = self._files.password.read_text()
         return f"postgresql://{_ROLE}:{password}@127.0.0.1:{port}/{_ROLE}"
 
     def last_port(self) -> int | None:
@@ -152,13 +153,17 @@ def _move_configuration(made: Path, folder: Path) -> None:
         (made / name).unlink()
 
 
-def _roles(password: str) -> bytes:
-    """The application's role: it owns its database and may make others, but is no superuser."""
+def _roles(password: str, of_reader: str) -> bytes:
+    """The application's role, which owns its database and may make others, but is no superuser; and one that reads.
+
+    What the reader may read the migrations say (see `grants`).
+    """
     # The password is random: stretching it would only make each connection slower.
     return (
         "SET scram_iterations = 1\n"
         f"CREATE ROLE {_ROLE} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {_ROLE} OWNER {_ROLE}\n"
         f"GRANT pg_checkpoint TO {_ROLE}\n"
+        f"CREATE ROLE {READER} LOGIN PASSWORD '{of_reader}'\n"
         # Statements of users run as a role that only reads, see `warehouse.query`.
         f"GRANT pg_read_all_data TO {_ROLE} WITH INHERIT FALSE\nGRANT SET ON PARAMETER temp_file_limit TO {_ROLE}\n"
     ).encode()

@@ -50,8 +50,18 @@ class Files:
 
     @property
     def cluster(self) -> Path:
-        """The data folder and the password that opens it: made together, put in place by one rename."""
+        """The data folder and the passwords that open it: made together, put in place by one rename."""
         return self.folder / "cluster"
+
+    @property
+    def password(self) -> Path:
+        """The password of the role that owns the database."""
+        return self.cluster / "password"
+
+    @property
+    def reader_password(self) -> Path:
+        """The password of the role that only reads."""
+        return self.cluster / "reader_password"
 
     @property
     def data(self) -> Path:

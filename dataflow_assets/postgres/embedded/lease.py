@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
-from dataflow_assets.errors import WarehouseUnavailableError
+from dataflow_assets.errors import NotFoundError, WarehouseUnavailableError
 from dataflow_assets.postgres.embedded import locks
+from dataflow_assets.postgres.embedded.cluster import READER
 from dataflow_assets.postgres.embedded.files import Files
 
 _START_SECONDS = 300.0  # a crash with much unwritten data is repaired at the next start
@@ -56,13 +58,14 @@ class Lease:
         self.close()
 
 
-def acquire(home: Path, *, durable: bool = True) -> Lease:
+def acquire(home: Path, *, durable: bool = True, port: int | None = None) -> Lease:
     """Take a lease on the server of this home folder; start the server if there is none.
 
     Args:
         home: The folder to keep everything below; it is made if it does not exist.
         durable: False gives up safety in a power cut for speed. It counts when the data are first made
             and is remembered with them.
+        port: Where a server that is started here listens; None: where it listened last, or anywhere.
 
     Raises:
         WarehouseUnavailableError: saying what failed, where to read more and what to do.
@@ -73,7 +76,7 @@ def acquire(home: Path, *, durable: bool = True) -> Lease:
         _make_folder(files)
         descriptor = locks.lock(files.users_lock, deadline, shared=True)
         try:
-            return Lease(files, descriptor, _find_or_start(files, durable, deadline))
+            return Lease(files, descriptor, _find_or_start(files, deadline, durable=durable, port=port))
         except BaseException:
             os.close(descriptor)
             raise
@@ -84,16 +87,35 @@ def acquire(home: Path, *, durable: bool = True) -> Lease:
 _leases: dict[Path, Lease] = {}
 
 
-def url(home: Path) -> str:
-    """The URL of this home's server, leased until this process ends. The server is started again if it was lost."""
+def url(home: Path, port: int | None = None) -> str:
+    """The URL of this home's server, leased until this process ends. The server is started again if it was lost.
+
+    The arguments are those of `acquire`.
+    """
     home = home.absolute()
     lease = _leases.get(home)
     if lease is not None and lease.is_served():
         return lease.url
-    _leases[home] = acquire(home)
+    _leases[home] = acquire(home, port=port)
     if lease is not None:
         lease.close(wait=False)
     return _leases[home].url
+
+
+def reader_url(home: Path, port: int | None = None) -> str:
+    """As `url`, for the role that only reads.
+
+    Raises:
+        NotFoundError: the server was made before there was such a role.
+    """
+    parts, password = urlsplit(url(home, port)), Files.below(home).reader_password
+    if not password.exists():
+        raise NotFoundError(
+            f"The embedded server in {home} was made before it had the role {READER}: use a new "
+            "DATAFLOW_HOME, such as one that `dataflow restore` fills."
+        )
+    place = f"{READER}:{password.read_text()}@127.0.0.1:{parts.port}"
+    return urlunsplit(parts._replace(netloc=place))
 
 
 def release(home: Path) -> None:
@@ -115,7 +137,7 @@ def _make_folder(files: Files) -> None:
         files.folder.chmod(0o700)
 
 
-def _find_or_start(files: Files, durable: bool, deadline: float) -> str:
+def _find_or_start(files: Files, deadline: float, *, durable: bool, port: int | None) -> str:
     """The URL of the server, which cannot stop meanwhile: the caller holds the users' lock."""
     started = False
     while time.monotonic() < deadline:
@@ -126,17 +148,17 @@ def _find_or_start(files: Files, durable: bool, deadline: float) -> str:
             elif started:
                 raise _unavailable(files, "it stopped while it started")
             else:
-                _start_supervisor(files, durable)
+                _start_supervisor(files, durable=durable, port=port)
                 started = True
         time.sleep(locks.PAUSE)
     raise _unavailable(files, f"it was not ready after {_START_SECONDS:.0f} seconds")
 
 
-def _start_supervisor(files: Files, durable: bool) -> None:
+def _start_supervisor(files: Files, *, durable: bool, port: int | None) -> None:
     if files.log.exists() and files.log.stat().st_size > _LOG_BYTES:
         files.log.replace(files.log.with_suffix(".log.1"))
     files.log.touch(mode=0o600)
-    arguments = [str(files.folder), str(find_programs()), "durable" if durable else "fast"]
+    arguments = [str(files.folder), str(find_programs()), "durable" if durable else "fast", str(port or 0)]
     with files.log.open("ab") as log:
         # It puts itself in the background as soon as it holds its lock.
         subprocess.run(

@@ -21,12 +21,12 @@ _ATTEMPTS = 3
 _STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 15.0), (signal.SIGKILL, 15.0))
 
 
-def supervise(files: Files, cluster: Cluster, *, durable: bool) -> None:
-    """Run the server until its last user is gone or it ends."""
+def supervise(files: Files, cluster: Cluster, *, durable: bool, port: int) -> None:
+    """Run the server until its last user is gone or it ends; on this port, or on any if it is 0."""
     data_in_use = _wait_for_earlier_server(files, cluster)
     if not files.cluster.is_dir():
         cluster.create(data_in_use, durable=durable)
-    server, port = _start(cluster, data_in_use)
+    server, port = _start(cluster, data_in_use, port)
     signal.signal(signal.SIGTERM, lambda *_: server.send_signal(signal.SIGINT))
     ended = threading.Event()
     threading.Thread(target=_stop_when_unused, args=(files, server, ended), daemon=True).start()
@@ -47,17 +47,19 @@ def _wait_for_earlier_server(files: Files, cluster: Cluster) -> int:
     return locks.lock(files.server_lock, time.monotonic() + _EARLIER_SECONDS)
 
 
-def _start(cluster: Cluster, data_in_use: int) -> tuple[subprocess.Popen[bytes], int]:
+def _start(cluster: Cluster, data_in_use: int, wanted: int) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server. A free port may be taken before PostgreSQL has it, so this is tried again."""
-    port = cluster.last_port()
+    port = wanted or cluster.last_port()
     for _ in range(_ATTEMPTS):
+        if wanted and not _is_free(wanted):
+            raise SystemExit(f"port {wanted}, which DATAFLOW_DATABASE_PORT names, is in use")
         if port is None or not _is_free(port):
             port = _free_port()
         server = cluster.start(port, data_in_use)
         if _becomes_ready(cluster, server):
             cluster.remember_port(port)
             return server, port
-        port = None
+        port = wanted or None
     raise SystemExit("PostgreSQL does not start; the reason stands above")
 
 

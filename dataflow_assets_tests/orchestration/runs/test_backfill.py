@@ -29,7 +29,7 @@ def missing(platform: Platform, asset: str) -> list[tuple[str, str]]:
 def fill(platform: Platform, asset: str) -> None:
     wanted = backfill(platform, asset)
     found = wanted.ranges(only_stale=True)
-    wanted.run(platform.definitions, platform.instance, found, lambda _: None)
+    wanted.run(platform.definitions, platform.instance, found, lambda _: None, lambda *_: None)
 
 
 def streams_of(*days: str, movie: str = "Rust") -> str:
@@ -145,7 +145,7 @@ def test_a_stopped_backfill_goes_on_and_an_ended_one_begins_anew(
                 raise KeyboardInterrupt
 
         try:
-            wanted.run(platform.definitions, platform.instance, found, report)
+            wanted.run(platform.definitions, platform.instance, found, report, lambda *_: None)
         except KeyboardInterrupt:
             told.append("stopped")
         return told

@@ -99,6 +99,15 @@ def test_what_was_made_before_is_not_made_again(platform: Platform) -> None:
     assert platform.partitions("warehouse/streams") == ["2021-12-05", "2021-12-09"]
 
 
+def test_runs_of_a_command_belong_to_the_code_location_and_are_not_made_again(december: Platform) -> None:
+    for run in december.instance.get_runs():
+        assert run.remote_job_origin
+        repository = run.remote_job_origin.repository_origin
+        assert repository.code_location_origin.location_name == "dataflow_assets"
+        assert run.tags[".dagster/repository"] == "__repository__@dataflow_assets"
+        assert run.tags["dagster/max_retries"] == "0"
+
+
 def test_an_object_that_changes_withdraws_what_it_gave(december: Platform) -> None:
     found = made_by(december, december.land("streams", "2021-12-31", a_session_on(4, 5)))
     assert found["warehouse/streams"] == days(4, 6)

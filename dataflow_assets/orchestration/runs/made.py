@@ -1,0 +1,58 @@
+"""What a command's runs made, in a line for each asset.
+
+Here: from the events of runs to partitions and rows, and the line. Not here: running anything (see `in_process`), and
+what the log of a run says of each partition (see `metadata.metrics`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, PUBLISHED, REJECTS
+
+
+@dataclass(frozen=True)
+class Made:
+    """The partitions of an asset that were made, and the rows that they have now; `rejected` of the lake alone."""
+
+    asset: str
+    partitions: int
+    rows: int
+    rejected: int = 0
+
+    def __str__(self) -> str:
+        """One line, of fewer than 80 characters unless a number is very large."""
+        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        rejected = f"{self.rejected:,} rejected" if self.rejected else ""
+        partitions = f"{self.partitions:,} {'partition' if self.partitions == 1 else 'partitions'}"
+        return f"{self.asset:<38}{rows:>14}{rejected:>13} {partitions:>13}"
+
+
+def read_materializations(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetMaterialization]:
+    """What a run materialized, a step that failed included: of such, the result itself knows no events."""
+    logged = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = (entry.get_dagster_event() for entry in logged)
+    return [event.step_materialization_data.materialization for event in events if event.asset_key]
+
+
+def summarize_made(materializations: Iterable[dg.AssetMaterialization]) -> Iterator[Made]:
+    """A summary for each asset, in the order in which they were made; the published copies are one.
+
+    What follows from another asset of the same run, which the lake says of event days and rejects, is left out.
+    """
+    by_asset: dict[str, dict[str, Mapping[str, int]]] = {}
+    for one in materializations:
+        layer, name = one.asset_key.path[0], one.asset_key.path[-1]
+        if tuple(one.asset_key.path) == REJECTS or (layer == LAKE and name.endswith(DAYS_SUFFIX)):
+            continue
+        asset = PUBLISHED if layer == PUBLISHED else one.asset_key.to_user_string()
+        by_asset.setdefault(asset, {})[f"{name} {one.partition}"] = _counts(one)
+    for asset, partitions in by_asset.items():
+        counted = {name: sum(counts[name] for counts in partitions.values()) for name in ("rows", "rejected")}
+        yield Made(asset, len(partitions), counted["rows"], counted["rejected"])
+
+
+def _counts(materialization: dg.AssetMaterialization) -> Mapping[str, int]:
+    found = {name: materialization.metadata.get(name) for name in ("rows", "rejected")}
+    return {name: value.value or 0 if isinstance(value, dg.IntMetadataValue) else 0 for name, value in found.items()}
