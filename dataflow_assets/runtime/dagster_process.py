@@ -19,7 +19,7 @@ def _main() -> None:
     settings = load_settings()
     mask_records(settings)
     if arguments[:2] == ["api", "grpc"]:
-        from dataflow_assets.runtime.news import listen  # noqa: PLC0415, the other processes hear of nothing
+        from dataflow_assets.runtime.notices import listen  # noqa: PLC0415, the other processes hear of nothing
 
         listen(settings)
     form = "colored" if is_terminal() else "json"

@@ -53,7 +53,8 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         kill(server.pid)
         server.wait()
-        wait_until(lambda: kill_all(settings.home) or not processes_of(settings.home))
+        while processes_of(settings.home):  # one of them may have started another just now
+            kill_all(settings.home)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:

@@ -27,7 +27,7 @@ from dataflow_assets.orchestration.keys import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, Stores, open_both
 from dataflow_assets.postgres.connection import Connection, connect
-from dataflow_assets.runtime.news import News, news
+from dataflow_assets.runtime.notices import Notices, notices
 from dataflow_assets.runtime.tags import RANGE_END, RANGE_START, VERSIONS, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
@@ -63,7 +63,7 @@ def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.Se
 def _look(
     context: dg.SensorEvaluationContext, settings: Settings, stores: Stores, expected: Expected, cursor: str | None
 ) -> Look:
-    storage, discovery, heard = stores.storage, DiscoveryCursor.parse(cursor), news()
+    storage, discovery, heard = stores.storage, DiscoveryCursor.parse(cursor), notices()
     if heard:
         discovery.look_into(heard.take_landed())
     under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
@@ -84,7 +84,7 @@ def _look(
     return Look(said, _seconds_to_next(fresh, heard))
 
 
-def _seconds_to_next(fresh: Sequence[Delivery], heard: News | None) -> float:
+def _seconds_to_next(fresh: Sequence[Delivery], heard: Notices | None) -> float:
     """When to look again: soon at what is being written, and rarely where somebody tells of what lands."""
     if any(abs(time.time() - found.last_modified.timestamp()) <= _SETTLING_SECONDS for found in fresh):
         return _SETTLING_SECONDS

@@ -3,7 +3,7 @@
 So what follows from a delivery is asked for at once, and while nothing happens nobody looks. The daemon ticks on as
 ever: a tick that found nothing ends after 20 seconds, and what nobody told of is found by the next.
 
-Here: looking again. Not here: what there is to see (see the sensors), and hearing of it (see `runtime.news`).
+Here: looking again. Not here: what there is to see (see the sensors), and hearing of it (see `runtime.notices`).
 """
 
 import time
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from dataflow_assets.runtime.news import news
+from dataflow_assets.runtime.notices import notices
 
 TICK_SECONDS = 20.0  # Dagster gives up a tick after 60
 
@@ -30,7 +30,7 @@ def look_until_there_is_something(look: Callable[[str | None], Look], cursor: st
 
     Where this process hears no news it looks once.
     """
-    heard, end = news(), time.monotonic() + TICK_SECONDS
+    heard, end = notices(), time.monotonic() + TICK_SECONDS
     while True:
         count = heard.count if heard else 0
         found = look(cursor)

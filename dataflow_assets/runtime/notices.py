@@ -33,7 +33,7 @@ _RETRY_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-class News:
+class Notices:
     """How often something happened, and which folders of landing it happened in."""
 
     def __init__(self) -> None:
@@ -74,17 +74,17 @@ class News:
         return taken
 
 
-_heard: list[News] = []
+_heard: list[Notices] = []
 
 
-def news() -> News | None:
+def notices() -> Notices | None:
     """What this process hears of; None where it does not listen."""
     return _heard[0] if _heard else None
 
 
 def listen(settings: Settings) -> None:
     """Hear of what happens from now on, until this process is told to end."""
-    heard = News()
+    heard = Notices()
     _heard.append(heard)
     reader, writer = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(writer, False)
@@ -96,15 +96,15 @@ def listen(settings: Settings) -> None:
 
 
 def _start(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True, name="news").start()
+    threading.Thread(target=work, daemon=True, name="notices").start()
 
 
-def _end_after(signals: int, heard: News) -> None:
+def _end_after(signals: int, heard: Notices) -> None:
     os.read(signals, 1)
     heard.end()
 
 
-def _hear_of_runs(settings: Settings, heard: News) -> None:
+def _hear_of_runs(settings: Settings, heard: Notices) -> None:
     while not heard.is_over.is_set():
         try:
             with closing(psycopg2.connect(database_url(settings))) as connection:
@@ -113,7 +113,7 @@ def _hear_of_runs(settings: Settings, heard: News) -> None:
                     heard.is_hearing = True
                     heard.tell()
         except Exception as error:  # the server is away, or starts: until it is back the sensors look by themselves
-            _log.warning("News of runs are not heard for now: %s", error)
+            _log.warning("Notices of runs are not heard for now: %s", error)
         heard.is_hearing = False
         heard.is_over.wait(_RETRY_SECONDS)
 
@@ -145,7 +145,7 @@ def _read(connection: Any, cursor: Any) -> set[str]:
     return {kind for (kind,) in cursor.fetchall()}
 
 
-def _watch(home: Path, heard: News) -> None:
+def _watch(home: Path, heard: Notices) -> None:
     landing = home / "landing"
     landing.mkdir(parents=True, exist_ok=True)
     try:
