@@ -1,6 +1,7 @@
 """The code location that Dagster loads."""
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -72,6 +73,10 @@ def _with_io_managers(settings: Settings, stores: Mapping[str, Any]) -> dict[str
 
 
 @dg.definitions
+@cache
 def defs() -> dg.Definitions:
-    """The definitions of the environment's settings: what Dagster loads, and nothing at import."""
+    """The definitions of the environment's settings: what Dagster loads, and nothing at import.
+
+    They are built once: a worker loads them for each of its runs.
+    """
     return build_definitions(load_settings())

@@ -55,6 +55,10 @@ class DiscoveryCursor:
         due = self._due(others, (self.at - last) / seconds)
         self.others = yield from _list_piece(storage, folders, set(others), self.others, due)
 
+    def look_into(self, folders: Iterable[str]) -> None:
+        """List some folders next time, as well as those in which something waits."""
+        self.waiting = sorted({*self.waiting, *folders})[-_MANY_FOLDERS:]
+
     def wait_for(self, deliveries: Iterable[Delivery]) -> None:
         """List the folders of some deliveries next time."""
         found = {"/".join(delivery.object.split("/")[:3]) + "/" for delivery in deliveries}

@@ -1,7 +1,8 @@
 """One of Dagster's own processes, which logs as the platform does:
 `python -m dataflow_assets.runtime.dagster_process dagster-daemon run …`.
 
-Here: the options that say so, and keeping secrets out of it. Not here: which processes there are (see `up`).
+Here: the options that say so, keeping secrets out of it, and letting a code server hear of news. Not here: which
+processes there are (see `up`).
 """
 
 import sys
@@ -17,6 +18,10 @@ def _main() -> None:
     name, *arguments = sys.argv[1:]
     settings = load_settings()
     mask_records(settings)
+    if arguments[:2] == ["api", "grpc"]:
+        from dataflow_assets.runtime.notices import listen  # noqa: PLC0415, the other processes hear of nothing
+
+        listen(settings)
     form = "colored" if is_terminal() else "json"
     level = _LEVELS.get(name, "--log-level")
     sys.argv = [name, *arguments, "--log-format", form, level, settings.log_level.lower()]

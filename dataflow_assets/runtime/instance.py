@@ -10,35 +10,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
-from dagster_postgres import DagsterPostgresStorage
 
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.runtime.process_group import is_listening
-from dataflow_assets.settings import Settings, load_settings
-from dataflow_assets.warehouse.bootstrap import database_url
+from dataflow_assets.runtime.run_launcher import is_lost
+from dataflow_assets.settings import Settings
 
 _CONFIG = Path(__file__).with_name("dagster.yaml")
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
 _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
-
-
-class WarehouseStorage(DagsterPostgresStorage):
-    """Runs, events and schedules in the database of the settings: dagster.yaml names no server."""
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        """It takes no configuration: `DATABASE_URL` and `DATAFLOW_HOME` say everything."""
-        return {}
-
-    @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
-        """Open the storage; the embedded server is started if it is the one to use."""
-        os.environ |= SESSION_ENVIRONMENT
-        return cls(postgres_url=database_url(load_settings()), inst_data=inst_data)
 
 
 def prepare_home(settings: Settings) -> None:
@@ -57,8 +41,6 @@ def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The instance of these settings, for work in this process; what it starts finds the same one."""
     prepare_home(settings)
     with _set_environment(build_environment(settings)), DagsterInstance.get() as instance:
-        # Hold connections open, as the webserver does: by default each event opens one of its own.
-        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=4)
         yield instance
 
 
@@ -85,7 +67,9 @@ def runs_under_way(instance: DagsterInstance) -> Sequence[RunRecord]:
 
 
 def is_stranded(run: DagsterRun) -> bool:
-    """Whether the code server on this machine that was to make a run is gone."""
+    """Whether the process on this machine that was to make a run is gone: a run server, or a code server."""
+    if is_lost(run):
+        return True
     server = json.loads(run.tags.get(_SERVER_TAG, "{}"))
     return server.get("host") == "127.0.0.1" and not is_listening(int(server["port"]))
 

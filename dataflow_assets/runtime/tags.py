@@ -14,6 +14,7 @@ IN_PROCESS = "dataflow/in_process"  # a run that ends with the process that aske
 VERSIONS = "dataflow/versions"  # which versions of which objects a run takes
 BACKFILL = "dataflow/backfill"  # of a backfill's runs: asset, first and last partition
 BACKFILL_ENDED = "dataflow/backfill_ended"  # of a backfill's last run, where it came to its end
+RUN_SERVER = "dataflow/run_server"  # host and folder of the run server whose worker makes a run
 _RANGE_SECONDS = 6 * 3600
 
 

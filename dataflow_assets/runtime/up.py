@@ -31,13 +31,13 @@ from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.connection import shown, unavailable
 from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.postgres.pooler import require_sessions
-from dataflow_assets.runtime import dagster_process, process_group
+from dataflow_assets.postgres.server import database_url
+from dataflow_assets.runtime import dagster_process, process_group, run_server
 from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
 from dataflow_assets.runtime.status_line import StatusLine, status_line
 from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
-from dataflow_assets.warehouse.bootstrap import database_url
 
 _HOST = "127.0.0.1"
 _LOCK = "up.lock"
@@ -152,8 +152,11 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
     start = (sys.executable, "-m", dagster_process.__name__)
     code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    threads = ("--max-workers", "32")  # a tick that waits for news has one for itself
+    runs = (sys.executable, "-m", run_server.__name__, str(settings.dagster_home), module)
     parts = [
-        process_group.Part("code server", (*code, "--location-name", CODE_LOCATION), code_port),
+        process_group.Part("run server", runs),
+        process_group.Part("code server", (*code, *threads, "--location-name", CODE_LOCATION), code_port),
         process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
         process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]

@@ -1,7 +1,7 @@
-"""Which database is in force, and whether it is fit for use.
+"""Whether the database in force is fit for use.
 
-Here: finding the server that the settings name, starting the embedded one, and checking its tables, its time zone and
-its lake. Not here: statements.
+Here: checking its tables, its time zone and its lake. Not here: which server it is (see `postgres.server`), and
+statements.
 """
 
 from functools import cache
@@ -10,15 +10,12 @@ from pathlib import Path
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.identity import require_timezone
 from dataflow_assets.ledger.lake import require_lake
-from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.migrate import require_current, upgrade
 from dataflow_assets.postgres.pooler import require_sessions
+from dataflow_assets.postgres.server import database_url, secret_url, server_url
 from dataflow_assets.settings import Settings
 
-
-def database_url(settings: Settings) -> str:
-    """DATABASE_URL, or the embedded server, which then runs until this process ends."""
-    return _server_url(settings.home, _secret_url(settings), settings.database_port)
+__all__ = ["database_url", "open_server", "open_server_of", "open_warehouse"]
 
 
 def open_warehouse(settings: Settings) -> str:
@@ -34,7 +31,7 @@ def open_warehouse(settings: Settings) -> str:
 
 def open_server_of(settings: Settings) -> str:
     """The URL of the warehouse that the settings name, whichever lake it was made from."""
-    return open_server(settings.home, settings.timezone, _secret_url(settings), settings.database_port)
+    return open_server(settings.home, settings.timezone, secret_url(settings), settings.database_port)
 
 
 def open_server(home: Path, timezone: str, url: str | None = None, port: int | None = None) -> str:
@@ -54,18 +51,9 @@ def open_server(home: Path, timezone: str, url: str | None = None, port: int | N
         WarehouseRefusedError: a pooler in transaction mode is in between.
         WarehouseMismatchError: its tables or its time zone are not the program's.
     """
-    found = _server_url(home, url, port)
+    found = server_url(home, url, port)
     _make_fit(found, timezone, is_embedded=url is None)
     return found
-
-
-def _secret_url(settings: Settings) -> str | None:
-    return settings.database_url.get_secret_value() if settings.database_url else None
-
-
-def _server_url(home: Path, url: str | None, port: int | None) -> str:
-    # SQLAlchemy does not know the short form of the scheme.
-    return embedded.url(home, port) if url is None else url.replace("postgres://", "postgresql://", 1)
 
 
 @cache

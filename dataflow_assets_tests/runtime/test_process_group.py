@@ -105,7 +105,7 @@ def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: i
     first = start(home, port)
     launch(port, "slow_job")
     wait_for(home / "slow-runs")
-    assert any("spawn_main" in command for command in processes_of(home).values())
+    assert any("run_worker" in command for command in processes_of(home).values())
     kill(first.pid)
     first.communicate()
     assert wait_until_gone(home, 5) == {}

@@ -138,7 +138,7 @@ def test_an_object_is_in_the_answers_of_its_days_and_of_no_others(running: Runni
     wait_until(lambda: platform.query(WINDOWED) == [(1,)], dropped, limit=90)
     wait_until(lambda: platform.query(MONTHLY) == [("danes", 1)], dropped, limit=90)
     wait_until(lambda: _succeeded(platform) == RUNS, dropped, limit=150)
-    wait_until(lambda: _have_looked(platform, _last_end(platform, "lake")), dropped, limit=180)
+    wait_until(lambda: _have_looked(platform, _last_end(platform, "lake")), dropped, limit=240)
     assert _succeeded(platform) == RUNS
     assert platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == []
     assert platform.partitions("warehouse/streams") == WINDOW[:1]
@@ -179,7 +179,7 @@ def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
             ahead = data._replace(last_tick_timestamp=now + 3600, last_tick_start_timestamp=now + 3600)
             instance.update_instigator_state(state.with_data(ahead))
     forget_future_ticks(instance)
-    wait_until(lambda: _have_looked(running.platform, now), time.monotonic(), limit=60)
+    wait_until(lambda: _have_looked(running.platform, now), time.monotonic(), limit=180)
 
 
 @pytest.fixture

@@ -26,3 +26,11 @@ defs = dg.Definitions(
     jobs=[dg.define_asset_job("quick_job", [quick]), dg.define_asset_job("slow_job", [slow])],
     executor=dg.in_process_executor,
 )
+
+
+def quick_job() -> dg.JobDefinition:
+    return defs.resolve_job_def("quick_job")
+
+
+def slow_job() -> dg.JobDefinition:
+    return defs.resolve_job_def("slow_job")

@@ -15,6 +15,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.alerting.alerts import Alert, failed_check, failed_run, failing_sensor
 from dataflow_assets.orchestration.alerting.channels import Channel, NotSentError, build_channels
+from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
 from dataflow_assets.orchestration.event_cursor import EventCursor, read_cursors, write_cursors
 from dataflow_assets.runtime.sensors import find_failing_sensors
 from dataflow_assets.settings import Settings
@@ -40,21 +41,27 @@ def _alert_sensor(settings: Settings, channel: Channel) -> dg.SensorDefinition:
         description="Tells of failed runs, of checks that did not pass, and of sensors that fail.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        if context.cursor is None:
-            reason = f"Alerts go by {channel.name} from now on."
-            return dg.SensorResult(skip_reason=reason, cursor=write_cursors(_ends(context.instance)))
-        places = read_cursors(context.cursor)
-        sent = _send_of_events(context, channel, settings, places)
-        try:
-            sent += _send_of_sensors(context, channel, settings, places)
-        except NotSentError as error:
-            if not sent:
-                raise
-            context.log.error(str(error))
-        reason = f"Sent {sent}." if sent else "Nothing to tell."
-        return dg.SensorResult(skip_reason=reason, cursor=write_cursors(places))
+        return look_until_there_is_something(lambda cursor: _look(context, channel, settings, cursor), context.cursor)
 
     return alerts
+
+
+def _look(context: dg.SensorEvaluationContext, channel: Channel, settings: Settings, cursor: str | None) -> Look:
+    """Send what there is to tell; the tick ends where something was sent, so that this is remembered at once."""
+    if cursor is None:
+        reason = f"Alerts go by {channel.name} from now on."
+        return Look(dg.SensorResult(skip_reason=reason, cursor=write_cursors(_ends(context.instance))), None)
+    places = read_cursors(cursor)
+    sent = _send_of_events(context, channel, settings, places)
+    try:
+        sent += _send_of_sensors(context, channel, settings, places)
+    except NotSentError as error:
+        if not sent:
+            raise
+        context.log.error(str(error))
+    reason = f"Sent {sent}." if sent else "Nothing to tell."
+    said = dg.SensorResult(skip_reason=reason, cursor=write_cursors(places))
+    return Look(said, None if sent else TICK_SECONDS)
 
 
 def _send(channel: Channel, alert: Alert, settings: Settings) -> None:

@@ -26,6 +26,7 @@ from dataflow_assets.orchestration.automation.materialization_feed import (
     MaterializationFeed,
     cursor_after,
 )
+from dataflow_assets.orchestration.automation.waiting import Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
@@ -39,7 +40,6 @@ from dataflow_assets.warehouse.answers import are_answers_being_made
 
 def build_answers_sensor(settings: Settings, sources: Sequence[Source], jobs: Sequence[Any]) -> dg.SensorDefinition:
     """A sensor that asks for the partitions of answers that follow from what was loaded into some partitions."""
-    partitions = daily_partitions(settings)
 
     @dg.sensor(
         name="answers_sensor",
@@ -49,17 +49,30 @@ def build_answers_sensor(settings: Settings, sources: Sequence[Source], jobs: Se
         description="Makes the answers of the days and months that changed in the warehouse, and publishes them.",
     )
     def answers_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
-        cursor = context.cursor or _first_cursor(context.instance, sources)
-        feed = MaterializationFeed(context.instance, partitions, cursor)
-        changes = {source.name: _changes(feed, source) for source in sources}
-        if not any(changes.values()):
-            return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=feed.cursor)
-        url = database.open_warehouse()
-        if _are_under_way(context.instance, url):
-            return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
-        return dg.SensorResult(run_requests=list(_requests(settings, url, changes)), cursor=feed.cursor)
+        def look(cursor: str | None) -> Look:
+            return Look(_look(settings, sources, context.instance, database, cursor))
+
+        return look_until_there_is_something(look, context.cursor)
 
     return answers_sensor
+
+
+def _look(
+    settings: Settings,
+    sources: Sequence[Source],
+    instance: dg.DagsterInstance,
+    database: DatabaseResource,
+    cursor: str | None,
+) -> dg.SensorResult:
+    cursor = cursor or _first_cursor(instance, sources)
+    feed = MaterializationFeed(instance, daily_partitions(settings), cursor)
+    changes = {source.name: _changes(feed, source) for source in sources}
+    if not any(changes.values()):
+        return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=feed.cursor)
+    url = database.open_warehouse()
+    if _are_under_way(instance, url):
+        return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
+    return dg.SensorResult(run_requests=list(_requests(settings, url, changes)), cursor=feed.cursor)
 
 
 def _first_cursor(instance: dg.DagsterInstance, sources: Sequence[Source]) -> str:

@@ -22,14 +22,17 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.discovery import find_new, report_strays
 from dataflow_assets.orchestration.assets.lake import ingest_config
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
+from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
-from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, open_both
+from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, Stores, open_both
 from dataflow_assets.postgres.connection import Connection, connect
+from dataflow_assets.runtime.notices import Notices, notices
 from dataflow_assets.runtime.tags import RANGE_END, RANGE_START, VERSIONS, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
+_LOOK_SECONDS = 8.0  # after which a tick looks again at a store that tells of nothing
 _SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
 
@@ -41,33 +44,51 @@ def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.Se
     @dg.sensor(
         name="landing_sensor",
         job_name=LAKE,
-        minimum_interval_seconds=2 * SENSOR_SECONDS,
+        minimum_interval_seconds=SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Finds new and changed objects in landing and asks for their days of the lake.",
     )
     def landing_sensor(
         context: dg.SensorEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
     ) -> dg.SensorResult:
-        stores = open_both(object_store, database, settings.first_day)
-        storage, discovery = stores.storage, DiscoveryCursor.parse(context.cursor)
-        expected = Expected.of(sources, partitions.get_partition_keys())
-        under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
-        with connect(stores.url) as connection:
-            listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
-            fresh = _find_new(context, connection, listed, expected)
-        missing = Companions(storage, expected).find_missing
-        settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
-        ready = [found for found in settled if not _is_in(under_way, found)]
-        wanted = list(_requests(context.instance, ready, partitions))
-        requested = {found for _, versions in wanted for found in versions}
-        discovery.wait_for(found for found in fresh if found not in requested)
-        return dg.SensorResult(
-            run_requests=[request for request, _ in wanted],
-            skip_reason=None if wanted else _why_nothing(fresh, ready),
-            cursor=str(discovery),
-        )
+        def look(cursor: str | None) -> Look:
+            stores = open_both(object_store, database, settings.first_day)
+            return _look(context, settings, stores, Expected.of(sources, partitions.get_partition_keys()), cursor)
+
+        return look_until_there_is_something(look, context.cursor)
 
     return landing_sensor
+
+
+def _look(
+    context: dg.SensorEvaluationContext, settings: Settings, stores: Stores, expected: Expected, cursor: str | None
+) -> Look:
+    storage, discovery, heard = stores.storage, DiscoveryCursor.parse(cursor), notices()
+    if heard:
+        discovery.look_into(heard.take_landed())
+    under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
+    with connect(stores.url) as connection:
+        listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
+        fresh = _find_new(context, connection, listed, expected)
+    missing = Companions(storage, expected).find_missing
+    settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
+    ready = [found for found in settled if not _is_in(under_way, found)]
+    wanted = list(_requests(context.instance, ready, daily_partitions(settings)))
+    requested = {found for _, versions in wanted for found in versions}
+    discovery.wait_for(found for found in fresh if found not in requested)
+    said = dg.SensorResult(
+        run_requests=[request for request, _ in wanted],
+        skip_reason=None if wanted else _why_nothing(fresh, ready),
+        cursor=str(discovery),
+    )
+    return Look(said, _seconds_to_next(fresh, heard))
+
+
+def _seconds_to_next(fresh: Sequence[Delivery], heard: Notices | None) -> float:
+    """When to look again: soon at what is being written, and rarely where somebody tells of what lands."""
+    if any(abs(time.time() - found.last_modified.timestamp()) <= _SETTLING_SECONDS for found in fresh):
+        return _SETTLING_SECONDS
+    return TICK_SECONDS if heard and heard.is_watching else _LOOK_SECONDS
 
 
 def _find_new(

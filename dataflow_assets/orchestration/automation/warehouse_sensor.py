@@ -17,6 +17,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.automation.materialization_feed import Materialization, MaterializationFeed
+from dataflow_assets.orchestration.automation.waiting import Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.staleness import newer_than_table
@@ -38,14 +39,20 @@ def build_warehouse_sensor(settings: Settings, sources: Sequence[Source]) -> dg.
         description="Brings the days that a delivery touched from the lake to the warehouse.",
     )
     def warehouse_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
-        feed, loading = MaterializationFeed(context.instance, partitions, context.cursor), _loading(context.instance)
-        requests: list[dg.RunRequest] = []
-        for source in sources:
-            if _table(source) not in loading and (written := feed.read(_watched(source))):
-                newer = _newer(database.open_warehouse(), source, written)
-                requests += _requests(source, newer, partitions)
-        reason = "Nothing in the lake is newer than the warehouse" + (", or it is being loaded." if loading else ".")
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else reason, cursor=feed.cursor)
+        def look(cursor: str | None) -> Look:
+            feed, loading = MaterializationFeed(context.instance, partitions, cursor), _loading(context.instance)
+            requests: list[dg.RunRequest] = []
+            for source in sources:
+                if _table(source) not in loading and (written := feed.read(_watched(source))):
+                    newer = _newer(database.open_warehouse(), source, written)
+                    requests += _requests(source, newer, partitions)
+            reason = "Nothing in the lake is newer than the warehouse" + (
+                ", or it is being loaded." if loading else "."
+            )
+            skip = None if requests else reason
+            return Look(dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=feed.cursor))
+
+        return look_until_there_is_something(look, context.cursor)
 
     return warehouse_sensor
 

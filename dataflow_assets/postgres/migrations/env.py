@@ -14,11 +14,11 @@ from dataflow_assets.analytics import all_answers
 from dataflow_assets.ledger import tables as ledger_tables
 from dataflow_assets.postgres.migrate import VERSION_TABLE
 from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, SERVING, WAREHOUSE, build_metadata
+from dataflow_assets.postgres.server import database_url
 from dataflow_assets.postgres.views import views_aside
 from dataflow_assets.serving import tables as serving_tables
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources
-from dataflow_assets.warehouse.bootstrap import database_url
 
 
 def _run(connection: sa.Connection) -> None:

@@ -1,0 +1,94 @@
+"""Makes runs of Dagster, one after another, in a process that has imported everything already.
+
+A process of its own, `python -m dataflow_assets.runtime.run_worker MODULE`, started by the run server. Its standard
+input is a socket: it says there that it is ready, gets one task, and says that it is ready again. The socket is closed
+when it is to end.
+
+Here: a task. Not here: which worker gets which (see `run_server`).
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+from dagster import DagsterInstance
+
+from dataflow_assets.core.logging import mask_records
+from dataflow_assets.settings import load_settings
+
+_MOST_BYTES = 1 << 20
+_MOST_RUNS = 500
+_MOST_MEMORY = 1 << 20  # KiB; after a run that took more this process ends, and with it what was not given back
+
+
+def _main() -> None:
+    channel = _take_channel()
+    mask_records(load_settings())
+    importlib.import_module(sys.argv[1])
+    (script,) = entry_points(group="console_scripts", name="dagster")
+    dagster = script.load()
+    for _ in range(_MOST_RUNS):
+        _be_deaf()
+        channel.send(b"ready")
+        message = channel.recv(_MOST_BYTES)
+        if not message:
+            return
+        task = json.loads(message)
+        if "run" in task:
+            _make(dagster, task["arguments"])
+        else:
+            _record_end(task["ended"], task["code"])
+        gc.collect()  # the run's instance is in circles, and holds connections
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _MOST_MEMORY:
+            return
+
+
+def _take_channel() -> socket.socket:
+    """The socket that is the standard input, which is empty from now on."""
+    channel = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return channel
+
+
+def _be_deaf() -> None:
+    """Between two runs an interrupt is meant for one that has just ended. Dagster leaves its own handlers behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _make(dagster: Any, arguments: list[str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["dagster", *arguments]
+    try:
+        dagster()
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def _record_end(run_id: str, code: int | None) -> None:
+    """Record that a run failed whose process ended, with a code, or that it was canceled before it had one."""
+    with DagsterInstance.get() as instance:
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return
+        if code is None:
+            instance.report_run_canceled(run, "Canceled before it had started.")
+            return
+        how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        message = f"The process of this run ended unexpectedly, by {how}."
+        instance.report_engine_event(message, run)
+        instance.report_run_failed(run, message)
+
+
+if __name__ == "__main__":
+    _main()

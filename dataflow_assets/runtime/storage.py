@@ -1,0 +1,54 @@
+"""Where Dagster keeps runs, events and schedules: in the database of the settings, named by dagster.yaml.
+
+Here: the storage, and how it connects. Every process of Dagster loads this, so it imports little. Not here: opening the
+instance (see `instance`).
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+import sqlalchemy as sa
+from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy.dialects import plugins
+
+from dataflow_assets.postgres.server import database_url
+from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
+from dataflow_assets.settings import load_settings
+
+_POOLED = "dataflow_pooled"  # the name of SQLAlchemy's plugin
+
+
+class WarehouseStorage(DagsterPostgresStorage):
+    """Runs, events and schedules in the database of the settings: dagster.yaml names no server."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """It takes no configuration: `DATABASE_URL` and `DATAFLOW_HOME` say everything."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
+        """Open the storage; the embedded server is started if it is the one to use."""
+        os.environ |= SESSION_ENVIRONMENT
+        url = sa.make_url(database_url(load_settings())).update_query_dict({"plugin": _POOLED}, append=True)
+        return cls(postgres_url=url.render_as_string(hide_password=False), inst_data=inst_data)
+
+
+class PooledConnections(sa.CreateEnginePlugin):
+    """Lets an engine keep its connections, and look whether one is alive before it is used again.
+
+    Dagster's own opens one for each event of a run, and the daemon three for each look at the queue, which costs the
+    server most of what it does for a small run.
+    """
+
+    def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
+        super().__init__(url, kwargs)
+        kwargs |= {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": -1, "pool_pre_ping": True}
+
+    def update_url(self, url: sa.URL) -> sa.URL:
+        """It adds nothing to the URL."""
+        return url
+
+
+plugins.register(_POOLED, __name__, PooledConnections.__name__)

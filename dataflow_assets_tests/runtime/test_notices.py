@@ -1,0 +1,94 @@
+"""Who waits is woken by the end of a run, by a partition that was made, and by a file that landed."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dataflow_assets.runtime import notices as notices_module
+from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.runtime.notices import Notices
+from dataflow_assets.settings import Settings
+from dataflow_assets_tests.runtime.test_run_server import wait_until
+from dataflow_assets_tests.runtime.tiny_definitions import defs
+
+_LONG = 60.0
+
+
+@pytest.fixture
+def heard(settings: Settings) -> Iterator[Notices]:
+    """Notices of an instance and of landing, heard in threads of this process."""
+    heard = Notices()
+    with open_instance(settings):
+        works = (notices_module._hear_of_runs, settings), (notices_module._watch, settings.home)
+        threads = [threading.Thread(target=work, args=(of, heard), daemon=True) for work, of in works]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: heard.is_hearing and heard.is_watching)
+        time.sleep(0.5)  # inotify has no way to say that it began
+        yield heard
+        heard.end()
+
+
+def seconds_until_woken(heard: Notices, count: int) -> float:
+    start = time.monotonic()
+    heard.wait(count, _LONG)
+    return time.monotonic() - start
+
+
+def test_the_end_of_a_run_wakes(settings: Settings, heard: Notices) -> None:
+    count = heard.count
+    with open_instance(settings) as instance:
+        assert defs.resolve_job_def("quick_job").execute_in_process(instance=instance).success
+    assert seconds_until_woken(heard, count) < _LONG / 2
+
+
+def test_a_partition_that_was_made_in_a_run_that_goes_on_wakes(settings: Settings, heard: Notices) -> None:
+    count = heard.count
+    with open_instance(settings) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("quick"))
+    assert seconds_until_woken(heard, count) < _LONG / 2
+
+
+def test_what_is_of_no_interest_wakes_nobody(settings: Settings, heard: Notices) -> None:
+    count = heard.count
+    with open_instance(settings) as instance:
+        instance.report_runless_asset_event(dg.AssetObservation("quick"))
+        time.sleep(2 * notices_module._SOON_SECONDS)
+    assert heard.count == count
+
+
+def test_a_file_that_landed_wakes_and_says_where(settings: Settings, heard: Notices) -> None:
+    source = settings.home / "landing/movies"
+    count = heard.count
+    source.mkdir()
+    heard.wait(count, _LONG)
+    count = heard.count
+    folder = source / "2021-12-01"
+    folder.mkdir()
+    (folder / "movies.csv").write_text("title\n")
+    assert seconds_until_woken(heard, count) < _LONG / 2
+    wait_until(lambda: "landing/movies/2021-12-01/" in heard.take_landed())
+
+
+def test_those_that_nobody_would_wake_wait_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices_module, "_DEAF_SECONDS", 0.1)
+    deaf = Notices()
+    assert seconds_until_woken(deaf, deaf.count) < _LONG / 2
+
+
+def test_the_end_wakes_all_and_for_good() -> None:
+    heard = Notices()
+    heard.is_hearing = True
+    threading.Timer(0.1, heard.end).start()
+    assert seconds_until_woken(heard, heard.count) < _LONG / 2
+    assert seconds_until_woken(heard, heard.count) < _LONG / 2
+
+
+def test_paths_become_folders_of_days(tmp_path: Path) -> None:
+    paths = ["landing/movies/2021-12-01/a.csv", "landing/movies/2021-12-01", "landing/movies", "landing/stray.csv"]
+    found = set(notices_module._folders(tmp_path, [str(tmp_path / path) for path in paths]))
+    assert found == {"landing/movies/2021-12-01/"}
