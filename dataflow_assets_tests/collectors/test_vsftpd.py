@@ -1,4 +1,4 @@
-"""Collecting from Debian's vsftpd, which knows no MLSD, and wants each transfer to take up the session of the commands."""
+"""Collecting from Debian's vsftpd: it knows no MLSD, and each transfer must take up the session of the commands."""
 
 import os
 import shutil
