@@ -26,6 +26,7 @@ hypothesis_settings.load_profile("any-machine")
 # What a test needs, and so how it is marked: by a fixture that it uses, or by where it stands.
 MARKS_OF_FIXTURES = {"server": "database", "page": "browser", "demonstrated": "slow", "deployed": "process"}
 MARKS_OF_PLACES = {
+    "collectors/test_crashes.py": ("process", "slow"),
     "faults": ("process", "slow"),
     "runtime": ("process",),
     "postgres/test_embedded.py": ("process",),

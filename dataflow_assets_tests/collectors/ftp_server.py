@@ -3,6 +3,7 @@
 Here: starting, stopping and disturbing it. Not here: what is collected.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ from cryptography.x509.oid import NameOID
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+from pyftpdlib.log import config_logging
 from pyftpdlib.servers import ThreadedFTPServer
 
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import Ftp
 from dataflow_assets_tests.collectors.builders import arriving
 
+config_logging(level=logging.WARNING)
 USER, PASSWORD, VARIABLE = "dataflow", "correct horse", "TEST_FTP_PASSWORD"
 
 

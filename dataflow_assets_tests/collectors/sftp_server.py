@@ -134,7 +134,13 @@ class Files(asyncssh.SFTPServer):
 def serve(folder: Path) -> Iterator[SftpServer]:
     """A running server of a folder."""
     folder.mkdir(exist_ok=True)
-    server = SftpServer(folder)
+    with serve_this(SftpServer(folder)) as server:
+        yield server
+
+
+@contextmanager
+def serve_this(server: SftpServer) -> Iterator[SftpServer]:
+    """Run a server until the block ends."""
     thread = threading.Thread(target=server._loop.run_forever, daemon=True)
     thread.start()
     server.start()
