@@ -56,7 +56,7 @@ def dataflow(programs: Path, *arguments: str, **variables: str) -> str:
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,  # the first command compiles every package
         check=False,
     )
     assert done.returncode == 0, done.stderr
