@@ -145,7 +145,8 @@ class RunServer:
     def _staff(self) -> None:
         """Start a worker where one is missing, and end one that is too many."""
         now = time.monotonic()
-        is_late = self._waiting and now - max(self._moved_on, self._waiting[0].since) > _PATIENCE_SECONDS
+        patience = _PATIENCE_SECONDS * len(self._workers)  # where there are many, the machine may be what is slow
+        is_late = self._waiting and now - max(self._moved_on, self._waiting[0].since) > patience
         if ((is_late and all(worker.is_ready for worker in self._workers)) or not self._workers) and (
             now > self._paused_until
         ):
@@ -175,7 +176,11 @@ class RunServer:
         """Let a worker end, which it does when its channel is closed; its exit code."""
         self._workers.remove(worker)
         worker.channel.close()
-        return worker.process.wait()
+        try:
+            return worker.process.wait(_ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            return worker.process.wait()
 
     def _answer(self) -> None:
         channel, _ = self._listener.accept()
