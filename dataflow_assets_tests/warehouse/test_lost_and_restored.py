@@ -1,7 +1,8 @@
 """Random orders of loading, losing and restoring: in the end the tables are those of the lake's present files.
 
-Of lake and database copies are made and put back, each without the other; tables are restored to older versions; files
-are merged and deleted. What is refused is mended as its sentence says. What lies in landing is then found again.
+Of lake and database copies are made and put back, each without the other; the lake of another platform is put in
+place; tables are restored to older versions; files are merged and deleted. What is refused is mended as its sentence
+says. What lies in landing is then found again.
 """
 
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import count
 from typing import Any
 
 import psycopg2
@@ -55,6 +57,7 @@ class World:
     """A platform, and the copies that somebody made of its parts."""
 
     settings: Settings
+    fresh: Callable[[], Settings]
     lakes: int = 0
     databases: list[str] = field(default_factory=list)
 
@@ -91,6 +94,21 @@ class World:
         if self.lakes:
             shutil.rmtree(self.settings.home / "lake")
             shutil.copytree(self.settings.home / f"copy-{1 + which % self.lakes}", self.settings.home / "lake")
+
+    def meet_another_lake(self) -> None:
+        other = World(self.fresh(), self.fresh)
+        other.load("streams", 2, 2)
+        for part in ("lake", "landing"):
+            mine = self.settings.home / part
+            if part == "lake":
+                shutil.rmtree(mine)
+            for path in (other.settings.home / part).rglob("*"):
+                target = mine / path.relative_to(other.settings.home / part)
+                if path.is_file() and not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, target)
+        with pytest.raises(LakeMismatchError):
+            self.gate()
 
     def restore_table(self, source: str, which: int) -> None:
         base = rows_table(open_storage(self.settings), find_source(source)).open()
@@ -135,7 +153,7 @@ def clone(settings: Settings) -> str:
     assert settings.database_url
     url = settings.database_url.get_secret_value()
     base, _, name = url.rpartition("/")
-    copy = f"{name[:40]}_{psycopg2.extensions.make_dsn(host='x')[:0]}{next(_NUMBERS)}"
+    copy = f"{name[:40]}_{next(_NUMBERS)}"
     with server(url) as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
@@ -143,14 +161,7 @@ def clone(settings: Settings) -> str:
     return f"{base}/{copy}"
 
 
-def _count() -> Iterator[int]:
-    number = 0
-    while True:
-        number += 1
-        yield number
-
-
-_NUMBERS = _count()
+_NUMBERS = count(1)
 
 
 @contextmanager
@@ -170,6 +181,7 @@ STEPS = st.one_of(
     st.tuples(st.just("load"), _sources, _numbers, _numbers),
     st.tuples(st.just("copy_lake")),
     st.tuples(st.just("put_lake_back"), _numbers),
+    st.tuples(st.just("meet_another_lake")),
     st.tuples(st.just("restore_table"), _sources, st.integers(0, 8)),
     st.tuples(st.just("housekeeping")),
     st.tuples(st.just("rebuild")),
@@ -197,7 +209,7 @@ def fresh(settings: Settings) -> Callable[[], Settings]:
 def test_whatever_was_lost_or_restored_the_tables_are_those_of_the_lake(
     fresh: Callable[[], Settings], steps: list[tuple[Any, ...]]
 ) -> None:
-    world, anew = World(fresh()), World(fresh())
+    world, anew = World(fresh(), fresh), World(fresh(), fresh)
     world.load("streams", 0, 0)
     for name, *arguments in steps:
         getattr(world, name)(*arguments)
