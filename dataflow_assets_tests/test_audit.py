@@ -48,7 +48,7 @@ def advisories(*events: dict[str, str]) -> Iterator[str]:
 
 
 def audit(url: str) -> tuple[int, str]:
-    command = [sys.executable, REPOSITORY / ".ci/audit.py", "--service-url", url]
+    command = [sys.executable, str(REPOSITORY / ".ci/audit.py"), "--service-url", url]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout + done.stderr
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -59,10 +60,18 @@ class World:
     settings: Settings
     fresh: Callable[[], Settings]
     lakes: int = 0
-    databases: list[str] = field(default_factory=list)
+    databases: list[tuple[str, dict[Path, bytes]]] = field(default_factory=list)
+    seen: dict[Path, bytes] = field(default_factory=dict)  # the newest commits that the database met
 
     def gate(self) -> None:
-        """What every run does first and last."""
+        """What every run does first and last: it lets no lake pass that lacks a commit which the database met."""
+        self._pass_gate()
+        log = self.settings.home / "lake"
+        lost = [str(path) for path, text in self.seen.items() if not _holds(log / path, text)]
+        assert not lost, f"a lake was let pass that has not the commits {lost}"
+        self.seen = _newest_commits(log)
+
+    def _pass_gate(self) -> None:
         url, storage = open_warehouse(self.settings), open_storage(self.settings)
         bind_lake(url, storage, self.settings.first_day)
         require_tables(url, storage, SOURCES)
@@ -70,6 +79,7 @@ class World:
     def rebuild(self) -> None:
         url, storage = open_server_of(self.settings), open_storage(self.settings)
         list(rebuild_warehouse(url, storage, all_sources(), self.settings.timezone, self.settings.first_day))
+        self.seen = {}
 
     def mend(self) -> None:
         """Go on as the refusal says."""
@@ -125,13 +135,12 @@ class World:
                 delete_unused_files(table, timedelta(days=1))
 
     def copy_database(self) -> None:
-        self.databases.append(clone(self.settings))
+        self.databases.append((clone(self.settings), self.seen))
 
     def put_database_back(self, which: int) -> None:
         if self.databases:
-            kept = self.settings.model_copy(
-                update={"database_url": SecretStr(self.databases[which % len(self.databases)])}
-            )
+            url, self.seen = self.databases[which % len(self.databases)]
+            kept = self.settings.model_copy(update={"database_url": SecretStr(url)})
             self.settings = self.settings.model_copy(update={"database_url": SecretStr(clone(kept))})
 
     def find_again(self) -> None:
@@ -146,6 +155,17 @@ class World:
         for delivery in sorted((landed[key] for key in new), key=lambda one: one.object):
             take_and_load(lambda _: None, self.settings, delivery.source, delivery.object)
         self.gate()
+
+
+def _newest_commits(lake: Path) -> dict[Path, bytes]:
+    """The newest commit of each table of a lake, by its path."""
+    logs = {path.parent for path in lake.rglob("_delta_log/*.json")}
+    newest = [max(log.glob("*.json")) for log in logs]
+    return {path.relative_to(lake): path.read_bytes() for path in newest}
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    return path.exists() and path.read_bytes() == text
 
 
 def clone(settings: Settings) -> str:
