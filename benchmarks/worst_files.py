@@ -85,9 +85,9 @@ WORST: dict[str, dict[str, Callable[[Path], None]]] = {
         "a record of 50 MB": _csv(f'1,"{_text(50 * _MIB)}"\n'),
     },
     "json lines": {
-        "many tiny rejects": lambda path: _write(path, _many("{\n", 2_000_000)),
+        "many tiny rejects": _bytes(b"{}\n", b"{\n", 2_000_000),
         "many tiny rejects, broken text": _bytes(b'{"\n', b"\xff\n", 1_000_000),
-        "one huge value": lambda path: _write(path, iter([json.dumps({"number": 1, "text": _text(15 * _MIB)}) + "\n"])),
+        "one huge value": lambda path: _write(path, iter([json.dumps({"number": 1, "text": _text(7 * _MIB)}) + "\n"])),
         "many values of 1.9 MB": lambda path: _write(
             path, _many(json.dumps({"number": 1, "text": _text(1_900_000)}) + "\n", 150)
         ),
@@ -99,7 +99,7 @@ WORST: dict[str, dict[str, Callable[[Path], None]]] = {
     "json": {
         "many tiny rejects": _array("{}", times=1_000_000),
         "many tiny rejects, broken": _array("{}", "{a}", times=500_000),
-        "one huge value": _array(json.dumps({"number": 1, "text": _text(15 * _MIB)})),
+        "one huge value": _array(json.dumps({"number": 1, "text": _text(7 * _MIB)})),
         "many values of 1.9 MB": _array(json.dumps({"number": 1, "text": _text(1_900_000)}), times=150),
         "10,000 keys": _wide_json,
         "deep nesting": _array(_DEEP, times=100),
@@ -110,7 +110,7 @@ WORST: dict[str, dict[str, Callable[[Path], None]]] = {
         "dictionary of one long text, 600 rows": _parquet(lambda: _same_text(600)),
         "one long text, no dictionary": _parquet(lambda: _same_text(600), use_dictionary=False),
         "many tiny rejects": _parquet(lambda: {"number": pa.nulls(1_000_000, pa.int64()), "text": pa.nulls(1_000_000)}),
-        "one huge value": _parquet(lambda: {"number": pa.array([1]), "text": pa.array([_text(31 * _MIB)])}),
+        "one huge value": _parquet(lambda: {"number": pa.array([1]), "text": pa.array([_text(15 * _MIB)])}),
         "2,000 columns": _parquet(_wide_parquet),
     },
 }

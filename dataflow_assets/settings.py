@@ -7,6 +7,7 @@ that connects to what a variable names.
 import os
 import re
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, unquote
@@ -33,8 +34,16 @@ from dataflow_assets.setting_values import (
 )
 
 DEFAULT_HOME = Path(".dataflow")
+_MASK = "********"
 _SHORTEST_SECRET = 4  # characters; a shorter one stands in other words
 _SHORTEST_TOKEN = 8  # characters of a part of an alert URL that is a secret, and not a word such as `text`
+# Passwords of others than these settings: in a URL, or in `name=value`, as libpq and cloud clients write it.
+_FOREIGN_SECRETS = re.compile(
+    r"(?P<url>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*:)[^\s/'\"]+(?=@)"
+    r"|(?P<name>\b(?:password|passwd|pwd|secret|token|[a-z_]*(?:secret|session|access|api)_(?:key|token|access_key))=)"
+    r"(?:'[^']*'|[^\s'\"&;,)]+)",
+    re.IGNORECASE,
+)
 
 
 class Settings(BaseSettings):
@@ -165,22 +174,23 @@ class Settings(BaseSettings):
         return self.secret_key.get_secret_value().split(",") if self.secret_key else []
 
     def masked(self, text: str) -> str:
-        """The text without any secret of these settings, as it is or as a part of a URL says it."""
+        """The text without any secret of these settings, as it is or as a part of a URL says it, and no foreign one."""
         for _, value in self:
             if isinstance(value, SecretStr):
                 text = mask_secrets(text, value.get_secret_value())
         for key in self.signing_keys:
             text = mask_secrets(text, key)
-        return text
+        return _FOREIGN_SECRETS.sub(lambda found: f"{found['url'] or found['name']}{_MASK}", text)
 
 
 def mask_secrets(text: str, value: str) -> str:
     """The text without a secret value, or, where the value is URLs, without what nobody may read of them."""
     for secret in _secrets(value):
-        text = text.replace(secret, "********")
+        text = text.replace(secret, _MASK)
     return text
 
 
+@cache
 def _secrets(value: str) -> list[str]:
     """What nobody may read of a secret, which may be URLs, the longest first."""
     urls = split_alert_urls(value)
@@ -240,5 +250,5 @@ def _explain(problem: object) -> str:
     if not problem["loc"]:
         return str(message)
     variable = str(problem["loc"][0])
-    shown = "********" if variable in _SECRETS else repr(str(problem["input"]))
+    shown = _MASK if variable in _SECRETS else repr(str(problem["input"]))
     return f"{variable}={shown} is not usable: {message}"

@@ -605,3 +605,26 @@ def test_help_is_there_for_every_command(run: Run) -> None:
     for command in (command.replace("_", "-") for command in commands):
         assert command in out
         assert run(command, "--help")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("env",), ("answers", "--json"), ("doctor", "--json"), ("query", "-c", "SELECT generate_series(1, 9999)")],
+)
+def test_output_that_cannot_be_written_fails_the_command(settings: Settings, command: tuple[str, ...]) -> None:
+    assert settings
+    reader, gone = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("w") as full:
+        for how, stdout, said in (
+            ('exec "$@" >&-', None, "Bad file descriptor"),
+            ('exec "$@"', full.fileno(), "No space left on device"),
+            ('exec "$@"', gone, None),
+        ):
+            shell = ["sh", "-c", how, "sh", DATAFLOW, *command]
+            done = subprocess.run(shell, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=180, check=False)
+            told = sentences(done.stderr)
+            assert done.returncode == 1, how
+            assert (said in told and told.startswith("Error: ")) if said else told == "", how
+            assert told.count("\n") == (1 if said else 0)
+    os.close(gone)

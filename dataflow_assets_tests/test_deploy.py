@@ -100,7 +100,7 @@ def test_the_services_take_every_setting() -> None:
 
 def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
     used = used_variables()
-    assert used["deploy/dagster.yaml"] == {"DATABASE_URL", "S3_BUCKET"}
+    assert used["deploy/dagster.yaml"] == {"S3_BUCKET"}
     assert "DATAFLOW_HOME" in used["deploy/Dockerfile"]
     assert set().union(*used.values()) >= FOREIGN.keys()
 
@@ -131,12 +131,24 @@ def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for(
             assert wanted == {"condition": expected}
 
 
-def test_our_services_have_no_capability_and_get_no_privilege() -> None:
-    ours = [one for one in services().values() if one.get("image") == "dataflow-assets"]
-    assert len(ours) == 6
-    for service in ours:
-        assert service["cap_drop"] == ["ALL"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
+def test_services_have_no_capability_get_no_privilege_and_write_to_volumes_alone() -> None:
+    for name, service in services().items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert "/tmp" in service["tmpfs"], name
+    added = {name: one["cap_add"] for name, one in services().items() if "cap_add" in one}
+    assert added == {"s3": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]}
+
+
+def test_what_others_made_is_pinned_by_its_digest() -> None:
+    images = {one["image"] for one in services().values()} - {"dataflow-assets"}
+    images |= set(re.findall(r"^(?:FROM |COPY --from=)(\S*[:/]\S*)", DOCKERFILE, re.MULTILINE))
+    assert len(images) == 4, images
+    assert [image for image in images if not re.fullmatch(r"\S+:[\w.-]+@sha256:[0-9a-f]{64}", image)] == []
+    actions = re.findall(r"uses: (.+)", (TOP / ".github/workflows/ci.yml").read_text())
+    assert len(actions) == 2
+    assert [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action)] == []
 
 
 def test_everything_mounted_or_built_from_exists() -> None:
@@ -234,6 +246,7 @@ def test_the_instance_keeps_runs_events_and_logs(deployed: Path) -> None:
         run_id = dg.materialize([talkative], instance=instance).run_id
 
     # A second instance has nothing but the database to know it from.
+    assert [path.name for path in deployed.iterdir()] == ["dagster.yaml"], "the folder is read-only there"
     with dg.DagsterInstance.from_config(str(deployed)) as instance:
         run = instance.get_run_by_id(run_id)
         assert run is not None

@@ -17,6 +17,7 @@ import typer
 
 from dataflow_assets.cli import admin, collect, connect, demo, follow, inspect, load, new, recover, report, rows, user
 from dataflow_assets.cli.output import say
+from dataflow_assets.cli.permissions import keep_private
 from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
@@ -25,6 +26,14 @@ from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import load_settings
 
 _NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
+_STDOUT = 1
+
+
+class OutputError(DataFlowError):
+    """What a command says cannot be written."""
+
+    code = "output"
+
 
 app = typer.Typer(
     name="dataflow",
@@ -85,11 +94,12 @@ def _dataflow(
 
 def main() -> None:
     """Run the command; a failure ends in one sentence and exit code 1, wrong usage in one and exit code 2."""
+    keep_private()
     os.environ |= SESSION_ENVIRONMENT
     for sentence in find_unknown_settings(os.environ):
         say(sentence, logging.WARNING)
     try:
-        with explain_full_disk(*_home()), _explain_home(*_home()):
+        with explain_full_disk(*_home()), _explain_home(*_home()), _output():
             app()
     except DataFlowError as error:
         say(str(error), logging.ERROR)
@@ -115,6 +125,43 @@ def _explain_home(*homes: Path) -> Iterator[None]:
                     "set it to a folder that can be made and written to"
                 ) from None
         raise
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Standard output is written to the last character, or the command fails; silently where its reader is gone.
+
+    Raises:
+        OutputError: it is closed, or full.
+    """
+    if sys.stdout is None:  # closed by who started it: what is opened next must not take its place
+        os.dup2(os.open(os.devnull, os.O_RDONLY), _STDOUT)
+        sys.stdout = os.fdopen(_STDOUT, "w")
+    try:
+        yield
+    except SystemExit:
+        _write_rest()
+        raise
+    except OSError as error:
+        _write_rest()
+        if error.errno == errno.EBADF:
+            raise _cannot_write(error) from None
+        raise
+
+
+def _write_rest() -> None:
+    """Write what was printed and is not written yet."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)  # for what is left, which Python writes at its end
+        if error.errno == errno.EPIPE:
+            sys.exit(1)
+        raise _cannot_write(error) from None
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    return OutputError(f"Nothing can be written to standard output: {error.strerror}.")
 
 
 def _home() -> list[Path]:

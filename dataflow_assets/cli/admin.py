@@ -12,6 +12,7 @@ import typer
 
 from dataflow_assets.cli.arguments import Json
 from dataflow_assets.cli.output import print_json, print_line, print_table, progress, say
+from dataflow_assets.cli.permissions import as_the_user_has_it
 from dataflow_assets.settings import load_settings
 
 
@@ -105,6 +106,7 @@ def sample(
     """Write six files of the shapes that the platform takes in, some of their rows broken."""
     from dataflow_assets.sample_data import write_sample
 
-    made = write_sample(out, streams=streams, seed=seed)
+    with as_the_user_has_it():
+        made = write_sample(out, streams=streams, seed=seed)
     rows = [[name, str(made.files[name]), f"{made.rows[name]:,}", f"{made.broken[name]:,}"] for name in made.files]
     print_table(["source", "file", "rows", "broken"], rows)

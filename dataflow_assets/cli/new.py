@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dataflow_assets.cli.output import print_line, print_table, say, short
+from dataflow_assets.cli.permissions import as_the_user_has_it
 from dataflow_assets.errors import FormatError, NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
@@ -102,11 +103,13 @@ def _write(settings: Settings, name: str, text: str) -> None:
 
     open_warehouse(settings)
     path = Path(sources.__path__[0]) / f"{name}.py"
-    path.write_text(text, encoding="utf-8")
+    with as_the_user_has_it():
+        path.write_text(text, encoding="utf-8")
     importlib.invalidate_caches()
     sources.all_sources.cache_clear()
     try:
-        migration = write_revision(f"{name} source")
+        with as_the_user_has_it():
+            migration = write_revision(f"{name} source")
     except BaseException:
         path.unlink()  # a declaration without its tables would stop every command
         raise

@@ -1,7 +1,7 @@
-"""A disk that is full, and the error that says so.
+"""Folders that are nobody else's, and a disk that is full.
 
-Here: knowing it among other failures, by the words that every library hands on, and the sentence for a user. Not here:
-how much is free while all is well (see `doctor`).
+Here: making such a folder, and knowing a full disk among other failures, by the words that every library hands on, with
+the sentence for a user. Not here: how much is free while all is well (see `doctor`).
 """
 
 import os
@@ -22,6 +22,13 @@ class DiskFullError(DataFlowError):
     """No space is left where something was to be written; it is as if that had not been begun."""
 
     code: ClassVar[str] = "disk_full"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only this user can enter, whatever the umask; one that is there keeps its permissions."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from obstore.store import LocalStore, S3Store
 from pydantic import SecretStr
 
+from dataflow_assets.core.files import make_private
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import Settings
 
@@ -75,7 +76,7 @@ def _text(secret: SecretStr | None) -> str | None:
 
 def open_folder(folder: Path) -> Storage:
     """A local folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     return Storage(str(folder), LocalStore(folder), {})
 
 

@@ -22,6 +22,7 @@ from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 
 VERSION_TABLE = "migrations"
 _DEPENDENT_OBJECTS, _NO_VALUE, _LOCKED = "2BP01", "23502", "55P03"
+_EXISTS, _FORBIDDEN = ("42P07", "42710"), "42501"  # a table or a type; what the role may not do
 _LOCK_SECONDS = 60.0  # in which the tables must be free for a moment
 _PAUSE = 0.2  # seconds between two tries, for those who wait behind
 # Shorter than the second after which the server ends one of two sessions that wait for each other, maybe a load.
@@ -42,8 +43,9 @@ def upgrade(url: str) -> bool:
     Raises:
         WarehouseUnavailableError: the database does not answer.
         LockTimeoutError: the tables were never free; it names who holds them.
-        WarehouseMismatchError: the database was made by a newer version of this program, somebody's own view reads
-            a view that must be made again, or rows have no value of a column that is required now.
+        WarehouseMismatchError: the database was made by a newer version of this program, has tables of somebody else's
+            under the same names, somebody's own view reads a view that must be made again, or rows have no value of a
+            column that is required now.
     """
     engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
     try:
@@ -58,6 +60,8 @@ def upgrade(url: str) -> bool:
             f"({str(error.orig).strip()}). Nothing was changed: declare it as nullable and generate the migration "
             "again; require it once every file with a value of it has been loaded."
         ) from None
+    except sa.exc.ProgrammingError as error:
+        raise _not_ours(url, error) from None
     except sa.exc.InternalError as error:
         if getattr(error.orig, "pgcode", None) != _DEPENDENT_OBJECTS:
             raise
@@ -65,6 +69,22 @@ def upgrade(url: str) -> bool:
             f"The tables of the database at {shown(url)} cannot be changed while others depend on them "
             f"({' '.join(str(error.orig).splitlines()[:2])}); drop those, upgrade, and make them again."
         ) from None
+
+
+def _not_ours(url: str, error: sa.exc.ProgrammingError) -> Exception:
+    """What is wrong with a database that the tables cannot be made in; the error itself where it is another."""
+    said, code = str(error.orig).strip().partition("\n")[0], getattr(error.orig, "pgcode", None)
+    if code in _EXISTS:
+        return WarehouseMismatchError(
+            f"The database at {shown(url)} holds what this program has not made and wants to make ({said}). Nothing "
+            "was changed: rename that or move it to another schema, or name an empty database."
+        )
+    if code == _FORBIDDEN:
+        return WarehouseMismatchError(
+            f"The role of the database at {shown(url)} may not make the tables ({said}). Nothing was changed: let it "
+            "own the database."
+        )
+    return error
 
 
 def _between_loads(engine: sa.Engine) -> bool:

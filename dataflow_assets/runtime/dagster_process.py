@@ -5,10 +5,11 @@ Here: the options that say so, keeping secrets out of it, and letting a code ser
 processes there are (see `up`).
 """
 
+import os
 import sys
 from importlib.metadata import entry_points
 
-from dataflow_assets.core.logging import is_terminal, mask_records
+from dataflow_assets.core.logging import is_terminal, mask_process
 from dataflow_assets.settings import load_settings
 
 _LEVELS = {"dagster-webserver": "--dagster-log-level"}  # the name of the option, where it is another
@@ -17,7 +18,8 @@ _LEVELS = {"dagster-webserver": "--dagster-log-level"}  # the name of the option
 def _main() -> None:
     name, *arguments = sys.argv[1:]
     settings = load_settings()
-    mask_records(settings)
+    os.umask(0o077)  # what is kept in the home is nobody else's
+    mask_process(settings)
     if arguments[:2] == ["api", "grpc"]:
         from dataflow_assets.runtime.notices import listen  # noqa: PLC0415, the other processes hear of nothing
 

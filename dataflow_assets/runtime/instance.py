@@ -14,6 +14,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
+from dataflow_assets.core.files import make_private
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.runtime.run_launcher import is_lost
@@ -27,7 +28,8 @@ _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
 
 def prepare_home(settings: Settings) -> None:
     """Make DAGSTER_HOME with the current dagster.yaml in it."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    make_private(settings.home)
+    make_private(settings.dagster_home)
     target = settings.dagster_home / _CONFIG.name
     if target.exists() and target.read_bytes() == _CONFIG.read_bytes():
         return

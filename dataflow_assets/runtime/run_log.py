@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dataflow_assets.core.formatting import visible, without_colours
-from dataflow_assets.core.logging import is_terminal, json_line
+from dataflow_assets.core.logging import is_terminal, json_line, mask_process
 from dataflow_assets.runtime.tags import IN_PROCESS, partitions_of
 from dataflow_assets.settings import load_settings
 
@@ -38,11 +38,15 @@ def log_runs_to(path: Path) -> Iterator[None]:
 
 
 class RunLog(logging.Handler):
-    """Named by dagster.yaml, made by Dagster for each run; it takes the place of Dagster's own console."""
+    """Named by dagster.yaml, made by Dagster for each run; it takes the place of Dagster's own console.
+
+    What the run's own code prints and logs has no secret from then on.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._settings = load_settings()
+        mask_process(self._settings)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record's lines, if it is severe enough."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from dagster import DagsterInstance
 
-from dataflow_assets.core.logging import mask_records
+from dataflow_assets.core.logging import mask_process
 from dataflow_assets.settings import load_settings
 
 _MOST_BYTES = 1 << 20
@@ -30,7 +30,7 @@ _MOST_MEMORY = 1 << 20  # KiB; after a run that took more this process ends, and
 
 def _main() -> None:
     channel = _take_channel()
-    mask_records(load_settings())
+    mask_process(load_settings())
     importlib.import_module(sys.argv[1])
     (script,) = entry_points(group="console_scripts", name="dagster")
     dagster = script.load()

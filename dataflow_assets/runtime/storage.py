@@ -14,13 +14,20 @@ from sqlalchemy.dialects import plugins
 
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
+from dataflow_assets.runtime.masking import Mask, MaskedEventLog, MaskedRuns, MaskedSchedules
 from dataflow_assets.settings import load_settings
 
 _POOLED = "dataflow_pooled"  # the name of SQLAlchemy's plugin
 
 
 class WarehouseStorage(DagsterPostgresStorage):
-    """Runs, events and schedules in the database of the settings: dagster.yaml names no server."""
+    """Runs, events and schedules in the database of the settings, without secrets: dagster.yaml names no server."""
+
+    def __init__(self, url: str, mask: Mask, inst_data: Any = None) -> None:
+        super().__init__(url, inst_data=inst_data)  # which makes the tables
+        self._event_log_storage = MaskedEventLog(url, mask)
+        self._run_storage = MaskedRuns(url, mask)
+        self._schedule_storage = MaskedSchedules(url, mask)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -31,8 +38,9 @@ class WarehouseStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """Open the storage; the embedded server is started if it is the one to use."""
         os.environ |= SESSION_ENVIRONMENT
-        url = sa.make_url(database_url(load_settings())).update_query_dict({"plugin": _POOLED}, append=True)
-        return cls(postgres_url=url.render_as_string(hide_password=False), inst_data=inst_data)
+        settings = load_settings()
+        url = sa.make_url(database_url(settings)).update_query_dict({"plugin": _POOLED}, append=True)
+        return cls(url.render_as_string(hide_password=False), settings.masked, inst_data)
 
 
 class PooledConnections(sa.CreateEnginePlugin):

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from dagster import DagsterInstance
 
 from dataflow_assets.collectors.follow import is_stream
+from dataflow_assets.core.files import make_private
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
@@ -96,7 +97,7 @@ def is_up(home: Path) -> bool:
 
 def _lock(home: Path) -> int:
     """Be the only one for this home; the processes of one that was killed get the time to end."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     try:
         return locks.lock(home / _LOCK, time.monotonic() + _EARLIER_SECONDS)
     except TimeoutError:

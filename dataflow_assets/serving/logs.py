@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from starlette.types import Scope
 
-from dataflow_assets.core.logging import format_line, is_terminal, json_line, mask_records
+from dataflow_assets.core.logging import format_line, is_terminal, json_line, mask_process
 from dataflow_assets.settings import Settings
 
 _access = logging.getLogger("dataflow.access")
@@ -26,7 +26,7 @@ class _Lines(logging.Formatter):
 
 def set_up_logs(settings: Settings) -> None:
     """Say everything as lines on standard error, without secrets."""
-    mask_records(settings)
+    mask_process(settings)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)

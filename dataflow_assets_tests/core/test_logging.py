@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dataflow_assets.cli.output import say
-from dataflow_assets.core.logging import mask_records
+from dataflow_assets.core.logging import mask_process
 from dataflow_assets.settings import load_settings
 
 SECRETS = {
@@ -41,7 +41,7 @@ def log() -> Iterator[io.StringIO]:
     handler = logging.StreamHandler(stream)
     logger = logging.getLogger("somebody.else")
     logger.addHandler(handler)
-    mask_records(load_settings())
+    mask_process(load_settings())
     yield stream
     logging.setLogRecordFactory(before)
     logger.removeHandler(handler)

@@ -21,7 +21,7 @@ from dagster._utils.error import SerializableErrorInfo  # type: ignore[attr-defi
 _LOCATION = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1, location_name="made up")
 
 
-def fail_ticks(instance: dg.DagsterInstance, sensor: str, times: int) -> None:
+def fail_ticks(instance: dg.DagsterInstance, sensor: str, times: int, reason: str = "a link to itself") -> None:
     """Let a sensor go well once, and then fail so often."""
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(_LOCATION, "made up"), sensor)
     state = InstigatorState(
@@ -40,6 +40,6 @@ def fail_ticks(instance: dg.DagsterInstance, sensor: str, times: int) -> None:
                 timestamp=time.time(),
                 run_ids=[],
                 selector_id=state.selector_id,
-                error=SerializableErrorInfo("a link to itself\n", [], None) if failed else None,
+                error=SerializableErrorInfo(f"{reason}\n", [], None) if failed else None,
             )
         )

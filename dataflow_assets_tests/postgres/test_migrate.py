@@ -33,6 +33,7 @@ from dataflow_assets.postgres import migrate
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import VERSION_TABLE, configuration, require_current, upgrade
 from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, WAREHOUSE, build_metadata
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets.sources import all_sources, streams, users
 from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.warehouse.answers import load_answer
@@ -213,6 +214,15 @@ def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
         upgrade(database_url)
     with pytest.raises(WarehouseMismatchError, match="init-db"):
         require_current(database_url)
+
+
+def test_tables_of_somebody_else_are_named_and_stay(empty_database_url: str) -> None:
+    with psycopg2.connect(empty_database_url) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA warehouse CREATE TABLE streams (mine int)")
+    with pytest.raises(WarehouseMismatchError, match=r'relation "streams" already exists.*name an empty database'):
+        upgrade(empty_database_url)
+    with connect(empty_database_url) as found:
+        assert execute(found, "SELECT count(*) FROM warehouse.streams") == [(0,)]
 
 
 def test_an_empty_database_is_not_current(empty_database_url: str) -> None:

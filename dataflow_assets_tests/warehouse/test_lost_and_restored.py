@@ -1,7 +1,8 @@
 """Random orders of loading, losing and restoring: in the end the tables are those of the lake's present files.
 
-Of lake and database copies are made and put back, each without the other; tables are restored to older versions; files
-are merged and deleted. What is refused is mended as its sentence says. What lies in landing is then found again.
+Of lake and database copies are made and put back, each without the other; the lake of another platform is put in
+place; tables are restored to older versions; files are merged and deleted. What is refused is mended as its sentence
+says. What lies in landing is then found again.
 """
 
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -55,11 +58,20 @@ class World:
     """A platform, and the copies that somebody made of its parts."""
 
     settings: Settings
+    fresh: Callable[[], Settings]
     lakes: int = 0
-    databases: list[str] = field(default_factory=list)
+    databases: list[tuple[str, dict[Path, bytes]]] = field(default_factory=list)
+    seen: dict[Path, bytes] = field(default_factory=dict)  # the newest commits that the database met
 
     def gate(self) -> None:
-        """What every run does first and last."""
+        """What every run does first and last: it lets no lake pass that lacks a commit which the database met."""
+        self._pass_gate()
+        log = self.settings.home / "lake"
+        lost = [str(path) for path, text in self.seen.items() if not _holds(log / path, text)]
+        assert not lost, f"a lake was let pass that has not the commits {lost}"
+        self.seen = _newest_commits(log)
+
+    def _pass_gate(self) -> None:
         url, storage = open_warehouse(self.settings), open_storage(self.settings)
         bind_lake(url, storage, self.settings.first_day)
         require_tables(url, storage, SOURCES)
@@ -67,6 +79,7 @@ class World:
     def rebuild(self) -> None:
         url, storage = open_server_of(self.settings), open_storage(self.settings)
         list(rebuild_warehouse(url, storage, all_sources(), self.settings.timezone, self.settings.first_day))
+        self.seen = {}
 
     def mend(self) -> None:
         """Go on as the refusal says."""
@@ -92,6 +105,21 @@ class World:
             shutil.rmtree(self.settings.home / "lake")
             shutil.copytree(self.settings.home / f"copy-{1 + which % self.lakes}", self.settings.home / "lake")
 
+    def meet_another_lake(self) -> None:
+        other = World(self.fresh(), self.fresh)
+        other.load("streams", 2, 2)
+        for part in ("lake", "landing"):
+            mine = self.settings.home / part
+            if part == "lake":
+                shutil.rmtree(mine)
+            for path in (other.settings.home / part).rglob("*"):
+                target = mine / path.relative_to(other.settings.home / part)
+                if path.is_file() and not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, target)
+        with pytest.raises(LakeMismatchError):
+            self.gate()
+
     def restore_table(self, source: str, which: int) -> None:
         base = rows_table(open_storage(self.settings), find_source(source)).open()
         if base.version() > 1:
@@ -107,13 +135,12 @@ class World:
                 delete_unused_files(table, timedelta(days=1))
 
     def copy_database(self) -> None:
-        self.databases.append(clone(self.settings))
+        self.databases.append((clone(self.settings), self.seen))
 
     def put_database_back(self, which: int) -> None:
         if self.databases:
-            kept = self.settings.model_copy(
-                update={"database_url": SecretStr(self.databases[which % len(self.databases)])}
-            )
+            url, self.seen = self.databases[which % len(self.databases)]
+            kept = self.settings.model_copy(update={"database_url": SecretStr(url)})
             self.settings = self.settings.model_copy(update={"database_url": SecretStr(clone(kept))})
 
     def find_again(self) -> None:
@@ -130,12 +157,23 @@ class World:
         self.gate()
 
 
+def _newest_commits(lake: Path) -> dict[Path, bytes]:
+    """The newest commit of each table of a lake, by its path."""
+    logs = {path.parent for path in lake.rglob("_delta_log/*.json")}
+    newest = [max(log.glob("*.json")) for log in logs]
+    return {path.relative_to(lake): path.read_bytes() for path in newest}
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    return path.exists() and path.read_bytes() == text
+
+
 def clone(settings: Settings) -> str:
     """Another database that holds the same; its URL."""
     assert settings.database_url
     url = settings.database_url.get_secret_value()
     base, _, name = url.rpartition("/")
-    copy = f"{name[:40]}_{psycopg2.extensions.make_dsn(host='x')[:0]}{next(_NUMBERS)}"
+    copy = f"{name[:40]}_{next(_NUMBERS)}"
     with server(url) as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
@@ -143,14 +181,7 @@ def clone(settings: Settings) -> str:
     return f"{base}/{copy}"
 
 
-def _count() -> Iterator[int]:
-    number = 0
-    while True:
-        number += 1
-        yield number
-
-
-_NUMBERS = _count()
+_NUMBERS = count(1)
 
 
 @contextmanager
@@ -170,6 +201,7 @@ STEPS = st.one_of(
     st.tuples(st.just("load"), _sources, _numbers, _numbers),
     st.tuples(st.just("copy_lake")),
     st.tuples(st.just("put_lake_back"), _numbers),
+    st.tuples(st.just("meet_another_lake")),
     st.tuples(st.just("restore_table"), _sources, st.integers(0, 8)),
     st.tuples(st.just("housekeeping")),
     st.tuples(st.just("rebuild")),
@@ -197,7 +229,7 @@ def fresh(settings: Settings) -> Callable[[], Settings]:
 def test_whatever_was_lost_or_restored_the_tables_are_those_of_the_lake(
     fresh: Callable[[], Settings], steps: list[tuple[Any, ...]]
 ) -> None:
-    world, anew = World(fresh()), World(fresh())
+    world, anew = World(fresh(), fresh), World(fresh(), fresh)
     world.load("streams", 0, 0)
     for name, *arguments in steps:
         getattr(world, name)(*arguments)

@@ -49,7 +49,7 @@ def stage_file(
     path = f"{folder}{prefix}{uuid.uuid4().hex}.parquet"
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="snappy")
-    obstore.put(table.storage.store, table.object_key(path), buffer.getvalue())
+    obstore.put(table.storage.store, table.object_key(path), buffer.getbuffer())
     stats = json.dumps({"numRecords": rows.height})
     return AddAction(path, buffer.tell(), texts, _now(), data_change=is_new, stats=stats)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataflow_assets.core.memory import return_large_values
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import registry
@@ -35,6 +36,7 @@ def read_file(path: Path, source: Source, bounds: Window | None = None) -> Conte
     Raises:
         FormatError: the file as a whole is not what its source declares.
     """
+    return_large_values()
     if is_plain(path, source.reader):
         return _read_plain(path, source, bounds)
     content = Content(iter(()))

@@ -21,7 +21,7 @@ from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Reject
 
 BATCH_ROWS = 122_880  # a row group of DuckDB's readers
-BATCH_BYTES = 32 << 20  # of what is held at once in a form that takes several times as much
+BATCH_BYTES = 16 << 20  # of what is held at once in a form that takes several times as much
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x^", b"x\x9c", b"x\xda")  # as gzip, zstd and zlib begin
 MOST_NAMES = 100  # keys of JSON may be values, of which there is no end
 

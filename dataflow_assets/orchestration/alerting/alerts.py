@@ -17,7 +17,6 @@ from dataflow_assets.runtime.tags import VERSIONS, partitions_of
 
 _MOST_ASSETS = 5
 _WILL_RETRY = "dagster/will_retry"  # Dagster's tag of a failed run that it makes again by itself
-_LONGEST_REASON = 2_000  # characters; a chat refuses long messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str)
         title="Run failed",
         assets=_names(run.asset_selection or ()) or (run.job_name,),
         partitions=partitions_of(run.tags),
-        reason=_shortened(first_failure(step.get_dagster_event() for step in steps) or said or "no reason was given"),
+        reason=first_failure(step.get_dagster_event() for step in steps) or said or "no reason was given",
         link=_link(ui, record.run_id),
     )
 
@@ -73,7 +72,7 @@ def failed_check(record: dg.EventLogRecord, ui: str) -> Alert | None:
         title=f"Check {evaluation.check_name} failed",
         assets=(evaluation.asset_key.to_user_string(),),
         partitions=evaluation.partition or "",
-        reason=_shortened(evaluation.description or "no reason was given"),
+        reason=evaluation.description or "no reason was given",
         link=_link(ui, record.run_id),
     )
 
@@ -84,7 +83,7 @@ def failing_sensor(found: FailingSensor, ui: str) -> Alert:
         title=f"Sensor failed {found.ticks} times",
         assets=(found.name,),
         partitions="",
-        reason=_shortened(found.reason),
+        reason=found.reason,
         link=f"{ui.rstrip('/')}/automation",
     )
 
@@ -100,10 +99,6 @@ def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 def _names(keys: Iterable[dg.AssetKey]) -> tuple[str, ...]:
     return tuple(sorted(key.to_user_string() for key in keys))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"
 
 
 def _link(ui: str, run_id: str) -> str:

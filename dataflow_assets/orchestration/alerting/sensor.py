@@ -23,6 +23,7 @@ from dataflow_assets.settings import Settings
 _SECONDS = 10
 _MOST = 5_000  # events of a kind that a tick looks at
 _FAILED_TICKS = 3  # of a sensor, one after the other
+_LONGEST_REASON = 2_000  # characters; a chat refuses long messages
 _MOST_SENT = 20  # the rest is left for the next one
 
 _Records = list[dg.EventLogRecord]
@@ -65,7 +66,10 @@ def _look(context: dg.SensorEvaluationContext, channel: Channel, settings: Setti
 
 
 def _send(channel: Channel, alert: Alert, settings: Settings) -> None:
-    channel.send(replace(alert, reason=settings.masked(alert.reason)))
+    """Send an alert without secrets; of one that is cut in two, half would be left."""
+    reason = settings.masked(alert.reason)
+    shown = reason if len(reason) <= _LONGEST_REASON else reason[: _LONGEST_REASON - 1] + "…"
+    channel.send(replace(alert, reason=shown))
 
 
 def _send_of_events(

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from dataflow_assets.core.files import make_private
 from dataflow_assets.errors import NotFoundError, WarehouseUnavailableError
 from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.postgres.embedded.cluster import READER
@@ -132,9 +133,8 @@ def release_all() -> None:
 
 
 def _make_folder(files: Files) -> None:
-    if not files.folder.is_dir():
-        files.folder.mkdir(parents=True, exist_ok=True)
-        files.folder.chmod(0o700)
+    make_private(files.folder.parent)
+    make_private(files.folder)
 
 
 def _find_or_start(files: Files, deadline: float, *, durable: bool, port: int | None) -> str:

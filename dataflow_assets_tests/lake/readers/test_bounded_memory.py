@@ -91,7 +91,7 @@ def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: Path
 
 def test_one_row_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     write_same_text(tmp_path / "a.parquet", 1, BATCH_BYTES + 2)
-    with pytest.raises(FormatError, match="one of its rows unpacks to more than 32 MiB"):
+    with pytest.raises(FormatError, match="one of its rows unpacks to more than 16 MiB"):
         list(read_file(tmp_path / "a.parquet", source(Parquet())).batches)
 
 

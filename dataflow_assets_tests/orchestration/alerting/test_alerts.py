@@ -68,6 +68,33 @@ def test_a_failed_run_is_told_once_with_what_why_and_where(broken: Platform, htt
     assert (told.reason, again.reason) == ("Sent 1.", "Nothing to tell.")
 
 
+@dg.op
+def sends_nothing() -> None:
+    raise OSError("the address is in use")
+
+
+@dg.job
+def of_ops() -> None:
+    sends_nothing()
+
+
+def test_a_failed_op_is_told_with_its_cause(with_channels: Platform, http_server: HttpServer) -> None:
+    start = with_channels.tick("alerts_by_json")
+    assert not of_ops.execute_in_process(instance=with_channels.instance, raise_on_error=False).success
+    with_channels.tick("alerts_by_json", start.cursor)
+    [text] = http_server.texts
+    assert text.startswith("Run failed: of_ops\n")
+    assert "OSError: the address is in use" in text
+
+
+def test_a_reason_is_cut_only_after_its_secrets_are_gone(with_channels: Platform, http_server: HttpServer) -> None:
+    start = with_channels.tick("alerts_by_json")
+    why = "x" * (sensor._LONGEST_REASON - 8) + "hook-secret-1"
+    evaluate(with_channels, 5, why, passed=False, severity=dg.AssetCheckSeverity.ERROR)
+    with_channels.tick("alerts_by_json", start.cursor)
+    assert "hook" not in http_server.texts[0]
+
+
 @pytest.mark.parametrize("tags", [{VERSIONS: "a.csv of 6 o'clock"}, {"dagster/will_retry": "true"}])
 def test_a_run_that_is_made_again_and_again_is_told_at_most_once(
     broken: Platform, http_server: HttpServer, tags: dict[str, str]

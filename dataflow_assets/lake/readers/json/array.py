@@ -41,7 +41,7 @@ from dataflow_assets.lake.readers.json.records import (
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 _VECTOR_ROWS = 2048  # that DuckDB reads at once
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"

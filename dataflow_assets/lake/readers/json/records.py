@@ -18,7 +18,7 @@ from dataflow_assets.sources.formats import Reject
 from dataflow_assets.sources.formats.json_paths import normal_path
 
 FAULT = "fault"
-LONGEST_RECORD = 16 << 20  # bytes
+LONGEST_RECORD = 8 << 20  # bytes
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
 
 INVALID, ENCODING, TOO_LONG = "json.invalid", "json.invalid_encoding", "json.line_size_over_maximum"
@@ -26,7 +26,7 @@ _TWICE, _NO_TEXT = "json.duplicate_key", ".dtype"
 _SENTENCES = {
     INVALID: "the text is not one valid JSON object.",
     ENCODING: "the text is not UTF-8.",
-    TOO_LONG: "the record is longer than any that is read (16 MiB).",
+    TOO_LONG: "the record is longer than any that is read (8 MiB).",
     _TWICE: "an object has a key twice, or two keys of one column.",
 }
 
