@@ -24,7 +24,7 @@ from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.row_ids import ID, row_id
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
-from dataflow_assets.postgres.sql import execute, literal
+from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.changes.derive import (
     derive_current,
@@ -65,8 +65,7 @@ class _Part:
     def cut(self, lake: pl.LazyFrame, source: Changes) -> pl.LazyFrame:
         """The rows of the lake that have one of the keys."""
         with_ids = lake.with_columns(row_id(lake.collect_schema(), source.key))
-        bounds = (pl.lit(bound, pl.UInt128) for bound in (self.first, self.last))
-        rows = with_ids.filter(pl.col(ID).is_between(*bounds))
+        rows = with_ids.filter(_is_between(self.first, self.last))
         return (rows if self.touched is None else rows.join(self.touched.lazy(), on=ID, how="semi")).drop(ID)
 
     @property
@@ -112,7 +111,12 @@ def load_changes(
             objects = find_full_dumps(lake, source)
             whole = _Lake(lake, missing, (objects, place_dumps(lake, source, objects)))
             touched = _find_touched(source, made, changed_rows)
-            written = sum(_write(connection, source, whole, part) for part in _parts(lake, touched))
+            is_first = not any(count_rows(connection, source))
+            write = _write_first if is_first else _write
+            written = sum(write(connection, source, whole, part) for part in _parts(lake, touched))
+            if is_first:
+                for table in (current_table(source), history_table(source)):
+                    execute(connection, f"ANALYZE {identifier(WAREHOUSE, table)}")
             _record(connection, source, made, lake_version, lake, is_changed=written > 0)
         keys, runs = count_rows(connection, source)
         return SnapshotLoad(keys=keys, runs=runs, changed=written, is_stale=is_stale)
@@ -142,8 +146,11 @@ def _parts(lake: pl.LazyFrame, touched: pl.DataFrame | None) -> Iterator[_Part]:
         count = -(-touched.height // _KEYS_AT_ONCE)
     for number in range(count):
         first, last = _IDS * number // count, _IDS * (number + 1) // count - 1
-        bounds = (pl.lit(bound, pl.UInt128) for bound in (first, last))
-        yield _Part(first, last, None if touched is None else touched.filter(pl.col(ID).is_between(*bounds)))
+        yield _Part(first, last, None if touched is None else touched.filter(_is_between(first, last)))
+
+
+def _is_between(first: int, last: int) -> pl.Expr:
+    return pl.col(ID).is_between(pl.lit(first, pl.UInt128), pl.lit(last, pl.UInt128))
 
 
 def _write(connection: Connection, source: Changes, lake: _Lake, part: _Part) -> int:
@@ -159,6 +166,18 @@ def _write(connection: Connection, source: Changes, lake: _Lake, part: _Part) ->
     if part.touched is not None:
         execute(connection, f"DROP TABLE {_TOUCHED}")
     return written
+
+
+def _write_first(connection: Connection, source: Changes, lake: _Lake, part: _Part) -> int:
+    """As `_write`, into tables that were empty: in a third of the time."""
+    changes = order_changes(part.cut(lake.rows, source), source, lake.missing, lake.dumps)
+    rows = {
+        current_table(source): derive_current(changes, source),
+        history_table(source): derive_history(changes, source),
+    }
+    for table, frame in rows.items():
+        copy_in(connection, WAREHOUSE, table, in_batches(frame))
+    return sum(frame.height for frame in rows.values())
 
 
 def _record(
