@@ -108,18 +108,25 @@ def load_changes(
         is_known = (made.lake_version, made.declaration) == (lake_version, source.fingerprint)
         written = 0
         if not is_stale and not is_known:
-            objects = find_full_dumps(lake, source)
-            whole = _Lake(lake, missing, (objects, place_dumps(lake, source, objects)))
             touched = _find_touched(source, made, changed_rows)
-            is_first = not any(count_rows(connection, source))
-            write = _write_first if is_first else _write
-            written = sum(write(connection, source, whole, part) for part in _parts(lake, touched))
-            if is_first:
-                for table in (current_table(source), history_table(source)):
-                    execute(connection, f"ANALYZE {identifier(WAREHOUSE, table)}")
+            written = _write_all(connection, source, lake, missing, touched)
             _record(connection, source, made, lake_version, lake, is_changed=written > 0)
         keys, runs = count_rows(connection, source)
         return SnapshotLoad(keys=keys, runs=runs, changed=written, is_stale=is_stale)
+
+
+def _write_all(
+    connection: Connection, source: Changes, lake: pl.LazyFrame, missing: MissingColumns, touched: pl.DataFrame | None
+) -> int:
+    """Make the rows of the keys that are touched, or of all, in both tables; the rows written."""
+    objects = find_full_dumps(lake, source)
+    whole = _Lake(lake, missing, (objects, place_dumps(lake, source, objects)))
+    if any(count_rows(connection, source)):
+        return sum(_write(connection, source, whole, part) for part in _parts(lake, touched))
+    written = sum(_write_first(connection, source, whole, part) for part in _parts(lake, touched))
+    for table in (current_table(source), history_table(source)):
+        execute(connection, f"ANALYZE {identifier(WAREHOUSE, table)}")
+    return written
 
 
 def _find_touched(source: Changes, made: SnapshotRecord, changed_rows: ChangedRows | None) -> pl.DataFrame | None:
