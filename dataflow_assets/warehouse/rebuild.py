@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from dataflow_assets.errors import LakeMismatchError
-from dataflow_assets.lake.delta.dumps import read_dumps
+from dataflow_assets.lake.delta.dumps import read_dumps, read_missing_columns
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.touched_days import ends, spans, touched_days
 from dataflow_assets.landing.storage import Storage
@@ -87,4 +87,4 @@ def _rebuild_whole(connection: Connection, storage: Storage, source: Source) -> 
         load_snapshot(connection, source, table.scan(version), version, read_dumps(table, version))
     else:
         assert isinstance(source, Changes)
-        load_changes(connection, source, table.scan(version), version)
+        load_changes(connection, source, table.scan(version), version, read_missing_columns(table, version))

@@ -27,7 +27,9 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Reference
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.formats import Csv
-from dataflow_assets.warehouse.changes import derive_current, derive_history, load_changes, order_changes
+from dataflow_assets.warehouse.changes import load as changes_load
+from dataflow_assets.warehouse.changes import load_changes
+from dataflow_assets.warehouse.changes.derive import derive_current, derive_history, order_changes
 from dataflow_assets.warehouse.references import find_unknown_names
 from dataflow_assets.warehouse.scan import open_table, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
@@ -122,11 +124,19 @@ def url(database_url: str) -> str:
     return database_url
 
 
-def load(url: str, source: Changes, *files: File, version: int | None = None) -> SnapshotLoad:
+def load(
+    url: str, source: Changes, *files: File, version: int | None = None, before: Iterable[File] | None = None
+) -> SnapshotLoad:
+    """Load what files give; told which files there were before, no other keys than those that differ are derived."""
+
+    def changed_rows(_: int) -> pl.LazyFrame:
+        return lake(source, set(files) ^ set(before or ())).select("number", "object").lazy()
+
     rows = lake(source, files).lazy()
     with connect(url) as connection:
         number = next(VERSIONS) if version is None else version
-        return load_changes(connection, source, rows, number, missing(source, files))
+        told = None if before is None else changed_rows
+        return load_changes(connection, source, rows, number, missing(source, files), told)
 
 
 def current(url: str, source: Changes = BY_DELIVERY) -> list[tuple[Any, ...]]:
@@ -377,12 +387,23 @@ def test_both_tables_say_what_one_change_after_the_other_gives(files: list[File]
     assert (latest, runs.sort("number", "valid_from").rows()) == expected(source, files)
 
 
+@pytest.mark.parametrize("at_once", [2, 100_000], ids=["many parts", "one part"])
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES, source=st.sampled_from(SOURCES), data=st.data())
-def test_any_order_of_deliveries_gives_equal_tables(url: str, files: list[File], source: Changes, data: Any) -> None:
+def test_any_order_of_deliveries_gives_equal_tables(
+    url: str, monkeypatch: pytest.MonkeyPatch, at_once: int, files: list[File], source: Changes, data: Any
+) -> None:
+    """Also where no other keys are derived than those of what came, went or was replaced, a few at a time."""
+    monkeypatch.setattr(changes_load, "_ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(changes_load, "_KEYS_AT_ONCE", at_once)
+    ask(url, f"TRUNCATE warehouse.{source.name}_current, warehouse.{source.name}_history, ledger.snapshots; SELECT")
     arrivals = data.draw(st.permutations(files))
-    for number in range(len(arrivals) + 1):
-        load(url, source, *arrivals[:number])
+    older = [replace(file, rows=file.rows[1:]) for file in arrivals[:2]]  # of which a newer version comes later
+    steps = [older[:1], older, *(arrivals[:number] for number in range(len(arrivals) + 1))]
+    before: list[File] | None = None
+    for landed in steps:
+        load(url, source, *landed, before=before)
+        before = landed
     everything = (f"SELECT * FROM warehouse.{source.name}{table} t ORDER BY t" for table in ("", "_history"))
     found = [ask(url, statement) for statement in everything]
     assert (current(url, source), history(url, source)) == expected(source, files)

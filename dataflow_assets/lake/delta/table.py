@@ -175,6 +175,14 @@ class LakeTable:
             return {}
         return dict(files.group_by(f"partition.{column}").agg(pl.sum("size_bytes")).iter_rows())
 
+    def changed_rows(self, since: int, version: int) -> pl.LazyFrame:
+        """The key's columns and `object` of the rows in files that one version has and an older one has not, or had."""
+        files = (list_files(self.open_version(each)).select("path", "partition.delivery") for each in (since, version))
+        before, after = (set(one.iter_rows()) for one in files)
+        deliveries = sorted({delivery for _, delivery in before ^ after})
+        rows = (self.scan(each).filter(pl.col("delivery").is_in(deliveries)) for each in (since, version))
+        return pl.concat([one.select(*self.key, "object") for one in rows])
+
     def changed_days(self, since: int, version: int) -> set[date]:
         """The delivery days of which one version holds other files than an older one."""
         before, after = (

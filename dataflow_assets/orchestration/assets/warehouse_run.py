@@ -55,6 +55,10 @@ class _Lake:
         """The delivery days on which an older version differs."""
         return self.table.changed_days(older, version=self.version)
 
+    def changed_rows(self, older: int) -> pl.LazyFrame:
+        """The keys and objects of the rows that an older version has and this one has not, or the other way round."""
+        return self.table.changed_rows(older, version=self.version)
+
 
 @dataclass(frozen=True)
 class WarehouseRun:
@@ -150,7 +154,8 @@ def _load_whole(connection: Connection, source: Source, lake: _Lake) -> Snapshot
     if isinstance(source, Snapshot):
         return load_snapshot(connection, source, lake.rows, lake.version, lake.dumps(), lake.changed_days)
     assert isinstance(source, Changes)
-    return load_changes(connection, source, lake.rows, lake.version, read_missing_columns(lake.table, lake.version))
+    missing = read_missing_columns(lake.table, lake.version)
+    return load_changes(connection, source, lake.rows, lake.version, missing, lake.changed_rows)
 
 
 def _versions(lake: _Lake, before: int, *, is_changed: bool) -> dict[str, int]:

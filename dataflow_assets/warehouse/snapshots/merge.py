@@ -51,3 +51,17 @@ def _merge_statement(table: str, draft: str, columns: Sequence[str], key: Sequen
         WHEN NOT MATCHED
             THEN INSERT ({column_list(columns)})
                 VALUES ({", ".join(f"new.{identifier(column)}" for column in columns)})"""  # noqa: S608
+
+
+def merge_scope(connection: Connection, table_name: str, rows: pl.DataFrame, key: Sequence[str], scope: str) -> int:
+    """As `merge_rows`, of the rows that a condition over `old` names, of which all of the frame are."""
+    table, draft = identifier(WAREHOUSE, table_name), identifier(f"draft_{table_name}")
+    matches = " AND ".join(f"old.{identifier(part)} = new.{identifier(part)}" for part in key)
+    execute(connection, f"CREATE TEMPORARY TABLE {draft} (LIKE {table}) ON COMMIT DROP")
+    copy_in(connection, None, f"draft_{table_name}", in_batches(rows))
+    execute(connection, f"ANALYZE {draft}")
+    gone = f"NOT EXISTS (SELECT FROM {draft} AS new WHERE {matches})"
+    changed = change(connection, f"DELETE FROM {table} AS old WHERE {scope} AND {gone}")  # noqa: S608
+    changed += change(connection, _merge_statement(table, draft, rows.columns, key, matches))
+    execute(connection, f"DROP TABLE {draft}")
+    return changed
