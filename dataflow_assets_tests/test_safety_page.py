@@ -20,4 +20,4 @@ def test_every_promise_names_a_test_that_is_there() -> None:
 def functions(path: Path) -> set[str]:
     """The names of a file's functions."""
     tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
