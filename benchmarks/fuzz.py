@@ -25,13 +25,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import fastavro
+import openpyxl
 import polars as pl
 
 from benchmarks.memory import peak_rss_mib, rss_mib
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.sources import Source, find_source
-from dataflow_assets.sources.formats import Csv, Json, Parquet
+from dataflow_assets.sources.formats import Avro, Csv, Excel, FixedWidth, Json, Parquet
 from dataflow_assets_tests.loading import Report, Worker, WorkerError
 
 _FILES = 100  # that a process is given at once
@@ -132,6 +134,42 @@ def _in_utf_16(chance: random.Random, rows: int) -> bytes:
     return _csv(chance, rows).decode().encode("utf-16")
 
 
+def _movies(rows: int) -> list[dict[str, Any]]:
+    return [
+        {"title": f"Movie {number}", "duration_mins": number + 1, "original_language": "en", "size_mb": number / 8}
+        for number in range(rows)
+    ]
+
+
+def _avro(chance: random.Random, rows: int) -> bytes:
+    written = io.BytesIO()
+    kinds = {"title": "string", "duration_mins": "long", "original_language": ["null", "string"], "size_mb": "double"}
+    fields = [{"name": name, "type": kind} for name, kind in kinds.items()]
+    schema = {"type": "record", "name": "movie", "fields": fields}
+    codec = chance.choice(["null", "deflate", "snappy", "zstandard", "bzip2", "xz"])
+    fastavro.writer(written, schema, _movies(rows), codec=codec, sync_interval=1000)
+    return written.getvalue()
+
+
+def _workbook(_: random.Random, rows: int) -> bytes:
+    """Not packed, so that the damage reaches the XML."""
+    written, plain, book = io.BytesIO(), io.BytesIO(), openpyxl.Workbook()
+    assert book.active
+    book.active.append(find_source("movies").schema.column_names())
+    for movie in _movies(min(rows, 200)):
+        book.active.append(list(movie.values()))
+    book.save(written)
+    with zipfile.ZipFile(written) as packed, zipfile.ZipFile(plain, "w") as archive:
+        for info in packed.infolist():
+            archive.writestr(zipfile.ZipInfo(info.filename), packed.read(info))
+    return plain.getvalue()
+
+
+def _fixed_width(_: random.Random, rows: int) -> bytes:
+    return "".join("{:<20}{:>8}{:>4}{:>12}\n".format(*movie.values()) for movie in _movies(rows)).encode()
+
+
+_WIDTHS = {"title": 20, "duration_mins": 8, "original_language": 4, "size_mb": 12}
 _STREAMS, _REVIEWS = find_source("streams"), find_source("reviews")
 assert isinstance(_REVIEWS.reader, Json)
 
@@ -143,6 +181,9 @@ READERS: Mapping[str, Reader] = {
     "json": Reader(_REVIEWS, _json),
     "json-lines": Reader(replace(_REVIEWS, reader=replace(_REVIEWS.reader, lines=True)), _json_lines),
     "parquet": Reader(replace(find_source("movies"), reader=Parquet()), _parquet),
+    "avro": Reader(replace(find_source("movies"), reader=Avro()), _avro),
+    "workbook": Reader(replace(find_source("movies"), reader=Excel()), _workbook),
+    "fixed-width": Reader(replace(find_source("movies"), reader=FixedWidth(widths=_WIDTHS)), _fixed_width),
 }
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import fastavro
 import polars as pl
+from fastavro.schema import SchemaParseException, UnknownType
 
 from dataflow_assets.core.iteration import batched
 from dataflow_assets.errors import FormatError
@@ -21,7 +22,18 @@ from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
 _RECORDS = 20_000  # at a time
-_BROKEN = (ValueError, EOFError, OverflowError, KeyError, IndexError, TypeError, MemoryError, UnicodeDecodeError)
+_BROKEN = (
+    SchemaParseException,
+    UnknownType,
+    ValueError,
+    EOFError,
+    OverflowError,
+    KeyError,
+    IndexError,
+    TypeError,
+    MemoryError,
+    UnicodeDecodeError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ import pyarrow as pa
 LARGEST_BLOCK = 128 << 20  # bytes that one may unpack to: its records are read from memory
 _CHUNK_BYTES = 1 << 20
 _SYNC_BYTES = 16
+_CHECKSUM_BYTES = 4  # behind a block of Snappy
 _LONGEST_NUMBER = 10  # bytes
 
 
@@ -32,7 +33,7 @@ def require_bounded_blocks(file: BinaryIO, codec: str) -> None:
             raise EOFError("a block is cut short")
         try:
             unpacked = _unpacked_bytes(content, codec)
-        except (OSError, zlib.error, lzma.LZMAError) as error:
+        except (OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
             raise ValueError(f"a block cannot be unpacked: {error}") from None
         if unpacked > LARGEST_BLOCK:
             raise ValueError(f"one of its blocks unpacks to more than {LARGEST_BLOCK >> 20} MiB")
@@ -80,12 +81,14 @@ def _unpacked(unpacking: bz2.BZ2Decompressor | lzma.LZMADecompressor, content: b
 
 
 def _said_by_snappy(content: bytes) -> int:
-    """What a block of Snappy says of itself, and its reader holds it to."""
+    """What a block of Snappy says of itself; one that is small enough is tried, as its reader raises what it likes."""
     size = 0
     for place, byte in enumerate(content[:_LONGEST_NUMBER]):
         size |= (byte & 0x7F) << (7 * place)
         if not byte & 0x80:
             break
+    if size <= LARGEST_BLOCK:
+        pa.Codec("snappy").decompress(content[:-_CHECKSUM_BYTES], decompressed_size=size)
     return size
 
 

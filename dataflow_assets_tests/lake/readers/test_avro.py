@@ -1,5 +1,6 @@
 """Avro: no digit is lost, and a damaged file is refused."""
 
+import contextlib
 import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -148,3 +149,26 @@ def test_a_damaged_block_is_refused(tmp_path: Path, codec: str) -> None:
     path.write_bytes(content[:-60])
     with pytest.raises(FormatError, match="is damaged, or holds what cannot be read"):
         read(path, Avro())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"string"', b'"strinx"'), (b'"name"', b'"nome"'), (b'"fields"', b'"felds"')]
+)
+def test_a_damaged_schema_is_refused(tmp_path: Path, old: bytes, new: bytes) -> None:
+    path = avro(tmp_path, {"sku": "string"}, [{"sku": "a"}])
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new.ljust(len(old))))
+    with pytest.raises(FormatError, match=r"^prices\.avro is no"):
+        read(path, Avro())
+
+
+def test_a_damaged_block_of_snappy_is_refused_wherever_it_is_damaged(tmp_path: Path) -> None:
+    whole = avro(
+        tmp_path, {"sku": "string"}, [{"sku": f"x{number}" * 20} for number in range(50)], "snappy"
+    ).read_bytes()
+    path = tmp_path / "prices.avro"
+    for place in range(len(whole) - 300, len(whole) - 16, 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        with contextlib.suppress(FormatError):
+            read(path, Avro())
