@@ -26,7 +26,7 @@ from dataflow_assets.serving.refusals import UnusableError
 from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.query import explain_refusal
 
-_SMALL_BATCHES = {"adbc.postgresql.batch_size_hint_bytes": str(2 * 1024 * 1024)}
+_SMALL_BATCHES = {"adbc.postgresql.batch_size_hint_bytes": str(1024 * 1024)}
 _FAULTS_OF_VALUES = "22"  # the class of SQLSTATE
 
 _Statement = Callable[[int], str]  # of how many rows are wanted

@@ -5,6 +5,7 @@ Here: a route. Not here: what they say (see `analytics`).
 
 from fastapi import APIRouter, Request, Response
 
+from dataflow_assets.analytics.questions import sources_read
 from dataflow_assets.core.formatting import to_json
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.serving.access import Reader, require_source
@@ -24,7 +25,7 @@ async def ask_question(answer: str, request: Request, state: State, reader: Read
     if answer not in known:
         raise NotFoundError(f"There is no question {answer!r}; the questions are {', '.join(known)}.")
     asked = known[answer]
-    sources = [require_source(reader, source) for source in asked.reads]
+    sources = [require_source(reader, source) for source in sorted(sources_read(asked))]
     options = parse_options(asked, request.query_params.multi_items())
     settings, url = state.settings, state.database.url
 

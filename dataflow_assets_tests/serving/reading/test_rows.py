@@ -16,6 +16,7 @@ from dataflow_assets.ledger.event_days import read_day_counts
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.postgres.sql import execute
 from dataflow_assets.serving.reading import rows as rows_module
+from dataflow_assets.serving.reading import sessions as sessions_module
 from dataflow_assets.serving.reading.cursors import read_cursor, write_cursor
 from dataflow_assets.serving.reading.parameters import Selection, parse_parameters
 from dataflow_assets.serving.reading.relations import ledger_relations
@@ -317,3 +318,21 @@ def test_a_text_is_a_value_whatever_it_holds_and_the_database_sets(database_url:
         assert found["movie_title"] == text
     pages = all_pages(sessions, [("order", "movie_title,end_at")], 1)
     assert sorted(row["movie_title"] for row in pages) == sorted(HOSTILE)
+
+
+def test_rows_that_take_too_long_are_refused_with_what_to_do(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "_BEGIN", sessions_module._BEGIN.replace("'120s'", "'1ms'"))
+    slow = selected([("order", "user_email")])
+    pages = selected([("order", "user_email"), ("limit", "10")])
+    monkeypatch.setattr(rows_module, "select_all", lambda *_: "SELECT pg_sleep(5)")
+    monkeypatch.setattr(rows_module, "select_page", lambda *_, **__: "SELECT pg_sleep(5)")
+    with pytest.raises(UnusableError, match=r"were not read within 120 seconds: ask for fewer days"):
+        list(stream_rows(Sessions(url), slow, "UTC"))
+    with pytest.raises(UnusableError, match=r"were not read within 120 seconds: ask for fewer days"):
+        read_page(Sessions(url), pages, "UTC")
+
+
+def test_a_cursor_that_was_made_up_is_refused_by_the_database(sessions: Sessions) -> None:
+    made_up = write_cursor(selected([("limit", "2")]), ["2021-11-06", "not an id"])
+    with pytest.raises(UnusableError, match=r"The database refused a value: invalid input syntax for type uuid"):
+        read_page(sessions, selected([("limit", "2"), ("cursor", made_up)]), "UTC")
