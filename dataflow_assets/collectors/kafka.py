@@ -67,8 +67,10 @@ class KafkaCollector(Collector[Kafka]):
         for messages, ends in reader.listen(self.is_enough):
             for message in messages:
                 number = message.partition() or 0
-                day = day_of_message(message, self.timezone)
-                found.setdefault(number, Chain(self.origin.topic, number).batch(starts[number], day=day))
+                if number not in found:
+                    day = day_of_message(message, self.timezone)
+                    found[number] = Chain(self.origin.topic, number).batch(starts[number], day=day)
+                    reader.pause(number)
             waiting -= {*found, *(number for number, end in ends.items() if end >= bounds[number][1])}
             if found if self.is_enough else not waiting:
                 break

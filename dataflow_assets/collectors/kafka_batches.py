@@ -97,13 +97,13 @@ class Bringing:
         """Read and land up to these offsets, or until it is enough."""
         waiting = set(ends)
         for messages, seen in self.reader.listen(self.is_enough):
-            self._add(messages)
+            moved = self._add(messages)
             if self.is_enough:
                 self._land_old()
             else:
                 waiting -= {
                     number
-                    for number in waiting
+                    for number in waiting - moved  # whose ends were seen after what was read before
                     if max(seen.get(number, 0), self._batches[number].end) >= ends[number]
                     and self._land(self._batches[number])
                 }
@@ -112,9 +112,13 @@ class Bringing:
         for batch in self._batches.values():
             self._land(batch)
 
-    def _add(self, messages: Iterable[Message]) -> None:
-        """Add messages to the batches of their partitions, and land those that are full."""
-        moved: set[int] = set()  # what comes of these was read before somebody else landed it
+    def _add(self, messages: Iterable[Message]) -> set[int]:
+        """Add messages to the batches of their partitions, and land those that are full.
+
+        Returns:
+            The partitions of which somebody else landed a batch, so that they are read again from where it ends.
+        """
+        moved: set[int] = set()
         for message in messages:
             number = message.partition() or 0
             if number in moved:
@@ -123,6 +127,7 @@ class Bringing:
             batch.add(message, self.timezone)
             if (batch.rows >= self.origin.batch_rows or batch.size >= _BATCH_BYTES) and not self._land(batch):
                 moved.add(number)
+        return moved
 
     def _land_old(self) -> None:
         """Land the batches that began so long ago as they may."""

@@ -63,6 +63,10 @@ class TopicReader:
         """Read partitions from these offsets on."""
         self._consumer.assign([self._at(partition, offset) for partition, offset in positions.items()])
 
+    def pause(self, partition: int) -> None:
+        """Read no more of a partition."""
+        self._consumer.pause([self._at(partition, 0)])
+
     def move(self, partition: int, offset: int) -> None:
         """Read a partition from another offset on; nothing comes of what was read ahead."""
         try:
@@ -150,8 +154,8 @@ def _configuration(origin: Kafka, group: str) -> dict[str, Any]:
         "enable.partition.eof": True,
         "auto.offset.reset": "error",  # never skip what is gone without a word
         "allow.auto.create.topics": False,
-        "queued.max.messages.kbytes": 16 << 10,
-        "queued.min.messages": 20_000,
-        "fetch.message.max.bytes": 4 << 20,
+        "queued.max.messages.kbytes": 4 << 10,  # of each partition
+        "queued.min.messages": 5_000,
+        "fetch.message.max.bytes": 1 << 20,  # a longer message comes by itself
         "log_level": 0,
     }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import dataflow_assets
 from dataflow_assets.settings import variable_names
@@ -48,9 +49,9 @@ class Program:
             "PYTHONPATH": str(self.folder / "program"),
         }
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, errors: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         """A command, started."""
-        return self._start("-m", "dataflow_assets.cli", *arguments)
+        return self._start("-m", "dataflow_assets.cli", *arguments, errors=errors)
 
     def run(self, *arguments: str) -> str:
         """What a command prints, which must end well."""
@@ -60,14 +61,14 @@ class Program:
         """What some Python prints, which must end well."""
         return _finish(self._start("-c", statements))
 
-    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+    def _start(self, *arguments: str, errors: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, *arguments],
             env=self.environment,
             cwd=self.folder,
             text=True,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ import pytest
 from dataflow_assets.collectors import kafka_consumer
 from dataflow_assets.collectors.base import UnreachableError
 from dataflow_assets.collectors.follow import follow
-from dataflow_assets.collectors.kafka_consumer import TopicReader
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
@@ -163,20 +163,21 @@ def forget(platform: Platform, path: str = "%", *, whole: bool = True) -> None:
 
 
 def test_what_was_deleted_before_it_was_collected_is_told_and_the_rest_is_brought(
-    broker: Broker, topic: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, topic: str, platform: Platform
 ) -> None:
     source = source_of(broker, topic)
     broker.send(topic, values(3))
     platform.collect(source)
-    broker.send(topic, values(7, 3))
-    seen = TopicReader.bounds
-    # Neither broker deletes messages, so the first offset that it says is another one.
-    monkeypatch.setattr(TopicReader, "bounds", lambda reader, number: (0 if number else 6, seen(reader, number)[1]))
+    for number in range(3, 15):  # of which the broker keeps the last 5 MB
+        broker.send(topic, [f'{{"id":{number},"more":"{"x" * 900_000}"}}'])
     report = platform.collect(source)
-    path = f"{topic}/0/00000000000000000003.ndjson"
-    assert report.failed == {path: "its offsets 3 to 5 were deleted there before they were collected"}
-    assert numbers(platform, source) == [0, 1, 2, 6, 7, 8, 9]
-    assert platform.collect(source).failed == {}
+    ((path, reason),) = report.failed.items()
+    assert path == f"{topic}/0/00000000000000000003.ndjson"
+    assert (found := re.fullmatch("its offsets 3 to ([0-9]+) were deleted there before they were collected", reason))
+    assert numbers(platform, source) == [0, 1, 2, *range(int(found[1]) + 1, 15)]
+    assert 3 < int(found[1]) < 14
+    again = platform.collect(source)
+    assert (again.failed, again.landed) == ({}, [])
 
 
 def test_a_topic_that_was_made_anew_is_told(topic: str, platform: Platform) -> None:

@@ -1,6 +1,7 @@
 """Kafka from a declaration to the warehouse, by the commands, with a real broker, whoever is killed on the way."""
 
 import random
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,3 +76,23 @@ def test_a_followed_topic_goes_on_where_it_was_stopped(broker: Broker, program: 
     assert following.returncode == 0
     program.run("collect", "--source", "orders")
     assert messages_in_landing(program) == 400
+
+
+def test_a_message_reaches_the_warehouse_of_a_running_platform(broker: Broker, program: Program) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (program.folder / "up.log").open("w") as errors:
+        platform = program.start("up", "--port", str(port), errors=errors)
+    assert platform.stdout
+    assert "is up" in platform.stdout.readline(), (program.folder / "up.log").read_text()
+    sent = time.monotonic()
+    send(broker, 8)
+    while count(program) != "8,8,0,7":
+        assert platform.poll() is None
+        assert time.monotonic() - sent < 300, (program.folder / "up.log").read_text()
+        time.sleep(1)  # no event says that somebody else's table has rows
+    print(f"{time.monotonic() - sent:.0f} s from the broker to the warehouse")  # noqa: T201
+    platform.terminate()
+    platform.communicate(timeout=60)
+    assert platform.returncode == 0
