@@ -1,4 +1,4 @@
-"""What README tells a reader to do, done as it stands there, in a copy of the repository."""
+"""What README and the pages of docs tell a reader to do, done as it stands there, in a copy of the repository."""
 
 import os
 import re
@@ -18,7 +18,8 @@ from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import processes_of
 
-README = (REPOSITORY / "README.md").read_text()
+README = REPOSITORY / "README.md"
+SOURCES, ANSWERS = (REPOSITORY / "docs/how-to" / f"add-{what}.md" for what in ("a-source", "an-answer"))
 COPIED = ("dataflow_assets", "pyproject.toml", "README.md", "dagster.yaml", "workspace.yaml")
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)  # the partitions of a demo's home begin a month ago
 PAYMENT = (
@@ -63,13 +64,13 @@ def copy(tmp_path: Path) -> Iterator[Copy]:
     assert processes_of(folder) == {}
 
 
-def section(title: str) -> str:
-    """The text of README below a title."""
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(page: Path, title: str) -> str:
+    """The text of a page below a title."""
+    return page.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def test_a_new_source_is_one_file_and_a_generated_migration(copy: Copy) -> None:
-    text = section("Add a source")
+    text = section(README, "Add a source")
     [place] = re.findall(r"`(dataflow_assets/sources/\w+\.py)`", text)
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     commands = re.findall(r"^    (uv run .*)$", text.split("Its migration is generated")[1], re.MULTILINE)
@@ -89,7 +90,7 @@ def test_a_new_source_is_one_file_and_a_generated_migration(copy: Copy) -> None:
 
 
 def test_a_source_of_changes_is_one_file_and_a_generated_migration(copy: Copy) -> None:
-    text = section("Add a source of changes")
+    text = section(SOURCES, "Add a source of changes")
     [place] = re.findall(r"`(dataflow_assets/sources/\w+\.py)`", text)
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (copy.folder / place).write_text(code)
@@ -116,7 +117,7 @@ def test_a_source_of_changes_is_one_file_and_a_generated_migration(copy: Copy) -
 
 
 def test_an_answer_in_sql_is_one_file(tmp_path: Path) -> None:
-    text = section("Add an answer")
+    text = ANSWERS.read_text()
     [name] = re.findall(r"`(\w+\.sql)`", text)
     [code] = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
     (tmp_path / name).write_text(code)

@@ -7,6 +7,7 @@ import dataflow_assets
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.setting_values import split_alert_urls
 from dataflow_assets.settings import load_settings, variable_names
+from dataflow_assets_tests.conftest import REPOSITORY
 
 DEFAULTS = {
     "database_url": None,
@@ -194,3 +195,8 @@ def test_settings_come_in_at_the_top_alone() -> None:
     below = {path for path in found - at_the_top if path.split("/")[0] not in ("cli", "runtime", "serving")}
     assert below == set()
     assert at_the_top <= found
+
+
+def test_the_page_of_settings_names_each_of_them() -> None:
+    page = (REPOSITORY / "docs/reference/settings.md").read_text()
+    assert [name for name in variable_names() if f"`{name}`" not in page] == []

@@ -21,11 +21,10 @@ from dataflow_assets.orchestration.checks import all_checks
 from dataflow_assets.orchestration.checks.base import Target
 from dataflow_assets.postgres.schema import build_metadata
 from dataflow_assets.serving import tables as serving_tables
-from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.formats import all_formats
 
-_PAGES = ("settings", "tables", "checks", "errors", "formats", "python")
+_PAGES = ("tables", "checks", "errors", "formats", "python")
 _LAYERS_OF_SOURCES, _LAYERS_OF_ANSWERS = ("landing", "lake", "warehouse"), ("analytics",)
 
 
@@ -35,16 +34,6 @@ def write_pages(folder: Path) -> None:
     for page in _PAGES:
         text = "\n".join(globals()[f"describe_{page}"]()) + "\n"
         (folder / f"{page}.md").write_text(text)
-
-
-def describe_settings() -> Iterator[str]:
-    """Every environment variable."""
-    yield "# Settings\n\nEnvironment variables. A wrong value stops the program at once and says what would be right.\n"
-    rows = []
-    for field in Settings.model_fields.values():
-        default = "" if field.default is None else f"`{field.default}`"
-        rows.append((f"`{field.validation_alias}`", default, field.description or ""))
-    yield from _table(("variable", "default", "meaning"), rows)
 
 
 def describe_tables() -> Iterator[str]:

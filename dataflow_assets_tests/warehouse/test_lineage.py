@@ -35,7 +35,7 @@ def loaded(settings: Settings) -> Settings:
 
 
 def test_the_query_of_the_readme_names_the_file_of_a_row(loaded: Settings) -> None:
-    section = (REPOSITORY / "README.md").read_text().partition("## Where does a row come from?")[2]
+    section = (REPOSITORY / "docs/how-to/query.md").read_text().partition("## Where does a row come from?")[2]
     found = re.search(r"SELECT .*?;", section, re.DOTALL)
     assert found
     [row] = ask(loaded, found[0])

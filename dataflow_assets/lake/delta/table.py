@@ -134,7 +134,7 @@ class LakeTable:
                 raise SchemaMismatchError(
                     f"The lake's table {self.name} holds the column {column.name} as {type_name(existing_type)}, and "
                     f"the declaration says {type_name(column.type)} now. Nothing was written: declare the former type "
-                    f"again, or make the source's tables anew, as the README says under 'When a source changes'."
+                    f"again, or make the source's tables anew, as docs/how-to/change-a-source.md says."
                 )
         return set(existing)
 
