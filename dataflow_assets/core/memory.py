@@ -17,6 +17,6 @@ _LARGE = 128 << 10  # bytes; what glibc begins with
 
 @cache
 def return_large_values() -> None:
-    """Let every value of a mebibyte or more have memory of its own; where the C library is another one, nothing."""
+    """Let every large value have memory of its own; where the C library is another one, nothing."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
