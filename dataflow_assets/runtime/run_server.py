@@ -216,9 +216,9 @@ def _listen(folder: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with _address(folder) as address:
         Path(address).unlink(missing_ok=True)
-        os.umask(0o177)
+        mask = os.umask(0o177)
         listener.bind(address)
-        os.umask(0o022)
+        os.umask(mask)
     listener.listen(64)
     return listener
 
