@@ -53,13 +53,17 @@ def render_report(
     )
 
 
-def _figure(chart: Chart) -> str:
+def draw(chart: Chart) -> str:
+    """A chart as SVG, in the classes `grid`, `line` and `mark`."""
     drawing = "".join(_series(chart) if chart.is_series else _bars(chart))
     height = _HEIGHT if chart.is_series else 22 * len(chart.labels) + 4
+    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(chart.title)}">\n{drawing}</svg>\n'
+
+
+def _figure(chart: Chart) -> str:
     return (
         f"<h2>{escape(chart.title)}</h2>\n<figure>\n<figcaption>{escape(chart.about)}</figcaption>\n"
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(chart.title)}">\n{drawing}</svg>\n'
-        "</figure>\n"
+        f"{draw(chart)}</figure>\n"
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataflow_assets.cli.arguments import Json, delivery_day, source_of
+from dataflow_assets.cli.inspect import expected_objects
 from dataflow_assets.cli.load import bring
 from dataflow_assets.cli.output import print_json, print_table, progress, say, short
 from dataflow_assets.errors import RunFailedError, UsageError
@@ -19,6 +20,8 @@ from dataflow_assets.settings import load_settings
 if TYPE_CHECKING:
     from dataflow_assets.collectors.sink import Report
     from dataflow_assets.landing.deliveries import Delivery
+    from dataflow_assets.orchestration.resources import Stores
+    from dataflow_assets.settings import Settings
     from dataflow_assets.sources.base import Source
 
 _COLUMNS = ("source", "path", "state", "day", "bytes", "reason")
@@ -28,7 +31,7 @@ def collect(
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     day: Annotated[str | None, typer.Option(help="Only what is delivered on this day, YYYY-MM-DD.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is new, and bring nothing.")] = False,
-    load: Annotated[bool, typer.Option("--load", help="Materialize what it touches, as `load` does.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Materialize what is new in landing, as `load` does.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring what is new of the sources that say from where they arrive into landing; stopped, it may be repeated."""
@@ -41,7 +44,7 @@ def collect(
     days = [delivery_day(settings, day)] if day else None
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
-    deliveries: list[Delivery] = []
+    landed: list[Delivery] = []
     with progress() as report:
         report("Opening the warehouse")
         stores = open_stores(settings)
@@ -57,12 +60,24 @@ def collect(
             found = collecting.collect(each, record, days)
             rows += _rows(each, found)
             problems += _problems(each, found)
-            deliveries += [one.delivery for one in found.landed]
+            landed += [one.delivery for one in found.landed]
     _print(rows, as_json=as_json)
-    if load and deliveries:
+    if load and (deliveries := _find_unloaded(settings, stores, sources, landed)):
         bring(settings, lambda: deliveries)
     if problems:
         raise RunFailedError("\n".join(problems))
+
+
+def _find_unloaded(
+    settings: "Settings", stores: "Stores", sources: Sequence["Source"], landed: Sequence["Delivery"]
+) -> list["Delivery"]:
+    """What this call landed, and what another one did that was stopped before it was loaded."""
+    from dataflow_assets.ledger.discovery import find_new_deliveries
+
+    expected = expected_objects(settings)
+    names = [source.name for source in sources]
+    before = [new for name in names for new in find_new_deliveries(stores.url, stores.storage, name, expected)]
+    return list({delivery.object: delivery for delivery in [*before, *landed]}.values())
 
 
 def _sources_of(name: str | None) -> Sequence["Source"]:

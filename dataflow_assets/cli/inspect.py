@@ -68,12 +68,13 @@ def answers(context: typer.Context) -> None:
 
 
 def _print_charts(settings: Settings) -> None:
+    from dataflow_assets.analytics import all_answers
     from dataflow_assets.cli.plots import draw
-    from dataflow_assets.cli.report import read_charts
     from dataflow_assets.warehouse.bootstrap import open_warehouse
+    from dataflow_assets.warehouse.charts import read_charts
 
     width = Console().width
-    for chart in read_charts(open_warehouse(settings)):
+    for chart in read_charts(open_warehouse(settings), all_answers()):
         for line in draw(chart, width):
             print_line(line)
 
@@ -159,7 +160,7 @@ def deliveries(
         say(f"The record was made again: {versions:,} versions of landed objects.")
     rows = read_deliveries(url, name, delivered)
     if state in (None, State.LANDED, State.STRAY):  # of which only landing knows
-        rows += read_new(url, storage, _expected(settings), name, delivered)
+        rows += read_new(url, storage, expected_objects(settings), name, delivered)
     rows = sorted(
         (row for row in rows if state in (None, row["state"])),
         key=lambda row: (row["source"] or "", row["day"] or "", row["object"], row.get("lake_version", math.inf)),
@@ -176,7 +177,8 @@ def deliveries(
             say(f"{row['object']} is quarantined: {row['quarantine_reason']}")
 
 
-def _expected(settings: Settings) -> "Expected":
+def expected_objects(settings: Settings) -> "Expected":
+    """Which objects landing is to hold."""
     from dataflow_assets.landing.deliveries import Expected
     from dataflow_assets.orchestration.partitions import daily_partitions
     from dataflow_assets.sources import all_sources

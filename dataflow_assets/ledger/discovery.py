@@ -92,14 +92,23 @@ def read_new(
     return [row for row in rows if day is None or row["day"] == day.isoformat()]
 
 
+def find_new_deliveries(url: str, storage: Storage, source: str, expected: Expected) -> list[Delivery]:
+    """What has landed whole of a source and is not recorded."""
+    return _find_whole(url, storage, [f"{PREFIX}/{source}/"], expected)
+
+
 def find_days_with_new(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
     """The expected days of a source on which something has landed whole that is not recorded."""
-    missing = Companions(storage, expected).find_missing
     folders = [f"{PREFIX}/{source}/{day}/" for day in sorted(expected.days)]
+    return {delivery.day for delivery in _find_whole(url, storage, folders, expected)}
+
+
+def _find_whole(url: str, storage: Storage, folders: Iterable[str], expected: Expected) -> list[Delivery]:
+    missing = Companions(storage, expected).find_missing
     with connect(url) as connection:
         listed = chain.from_iterable(list_objects(storage, folder) for folder in folders)
         new = (found for found in find_new(connection, listed, expected) if isinstance(found, Delivery))
-        return {delivery.day for delivery in new if not missing(delivery)}
+        return [delivery for delivery in new if not missing(delivery)]
 
 
 def _row(found: Delivery | Stray, find_missing: Callable[[Delivery], str | None]) -> dict[str, Any]:

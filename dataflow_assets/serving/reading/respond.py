@@ -87,17 +87,17 @@ class RowReader:
         return await self._in_thread(run)
 
     async def respond_once(
-        self, request: Request, asked: object, sources: Iterable[Source], compute: Callable[[], bytes]
+        self, request: Request, asked: object, read: Iterable[Source | Answer], compute: Callable[[], bytes]
     ) -> Response:
-        """JSON that follows from tables of sources: kept, and computed only where they are others than before.
+        """JSON that follows from tables: kept, and computed only where they are others than before.
 
         Args:
             request: may say which response it has.
             asked: says what is computed.
-            sources: those that it reads.
+            read: the sources and answers whose tables it reads.
             compute: does it, in a thread.
         """
-        versions = [await self._read_versions(source, EVERY_DAY) for source in sources]
+        versions = [await self._read_versions(declared, EVERY_DAY) for declared in read]
         tag = _digest("computed", asked, versions)
         headers = _caching_headers(tag)
         if _names_tag(request.headers.get("if-none-match", ""), tag):

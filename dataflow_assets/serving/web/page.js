@@ -1,0 +1,186 @@
+"use strict";
+// The page: logs in, asks the API, and shows what it says. Texts of the API are never taken as HTML; the drawings,
+// which the server makes of numbers and escaped names, are parsed as SVG.
+
+const KEPT = "dataflow-refresh-token";
+const byId = (id) => document.getElementById(id);
+let accessToken = null;
+
+async function requestToken(fields) {
+  const response = await fetch("/v1/token", { method: "POST", body: new URLSearchParams(fields) });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Error(problem.detail || "The server did not let you in.");
+  }
+  const tokens = await response.json();
+  accessToken = tokens.access_token;
+  sessionStorage.setItem(KEPT, tokens.refresh_token);
+}
+
+async function refresh() {
+  const token = sessionStorage.getItem(KEPT);
+  sessionStorage.removeItem(KEPT);
+  if (!token) return false;
+  try {
+    await requestToken({ grant_type: "refresh_token", refresh_token: token });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function ask(path) {
+  const headers = () => ({ Authorization: `Bearer ${accessToken}`, Accept: "application/json" });
+  let response = await fetch(path, { headers: headers() });
+  if (response.status === 401 && (await refresh())) response = await fetch(path, { headers: headers() });
+  if (response.status === 401) {
+    showLogin();
+    throw new Error("Log in again.");
+  }
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new Error(problem.detail || `The server answered ${response.status}.`);
+  }
+  return response.json();
+}
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+// A column: its heading, how a row gives its text, and whether it is a number.
+function showTable(section, columns, rows, nothing) {
+  const place = byId(section).querySelector("div");
+  if (!rows.length) {
+    place.replaceChildren(element("p", nothing));
+    return;
+  }
+  const table = element("table");
+  const heading = table.createTHead().insertRow();
+  for (const column of columns) {
+    const cell = element("th", column.title, column.isNumber ? "number" : "");
+    cell.scope = "col";
+    heading.append(cell);
+  }
+  const body = table.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    for (const column of columns) {
+      const isBad = column.isBad && column.isBad(row);
+      line.append(element("td", column.text(row), (column.isNumber ? "number " : "") + (isBad ? "bad" : "")));
+    }
+  }
+  const wide = element("div", undefined, "wide");
+  wide.append(table);
+  place.replaceChildren(wide);
+}
+
+const count = (number) => Number(number).toLocaleString("en");
+
+async function showAnswers() {
+  const charts = await ask(`/v1/charts?days=${byId("days").value}`);
+  const place = byId("answers").querySelector("div");
+  place.replaceChildren();
+  for (const chart of charts) {
+    const figure = element("figure");
+    const drawing = new DOMParser().parseFromString(chart.svg, "text/html").querySelector("svg");
+    figure.append(element("h3", chart.title), element("figcaption", chart.about), drawing);
+    place.append(figure);
+  }
+  if (!charts.length) place.append(element("p", "There is nothing to draw yet."));
+}
+
+async function showDeliveries() {
+  const columns = "day,source,object,state,delivered,accepted,rejected";
+  const rows = await ask(`/v1/deliveries?order=-day,source,object&limit=30&columns=${columns}`);
+  showTable("deliveries", [
+    { title: "Day", text: (row) => row.day },
+    { title: "Source", text: (row) => row.source },
+    { title: "Object", text: (row) => row.object.split("/").slice(3).join("/") || row.object },
+    { title: "State", text: (row) => row.state, isBad: (row) => ["rejected", "quarantined"].includes(row.state) },
+    { title: "Delivered", text: (row) => count(row.delivered), isNumber: true },
+    { title: "Accepted", text: (row) => count(row.accepted), isNumber: true },
+    { title: "Rejected", text: (row) => count(row.rejected), isNumber: true, isBad: (row) => row.rejected > 0 },
+  ], rows, "Nothing has been delivered yet.");
+}
+
+async function showRejects() {
+  const rows = await ask("/v1/rejects?limit=10000&columns=source,code");
+  const counts = new Map();
+  for (const row of rows) {
+    const key = JSON.stringify([row.source, row.code]);
+    counts.set(key, (counts.get(key) || 0) + 1);
+  }
+  const found = [...counts].map(([key, rejected]) => [...JSON.parse(key), rejected]);
+  found.sort((one, other) => other[2] - one[2]);
+  const most = rows.length === 10000 ? " (of 10,000 rows)" : "";
+  showTable("rejects", [
+    { title: "Source", text: (row) => row[0] },
+    { title: "Reason", text: (row) => row[1] },
+    { title: `Rows${most}`, text: (row) => count(row[2]), isNumber: true },
+  ], found, "No row has been rejected.");
+}
+
+async function showTables() {
+  const summaries = (await ask("/v1/tables")).filter((table) => table.kind !== "history");
+  const tables = await Promise.all(summaries.map((table) => ask(`/v1/tables/${encodeURIComponent(table.name)}`)));
+  showTable("tables", [
+    { title: "Table", text: (table) => table.name },
+    { title: "What it holds", text: (table) => table.description },
+    { title: "Rows", text: (table) => count(table.rows), isNumber: true },
+    { title: "Newest day", text: (table) => table.freshness.newest_day || "none" },
+    {
+      title: "Days behind", text: (table) => count(table.freshness.stale_days_count), isNumber: true,
+      isBad: (table) => table.freshness.stale_days_count > 0,
+    },
+  ], tables, "You may read no table.");
+}
+
+function tell(error) {
+  byId("problem").hidden = !error;
+  byId("problem").textContent = error ? error.message : "";
+}
+
+function showLogin() {
+  accessToken = null;
+  byId("login").hidden = false;
+  byId("content").hidden = byId("session").hidden = true;
+  byId("login").elements.username.focus();
+}
+
+async function showContent() {
+  const me = await ask("/v1/me");
+  byId("who").textContent = `${me.name}, ${me.role}`;
+  byId("login").hidden = true;
+  byId("content").hidden = byId("session").hidden = false;
+  await Promise.all([showAnswers(), showDeliveries(), showRejects(), showTables()]);
+  document.body.dataset.ready = "yes";
+}
+
+byId("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  try {
+    await requestToken({ username: form.elements.username.value, password: form.elements.password.value });
+    form.elements.password.value = "";
+    tell(null);
+    await showContent();
+  } catch (error) {
+    tell(error);
+  }
+});
+
+byId("leave").addEventListener("click", async () => {
+  const token = sessionStorage.getItem(KEPT);
+  sessionStorage.removeItem(KEPT);
+  if (token) await fetch("/v1/token/revoke", { method: "POST", body: new URLSearchParams({ token }) }).catch(() => {});
+  tell(null);
+  showLogin();
+});
+
+byId("days").addEventListener("change", () => showAnswers().catch(tell));
+
+refresh().then((isKnown) => (isKnown ? showContent() : showLogin())).catch(tell);
