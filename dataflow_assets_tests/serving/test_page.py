@@ -1,0 +1,109 @@
+"""The page: everybody may have its files, which hold no data; with a login it shows the answers, in a real browser."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from dataflow_assets.serving.passwords import hash_password
+from dataflow_assets.serving.principals import Role
+from dataflow_assets.settings import Settings
+from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets_tests.serving.conftest import Headers
+from dataflow_assets_tests.serving.factories import UserFactory
+from dataflow_assets_tests.serving.live_server import serving
+from dataflow_assets_tests.warehouse.builders import ask
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+SESSIONS = "INSERT INTO analytics.average_session VALUES (%s, %s, %s)"
+PASSWORD = "correct horse battery"
+
+
+def add_answers(url: str) -> None:
+    for day, seconds in enumerate((60.5, 90.0, 75.25), start=1):
+        ask(url, SESSIONS, f"2021-12-{day:02}", 10 * day, seconds)
+
+
+async def test_its_files_come_from_here_alone(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert "http" not in page.text
+    for name in ("/page.css", "/page.js"):
+        assert f'"{name}"' in page.text
+        assert (await client.get(name)).status_code == 200
+
+
+async def test_charts_are_of_what_one_may_read(client: httpx2.AsyncClient, settings: Settings, reader: Headers) -> None:
+    url = open_warehouse(settings)
+    add_answers(url)
+    charts: list[dict[str, Any]] = (await client.get("/v1/charts", headers=reader)).json()
+    assert [chart["title"] for chart in charts] == [
+        "average_session: sessions",
+        "average_session: average_session_seconds",
+    ]
+    assert charts[0]["svg"].count("<circle") == 3
+    newest = (await client.get("/v1/charts?days=1", headers=reader)).json()
+    assert newest[0]["svg"].count("<circle") == 1
+    assert (await client.get("/v1/charts?day=1", headers=reader)).status_code == 422
+
+
+async def test_a_chart_that_was_made_again_is_not_an_older_one(
+    client: httpx2.AsyncClient, settings: Settings, reader: Headers
+) -> None:
+    url = open_warehouse(settings)
+    assert (await client.get("/v1/charts", headers=reader)).json() == []
+    add_answers(url)
+    ask(url, "INSERT INTO ledger.answers (answer, partition, made_from) VALUES ('average_session', '2021-12-03', '{}')")
+    assert len((await client.get("/v1/charts", headers=reader)).json()) == 2
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            tmp_path / "browser", executable_path=CHROMIUM, args=FLAGS, viewport={"width": 390, "height": 844}
+        )
+        browser.set_default_timeout(60_000)
+        yield browser.new_page()
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+def test_who_logs_in_sees_the_answers(settings: Settings, tmp_path: Path, page: Page) -> None:
+    url = open_warehouse(settings)
+    add_answers(url)
+    UserFactory.create(url=url, name="ann", role=Role.READER, password=hash_password(PASSWORD))
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: problems.append(request.url) if not request.url.startswith(here) else None)
+    with serving(tmp_path / "log") as server:
+        here = server.url
+        page.goto(here)
+        page.get_by_label("Name").fill("ann")
+        page.get_by_label("Password").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.locator("#answers svg")).to_have_count(2)
+        expect(page.locator("#tables tbody tr")).to_have_count(6)
+        expect(page.locator("#deliveries")).to_contain_text("Nothing has been delivered yet.")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, "the page is wider than a phone"
+        page.reload()
+        expect(page.locator("#answers svg")).to_have_count(2)
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("Password")).to_be_visible()
+        page.reload()
+        expect(page.get_by_label("Password")).to_be_visible()
+    assert [text for text in problems if "401" not in text] == []
