@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow_assets.collectors import http_session
+from dataflow_assets.collectors.http import session
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets_tests.collectors.builders import Platform
 from dataflow_assets_tests.collectors.http_server import HttpServer, serve_http
@@ -26,7 +26,7 @@ def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
     """An HTTP server; who asks it does not wait between two tries."""
-    monkeypatch.setattr(http_session, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(session, "FIRST_WAIT", 0.01)
     with serve_http() as running:
         yield running
 

@@ -139,7 +139,7 @@ def test_a_file_that_is_written_over_while_it_is_read_is_never_mixed(ftp: FtpSer
 def test_a_transfer_that_is_cut_goes_on_where_it_was(
     ftp: FtpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dataflow_assets.collectors.ftp_session.REQUEST_SECONDS", 2.0)  # the server says no word of it
+    monkeypatch.setattr("dataflow_assets.collectors.ftp.session.REQUEST_SECONDS", 2.0)  # the server says no word of it
     source = source_at(ftp)
     write(ftp.folder, "a.csv", BIG)
     once(ftp, "read", lambda channel: channel.data_channel.close(), at=1_000_000)
@@ -239,8 +239,8 @@ def test_a_certificate_that_does_not_hold_is_told(
 
 
 def test_a_silent_server_is_given_up(plain: FtpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflow_assets.collectors.ftp_session.REQUEST_SECONDS", 0.5)
-    monkeypatch.setattr("dataflow_assets.collectors.ftp_session._PAUSES", (0.1,))
+    monkeypatch.setattr("dataflow_assets.collectors.ftp.session.REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("dataflow_assets.collectors.ftp.session._PAUSES", (0.1,))
     write(plain.folder, "a.csv", "a")
     plain.hooks.append(lambda _, what, __: time.sleep(1.5) if what == "open" else None)
     error = platform.collect(source_at(plain)).error

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_assets.collectors.ftp_listing import parse_facts, parse_list, parse_moment
+from dataflow_assets.collectors.ftp.listing import parse_facts, parse_list, parse_moment
 
 at = partial(datetime, tzinfo=UTC)
 NOW = datetime(2022, 2, 10, 12, tzinfo=UTC)

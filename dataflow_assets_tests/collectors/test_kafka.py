@@ -13,9 +13,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from dataflow_assets.collectors import kafka_consumer
 from dataflow_assets.collectors.base import UnreachableError
 from dataflow_assets.collectors.follow import follow
+from dataflow_assets.collectors.kafka import consumer
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
@@ -198,7 +198,7 @@ def test_a_topic_that_was_made_anew_is_told(topic: str, platform: Platform) -> N
 def test_a_broker_that_is_not_there_and_a_topic_that_is_not_there_are_told(
     broker: Broker, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_consumer, "_ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 1.0)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{nobody.getsockname()[1]}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_assets.collectors.pages import Page, PageError
+from dataflow_assets.collectors.rest.pages import Page, PageError
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.origins import Cursor, LinkHeader, Offset, PageNumber, Paginator, RestApi
 from dataflow_assets_tests.collectors.builders import Platform

@@ -100,7 +100,7 @@ def test_a_server_with_another_key_gets_no_password(sftp: SftpServer, platform: 
 
 
 def test_a_silent_server_is_given_up(platform: Platform, sftp: SftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataflow_assets.collectors.ssh._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("dataflow_assets.collectors.sftp.ssh._CONNECT_SECONDS", 0.5)
     with asyncio.Runner() as runner:
         listening = runner.run(asyncio.start_server(lambda *_: None, "127.0.0.1", 0))
         port = listening.sockets[0].getsockname()[1]
@@ -114,7 +114,7 @@ def test_an_answer_that_never_comes_is_given_up(
     sftp: SftpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dataflow_assets.collectors.sftp.REQUEST_SECONDS", 0.5)
-    monkeypatch.setattr("dataflow_assets.collectors.ssh._PAUSES", (0.1,))
+    monkeypatch.setattr("dataflow_assets.collectors.sftp.ssh._PAUSES", (0.1,))
     write(sftp.folder, "a.csv", "a")
     sftp.hooks.append(lambda _, what, __: time.sleep(1.5) if what == "open" else None)
     error = platform.collect(source_at(sftp)).error

@@ -138,7 +138,8 @@ def test_a_folder_that_is_closed_to_an_ordinary_user_is_a_stray_of_its_own() -> 
         for day in (1, 2):
             Path(folder, f"landing/users/2021-12-0{day}").mkdir(parents=True)
             Path(folder, f"landing/users/2021-12-0{day}/a.csv").write_text("x")
-        Path(folder, "landing/users/2021-12-02").chmod(0o700)
+        for name, mode in {"": 0o755, "/users": 0o755, "/users/2021-12-01": 0o755, "/users/2021-12-02": 0o700}.items():
+            Path(f"{folder}/landing{name}").chmod(mode)  # whatever the umask
         reader, writer = os.pipe()
         if os.fork() == 0:
             os.setuid(65_534)

@@ -1,6 +1,6 @@
 """The batches of a partition, one after the other.
 
-Here: how each is called, and where the next begins. Not here: filling one (see `kafka_batches`).
+Here: how each is called, and where the next begins. Not here: filling one (see `kafka.drain`).
 """
 
 import json

@@ -1,6 +1,6 @@
 """What the lines of a folder's listing mean that an FTP server gives.
 
-Here: lines to values, by RFC 3659 (MLSD) and by the two customs of LIST. Not here: asking a server (see `ftp_session`).
+Here: lines to values, by RFC 3659 (MLSD) and by the two customs of LIST. Not here: asking a server (see `ftp.session`).
 """
 
 import re

@@ -1,7 +1,7 @@
 """One file behind an address of HTTP.
 
 Here: whether there is a new version, and bringing it whole. Not here: what a declaration says of it (see
-`sources.origins.http`), and asking (see `http_session`).
+`sources.origins.http`), and asking (see `http.session`).
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from typing import ClassVar
 import requests
 
 from dataflow_assets.collectors.base import Collector, Record, Remote, Sink, UnreachableError
-from dataflow_assets.collectors.http_session import HttpSession
+from dataflow_assets.collectors.http.session import HttpSession
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.http import HttpFile

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.files import secret_of
-from dataflow_assets.collectors.ftp_listing import Line, parse_facts, parse_list, parse_moment
+from dataflow_assets.collectors.ftp.listing import Line, parse_facts, parse_list, parse_moment
 from dataflow_assets.sources.origins.ftp import Ftp
 
 REQUEST_SECONDS = 60.0  # after which an answer, or the next bytes, that do not come are given up

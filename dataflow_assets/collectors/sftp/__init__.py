@@ -1,7 +1,7 @@
 """Files of an SFTP server, several at a time over one connection.
 
 Here: looking at the folder, and bringing files. Not here: what a declaration says of the server (see
-`sources.origins.sftp`), and connecting to it (see `ssh`).
+`sources.origins.sftp`), and connecting to it (see `sftp.ssh`).
 
 A file is taken for whole where the server says the same of it in the listing, when it was opened and after its last
 byte, and as many bytes came as it says. Where the connection is lost, it is opened again, and what was read so far is
@@ -20,8 +20,8 @@ import asyncssh
 
 from dataflow_assets.collectors.base import Collector, Record, Remote, Sink
 from dataflow_assets.collectors.files import as_remotes, find_changed, may_grow
-from dataflow_assets.collectors.sftp_listing import list_files, path_there, version_of
-from dataflow_assets.collectors.ssh import LOST, REQUEST_SECONDS, SftpSession
+from dataflow_assets.collectors.sftp.listing import list_files, path_there, version_of
+from dataflow_assets.collectors.sftp.ssh import LOST, REQUEST_SECONDS, SftpSession
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.sftp import Sftp

@@ -1,7 +1,7 @@
 """Batches of messages, from where they are read to where they land.
 
 Here: filling them, and when one lands. Not here: which partitions there are (see `kafka`), and how a batch is called
-(see `kafka_chain`).
+(see `kafka.chain`).
 """
 
 import tempfile
@@ -15,9 +15,9 @@ from pathlib import Path
 from confluent_kafka import Message
 
 from dataflow_assets.collectors.base import Record, Sink, UnreachableError
-from dataflow_assets.collectors.kafka_chain import Chain
-from dataflow_assets.collectors.kafka_consumer import TopicReader
-from dataflow_assets.collectors.kafka_messages import as_line, day_of_message
+from dataflow_assets.collectors.kafka.chain import Chain
+from dataflow_assets.collectors.kafka.consumer import TopicReader
+from dataflow_assets.collectors.kafka.messages import as_line, day_of_message
 from dataflow_assets.sources.origins.kafka import Kafka
 
 _BATCH_BYTES = 64 << 20

@@ -1,8 +1,8 @@
 """Messages of a Kafka topic, in batches.
 
 Here: what there is of each partition, and which batch comes next. Not here: reading and landing them (see
-`kafka_batches`), what a declaration says of the topic (see `sources.origins.kafka`), connecting (see
-`kafka_consumer`), and a message as text (see `kafka_messages`).
+`kafka.drain`), what a declaration says of the topic (see `sources.origins.kafka`), connecting (see
+`kafka.consumer`), and a message as text (see `kafka.messages`).
 
 The batches of a partition are a chain: each is named by the offset at which the one before it ended, the first by 0,
 and is recorded with the offset at which it ends. It lands only where there is none of its name. So of two collectors
@@ -14,10 +14,10 @@ from contextlib import closing
 from typing import ClassVar
 
 from dataflow_assets.collectors.base import Collector, Record, Remote, Sink
-from dataflow_assets.collectors.kafka_batches import Bringing
-from dataflow_assets.collectors.kafka_chain import Chain
-from dataflow_assets.collectors.kafka_consumer import TopicReader
-from dataflow_assets.collectors.kafka_messages import day_of_message
+from dataflow_assets.collectors.kafka.chain import Chain
+from dataflow_assets.collectors.kafka.consumer import TopicReader
+from dataflow_assets.collectors.kafka.drain import Bringing
+from dataflow_assets.collectors.kafka.messages import day_of_message
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.kafka import Kafka
 

@@ -1,7 +1,8 @@
 """Records of an API, page by page.
 
 Here: going from page to page to the end, and putting all records into one object. Not here: what a declaration says of
-the API (see `sources.origins.http`), asking (see `http_session`), and where in a page the records are (see `pages`).
+the API (see `sources.origins.http`), asking (see `http.session`), and where in a page the records are (see
+`rest.pages`).
 """
 
 import hashlib
@@ -16,8 +17,8 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 import requests
 
 from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
-from dataflow_assets.collectors.http_session import HttpSession
-from dataflow_assets.collectors.pages import Page, PageError
+from dataflow_assets.collectors.http.session import HttpSession
+from dataflow_assets.collectors.rest.pages import Page, PageError
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.http import Cursor, LinkHeader, Offset, PageNumber, RestApi

@@ -1,7 +1,7 @@
 """Files of an FTP server, one after the other, by TLS unless a declaration says otherwise.
 
 Here: looking at the folder, and bringing files. Not here: what a declaration says of the server (see
-`sources.origins.ftp`), the connection (see `ftp_session`), and what lines of a listing mean (see `ftp_listing`).
+`sources.origins.ftp`), the connection (see `ftp.session`), and what lines of a listing mean (see `ftp.listing`).
 
 A file is taken for whole where the server says the same of it before its first byte and after its last, and as many
 bytes came as it says. A transfer that is cut goes on where it was, over a new connection.
@@ -30,7 +30,7 @@ from dataflow_assets.collectors.files import (
     may_grow,
     may_hold,
 )
-from dataflow_assets.collectors.ftp_session import LOST, FtpSession, State, words_of
+from dataflow_assets.collectors.ftp.session import LOST, FtpSession, State, words_of
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.ftp import Ftp

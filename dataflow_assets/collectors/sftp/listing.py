@@ -12,7 +12,7 @@ import asyncssh
 
 from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.files import Entry, is_unfinished, is_wanted, may_hold
-from dataflow_assets.collectors.ssh import LOST, REQUEST_SECONDS, SftpSession
+from dataflow_assets.collectors.sftp.ssh import LOST, REQUEST_SECONDS, SftpSession
 from dataflow_assets.sources.origins.sftp import Sftp
 
 

@@ -1,6 +1,6 @@
 """Messages of Kafka as lines of JSON.
 
-Here: one message, one line. Not here: a broker (see `kafka_consumer`), and batches (see `kafka_batches`).
+Here: one message, one line. Not here: a broker (see `kafka.consumer`), and batches (see `kafka.drain`).
 """
 
 import json
