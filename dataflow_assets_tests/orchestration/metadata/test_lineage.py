@@ -57,6 +57,7 @@ def test_a_column_leads_back_to_the_file(metadata: Metadata) -> None:
 def test_the_description_of_a_column_tells_it_too(metadata: Metadata) -> None:
     columns = {column.name: column for column in metadata["analytics/engaged_users"]["dagster/column_schema"].columns}
     assert columns["users"].description == (
+        "users with a session of at least half of a movie. "
         "From warehouse/movies (duration_mins, title), warehouse/streams (end_at, movie_title, start_at, user_email)"
     )
 
