@@ -201,7 +201,7 @@ def test_a_second_process_waits_for_the_first_upgrade(empty_database_url: str) -
 
 def test_a_failed_upgrade_leaves_nothing(empty_database_url: str) -> None:
     ask(empty_database_url, "CREATE SCHEMA warehouse; CREATE TABLE warehouse.users_history ()")
-    with pytest.raises(sa.exc.ProgrammingError, match="already exists"):
+    with pytest.raises(WarehouseMismatchError, match="already exists"):
         upgrade(empty_database_url)
     assert ask(
         empty_database_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'warehouse'"
