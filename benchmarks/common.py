@@ -26,6 +26,7 @@ from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.migrate import upgrade
+from dataflow_assets.postgres.schema import SCHEMAS
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import load_settings
 
@@ -62,7 +63,7 @@ def psql(url: str, command: str) -> None:
 
 def empty_warehouse(url: str) -> None:
     """Give a database the warehouse's tables, without rows."""
-    sql(url, "DROP SCHEMA IF EXISTS warehouse, warehouse_days, analytics, ledger CASCADE")
+    sql(url, f"DROP SCHEMA IF EXISTS {', '.join(SCHEMAS)} CASCADE")
     upgrade(url)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import common
 from benchmarks.data import write_streams
 from benchmarks.load import copy, load_ours
+from dataflow_assets.postgres.schema import SCHEMAS
 
 _ROW_BYTES = 139
 _DISK_PER_BYTE = 4  # the files, landing, the lake, a table with its key, and the write-ahead log
@@ -38,7 +39,7 @@ def main() -> None:
             took, detail = load_ours(home, url, paths)
             ours.append(took)
             details.append(detail)
-            common.sql(url, "DROP SCHEMA warehouse, warehouse_days, ledger CASCADE")
+            common.sql(url, f"DROP SCHEMA {', '.join(SCHEMAS)} CASCADE")
             common.fair_start(url)
             rival.append(copy(url, paths))
             common.sql(url, "DROP SCHEMA rival CASCADE")

@@ -261,3 +261,12 @@ def _stop_sensors(running: Running) -> None:
     for sensor in running.ask(_SENSORS)["sensorsOrError"]["results"]:
         stopped = running.ask(_STOP_SENSOR % sensor["sensorState"]["id"])
         assert stopped["stopSensor"]["__typename"] == "StopSensorMutationResult"
+    # A tick that waits for news when its sensor is stopped goes on to its end.
+    instance = running.platform.instance
+    states = instance.all_instigator_state
+    wait_until(lambda: not any(_is_ticking(instance, state) for state in states()), time.monotonic(), limit=90)
+
+
+def _is_ticking(instance: dg.DagsterInstance, state: Any) -> bool:
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+    return any(tick.status.name == "STARTED" for tick in ticks)

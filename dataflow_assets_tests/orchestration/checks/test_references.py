@@ -110,8 +110,8 @@ def test_a_review_of_an_unknown_book_is_counted_and_one_of_no_book_is_not(platfo
     assert platform.run("lake/reviews warehouse/reviews", "2021-12-02", "2021-12-03").success
     # The table as it stands, for each day of the run: what is missing from the newest dump counts no more.
     for day, is_passed, sentence, metrics in evaluated(platform, "warehouse/reviews"):
-        told = f"reviews of {day}. 1 row names a book_title unknown to books: 'Two'. They are kept."
-        assert (is_passed, sentence) == (False, told)
+        said = f"reviews of {day}. 1 row names a book_title unknown to books: 'Two'. They are kept."
+        assert (is_passed, sentence) == (False, said)
         assert metrics == {"unknown_book_title": 1, "unknown_book_title_names": ["Two"]}
     assert platform.query("SELECT count(*) FROM warehouse.reviews") == [(5,)]
 
