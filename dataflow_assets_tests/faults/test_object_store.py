@@ -116,7 +116,7 @@ def test_an_outage_that_ends_is_waited_for(disturbed: Disturbed) -> None:
     disturbed.store.choose = lambda method, path: next(left) if method == "GET" and "landing/" in path else None
     result = disturbed.platform.run("lake/streams", FIRST)
     assert result.success
-    assert tries_again(result) == 1
+    assert tries_again(result) in (1, 2)  # how often the client itself asks in its two seconds is chance
     assert "500 Internal Server Error" in logged(disturbed.platform, result)
     assert disturbed.lake_rows() == GOOD
 
