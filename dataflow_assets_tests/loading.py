@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ Report = Callable[[str], None]
 # A worker is a copy of a process that has imported all this and done nothing yet: it starts in milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
+get_temp_dir()  # where its socket goes: now, before a test lets temporary files go to a folder with a long path
 
 # What of each table follows from the landed objects alone, and not from the order of runs.
 _COMPARED = {
