@@ -5,6 +5,7 @@ session; a pooler in transaction mode gives each transaction another one, withou
 """
 
 from contextlib import closing, suppress
+from functools import cache
 
 import psycopg2
 
@@ -15,15 +16,18 @@ _TRIES = 3  # a pooler may take its idle sessions in turn
 _CONNECT_SECONDS = 10
 
 
+@cache
 def require_sessions(url: str) -> None:
-    """Check that a connection has the same session in all of its transactions.
+    """Check that a connection has the same session in all of its transactions; once in a process for each database.
 
     Raises:
         WarehouseRefusedError: a pooler shares the server's sessions by transaction or by statement.
         WarehouseUnavailableError: the database does not answer.
     """
     try:
-        is_kept = all(_is_session_kept(url) for _ in range(_TRIES))
+        with closing(_connect(url)) as first, closing(_connect(url)) as second:
+            first.autocommit = True
+            is_kept = all(_is_session_kept(first, second) for _ in range(_TRIES))
     except psycopg2.OperationalError as error:
         raise unavailable(url, error) from None
     if not is_kept:
@@ -33,14 +37,15 @@ def require_sessions(url: str) -> None:
         )
 
 
-def _is_session_kept(url: str) -> bool:
-    """Whether a second connection, which holds a transaction open, never gets the session of the first."""
-    with closing(_connect(url)) as first, closing(_connect(url)) as second:
-        first.autocommit = True
-        own, others = _session(first), None
-        with suppress(psycopg2.OperationalError):  # in statement mode the pooler hangs up at BEGIN
-            others = _session(second)
-        return own == _session(first) and others not in (own, None)
+def _is_session_kept(first: psycopg2.extensions.connection, second: psycopg2.extensions.connection) -> bool:
+    """Whether the second connection, while it holds a transaction open, has not the session of the first."""
+    own, others = _session(first), None
+    with suppress(psycopg2.OperationalError):  # in statement mode the pooler hangs up at BEGIN
+        others = _session(second)
+    own_again = _session(first)
+    if others is not None:
+        second.rollback()
+    return own == own_again and others not in (own, None)
 
 
 def _connect(url: str) -> psycopg2.extensions.connection:
