@@ -1,6 +1,6 @@
-"""Which processes belong to a home folder, for tests that must leave none.
+"""The processes of a home folder: which environment they get, and which there are, for tests that must leave none.
 
-Here: looking at /proc, and killing what is found there. Not here: starting anything.
+Here: that environment, looking at /proc, and killing what is found there. Not here: starting anything.
 """
 
 import contextlib
@@ -9,6 +9,13 @@ import select
 import signal
 import time
 from pathlib import Path
+
+from dataflow_assets.settings import variable_names
+
+
+def environment_with(**settings: str) -> dict[str, str]:
+    """The environment of this process with these settings of ours, and no others."""
+    return {name: value for name, value in os.environ.items() if name not in variable_names()} | settings
 
 
 def processes_of(home: Path) -> dict[int, str]:

@@ -20,13 +20,13 @@ from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
-from dataflow_assets.settings import Settings, variable_names
+from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
-from dataflow_assets_tests.processes import processes_of
+from dataflow_assets_tests.processes import environment_with, processes_of
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
 
@@ -52,8 +52,7 @@ class Home:
     timezone: str
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-        environment |= {"DATAFLOW_HOME": str(self.folder), "DATAFLOW_TIMEZONE": self.timezone}
+        environment = environment_with(DATAFLOW_HOME=str(self.folder), DATAFLOW_TIMEZONE=self.timezone)
         done = subprocess.run(
             [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
         )

@@ -1,7 +1,6 @@
 """`dataflow collect` as a user runs it, with the declarations that the how-to pages show, in a copy of the program."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import dataflow_assets
-from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.collectors import ftp_server, sftp_server
 from dataflow_assets_tests.collectors.builders import write
 from dataflow_assets_tests.conftest import REPOSITORY
+from dataflow_assets_tests.processes import environment_with
 
 PACKAGE = Path(dataflow_assets.__path__[0])
 COMMAND = "from dataflow_assets.cli import main; main()"
@@ -44,8 +43,7 @@ def copy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(copy: Path, tmp_path: Path) -> Run:
-    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-    environment |= {"DATAFLOW_HOME": str(tmp_path / "home"), "PYTHONPATH": str(copy)}
+    environment = environment_with(DATAFLOW_HOME=str(tmp_path / "home"), PYTHONPATH=str(copy))
     environment |= {"SFTP_PASSWORD": sftp_server.PASSWORD, "FTP_PASSWORD": ftp_server.PASSWORD}
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:

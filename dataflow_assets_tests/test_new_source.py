@@ -1,6 +1,5 @@
 """`dataflow new source` as a user runs it, in a copy of the program that it may write to."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import dataflow_assets
-from dataflow_assets.settings import variable_names
+from dataflow_assets_tests.processes import environment_with
 
 PACKAGE = Path(dataflow_assets.__path__[0])
 COMMAND = "from dataflow_assets.cli import main; main()"
@@ -25,8 +24,7 @@ def run(tmp_path: Path) -> Run:
     shutil.copytree(PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PACKAGE.parent / "dagster.yaml", copy)
     (tmp_path / "prices.csv").write_text(ROWS)
-    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-    environment |= {"DATAFLOW_HOME": str(tmp_path / "home"), "PYTHONPATH": str(copy)}
+    environment = environment_with(DATAFLOW_HOME=str(tmp_path / "home"), PYTHONPATH=str(copy))
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

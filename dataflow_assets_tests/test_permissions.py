@@ -1,6 +1,5 @@
 """Nobody else may read or write what the platform keeps in its home, whatever the umask of who runs it."""
 
-import os
 import stat
 import subprocess
 import sys
@@ -9,15 +8,14 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.postgres.embedded.files import Files
-from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.orchestration.builders import movies_csv
+from dataflow_assets_tests.processes import environment_with
 
 DATAFLOW = Path(sys.executable).with_name("dataflow")
 
 
 def run(home: Path, umask: int, *arguments: str | Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-    environment |= {"DATAFLOW_HOME": str(home)}
+    environment = environment_with(DATAFLOW_HOME=str(home))
     done = subprocess.run(
         [DATAFLOW, *arguments], env=environment, umask=umask, capture_output=True, text=True, timeout=180, check=False
     )

@@ -1,6 +1,5 @@
 """What README and the pages of docs tell a reader to do, done as it stands there, in a copy of the repository."""
 
-import os
 import re
 import shlex
 import shutil
@@ -14,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.analytics.sql_file import read_sql_answer
-from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.conftest import REPOSITORY
-from dataflow_assets_tests.processes import processes_of
+from dataflow_assets_tests.processes import environment_with, processes_of
 
 README = REPOSITORY / "README.md"
 SOURCES, ANSWERS = (REPOSITORY / "docs/how-to" / f"add-{what}.md" for what in ("a-source", "an-answer"))
@@ -35,8 +33,7 @@ class Copy:
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         program, *arguments = shlex.split(command.removeprefix("uv run "))
-        environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-        environment |= {"DATAFLOW_HOME": str(self.folder / "home"), "PYTHONPATH": str(self.folder)}
+        environment = environment_with(DATAFLOW_HOME=str(self.folder / "home"), PYTHONPATH=str(self.folder))
         done = subprocess.run(
             [Path(sys.executable).parent / program, *arguments],
             cwd=self.folder,

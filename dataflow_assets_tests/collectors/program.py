@@ -3,7 +3,6 @@
 Here: the copy, and processes of it. Not here: what is expected.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import dataflow_assets
-from dataflow_assets.settings import variable_names
+from dataflow_assets_tests.processes import environment_with
 
 _PACKAGE = Path(dataflow_assets.__path__[0])
 _ORDERS = Path(__file__).with_name("orders.py")
@@ -42,12 +41,11 @@ class Program:
     @property
     def environment(self) -> dict[str, str]:
         """No setting but those of the copy."""
-        kept = {name: value for name, value in os.environ.items() if name not in variable_names()}
-        return kept | {
-            "DATAFLOW_HOME": str(self.folder / "home"),
-            "DATAFLOW_FIRST_DAY": "2021-12-01",
-            "PYTHONPATH": str(self.folder / "program"),
-        }
+        return environment_with(
+            DATAFLOW_HOME=str(self.folder / "home"),
+            DATAFLOW_FIRST_DAY="2021-12-01",
+            PYTHONPATH=str(self.folder / "program"),
+        )
 
     def start(self, *arguments: str, errors: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         """A command, started."""

@@ -1,7 +1,6 @@
 """A database whose settings are against us: the reference data's numbers are the same, whatever it sets."""
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -12,8 +11,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.known_answers import require_known_answers
+from dataflow_assets_tests.processes import environment_with
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
 SETTINGS = {
@@ -46,8 +45,7 @@ SETTINGS = {
 
 
 def dataflow(url: str, home: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
-    environment |= {"DATAFLOW_HOME": str(home), "DATABASE_URL": url}
+    environment = environment_with(DATAFLOW_HOME=str(home), DATABASE_URL=url)
     done = subprocess.run(
         [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
     )

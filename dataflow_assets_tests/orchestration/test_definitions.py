@@ -1,6 +1,5 @@
 """What Dagster is told: every asset, what it says of itself, its jobs and sensors, and loading them."""
 
-import os
 import select
 import socket
 import subprocess
@@ -13,8 +12,9 @@ import pytest
 
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.maintenance.analyze import ANALYZE
-from dataflow_assets.settings import load_settings, variable_names
+from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration.builders import Platform, session, streams_csv
+from dataflow_assets_tests.processes import environment_with
 
 SNAPSHOTS = ("authors", "books", "movies", "reviews", "users")
 DAILY = ("average_session", "book_based_share", "engaged_users", "median_session_size", "sessions_in_progress")
@@ -125,12 +125,11 @@ def test_the_sensors_are_on_by_default(definitions: dg.Definitions) -> None:
 
 def _load_elsewhere(folder: Path, **variables: str) -> set[str]:
     """The asset keys that a fresh interpreter finds, working in an empty folder."""
-    environment = {name: value for name, value in os.environ.items() if name not in variable_names()}
     repository = str(Path(__file__).parents[2])
     loaded = subprocess.run(
         [sys.executable, "-B", "-c", _LOAD],
         cwd=folder,
-        env=environment | {"PYTHONPATH": repository} | variables,
+        env=environment_with(PYTHONPATH=repository) | variables,
         capture_output=True,
         text=True,
         timeout=60,

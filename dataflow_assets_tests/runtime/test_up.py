@@ -8,7 +8,6 @@ Not here: how they start and stop (see `test_platform`), and what the sensors as
 import http.client
 import json
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.automation.jobs import UNFINISHED
@@ -27,15 +26,11 @@ from dataflow_assets.orchestration.resources import OBJECT_STORE
 from dataflow_assets.runtime.instance import forget_future_ticks, open_instance
 from dataflow_assets.runtime.tags import IN_PROCESS, RANGE_START
 from dataflow_assets.settings import load_settings, variable_names
+from dataflow_assets_tests.browser import needs_browser, open_page
 from dataflow_assets_tests.live_platform import up
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
 from dataflow_assets_tests.processes import kill
 
-_CHROMIUM = shutil.which("chromium")
-_FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 _STOP_SENSOR = """
 mutation { stopSensor(id: "%s") { __typename } }"""
 _SENSORS = """
@@ -184,14 +179,8 @@ def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "browser", executable_path=_CHROMIUM, args=_FLAGS, viewport={"width": 1600, "height": 900}
-        )
-        browser.set_default_timeout(30_000)
-        page = browser.new_page()
+    with open_page(tmp_path, width=1600, height=900, seconds=30) as page:
         yield page
-        browser.close()
 
 
 def test_a_run_whose_process_is_killed_is_made_again_once(running: Running) -> None:
@@ -225,7 +214,7 @@ def _engine_events(platform: Platform, run: dg.DagsterRun) -> list[dg.EventLogEn
     return list(platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT))
 
 
-@pytest.mark.skipif(_CHROMIUM is None, reason="there is no chromium on this machine")
+@needs_browser
 def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, page: Page) -> None:
     _stop_sensors(running)
     day = datetime.now(UTC).date().isoformat()

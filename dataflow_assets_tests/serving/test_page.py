@@ -1,28 +1,23 @@
 """The page: everybody may have its files, which hold no data; with a login it shows the answers, in a real browser."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from dataflow_assets.serving.passwords import hash_password
 from dataflow_assets.serving.principals import Role
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets_tests.browser import needs_browser, open_page
 from dataflow_assets_tests.serving.conftest import Headers
 from dataflow_assets_tests.serving.factories import UserFactory
 from dataflow_assets_tests.serving.live_server import serving
 from dataflow_assets_tests.warehouse.builders import ask
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 SESSIONS = "INSERT INTO analytics.average_session VALUES (%s, %s, %s)"
 PASSWORD = "correct horse battery"
 
@@ -69,16 +64,11 @@ async def test_a_chart_that_was_made_again_is_not_an_older_one(
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "browser", executable_path=CHROMIUM, args=FLAGS, viewport={"width": 390, "height": 844}
-        )
-        browser.set_default_timeout(60_000)
-        yield browser.new_page()
-        browser.close()
+    with open_page(tmp_path, width=390, height=844, seconds=60) as page:
+        yield page
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+@needs_browser
 def test_who_logs_in_sees_the_answers(settings: Settings, tmp_path: Path, page: Page) -> None:
     url = open_warehouse(settings)
     add_answers(url)
