@@ -13,7 +13,6 @@ from datetime import date
 from benchmarks.memory import peak_rss_mib
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
-from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.event_days import read_day_versions
 from dataflow_assets.postgres.connection import connect
@@ -37,13 +36,10 @@ def main() -> None:
     in_lake = time.perf_counter()
     loads = _load(url, storage, source, version, days, settings.timezone)
     end = time.perf_counter()
-    landing = Landing(storage)
     for key in keys:
-        delivery = landing.current(key)
-        assert delivery is not None
-        with landing.lend(delivery) as path:
-            again = path.with_suffix(".again")
-            shutil.copyfile(path, again)
+        path = settings.home / key
+        again = path.with_suffix(".again")
+        shutil.copyfile(path, again)
         again.replace(path)
     landed_again = time.perf_counter()
     _load(url, storage, source, *_take_in(storage, source, keys, settings), settings.timezone)
