@@ -188,9 +188,7 @@ def test_the_platform_is_a_plain_role_that_can_make_its_tables(tmp_path: Path) -
         subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=60)
         plain = keeper.replace("keeper:secret", "dataflow:it%27s").removesuffix("postgres") + "dataflow"
         assert upgrade(plain)
-        assert run_query(plain, "SELECT current_user, count(*) FROM warehouse.streams").rows == [
-            ("pg_read_all_data", 0)
-        ]
+        assert run_query(plain, "SELECT current_user, count(*) FROM warehouse.streams").rows == [("dataflow_reader", 0)]
         assert execute(plain, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [(False,)]
         with pytest.raises(psycopg2.Error, match="permission denied"):
             execute(plain, "SELECT pg_read_file('/etc/hostname')")

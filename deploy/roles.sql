@@ -6,9 +6,9 @@
 
 CREATE ROLE dataflow LOGIN PASSWORD :'password';
 CREATE DATABASE dataflow OWNER dataflow;
--- `dataflow query` runs as a role that only reads, and bounds what a statement writes to the server's disk.
-GRANT pg_read_all_data TO dataflow WITH INHERIT FALSE;
-GRANT SET ON PARAMETER temp_file_limit TO dataflow;
 -- For people and programs that only read; the migrations say what. It cannot log in before somebody gives it a password,
 -- `\password dataflow_reader` in psql.
 CREATE ROLE dataflow_reader LOGIN;
+-- Statements of `dataflow query` and of the API run as that role, and what they write to the server's disk is bounded.
+GRANT dataflow_reader TO dataflow WITH INHERIT FALSE;
+GRANT SET ON PARAMETER temp_file_limit TO dataflow;

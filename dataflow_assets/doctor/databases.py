@@ -8,6 +8,8 @@ from dataflow_assets.doctor.finding import Finding
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.ledger.identity import read_timezone, require_timezone
 from dataflow_assets.postgres.connection import connect, shown
+from dataflow_assets.postgres.embedded.cluster import READER
+from dataflow_assets.postgres.grants import READING_ROLE
 from dataflow_assets.postgres.migrate import require_current
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.schema_check import require_columns
@@ -43,9 +45,16 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
 
 
 def tables(settings: Settings) -> Finding:
-    """Whether the database has the tables of this version of the program."""
-    require_current(database_url(settings))
-    return Finding("tables", "ok", "They are those of this version of the program.")
+    """Whether the database has the tables of this version of the program, and the role that only reads them."""
+    require_current(url := database_url(settings))
+    said = "They are those of this version of the program."
+    with connect(url) as connection:
+        [(user, role)] = execute(connection, f"SELECT current_user::text, ({READING_ROLE})")
+    if role != READER:
+        said = f"{said} Statements of `dataflow query` run as {role or user}, who may read the API's users, too."
+        advice = f"As a superuser: `CREATE ROLE {READER}; GRANT {READER} TO {user}`; then `dataflow init-db`."
+        return Finding("tables", "warning", said, advice)
+    return Finding("tables", "ok", said)
 
 
 def timezone(settings: Settings) -> Finding:

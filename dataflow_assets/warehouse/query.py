@@ -22,15 +22,15 @@ import pyarrow as pa
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
 from dataflow_assets.postgres.connection import AdbcError, unavailable
+from dataflow_assets.postgres.embedded.cluster import READER
+from dataflow_assets.postgres.grants import READING_ROLE
 from dataflow_assets.postgres.sql import WITHOUT_COPY, column_list, execute, identifier
 
 # The server itself refuses changes: the transaction is made read-only before the statement runs (an option of the
 # connection would not reach a server behind a pooler), and the protocol takes one statement at a time, so that none
-# can end it. Where the user may, the statement runs as a role that only reads: not as a superuser, who may read files
-# of the server and end the sessions of others.
-_ALLOWED = """
-    SELECT has_parameter_privilege('temp_file_limit', 'SET'), pg_has_role('pg_read_all_data',
-        CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)"""
+# can end it. Where the user may, the statement runs as a role that only reads: not as the owner, who sees the logins of
+# the API, nor as a superuser, who may read files of the server and end the sessions of others.
+_ALLOWED = f"SELECT has_parameter_privilege('temp_file_limit', 'SET'), ({READING_ROLE})"
 _TEMPORARY_FILES = "10GB"  # the most that a statement may write to the server's disk for sorts and joins
 LONGEST = 600  # seconds that a statement may take
 
@@ -39,6 +39,7 @@ _SPACE = re.compile(r"(?:[\s(]|--[^\n\r]*|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
 _READING = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 _STREAMED = ("SELECT", "WITH", "VALUES", "TABLE")  # by COPY, as which the others cannot be run
 _SMALL_BATCHES = {"adbc.postgresql.batch_size_hint_bytes": "1048576"}
+_AS_WHOM = f"Statements run as {READER} where they can; `dataflow psql` connects as the owner."
 _REFUSED_BY_THE_SERVER = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
@@ -137,11 +138,11 @@ def guard(run: Callable[[str], list[tuple[Any, ...]]], seconds: int) -> None:
     if is_read_only != "on":
         raise QueryError("The database did not make the transaction read-only, so that nothing was run.")
     run(f"SET LOCAL statement_timeout = '{seconds}s'")
-    [(may_limit, may_read)] = run(_ALLOWED)
+    [(may_limit, role)] = run(_ALLOWED)
     if may_limit:
         run(f"SET LOCAL temp_file_limit = '{_TEMPORARY_FILES}'")
-    if may_read:
-        run("SET LOCAL ROLE pg_read_all_data")
+    if role:
+        run(f"SET LOCAL ROLE {identifier(role)}")
 
 
 def _batches(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[list[tuple[Any, ...]]]:
@@ -161,7 +162,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except (AdbcError, pa.ArrowException, OSError) as error:
-        raise QueryError(f"The database refused the statement: {explain_refusal(error)}.") from None
+        raise refusal(error) from None
 
 
 def _require_reading(statement: str) -> str:
@@ -262,6 +263,12 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {"oid": _unsigned, "json": _j
 def _iso(interval: pa.MonthDayNano) -> str:
     seconds = Decimal(interval.nanoseconds) / 1_000_000_000
     return f"P{interval.months}M{interval.days}DT{seconds.normalize():f}S"
+
+
+def refusal(error: Exception, ahead: int = 0) -> QueryError:
+    """What the server said, as an error of the user; so many lines stood ahead of the statement."""
+    said = f"The database refused the statement: {explain_refusal(error, ahead)}."
+    return QueryError(f"{said} {_AS_WHOM}" if "permission denied for" in said else said)
 
 
 def explain_refusal(error: Exception, ahead: int = 0) -> str:

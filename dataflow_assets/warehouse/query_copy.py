@@ -15,9 +15,8 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from dataflow_assets.errors import QueryError
 from dataflow_assets.postgres.connection import unavailable
-from dataflow_assets.warehouse.query import LONGEST, explain_refusal, guard, is_streamed
+from dataflow_assets.warehouse.query import LONGEST, guard, is_streamed, refusal
 
 Write = Callable[[bytes], object]
 
@@ -118,4 +117,4 @@ def _refusals(ahead: int) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        raise QueryError(f"The database refused the statement: {explain_refusal(error, ahead)}.") from None
+        raise refusal(error, ahead) from None

@@ -4,16 +4,19 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import psycopg2
 import pytest
 
 from dataflow_assets.cli.results import Format, print_result
-from dataflow_assets.doctor.databases import database
+from dataflow_assets.doctor.databases import database, tables
 from dataflow_assets.errors import QueryError
 from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse.query import run_query, stream_query
+from dataflow_assets.warehouse.query_copy import copy_csv, copy_json
 from dataflow_assets_tests.postgres.superuser import superuser_server
+from dataflow_assets_tests.warehouse.builders import ask
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,27 @@ def test_a_superuser_reads_no_file_and_ends_no_session(superuser: str) -> None:
         other.commit()
     assert run_query(superuser, "SELECT a, current_user::text FROM public.own").rows == [(1, "pg_read_all_data")]
     other.close()
+
+
+def test_a_statement_sees_no_logins_and_is_told_as_whom_it_runs(database_url: str) -> None:
+    assert run_query(database_url, "SELECT current_user::text").rows == [("dataflow_reader",)]
+    refused = r"permission denied for schema serving .*\. Statements run as dataflow_reader"
+    for run in (run_query, partial(copy_csv, write=print), partial(copy_json, write=print)):
+        with pytest.raises(QueryError, match=refused):
+            run(database_url, "SELECT * FROM serving.users")
+    with pytest.raises(QueryError, match="permission denied to terminate process"):
+        run_query(database_url, "SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_the_doctor_says_as_whom_statements_run(database_url: str, clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("DATABASE_URL", database_url)
+    assert tables(load_settings()).state == "ok"
+    ask(database_url, "REVOKE USAGE ON SCHEMA warehouse FROM dataflow_reader; SELECT 1")
+    finding = tables(load_settings())
+    assert finding.state == "warning"
+    assert "run as dataflow, who may read the API's users" in finding.sentence
+    assert "GRANT dataflow_reader TO dataflow`" in finding.advice
+    assert run_query(database_url, "SELECT current_user::text").rows == [("dataflow",)]
 
 
 def test_what_a_statement_writes_aside_is_bounded_where_the_role_may(superuser: str, server: str) -> None:

@@ -165,7 +165,7 @@ def _roles(password: str, of_reader: str) -> bytes:
         f"GRANT pg_checkpoint TO {_ROLE}\n"
         f"CREATE ROLE {READER} LOGIN PASSWORD '{of_reader}'\n"
         # Statements of users run as a role that only reads, see `warehouse.query`.
-        f"GRANT pg_read_all_data TO {_ROLE} WITH INHERIT FALSE\nGRANT SET ON PARAMETER temp_file_limit TO {_ROLE}\n"
+        f"GRANT {READER} TO {_ROLE} WITH INHERIT FALSE\nGRANT SET ON PARAMETER temp_file_limit TO {_ROLE}\n"
     ).encode()
 
 

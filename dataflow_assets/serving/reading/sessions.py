@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dataflow_assets.postgres.connection import AdbcError, Connection, Connections, unavailable
+from dataflow_assets.postgres.grants import READING_ROLE
 from dataflow_assets.postgres.sql import execute
 
 LONGEST = 120  # seconds: shorter than a run tries to swap a day that somebody reads
@@ -22,9 +23,7 @@ _BEGIN = f"""
         set_config('standard_conforming_strings', 'on', true),
         CASE WHEN has_parameter_privilege('temp_file_limit', 'SET')
             THEN set_config('temp_file_limit', '10GB', true) END,
-        CASE WHEN pg_has_role('pg_read_all_data',
-                CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
-            THEN set_config('role', 'pg_read_all_data', true) END"""
+        set_config('role', ({READING_ROLE}), true)"""  # null: the session's own
 
 
 class Sessions:
