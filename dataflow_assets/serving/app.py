@@ -49,7 +49,7 @@ def build_app(settings: Settings) -> FastAPI:
             allow_headers=_TAKEN,
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, metrics=state.http_metrics)
     return app
 
 

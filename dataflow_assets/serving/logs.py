@@ -34,9 +34,14 @@ def set_up_logs(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def route_of(scope: Scope) -> str:
+    """The pattern of the path that a request was routed by."""
+    return getattr(scope.get("route"), "path", None) or "no route"
+
+
 def log_access(scope: Scope, status: int, size: int, seconds: float, *, is_whole: bool) -> None:
     """Say who asked for which route and what became of it; no value of a path, a query or a header."""
-    route = getattr(scope.get("route"), "path", None) or "no route"
+    route = route_of(scope)
     known = {
         "request": scope.get("request_id"),
         "user": scope.get("principal"),

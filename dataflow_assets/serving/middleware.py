@@ -14,7 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dataflow_assets.serving.logs import log_access
+from dataflow_assets.serving.http_metrics import HttpMetrics
+from dataflow_assets.serving.logs import log_access, route_of
 from dataflow_assets.serving.problems import answer_error
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,8 +42,9 @@ class _Answer:
 class RequestMiddleware:
     """Wraps an app."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever happens."""
@@ -72,7 +74,9 @@ class RequestMiddleware:
                 raise
             await problem(scope, receive, send_on)
         finally:
-            log_access(scope, answer.status, answer.size, time.perf_counter() - start, is_whole=answer.is_whole)
+            seconds = time.perf_counter() - start
+            log_access(scope, answer.status, answer.size, seconds, is_whole=answer.is_whole)
+            self._metrics.count(scope["method"], route_of(scope), answer.status, seconds, is_whole=answer.is_whole)
 
 
 def _add_headers(headers: MutableHeaders, request_id: str, seconds: float) -> None:

@@ -17,8 +17,10 @@ from dataflow_assets.analytics.base import Answer
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.serving.cached_principals import CachedPrincipals
+from dataflow_assets.serving.http_metrics import HttpMetrics
 from dataflow_assets.serving.limits import RateLimits
 from dataflow_assets.serving.passwords import PasswordChecks
+from dataflow_assets.serving.platform_metrics import PlatformMetrics
 from dataflow_assets.serving.problems import is_lost_connection
 from dataflow_assets.serving.reading.relations import Relation, answer_relation, ledger_relations, source_relations
 from dataflow_assets.serving.reading.respond import RowReader
@@ -83,6 +85,8 @@ class ServingState:
     limits: RateLimits
     passwords: PasswordChecks
     principals: CachedPrincipals
+    http_metrics: HttpMetrics
+    platform_metrics: PlatformMetrics
 
 
 def open_state(settings: Settings) -> ServingState:
@@ -108,6 +112,8 @@ def open_state(settings: Settings) -> ServingState:
         limits=RateLimits(settings.requests_per_minute),
         passwords=PasswordChecks(),
         principals=CachedPrincipals(database),
+        http_metrics=HttpMetrics(),
+        platform_metrics=PlatformMetrics(database, all_sources()),
     )
 
 

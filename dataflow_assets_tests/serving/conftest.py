@@ -1,6 +1,6 @@
 """The app over a real database and a real folder, in this process."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 import httpx2
 import pytest
@@ -37,23 +37,23 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-def headers_of(state: ServingState) -> Callable[[Role], Headers]:
-    """The headers of a new user of a role, who may use every source."""
+def headers_of(state: ServingState) -> Callable[..., Headers]:
+    """The headers of a new user of a role, who may use every source unless some are named."""
 
-    def make(role: Role) -> Headers:
-        user = UserFactory.create(url=state.database.url, role=role)
+    def make(role: Role, sources: Collection[str] | None = None) -> Headers:
+        user = UserFactory.create(url=state.database.url, role=role, sources=sources)
         return {"Authorization": f"Bearer {state.keys.sign(user.name)}"}
 
     return make
 
 
 @pytest.fixture
-def reader(headers_of: Callable[[Role], Headers]) -> Headers:
+def reader(headers_of: Callable[..., Headers]) -> Headers:
     """The headers of a reader."""
     return headers_of(Role.READER)
 
 
 @pytest.fixture
-def writer(headers_of: Callable[[Role], Headers]) -> Headers:
+def writer(headers_of: Callable[..., Headers]) -> Headers:
     """The headers of a writer."""
     return headers_of(Role.WRITER)

@@ -44,6 +44,7 @@ ROUTES = {
     "GET /page.css": Request(OPEN, 200),
     "GET /page.js": Request(OPEN, 200),
     "GET /health": Request(OPEN, 200),
+    "GET /metrics": Request(READER, 200, of_source=True),
     "POST /v1/token": Request(OPEN, 401, form={"grant_type": "refresh_token", "refresh_token": "none"}),
     "POST /v1/token/revoke": Request(OPEN, 204, form={"token": "none"}),
     "GET /v1/me": Request(READER, 200),
