@@ -35,13 +35,26 @@ def collect(
     as_json: Json = False,
 ) -> None:
     """Bring what is new of the sources that say from where they arrive into landing; stopped, it may be repeated."""
+    settings, sources = load_settings(), _sources_of(source)
+    days = [delivery_day(settings, day)] if day else None
+    collect_from(settings, sources, days, dry_run=dry_run, load=load, as_json=as_json)
+
+
+def collect_from(
+    settings: "Settings",
+    sources: Sequence["Source"],
+    days: Sequence[date] | None = None,
+    *,
+    dry_run: bool = False,
+    load: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Do what `collect` says, for some sources, each of which says from where it arrives."""
     from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.ledger.collected import open_record
     from dataflow_assets.orchestration.resources import open_stores
 
-    settings, sources = load_settings(), _sources_of(source)
-    days = [delivery_day(settings, day)] if day else None
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     landed: list[Delivery] = []

@@ -25,38 +25,65 @@ if TYPE_CHECKING:
 _MOST_REASONS = 5
 
 
-def _known_format(collector: str) -> str:
-    """Look whether there is such a format; the files of `sources.formats` say which there are."""
+def _formats() -> list[str]:
     from dataflow_assets.sources.formats import known_suffixes
 
-    known = sorted({suffix.removeprefix(".") for suffix in known_suffixes().values()})
-    if collector not in known:
-        raise typer.BadParameter(f"{collector!r} is no format; the formats are {', '.join(known)}")
+    return sorted({suffix.removeprefix(".") for suffix in known_suffixes().values()})
+
+
+def _known(collector: str) -> str:
+    """Look whether there is such a format or place; the files of `sources.formats` and `collectors` say which."""
+    if collector not in (formats := _formats()):
+        from dataflow_assets.cli.fetch import places
+
+        if collector not in (known := places()):
+            raise typer.BadParameter(
+                f"{collector!r} is no format; the formats are {', '.join(formats)}, and files are fetched from "
+                f"elsewhere by {', '.join(sorted(known))}"
+            )
     return collector
 
 
 def load(
     model: Annotated[str, typer.Option(help="The source, such as streams or stream.")],
-    collector: Annotated[str, typer.Option(help="The format of the file, such as csv.", callback=_known_format)],
-    config: Annotated[Path, typer.Option(help="The file to load.")],
+    collector: Annotated[
+        str, typer.Option(help="The format of the file, such as csv, or how it is fetched: sftp, …", callback=_known)
+    ],
+    config: Annotated[str, typer.Option(help="The file to load, or its address, such as sftp://me@host/out/a.csv.")],
     delivered: Delivered = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Of an address, what a declaration would say, such as password=SFTP_PASSWORD."),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Land one file, materialize what it touches, and say what was rejected."""
+    settings = load_settings()
+    source = source_of(model)
+    with details_in(settings, "load", verbose=verbose):
+        if collector not in _formats():
+            from dataflow_assets.cli.fetch import load_from
+
+            load_from(settings, source, collector, config, options or (), delivered)
+        elif options:
+            raise UsageError("--with says more about an address, and --config is a file.")
+        elif source.reader.suffix != f".{collector}":
+            raise UsageError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
+        else:
+            load_file(settings, source, Path(config), delivery_day(settings, delivered))
+
+
+def load_file(settings: Settings, source: "Source", path: Path, day: date) -> None:
+    """Load a file that is on this machine, and say what was rejected."""
     from dataflow_assets.lake.readers import check_format
     from dataflow_assets.sources.companions import is_ignored
 
-    settings = load_settings()
-    source = source_of(model)
-    if source.reader.suffix != f".{collector}":
-        raise UsageError(f"{source.name} is delivered as {source.reader.suffix[1:]}, not as {collector}.")
-    if not config.is_file():
-        raise NotFoundError(f"There is no file {config}.")
-    if is_ignored(config.name, source.companions):
-        raise UsageError(f"{config.name} is named like a file that is no data of {source.name}; give it another name.")
-    check_format(config, source)
-    with details_in(settings, "load", verbose=verbose):
-        materialize(settings, [(source, config)], delivery_day(settings, delivered), reasons=_MOST_REASONS)
+    if not path.is_file():
+        raise NotFoundError(f"There is no file {path}.")
+    if is_ignored(path.name, source.companions):
+        raise UsageError(f"{path.name} is named like a file that is no data of {source.name}; give it another name.")
+    check_format(path, source)
+    materialize(settings, [(source, path)], day, reasons=_MOST_REASONS)
 
 
 def backfill(

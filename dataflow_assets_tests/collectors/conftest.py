@@ -10,6 +10,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets_tests.collectors.builders import Platform
 from dataflow_assets_tests.collectors.http_server import HttpServer, serve_http
 from dataflow_assets_tests.collectors.sftp_server import PASSWORD, VARIABLE, SftpServer, serve
+from dataflow_assets_tests.collectors.vendor_bucket import SECRETS, Vendor, empty_bucket
 from dataflow_assets_tests.landing.stores import local_storage, s3_storage, s3_url, storage
 
 __all__ = ["local_storage", "s3_storage", "s3_url", "storage"]
@@ -29,6 +30,14 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
     monkeypatch.setattr(session, "FIRST_WAIT", 0.01)
     with serve_http() as running:
         yield running
+
+
+@pytest.fixture
+def vendor(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+    """An empty bucket of somebody else, whose keys are in the environment."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return empty_bucket(s3_url)
 
 
 @pytest.fixture

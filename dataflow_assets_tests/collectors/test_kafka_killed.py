@@ -60,7 +60,8 @@ def test_collectors_that_are_killed_bring_each_message_once(broker: Broker, prog
         for process in both:
             process.kill()
             process.communicate()
-    program.run("collect", "--source", "orders", "--load")
+    topic = f"kafka://{broker.address}/orders"  # by hand, from the server of the declaration
+    program.run("load", "--model", "orders", "--collector", "kafka", "--config", topic)
     assert messages_in_landing(program) == _MESSAGES
     assert count(program) == f"{_MESSAGES},{_MESSAGES},0,{_MESSAGES - 1}"
 

@@ -5,10 +5,11 @@ connecting to one (see `collectors`).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+from urllib.parse import SplitResult, unquote
 
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.origins.patterns import NamePattern
@@ -26,12 +27,14 @@ class Origin:
     `schedule` says when it is looked for new files, as cron does, in the business time zone.
 
     - `label`: its name in a sentence.
+    - `schemes`: how the address of one thing there begins, its kind first; without any, none is loaded by hand.
 
     Raises:
         ValueError: the declaration cannot be right, and why.
     """
 
     label: ClassVar[str]
+    schemes: ClassVar[tuple[str, ...]] = ()
     schedule: str = "*/10 * * * *"
 
     def __post_init__(self) -> None:
@@ -42,6 +45,20 @@ class Origin:
     def address(self) -> str:
         """What it is called in a sentence, without any secret."""
         return self.label
+
+    @classmethod
+    def fields_at(cls, address: SplitResult) -> Mapping[str, Any]:
+        """The fields that the address of one thing says, which is of one of the `schemes`.
+
+        Raises:
+            ValueError: it is the address of no such thing.
+        """
+        raise NotImplementedError
+
+    @property
+    def server(self) -> Hashable:
+        """Whom the secrets are shown to: equal for two places that may know the same ones."""
+        return self.address
 
     @property
     def variables(self) -> Mapping[str, str | None]:
@@ -93,6 +110,18 @@ class FileOrigin(Origin):
         port = f":{self.port}" if self.port else ""
         return f"{self.label.lower()}://{self.host}{port}/{self.folder.lstrip('/')}"
 
+    @property
+    def server(self) -> Hashable:
+        """The host and the user there."""
+        return self.host, self.port or self.default_port, self.user
+
+    @classmethod
+    def fields_at(cls, address: SplitResult) -> Mapping[str, Any]:
+        """Those of `sftp://user@host:22/folder/name.csv`."""
+        folder, name = folder_and_name(address.path)
+        said = {"host": address.hostname, "port": address.port, "user": address.username and unquote(address.username)}
+        return {"folder": f"/{folder}", "pattern": name, **{field: value for field, value in said.items() if value}}
+
     def problems(self) -> Iterator[str]:
         """A sentence for each thing that cannot be right."""
         yield from super().problems()
@@ -111,3 +140,15 @@ class FileOrigin(Origin):
                 yield "the pattern says the day, and so does day_of; leave one of them out"
         except ValueError as error:
             yield str(error)
+
+
+def folder_and_name(path: str) -> tuple[str, str]:
+    """The folder and the name of a file in an address, as a pattern of that name alone.
+
+    Raises:
+        ValueError: it names no file, or one whose name is no pattern.
+    """
+    folder, _, name = unquote(path).strip("/").rpartition("/")
+    if not name or path.endswith("/") or any(letter in name for letter in "*?{}"):
+        raise ValueError("it must end in the name of one file, without any of * ? { }")
+    return folder, name

@@ -19,6 +19,7 @@ class Ftp(FileOrigin):
     """
 
     label: ClassVar[str] = "FTP"
+    schemes: ClassVar[tuple[str, ...]] = ("ftp", "ftps")
     default_port: ClassVar[int] = 21
     password: str | None = None
     tls: bool = True

@@ -5,10 +5,10 @@ them (see `collectors.http` and `collectors.rest`).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
+from urllib.parse import SplitResult, urlsplit
 
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.formats.json import Json
@@ -35,6 +35,12 @@ class HttpOrigin(Origin):
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
     @property
+    def server(self) -> Hashable:
+        """The host, and how it is spoken to."""
+        parts = urlsplit(self.url)
+        return parts.scheme, parts.hostname, parts.port
+
+    @property
     def variables(self) -> Mapping[str, str | None]:
         """That of the token."""
         return {"token": self.token}
@@ -59,7 +65,13 @@ class HttpFile(HttpOrigin):
     """
 
     label: ClassVar[str] = "HTTP"
+    schemes: ClassVar[tuple[str, ...]] = ("http", "https")
     name: str = ""
+
+    @classmethod
+    def fields_at(cls, address: SplitResult) -> Mapping[str, Any]:
+        """The address itself."""
+        return {"url": address.geturl()}
 
     @property
     def file_name(self) -> str:

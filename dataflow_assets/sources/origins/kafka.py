@@ -4,9 +4,10 @@ Here: what a declaration says of one. Not here: connecting to it (see `collector
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+from urllib.parse import SplitResult
 
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.formats.json import Json
@@ -35,6 +36,7 @@ class Kafka(Origin):
     """
 
     label: ClassVar[str] = "Kafka"
+    schemes: ClassVar[tuple[str, ...]] = ("kafka",)
     brokers: str
     topic: str
     group: str | None = None
@@ -50,6 +52,17 @@ class Kafka(Origin):
     def address(self) -> str:
         """Such as `kafka://kafka1:9092/orders`."""
         return f"kafka://{self.brokers}/{self.topic}"
+
+    @classmethod
+    def fields_at(cls, address: SplitResult) -> Mapping[str, Any]:
+        """Those of `kafka://kafka1:9092,kafka2:9092/orders`."""
+        user, _, brokers = address.netloc.rpartition("@")
+        return {"brokers": brokers, "topic": address.path.strip("/"), **({"user": user} if user else {})}
+
+    @property
+    def server(self) -> Hashable:
+        """The brokers."""
+        return self.brokers
 
     @property
     def variables(self) -> Mapping[str, str | None]:

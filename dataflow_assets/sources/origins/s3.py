@@ -3,12 +3,13 @@
 Here: what a declaration says of one. Not here: connecting to it (see `collectors.s3`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+from urllib.parse import SplitResult
 
-from dataflow_assets.sources.origins.base import Origin
+from dataflow_assets.sources.origins.base import Origin, folder_and_name
 from dataflow_assets.sources.origins.patterns import NamePattern
 
 
@@ -22,6 +23,7 @@ class S3(Origin):
     """
 
     label: ClassVar[str] = "S3"
+    schemes: ClassVar[tuple[str, ...]] = ("s3",)
     bucket: str
     pattern: str
     folder: str = ""
@@ -40,6 +42,17 @@ class S3(Origin):
     def address(self) -> str:
         """Such as `s3://vendor/outgoing`."""
         return f"s3://{self.bucket}/{self.folder.strip('/')}".rstrip("/")
+
+    @classmethod
+    def fields_at(cls, address: SplitResult) -> Mapping[str, Any]:
+        """Those of `s3://bucket/folder/name.csv`."""
+        folder, name = folder_and_name(address.path)
+        return {"bucket": address.netloc, "folder": folder, "pattern": name}
+
+    @property
+    def server(self) -> Hashable:
+        """The bucket, wherever it is."""
+        return self.bucket, self.endpoint
 
     @property
     def variables(self) -> Mapping[str, str | None]:

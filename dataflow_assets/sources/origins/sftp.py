@@ -23,6 +23,7 @@ class Sftp(FileOrigin):
     """
 
     label: ClassVar[str] = "SFTP"
+    schemes: ClassVar[tuple[str, ...]] = ("sftp",)
     default_port: ClassVar[int] = 22
     host_key: str
     password: str | None = None
