@@ -19,12 +19,13 @@ from dataflow_assets.errors import DataFlowError
 from dataflow_assets.ledger import tables as ledger_tables
 from dataflow_assets.orchestration.checks import all_checks
 from dataflow_assets.orchestration.checks.base import Target
+from dataflow_assets.orchestration.metadata import keys
 from dataflow_assets.postgres.schema import build_metadata
 from dataflow_assets.serving import tables as serving_tables
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.formats import all_formats
 
-_PAGES = ("tables", "checks", "errors", "formats", "python")
+_PAGES = ("tables", "checks", "metadata", "errors", "formats", "python")
 _LAYERS_OF_SOURCES, _LAYERS_OF_ANSWERS = ("landing", "lake", "warehouse"), ("analytics",)
 
 
@@ -67,6 +68,20 @@ def describe_checks() -> Iterator[str]:
         weight = "stops the run" if check.is_blocking else check.severity.value.lower()
         rows.append((f"`{check.name}`", layers, weight, says[0]))
     yield from _table(("check", "assets of", "where it fails", "what holds where it passes"), rows)
+
+
+def describe_metadata() -> Iterator[str]:
+    """Every key that an asset, a partition or an evaluation of a check may have in the UI."""
+    yield "# Metadata\n\nWhat the page of an asset says in the UI, by key. Numbers are plotted there.\n"
+    yield "## Of assets and their partitions\n"
+    yield from _table(("key", "meaning"), _keys(keys.ASSETS | keys.DAGSTERS, keys.ASSETS_BY_PATTERN))
+    yield "\n## Of checks\n"
+    yield from _table(("key", "meaning"), _keys(keys.CHECKS, keys.CHECKS_BY_PATTERN))
+
+
+def _keys(by_name: dict[str, str], by_pattern: dict[str, str]) -> Iterator[tuple[str, str]]:
+    yield from ((f"`{name}`", meaning) for name, meaning in sorted(by_name.items()))
+    yield from (("several", meaning) for meaning in by_pattern.values())
 
 
 def describe_errors() -> Iterator[str]:

@@ -41,14 +41,22 @@ def describe_unusual_volume(rows: Mapping[date, int], day: date, *, is_over: boo
         day: the day to judge.
         is_over: whether nothing more is expected of the day.
     """
-    before = (rows.get(day - timedelta(days=number), 0) for number in range(1, TRAILING_DAYS + 1))
-    known = [count for count in before if count]
-    if len(known) < _FEWEST_DAYS:
-        return None
-    usual, found = median(known), rows.get(day, 0)
-    if found > _MOST * usual or (is_over and found < _LEAST * usual):
-        return f"{found:,} rows, where {usual:,.0f} are usual (the median of the {len(known)} days with rows before)"
+    usual, found = usual_rows(rows, day), rows.get(day, 0)
+    if usual is not None and (found > _MOST * usual or (is_over and found < _LEAST * usual)):
+        days = len(_rows_before(rows, day))
+        return f"{found:,} rows, where {usual:,.0f} are usual (the median of the {days} days with rows before)"
     return None
+
+
+def usual_rows(rows: Mapping[date, int], day: date) -> float | None:
+    """How many rows are usual for a day; None where too few days before it have any."""
+    before = _rows_before(rows, day)
+    return median(before) if len(before) >= _FEWEST_DAYS else None
+
+
+def _rows_before(rows: Mapping[date, int], day: date) -> list[int]:
+    before = (rows.get(day - timedelta(days=number), 0) for number in range(1, TRAILING_DAYS + 1))
+    return [count for count in before if count]
 
 
 def count_rows_by_day(url: str, source: Source, first: date, last: date) -> dict[date, int]:

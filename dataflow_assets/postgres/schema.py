@@ -125,7 +125,11 @@ def _snapshot_tables(metadata: sa.MetaData, source: Snapshot) -> None:
         *_columns(source.schema),
         _delivery(),
         sa.Column("first_seen", sa.Date(), nullable=False, comment="first delivery day with the key"),
-        sa.Column("last_seen", sa.Date(), comment="null while the key is present in the newest dump"),
+        sa.Column(
+            "last_seen",
+            sa.Date(),
+            comment="last delivery day with the key; behind the view null while the newest dump has it",
+        ),
         sa.Column("missing_since", sa.Date(), comment="the first delivery day after last_seen"),
         schema=WAREHOUSE,
         comment=f"{source.description} One row for each key, with its latest values.",

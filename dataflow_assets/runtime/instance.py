@@ -20,6 +20,8 @@ from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.runtime.run_launcher import is_lost
 from dataflow_assets.settings import Settings
 
+POOLS = ("collectors", "database", "object_store")  # each limits how many runs use one thing at a time
+
 _CONFIG = Path(__file__).with_name("dagster.yaml")
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
@@ -46,12 +48,28 @@ def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
         yield instance
 
 
+def make_ready(instance: DagsterInstance) -> None:
+    """What is done before the platform's processes start."""
+    fail_stranded_runs(instance)
+    forget_future_ticks(instance)
+    show_pools(instance)
+
+
 def fail_stranded_runs(instance: DagsterInstance) -> None:
     """Mark the runs as failed whose code server is gone: killed with it, they cannot say so and would block others."""
     for record in runs_under_way(instance):
         if is_stranded(record.dagster_run):
             message = "The platform was stopped while this run was under way."
             instance.report_run_failed(record.dagster_run, message)
+
+
+def show_pools(instance: DagsterInstance) -> None:
+    """Give each pool that has no limit the default: the UI shows no pool before a run has used it."""
+    storage = instance.event_log_storage
+    known = {pool.name for pool in storage.get_pool_limits()}
+    for pool in POOLS:
+        if pool not in known:
+            storage.initialize_concurrency_limit_to_default(pool)
 
 
 def forget_future_ticks(instance: DagsterInstance) -> None:

@@ -34,7 +34,7 @@ from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime import dagster_process, process_group, run_server
-from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, forget_future_ticks, open_instance
+from dataflow_assets.runtime.instance import build_environment, forget_future_ticks, make_ready, open_instance
 from dataflow_assets.runtime.status_line import StatusLine, status_line
 from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
@@ -77,8 +77,7 @@ def up(
             open_instance(settings) as instance,
             process_group.catch_signals(*process_group.STOP_SIGNALS) as signals,
         ):
-            fail_stranded_runs(instance)
-            forget_future_ticks(instance)
+            make_ready(instance)
             page = f"http://{_HOST}:{port}"
             known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
             with status_line(instance, page, settings.home / "logs" / "up.log") as status:

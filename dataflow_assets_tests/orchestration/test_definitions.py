@@ -11,7 +11,9 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.definitions import build_definitions
+from dataflow_assets.orchestration.assets.collected import COLLECTORS
 from dataflow_assets.orchestration.maintenance.analyze import ANALYZE
+from dataflow_assets.runtime.instance import POOLS
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration.builders import Platform, session, streams_csv
 from dataflow_assets_tests.processes import environment_with
@@ -77,6 +79,19 @@ def test_every_asset_that_runs_takes_a_backfill_as_one_run(definitions: dg.Defin
 def test_every_asset_that_runs_is_in_the_pool_of_what_it_writes_or_reads(definitions: dg.Definitions) -> None:
     pools = {name.split("/")[0]: asset.op.pool for name, asset in executables(definitions)}
     assert pools == {"lake": "object_store", **dict.fromkeys(("warehouse", "analytics", "published"), "database")}
+
+
+def test_the_pools_that_are_shown_are_those_that_are_used(definitions: dg.Definitions) -> None:
+    assert {asset.op.pool for _, asset in executables(definitions)} | {COLLECTORS} == set(POOLS)
+
+
+def test_every_job_schedule_and_sensor_says_what_it_does(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    asked = [*repository.schedule_defs, *repository.sensor_defs]
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    assert [one.name for one in [*asked, *jobs] if not one.description] == []
+    ops = [node.definition for job in jobs for node in job.nodes if not job.asset_layer.executable_asset_keys]
+    assert [op.name for op in ops if not op.description] == []
 
 
 def test_the_definitions_are_loadable(definitions: dg.Definitions) -> None:

@@ -74,7 +74,7 @@ class LakeTable:
     @cached_property
     def delta_schema(self) -> Schema:
         """The table's columns as Delta Lake names them."""
-        return Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema)
+        return _delta_schema(self.schema)
 
     def object_key(self, path: str) -> str:
         """The key in the object store of a path within the table."""
@@ -198,6 +198,15 @@ class _LocalTable(DeltaTable):
         return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
 
 
+def _delta_schema(schema: pl.Schema) -> Schema:
+    return Schema.from_arrow(pl.DataFrame(schema=schema).to_arrow().schema)
+
+
+def type_names(schema: pl.Schema) -> dict[str, str]:
+    """The type of Delta Lake that each column of a table has."""
+    return {field.name: type_name(field.type) for field in _delta_schema(schema).fields}
+
+
 def type_name(delta_type: object) -> str:
     """A type of Delta Lake as its own documentation spells it: `long`, `decimal(10,2)`, `timestamp`."""
     return delta_type.type if isinstance(delta_type, PrimitiveType) else str(delta_type)
@@ -225,7 +234,14 @@ def count_rows(table: DeltaTable, delivery: int) -> int:
 
 
 def rows_table(storage: Storage, source: Source) -> LakeTable:
-    """The table of a source's accepted rows: its columns, then where each row came from.
+    """The table of a source's accepted rows."""
+    schema = rows_schema(source)
+    partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
+    return LakeTable(storage, f"{PREFIX}/{source.name}", schema, partition_by, source.key)
+
+
+def rows_schema(source: Source) -> pl.Schema:
+    """The columns of a source's accepted rows, then where each row came from.
 
     `position` numbers the rows of an object, `object` is its key, `delivery` its small key, `delivery_day`
     the day it was delivered; an event has `event_date` too, the UTC date of its event time. Delta Lake has no sets of
@@ -236,9 +252,7 @@ def rows_table(storage: Storage, source: Source) -> LakeTable:
         origin["event_date"] = pl.Date()
     typed = source.schema.create_empty().schema
     texts = {name: pl.String() for name, dtype in typed.items() if isinstance(dtype, pl.Enum | pl.Categorical)}
-    schema = pl.Schema({**typed, **texts, **origin})
-    partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
-    return LakeTable(storage, f"{PREFIX}/{source.name}", schema, partition_by, source.key)
+    return pl.Schema({**typed, **texts, **origin})
 
 
 def rejects_table(storage: Storage) -> LakeTable:

@@ -19,7 +19,8 @@ from dataflow_assets.orchestration.assets.per_partition import Written, outputs_
 from dataflow_assets.orchestration.checks import check_specs, judge_run
 from dataflow_assets.orchestration.checks.base import Outcome, Target
 from dataflow_assets.orchestration.keys import ANALYTICS, WAREHOUSE
-from dataflow_assets.orchestration.metadata.lineage import columns_of_answer, describe_columns
+from dataflow_assets.orchestration.metadata.columns import columns_of_answer
+from dataflow_assets.orchestration.metadata.lineage import answer_columns, describe_columns
 from dataflow_assets.orchestration.metadata.metrics import Metrics, preview_newest
 from dataflow_assets.orchestration.partitions import answer_partitions, partition_days
 from dataflow_assets.orchestration.planning.inputs import days_before, days_read, have_events, versions_read
@@ -53,7 +54,7 @@ def build_answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinitio
         io_manager_key=WAREHOUSE_TABLES,
         pool=DATABASE,
         metadata={
-            **describe_columns(answer.schema, columns_of_answer(answer, WAREHOUSE)),
+            **describe_columns(columns_of_answer(answer), answer_columns(answer, WAREHOUSE)),
             "dagster/table_name": f"{ANALYTICS}.{answer.name}",
         },
         check_specs=checks,

@@ -17,7 +17,8 @@ from dataflow_assets.orchestration.checks import check_specs
 from dataflow_assets.orchestration.checks.base import Outcome, Target
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, LANDING, REJECTS
 from dataflow_assets.orchestration.metadata import links
-from dataflow_assets.orchestration.metadata.lineage import columns_of_files, describe_columns
+from dataflow_assets.orchestration.metadata.columns import columns_of_lake, columns_of_rejects
+from dataflow_assets.orchestration.metadata.lineage import describe_columns, file_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
 from dataflow_assets.orchestration.resources import (
     OBJECT_STORE,
@@ -71,7 +72,7 @@ def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         deps=[[LANDING, source.name]],
         pool=OBJECT_STORE,
         metadata={
-            **describe_columns(source.schema, columns_of_files(source, [LANDING, source.name])),
+            **describe_columns(columns_of_lake(source), file_columns(source, [LANDING, source.name])),
             **links.deliveries(source),
             **links.rejects(source, settings.ui_url),
         },
@@ -115,5 +116,6 @@ def build_rejects_spec(settings: Settings, sources: Sequence[Source]) -> dg.Asse
         owners=sorted({source.owner for source in sources}),
         kinds={"deltalake"},
         partitions_def=daily_partitions(settings),
+        metadata={"dagster/column_schema": dg.TableSchema(columns_of_rejects())},
         deps=[[LANDING, source.name] for source in sources],
     )

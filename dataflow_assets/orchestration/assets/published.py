@@ -8,6 +8,7 @@ import polars as pl
 
 from dataflow_assets.analytics import Answer
 from dataflow_assets.orchestration.keys import ANALYTICS, PUBLISHED
+from dataflow_assets.orchestration.metadata.columns import columns_of_answer
 from dataflow_assets.orchestration.metadata.lineage import describe_columns, same_columns
 from dataflow_assets.orchestration.partitions import answer_partitions
 from dataflow_assets.orchestration.resources import DATABASE
@@ -32,7 +33,7 @@ def build_published_asset(settings: Settings, answer: Answer) -> dg.AssetsDefini
         io_manager_key=PUBLISHED_FILE,
         pool=DATABASE,
         metadata={
-            **describe_columns(answer.schema, same_columns(answer.schema, [ANALYTICS, answer.name])),
+            **describe_columns(columns_of_answer(answer), same_columns(answer.schema, [ANALYTICS, answer.name])),
             "partition_expr": answer.schema.column_names()[0],
         },
     )

@@ -14,6 +14,7 @@ from dataflow_assets.orchestration.checks import check_specs
 from dataflow_assets.orchestration.checks.base import Outcome, Target
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.metadata import links
+from dataflow_assets.orchestration.metadata.columns import columns_of_warehouse
 from dataflow_assets.orchestration.metadata.lineage import describe_columns, same_columns
 from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
 from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource, open_both
@@ -42,7 +43,7 @@ def build_warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefini
         io_manager_key=WAREHOUSE_TABLES,
         pool=DATABASE,
         metadata={
-            **describe_columns(source.schema, same_columns(source.schema, [LAKE, source.name])),
+            **describe_columns(columns_of_warehouse(source), same_columns(source.schema, [LAKE, source.name])),
             **links.delivered_by(source),
             "dagster/table_name": f"{WAREHOUSE}.{source.name}",
         },

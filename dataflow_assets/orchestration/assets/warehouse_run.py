@@ -160,7 +160,8 @@ def _load_whole(connection: Connection, source: Source, lake: _Lake) -> Snapshot
 
 def _versions(lake: _Lake, before: int, *, is_changed: bool) -> dict[str, int]:
     """From which version of the lake a table was made, before a load and after it, and whether the load wrote to it."""
-    return {"lake_version_before": before, "lake_version": max(lake.version, before), "is_changed": int(is_changed)}
+    earlier = {"lake_version_before": before} if before >= 0 else {}
+    return {**earlier, "lake_version": max(lake.version, before), "is_changed": int(is_changed)}
 
 
 def _count_dumped(source: Source, lake: pl.LazyFrame, days: Sequence[date]) -> dict[date, dict[str, int]]:

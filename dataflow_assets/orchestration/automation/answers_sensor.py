@@ -94,7 +94,7 @@ def _changes(feed: MaterializationFeed, source: Source) -> list[Materialization]
         if load.metrics.get("is_changed", 1):
             return True
         last = feed.metrics_before(load, of_its_day=isinstance(source, Events))
-        return last.get("lake_version", -1) < load.metrics.get("lake_version_before", 0)
+        return last.get("lake_version", -1) < load.metrics.get("lake_version_before", -1)
 
     return [load for load in feed.read(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
 

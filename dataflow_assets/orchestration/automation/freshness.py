@@ -56,6 +56,7 @@ def build_freshness_schedule(
     @dg.schedule(
         name=f"{FRESHNESS}_daily",
         job=freshness_checks,
+        description=freshness_checks.description,
         cron_schedule="0 6 * * *",
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,

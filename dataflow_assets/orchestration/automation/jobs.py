@@ -46,6 +46,7 @@ def every_night(job: dg.JobDefinition, cron: str, timezone: str) -> dg.ScheduleD
     return dg.ScheduleDefinition(
         name=f"{job.name}_nightly",
         job=job,
+        description=job.description,
         cron_schedule=cron,
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,

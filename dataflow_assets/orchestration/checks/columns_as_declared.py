@@ -18,7 +18,15 @@ def _judge_run(outcome: Outcome) -> Verdict:
     days, source = outcome.days, outcome.target.source
     found = find_column_differences(outcome.url, source, min(days), max(days))
     by_day = {day: [other for other in found if other.day == day] for day in days}
-    return Verdict(days, {day: _warning(source.name, day, others) for day, others in by_day.items() if others})
+    warnings = {day: _warning(source.name, day, others) for day, others in by_day.items() if others}
+    return Verdict(days, warnings, {day: _count(others) for day, others in by_day.items()})
+
+
+def _count(found: Sequence[ColumnDifferences]) -> dict[str, int]:
+    """How many columns are not as declared, and in how many objects."""
+    undeclared = {name for other in found for name in other.undeclared_columns}
+    missing = {name for other in found for name in other.missing_columns}
+    return {"undeclared_columns": len(undeclared), "missing_columns": len(missing), "objects_that_differ": len(found)}
 
 
 def _warning(source: str, day: date, found: Sequence[ColumnDifferences]) -> str:

@@ -13,18 +13,22 @@ _MOST_NAMED = 3  # of what fails
 
 
 def _judge_run(outcome: Outcome) -> Verdict:
-    return Verdict(sorted(outcome.present), {})
+    record, days = open_record(outcome.url, outcome.target.source.name), sorted(outcome.present)
+    collected = record.count_by_day(days[0], days[-1]) if days else {}
+    return Verdict(days, {}, {day: {"objects": collected.get(day, 0)} for day in days})
 
 
 def _judge_past_day(past: PastDay, target: Target) -> Verdict:
     origin, record = target.source.arrives, open_record(past.stores.url, target.source.name)
     assert origin
-    if record.count_by_day(past.day, past.day):
-        return Verdict([past.day], {})
+    collected = record.count_by_day(past.day, past.day).get(past.day, 0)
+    figures = {past.day: {"objects": collected}}
+    if collected:
+        return Verdict([past.day], {}, figures)
     failing = few((f"{path}: {reason}" for path, reason in record.read_failures().items()), _MOST_NAMED)
     why = f" What could not be collected: {failing}." if failing else ""
     said = f"Nothing of {target.source.name} that is delivered on {past.day} came from {origin.address}.{why}"
-    return Verdict([past.day], {past.day: said})
+    return Verdict([past.day], {past.day: said}, figures)
 
 
 CHECK = Check(

@@ -17,7 +17,9 @@ def _judge_run(outcome: Outcome) -> Verdict:
         for day, (rows, more) in counted.items()
         if more > _LARGEST_SHARE * rows
     }
-    return Verdict(counted, warnings)
+    return Verdict(
+        counted, warnings, {day: {"rows": rows, "duplicates": more} for day, (rows, more) in counted.items()}
+    )
 
 
 CHECK = Check(

@@ -28,7 +28,8 @@ _LATELY = timedelta(days=8)  # an evaluation costs 3 ms: a backfill of old days 
 def _judge_run(outcome: Outcome) -> Verdict:
     """Partitions are there now: those of which a morning may have said otherwise lately, or the newest."""
     lately = [day for day in outcome.present if day >= outcome.today - _LATELY]
-    return Verdict(lately or sorted(outcome.present)[-1:], {})
+    days = lately or sorted(outcome.present)[-1:]
+    return Verdict(days, {}, {day: {"is_there": 1} for day in days})
 
 
 def _judge_past_day(past: PastDay, target: Target) -> Verdict:
@@ -37,7 +38,8 @@ def _judge_past_day(past: PastDay, target: Target) -> Verdict:
         day = day.replace(day=1)
     reason = why_not(past, target, day)
     name = target.key.to_user_string()
-    return Verdict([day], {day: f"{name} of {day} is not there as it should be: {reason}."} if reason else {})
+    warnings = {day: f"{name} of {day} is not there as it should be: {reason}."} if reason else {}
+    return Verdict([day], warnings, {day: {"is_there": int(not warnings)}})
 
 
 def _why_not_in_lake(past: PastDay, target: Target, day: date) -> str | None:

@@ -16,7 +16,8 @@ _RELEASE = (
 def _judge_run(outcome: Outcome) -> Verdict:
     days = outcome.days
     found = read_quarantine_reasons(outcome.url, outcome.target.source, min(days), max(days))
-    return Verdict(days, {day: f"{' '.join(found[day])} {_RELEASE}" for day in days if day in found})
+    warnings = {day: f"{' '.join(found[day])} {_RELEASE}" for day in days if day in found}
+    return Verdict(days, warnings, {day: {"quarantined": len(found.get(day, ()))} for day in days})
 
 
 CHECK = Check(

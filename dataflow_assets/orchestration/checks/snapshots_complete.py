@@ -22,7 +22,8 @@ def explain(source: str, day: date, reason: str) -> str:
 def _judge_run(outcome: Outcome) -> Verdict:
     name = outcome.target.subject.name
     warnings = {day: explain(name, day, reason) for day, reason in outcome.quarantined.items()}
-    return Verdict(outcome.judged, warnings)
+    rows = {day: outcome.counts.get(day, {}).get("accepted") for day in outcome.judged}
+    return Verdict(outcome.judged, warnings, {day: {"rows": count} for day, count in rows.items() if count is not None})
 
 
 CHECK = Check(

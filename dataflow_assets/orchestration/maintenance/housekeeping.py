@@ -74,15 +74,15 @@ def build_housekeeping_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """A job that removes what is no longer needed, every night at 03:30 of the time zone."""
     keep, dagster_home = timedelta(days=settings.keep_days), settings.dagster_home
 
-    @dg.op(name="tidy_lake")
+    @dg.op(name="tidy_lake", description="Merges small files of events and deletes files that nothing needs.")
     def lake(context: dg.OpExecutionContext, object_store: ObjectStoreResource, database: DatabaseResource) -> None:
         _log(context, tidy_lake(open_both(object_store, database, settings.first_day), keep))
 
-    @dg.op(name="tidy_event_log")
+    @dg.op(name="tidy_event_log", description="Forgets runs that are over for longer than is kept.")
     def event_log(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
         _log(context, tidy_event_log(database.open_warehouse(), dagster_home, keep, context.instance))
 
-    @dg.op(name="tidy_warehouse")
+    @dg.op(name="tidy_warehouse", description="Drops tables that a killed run left.")
     def warehouse(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
         _log(context, tidy_warehouse(database.open_warehouse()))
 

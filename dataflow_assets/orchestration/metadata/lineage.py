@@ -1,7 +1,7 @@
-"""The columns of an asset, and from which others they are made.
+"""From which others the columns of an asset are made.
 
-Here: from declarations to Dagster's table schema and column lineage. Not here: which columns an answer's query reads
-(see `analytics.lineage`).
+Here: from declarations to Dagster's column lineage. Not here: the columns themselves (see `columns`), and which of them
+an answer's query reads (see `analytics.lineage`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,14 +23,14 @@ def same_columns(schema: type[dy.Schema], key: Key) -> dg.TableColumnLineage:
     return _lineage({name: [(key, name)] for name in schema.column_names()})
 
 
-def columns_of_files(source: Source, key: Key) -> dg.TableColumnLineage:
+def file_columns(source: Source, key: Key) -> dg.TableColumnLineage:
     """Each column is read from fields of the files, as their format says."""
     return _lineage(
         {name: [(key, field) for field in source.reader.fields_of(name)] for name in source.schema.column_names()}
     )
 
 
-def columns_of_answer(answer: Answer, layer: str) -> dg.TableColumnLineage:
+def answer_columns(answer: Answer, layer: str) -> dg.TableColumnLineage:
     """Each column is made from those that the answer's query reads of its sources' assets in a layer."""
     read = columns_read(answer)
     return _lineage({name: [([layer, source], column) for source, column in sorted(read[name])] for name in read})
@@ -44,22 +44,22 @@ def _lineage(made_from: Mapping[str, Iterable[tuple[Key, str]]]) -> dg.TableColu
     return dg.TableColumnLineage(deps)
 
 
-def describe_columns(schema: type[dy.Schema], lineage: dg.TableColumnLineage) -> dict[str, Any]:
+def describe_columns(columns: Iterable[dg.TableColumn], lineage: dg.TableColumnLineage) -> dict[str, Any]:
     """The metadata of an asset's columns; their descriptions say the lineage too, for the free UI draws no other."""
-    columns = [
+    told = [
         dg.TableColumn(
-            name,
-            str(column.dtype),
-            description=". ".join(filter(None, (column.description, _origin(lineage, name)))),
-            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            column.name,
+            column.type,
+            description=" ".join(filter(None, (column.description, _origin(lineage, column.name)))),
+            constraints=column.constraints,
         )
-        for name, column in schema.columns().items()
+        for column in columns
     ]
-    return {"dagster/column_schema": dg.TableSchema(columns), "dagster/column_lineage": lineage}
+    return {"dagster/column_schema": dg.TableSchema(told), "dagster/column_lineage": lineage}
 
 
 def _origin(lineage: dg.TableColumnLineage, column: str) -> str:
-    """What a column is made from, as a sentence: the columns of each asset."""
-    deps = groupby(lineage.deps_by_column[column], key=lambda dep: dep.asset_key)
-    names = (f"{key.to_user_string()} ({', '.join(dep.column_name for dep in of_key)})" for key, of_key in deps)
-    return f"From {', '.join(names)}"
+    """What a column is made from, as a sentence: the columns of each asset. Nothing of one that the platform adds."""
+    deps = groupby(lineage.deps_by_column.get(column, ()), key=lambda dep: dep.asset_key)
+    names = [f"{key.to_user_string()} ({', '.join(dep.column_name for dep in of_key)})" for key, of_key in deps]
+    return f"From {', '.join(names)}." if names else ""

@@ -25,8 +25,8 @@ def rejects(source: Source, ui: str) -> dict[str, dg.MetadataValue]:
 
 
 def delivered_by(source: Source) -> dict[str, dg.MetadataValue]:
-    """Which files a day of a table was made from."""
-    of_day = "DATE '2021-12-31' = ANY (event_days)" if isinstance(source, Events) else "day = '2021-12-31'"
+    """Which files a day of a table was made from, of yesterday: another date may stand there."""
+    of_day = "DATE 'yesterday' = ANY (event_days)" if isinstance(source, Events) else "day = 'yesterday'"
     where = f"source = '{source.name}' AND {of_day}"
     command = f'`dataflow query -c "SELECT * FROM ledger.deliveries WHERE {where}"`'  # noqa: S608
     return {"deliveries": dg.MetadataValue.md(command)}

@@ -29,12 +29,14 @@ def test_every_column_of_an_asset_that_runs_has_a_lineage_to_columns_that_exist(
     columns = {
         asset: {column.name for column in said["dagster/column_schema"].columns}
         for asset, said in metadata.items()
-        if "dagster/column_schema" in said
+        if "dagster/column_lineage" in said
     }
     for asset, names in columns.items():
         lineage = metadata[asset]["dagster/column_lineage"]
         assert isinstance(lineage, dg.TableColumnLineage)
-        assert lineage.deps_by_column.keys() == names, asset
+        added = {"id", "delivery", "position", "object", "delivery_day", "event_date", "event_day"}
+        added |= {"first_seen", "last_seen", "missing_since"}  # by the platform
+        assert names - added <= lineage.deps_by_column.keys() <= names, asset
         for deps in lineage.deps_by_column.values():
             assert deps, asset
             for dep in deps:
@@ -57,9 +59,37 @@ def test_a_column_leads_back_to_the_file(metadata: Metadata) -> None:
 def test_the_description_of_a_column_tells_it_too(metadata: Metadata) -> None:
     columns = {column.name: column for column in metadata["analytics/engaged_users"]["dagster/column_schema"].columns}
     assert columns["users"].description == (
-        "users with a session of at least half of a movie. "
-        "From warehouse/movies (duration_mins, title), warehouse/streams (end_at, movie_title, start_at, user_email)"
+        "Users with a session of at least half of a movie. "
+        "From warehouse/movies (duration_mins, title), warehouse/streams (end_at, movie_title, start_at, user_email)."
     )
+
+
+def test_columns_have_the_types_of_their_store_and_those_of_the_platform_are_among_them(metadata: Metadata) -> None:
+    assert types_of(metadata, "warehouse/streams") == {
+        "id": "uuid",
+        "event_day": "date",
+        "movie_title": "varchar",
+        "user_email": "varchar",
+        "size_mb": "double precision",
+        "start_at": "timestamp with time zone",
+        "end_at": "timestamp with time zone",
+        "delivery": "bigint",
+        "position": "bigint",
+    }
+    assert types_of(metadata, "lake/streams")["start_at"] == "timestamp"
+    assert types_of(metadata, "lake/streams")["position"] == "long"
+    assert types_of(metadata, "warehouse/users").keys() >= {"first_seen", "last_seen", "missing_since"}
+
+
+def test_every_column_says_what_it_means(metadata: Metadata) -> None:
+    for asset, said in metadata.items():
+        if "dagster/column_schema" in said:
+            mute = [column.name for column in said["dagster/column_schema"].columns if not column.description]
+            assert mute == [], asset
+
+
+def types_of(metadata: Metadata, asset: str) -> dict[str, str]:
+    return {column.name: column.type for column in metadata[asset]["dagster/column_schema"].columns}
 
 
 def test_a_column_of_json_leads_back_to_its_path(metadata: Metadata) -> None:
