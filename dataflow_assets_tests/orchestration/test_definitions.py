@@ -87,9 +87,11 @@ def test_the_pools_that_are_shown_are_those_that_are_used(definitions: dg.Defini
 
 def test_every_job_schedule_and_sensor_says_what_it_does(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    asked = [*repository.schedule_defs, *repository.sensor_defs]
     jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
-    assert [one.name for one in [*asked, *jobs] if not one.description] == []
+    says = {one.name: one.description for one in repository.schedule_defs}
+    says |= {one.name: one.description for one in repository.sensor_defs}
+    says |= {one.name: one.description for one in jobs}
+    assert [name for name, description in says.items() if not description] == []
     ops = [node.definition for job in jobs for node in job.nodes if not job.asset_layer.executable_asset_keys]
     assert [op.name for op in ops if not op.description] == []
 
