@@ -1,6 +1,6 @@
 """The code location that Dagster loads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -41,9 +41,9 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] = _NO_OTH
         SettingsError: the settings hold a secret that the environment does not, where runs read it.
     """
     sources, answers = all_sources(), all_answers()
-    answer_jobs = build_answer_jobs(answers)
+    answer_jobs, assets = build_answer_jobs(answers), build_assets(settings, sources, answers)
     return dg.Definitions(
-        assets=build_assets(settings, sources, answers),
+        assets=assets,
         jobs=[*build_source_jobs(sources), *answer_jobs],
         schedules=[
             build_analyze_schedule(sources, settings.timezone),
@@ -57,10 +57,21 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] = _NO_OTH
             build_warehouse_sensor(settings, sources),
             build_answers_sensor(settings, sources, answer_jobs),
             *build_alert_sensors(settings),
+            *_lineage_sensors(settings, assets),
         ],
         resources=_with_io_managers(settings, {**build_resources(settings, without=resources), **resources}),
         executor=dg.in_process_executor,
     )
+
+
+def _lineage_sensors(
+    settings: Settings, assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]
+) -> list[dg.SensorDefinition]:
+    if settings.openlineage_url is None:
+        return []
+    from dataflow_assets.orchestration.openlineage.sensor import build_lineage_sensor  # noqa: PLC0415, for who uses it
+
+    return [build_lineage_sensor(settings, settings.openlineage_url, assets)]
 
 
 def _with_io_managers(settings: Settings, stores: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     alert_urls: Annotated[SecretStr, AfterValidator(require_alert_urls)] | None = Field(
         None, validation_alias="DATAFLOW_ALERT_URLS", description="where alerts go, as URLs of apprise"
     )
+    openlineage_url: Annotated[str, AfterValidator(require_http_url)] | None = Field(
+        None, validation_alias="OPENLINEAGE_URL", description="server that is told of lineage, as OpenLineage says it"
+    )
+    openlineage_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENLINEAGE_API_KEY", description="key that the server of OPENLINEAGE_URL asks for"
+    )
     ui_url: Annotated[str, AfterValidator(require_http_url)] = Field(
         "http://127.0.0.1:3000", validation_alias="DATAFLOW_UI_URL", description="where alerts link to the Dagster UI"
     )
