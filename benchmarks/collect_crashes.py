@@ -1,13 +1,14 @@
-"""Collectors that are killed at random moments, two at a time: collecting again brings each file once, and whole.
+"""Collectors that are killed at random moments, two at a time: collecting again brings each thing once, and whole.
 
     python -m benchmarks.collect_crashes --kills 50
 
-Files are added to a server and others are written over. Two processes collect them at once, on two days. Each gets
+Things are added to a place and others are changed. Two processes collect them at once, on two days. Each gets
 SIGKILL at a moment drawn evenly from the time that it takes to look and to bring. Then one collects to its end. Prints
-figures as JSON; ends with 1 where landing does not hold each file once as it is there, or ever held something that
+figures as JSON; ends with 1 where landing does not hold each thing once as it is there, or ever held something that
 never was.
 
-Here: that, for SFTP and FTP. Not here: the servers and the process (see the tests).
+Here: collecting and killing. Not here: the places (see `collect_places`; Kafka's is `collect_kafka`) and the process
+(see the tests).
 """
 
 import argparse
@@ -18,37 +19,33 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from benchmarks import common
+from benchmarks.collect_places import PLACES, Place, source_from
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings
-from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins.base import Origin
-from dataflow_assets_tests.collectors import ftp_server, sftp_server, sftp_source
-from dataflow_assets_tests.collectors.builders import Platform, arriving, write
+from dataflow_assets_tests.collectors.builders import Platform
 from dataflow_assets_tests.loading import Worker
 
-_NEW, _CHANGED = 8, 4  # files of each trial
 _FIRST_DAY = date(2021, 12, 1)
-_MODIFIED = 1_600_000_000.0
-_SECRETS = {sftp_server.VARIABLE: sftp_server.PASSWORD, ftp_server.VARIABLE: ftp_server.PASSWORD}
 
 
-def collect(report: Callable[[str], None], settings: Settings, origin: Origin, today: date) -> int:
-    """Collect once, as a process of its own; how many files landed."""
+def collect(
+    report: Callable[[str], None], settings: Settings, origin: Origin, secrets: Mapping[str, str], today: date
+) -> int:
+    """Collect once, as a process of its own; how many things landed."""
     tempfile.tempdir = str(settings.home)
-    os.environ.update(_SECRETS)
+    os.environ.update(secrets)
     url = settings.database_url
     assert url
     platform = Platform(open_storage(settings), url.get_secret_value(), today)
     collecting = replace(platform.collecting, progress=lambda what: report(what.split(" ")[0]))
-    source = arriving(origin)
+    source = source_from(origin)
     found = collecting.collect(source, platform.record(source))
     if found.error or found.failed:
         raise AssertionError(found)
@@ -56,15 +53,12 @@ def collect(report: Callable[[str], None], settings: Settings, origin: Origin, t
 
 
 class Trial:
-    """Files on a server, all versions that they ever had, and what is wrong in landing."""
+    """A place, who collects from it, and what is wrong in landing."""
 
-    def __init__(self, settings: Settings, source: Source, folder: Path, chance: random.Random) -> None:
-        assert source.arrives
+    def __init__(self, settings: Settings, place: Place, chance: random.Random) -> None:
         assert settings.database_url
-        self._settings, self._source, self._folder, self._chance = settings, source, folder, chance
-        self._origin: Origin = source.arrives
+        self._settings, self._place, self._chance = settings, place, chance
         self._platform = Platform(open_storage(settings), settings.database_url.get_secret_value())
-        self._versions: dict[str, list[bytes]] = {}
         self._number = 0
         self.faults: list[str] = []
         self.killed: Counter[str] = Counter()
@@ -73,13 +67,13 @@ class Trial:
         self.seconds = self.collect_to_the_end()
 
     def change(self) -> None:
-        """Add some files, and write over others."""
+        """Add some things, and change others."""
         self._number += 1
-        changed = self._chance.sample(sorted(self._versions), min(_CHANGED, len(self._versions)))
-        for name in [*changed, *(f"{self._number}/{number}.csv" for number in range(_NEW))]:
-            content = os.urandom(self._chance.randrange(10, 400_000))
-            self._versions.setdefault(name, []).append(content)
-            write(self._folder, name, content, modified=_MODIFIED + self._number)
+        self._place.change(self._number, self._chance)
+
+    def _begin(self, worker: Worker, days: int) -> None:
+        today = _FIRST_DAY + timedelta(days=self._number + days)
+        worker.begin(collect, self._settings, self._place.origin, self._place.secrets, today)
 
     def disturb(self) -> int:
         """Let two processes collect, and kill each at a moment of its own; how many were killed at work."""
@@ -88,8 +82,7 @@ class Trial:
         done = 0
         try:
             for ahead, worker in enumerate(workers):
-                today = _FIRST_DAY + timedelta(days=self._number + ahead)
-                worker.begin(collect, self._settings, self._origin, today)
+                self._begin(worker, ahead)
             for worker in workers:
                 _await_start(worker)
             start = time.monotonic()
@@ -110,7 +103,7 @@ class Trial:
         """Collect once more; the seconds that it took, of which none is the process's start."""
         worker = Worker()
         try:
-            worker.begin(collect, self._settings, self._origin, _FIRST_DAY + timedelta(days=self._number + 2))
+            self._begin(worker, 2)
             _await_start(worker)
             start = time.monotonic()
             worker.result(120)
@@ -121,36 +114,15 @@ class Trial:
         return seconds
 
     def _look(self, moment: str, *, is_whole: bool) -> None:
-        landed = [(key.split("/", 1)[1], body) for key, body in self._platform.landed(self._source).items()]
-        twice = [name for name, count in Counter(name for name, _ in landed).items() if count > 1]
-        wrong = [name for name, body in landed if body not in self._versions.get(name, [])]
-        old = {name: versions[-1] for name, versions in self._versions.items()} != dict(landed)
-        for what, found in (("twice", twice), ("never so", wrong), ("not as there", [old] if is_whole and old else [])):
-            if found:
-                self.faults.append(f"{moment} {self._number}: {what}: {found[:3]}")
+        landed = self._platform.landed(source_from(self._place.origin))
+        found = self._place.faults(landed, is_whole=is_whole)
+        self.faults += [f"{moment} {self._number}: {fault}" for fault in found]
 
 
 def _await_start(worker: Worker) -> None:
     """Wait until a process has connected to the database, and begins to look."""
     while worker.phase == "start" and not worker.is_done(0.005):
         pass
-
-
-@contextmanager
-def sftp_source_of(folder: Path) -> Iterator[Source]:
-    """A source on an SFTP server of a folder."""
-    with sftp_server.serve(folder) as server:
-        yield sftp_source.source_at(server, "**/*.csv")
-
-
-@contextmanager
-def ftp_source_of(folder: Path) -> Iterator[Source]:
-    """A source on an FTP server of a folder."""
-    with ftp_server.serve_ftp(ftp_server.FtpServer(folder)) as server:
-        yield ftp_server.source_at(server, "**/*.csv")
-
-
-SERVERS = {"sftp": sftp_source_of, "ftp": ftp_source_of}
 
 
 def run(kind: str, kills: int, seed: int | None = None) -> dict[str, Any]:
@@ -160,8 +132,8 @@ def run(kind: str, kills: int, seed: int | None = None) -> dict[str, Any]:
     with common.server() as (home, url):
         common.empty_warehouse(url)
         settings = Settings.model_validate({"DATAFLOW_HOME": home / "home", "DATABASE_URL": url})
-        with SERVERS[kind](home / "remote") as source:
-            trial = Trial(settings, source, home / "remote", random.Random(seed))
+        with PLACES[kind](home / "remote", url) as place:
+            trial = Trial(settings, place, random.Random(seed))
             done = 0
             while done < kills:
                 trial.change()
@@ -182,7 +154,7 @@ def main() -> None:
     """Run and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--kinds", nargs="+", choices=SERVERS, default=list(SERVERS))
+    parser.add_argument("--kinds", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--seed", type=int)
     arguments = parser.parse_args()
     figures = [run(kind, arguments.kills, arguments.seed) for kind in arguments.kinds]

@@ -1,12 +1,13 @@
-"""Whatever is killed while it collects, collecting again brings each file once."""
+"""Whatever is killed while it collects, collecting again brings each thing once."""
 
 import pytest
 
-from benchmarks.collect_crashes import SERVERS, run
+from benchmarks.collect_crashes import run
+from benchmarks.collect_places import PLACES
 
 
-@pytest.mark.parametrize("kind", SERVERS)
-def test_killed_collectors_leave_each_file_once(kind: str) -> None:
+@pytest.mark.parametrize("kind", PLACES)
+def test_killed_collectors_leave_each_thing_once(kind: str) -> None:
     """The short form of `benchmarks.collect_crashes`, at other moments every time."""
     figures = run(kind, kills=2)
     assert figures["faults"] == [], figures

@@ -10,6 +10,7 @@ import threading
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,15 +29,22 @@ DAY = date(2021, 12, 1)
 FIRST_DAY = date(2020, 1, 1)
 
 
-@pytest.fixture(scope="session")
-def s3_url() -> Iterator[str]:
-    """The URL of an S3 server."""
+@contextmanager
+def serve_s3() -> Iterator[str]:
+    """The URL of an S3 server, until the block ends."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """The URL of an S3 server."""
+    with serve_s3() as url:
+        yield url
 
 
 @pytest.fixture
