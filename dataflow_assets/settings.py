@@ -136,7 +136,9 @@ class Settings(BaseSettings):
         description="signs the API's tokens; older keys that still hold follow after commas; unset: one is made",
     )
     redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = Field(
-        None, validation_alias="REDIS_URL", description="Redis that keeps the API's answers; unset: each process does"
+        None,
+        validation_alias="REDIS_URL",
+        description="Redis of the Celery workers that make the runs, and of the API's answers; unset: neither",
     )
     cors_origins: Annotated[str, AfterValidator(require_origins)] | None = Field(
         None, validation_alias="CORS_ORIGINS", description="sites whose pages may use the API, with commas between them"

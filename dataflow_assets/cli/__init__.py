@@ -15,7 +15,21 @@ from typing import Annotated
 
 import typer
 
-from dataflow_assets.cli import admin, collect, connect, demo, follow, inspect, load, new, recover, report, rows, user
+from dataflow_assets.cli import (
+    admin,
+    collect,
+    connect,
+    demo,
+    follow,
+    inspect,
+    load,
+    new,
+    recover,
+    report,
+    rows,
+    user,
+    worker,
+)
 from dataflow_assets.cli.output import say
 from dataflow_assets.cli.permissions import keep_private
 from dataflow_assets.core.environment import find_unknown_settings
@@ -56,6 +70,7 @@ COMMANDS = {
     "Ask": (inspect.query, report.report, connect.url, inspect.rejects, inspect.deliveries, rows.explain),
     "Operate": (
         inspect.doctor,
+        worker.worker,
         admin.init_db,
         admin.env,
         admin.housekeeping,

@@ -1,10 +1,12 @@
-"""Where Dagster launches runs: in the workers of `dataflow up`, which have imported everything already.
+"""Where Dagster launches runs: in the workers of `dataflow up`, which have imported everything already, or of Celery.
 
-Here: Dagster's side, named by dagster.yaml. Not here: the workers (see `run_server` and `run_worker`).
+Here: Dagster's side, named by dagster.yaml. Not here: the workers (see `run_server` and `run_worker`), and launching in
+those of Celery (see `celery.launcher`).
 """
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from dagster import DagsterRun, DefaultRunLauncher
@@ -12,10 +14,20 @@ from dagster._grpc.types import ExecuteRunArgs  # how every launcher that is not
 
 from dataflow_assets.runtime import run_server
 from dataflow_assets.runtime.tags import RUN_SERVER
+from dataflow_assets.settings import load_settings
 
 
 class WorkerRunLauncher(DefaultRunLauncher):
     """Launches a run in a worker, where a run server listens in DAGSTER_HOME, else in the code server."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Any:
+        """Such a launcher, or, where the settings name a Redis, the one of Celery workers."""
+        if url := load_settings().redis_url:
+            from dataflow_assets.runtime.celery.launcher import CeleryWorkerLauncher  # noqa: PLC0415, not without Redis
+
+            return CeleryWorkerLauncher(url.get_secret_value(), inst_data)
+        return super().from_config_value(inst_data, config_value)
 
     def launch_run(self, context: Any) -> None:
         """Have a run made; it begins a moment later."""

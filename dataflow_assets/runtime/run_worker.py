@@ -24,8 +24,8 @@ from dataflow_assets.core.logging import mask_process
 from dataflow_assets.settings import load_settings
 
 _MOST_BYTES = 1 << 20
-_MOST_RUNS = 500
-_MOST_MEMORY = 1 << 20  # KiB; after a run that took more this process ends, and with it what was not given back
+MOST_RUNS = 500
+MOST_MEMORY = 1 << 20  # KiB; after a run that took more this process ends, and with it what was not given back
 
 
 def _main() -> None:
@@ -34,19 +34,20 @@ def _main() -> None:
     importlib.import_module(sys.argv[1])
     (script,) = entry_points(group="console_scripts", name="dagster")
     dagster = script.load()
-    for _ in range(_MOST_RUNS):
-        _be_deaf()
+    for _ in range(MOST_RUNS):
+        be_deaf()
         channel.send(b"ready")
         message = channel.recv(_MOST_BYTES)
         if not message:
             return
         task = json.loads(message)
         if "run" in task:
-            _make(dagster, task["arguments"])
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            run_command(dagster, task["arguments"])
         else:
             _record_end(task["ended"], task["code"])
         gc.collect()  # the run's instance is in circles, and holds connections
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _MOST_MEMORY:
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_MEMORY:
             return
 
 
@@ -59,14 +60,18 @@ def _take_channel() -> socket.socket:
     return channel
 
 
-def _be_deaf() -> None:
+def be_deaf() -> None:
     """Between two runs an interrupt is meant for one that has just ended. Dagster leaves its own handlers behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _make(dagster: Any, arguments: list[str]) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def run_command(dagster: Any, arguments: list[str]) -> None:
+    """Make a run by a command of Dagster's, in this process.
+
+    Raises:
+        SystemExit: with the code of a command that failed.
+    """
     sys.argv = ["dagster", *arguments]
     try:
         dagster()
@@ -77,17 +82,24 @@ def _make(dagster: Any, arguments: list[str]) -> None:
 
 def _record_end(run_id: str, code: int | None) -> None:
     """Record that a run failed whose process ended, with a code, or that it was canceled before it had one."""
+    if code is not None:
+        how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        record_failure(run_id, f"by {how}")
+        return
     with DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
-            return
-        if code is None:
+        if run and not run.is_finished:
             instance.report_run_canceled(run, "Canceled before it had started.")
-            return
-        how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        message = f"The process of this run ended unexpectedly, by {how}."
-        instance.report_engine_event(message, run)
-        instance.report_run_failed(run, message)
+
+
+def record_failure(run_id: str, how: str) -> None:
+    """Record that a run failed whose process ended, unless it had come to its end."""
+    with DagsterInstance.get() as instance:
+        run = instance.get_run_by_id(run_id)
+        if run and not run.is_finished:
+            message = f"The process of this run ended unexpectedly, {how}."
+            instance.report_engine_event(message, run)
+            instance.report_run_failed(run, message)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ VERSIONS = "dataflow/versions"  # which versions of which objects a run takes
 BACKFILL = "dataflow/backfill"  # of a backfill's runs: asset, first and last partition
 BACKFILL_ENDED = "dataflow/backfill_ended"  # of a backfill's last run, where it came to its end
 RUN_SERVER = "dataflow/run_server"  # host and folder of the run server whose worker makes a run
+WORKER = "dataflow/worker"  # name of the Celery worker that makes a run
+QUEUE = "dataflow/queue"  # of Celery workers, to which a run belongs
 _RANGE_SECONDS = 6 * 3600
 
 

@@ -154,8 +154,8 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     threads = ("--max-workers", "32")  # a tick that waits for news has one for itself
     runs = (sys.executable, "-m", run_server.__name__, str(settings.dagster_home), module)
-    parts = [
-        process_group.Part("run server", runs),
+    parts = [] if settings.redis_url else [process_group.Part("run server", runs)]  # Celery workers make the runs
+    parts += [
         process_group.Part("code server", (*code, *threads, "--location-name", CODE_LOCATION), code_port),
         process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
         process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),

@@ -18,7 +18,9 @@ def quick() -> int:
 @dg.asset
 def slow() -> None:
     Path(os.environ["DATAFLOW_HOME"], "slow-runs").touch()
-    time.sleep(600)
+    deadline, end = time.monotonic() + 600, Path(os.environ["DATAFLOW_HOME"], "end-slow-runs")
+    while time.monotonic() < deadline and not end.exists():
+        time.sleep(0.1)
 
 
 defs = dg.Definitions(

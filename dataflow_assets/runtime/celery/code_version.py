@@ -1,0 +1,24 @@
+"""Which code a process runs: workers only make runs that were launched by the same code.
+
+Here: its name. Not here: comparing it (see `queues`).
+"""
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[2]
+
+
+@cache
+def code_version() -> str:
+    """The version of the package and a digest of its modules, all declarations among them, as this process knew them.
+
+    Without blanks or dots: it is part of the name of a queue.
+    """
+    digest = hashlib.blake2b(digest_size=4)
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    return f"{version('dataflow-assets').replace('.', '-')}-{digest.hexdigest()}"

@@ -1,0 +1,77 @@
+"""Which workers live, and what each can do: every worker says so in Redis, again and again, until it ends.
+
+Celery itself asks workers over Redis, and one that ends once its runs are done does not answer any more.
+
+Here: the signs of life, and reading them. Not here: what a worker does (see `worker`).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+BEAT_SECONDS = 5.0
+KEPT_SECONDS = 25  # so that Dagster, which looks every 30 seconds, knows of a lost worker within a minute
+_PREFIX = "dataflow.worker."
+_PATIENCE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker that lives: its name, which no other start has, the code that it runs, and what it takes.
+
+    `slots` is how many runs it makes at once; none are given to one that `is_ending`.
+    """
+
+    name: str
+    code: str
+    slots: int
+    queues: tuple[str, ...]
+    is_ending: bool = False
+
+
+@cache
+def connect(url: str) -> "Redis":
+    """A client of Redis, which connects when it is used; nobody waits long for a server that is away."""
+    return Redis.from_url(
+        url,
+        socket_timeout=_PATIENCE_SECONDS,
+        socket_connect_timeout=_PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=10,
+    )
+
+
+def give_sign(redis: Redis, worker: Worker) -> None:
+    """Say that a worker lives."""
+    redis.set(_PREFIX + worker.name, json.dumps(asdict(worker)), ex=KEPT_SECONDS)
+
+
+def withdraw(redis: Redis, worker: Worker) -> None:
+    """Say that a worker has ended."""
+    redis.delete(_PREFIX + worker.name)
+
+
+def read_workers(redis: Redis) -> list[Worker]:
+    """The workers that live, by name."""
+    keys = sorted(redis.scan_iter(match=f"{_PREFIX}*", count=1000))
+    found = [json.loads(said) for said in (redis.mget(keys) if keys else ()) if said]
+    return [Worker(**(one | {"queues": tuple(one["queues"])})) for one in found]
+
+
+def is_lost(redis: Redis, name: str) -> bool:
+    """Whether a worker is gone: it has given no sign for long, though it could have."""
+    if redis.exists(_PREFIX + name):
+        return False
+    info = redis.info("server")
+    return bool(info["uptime_in_seconds"] > KEPT_SECONDS)  # Redis may have forgotten, and hears of all of them soon
+
+
+def count_slots(workers: Iterable[Worker], code: str, queue: str | None = None) -> int:
+    """How many runs the workers of some code make at once, of all queues or of one."""
+    able = (one for one in workers if one.code == code and not one.is_ending)
+    return sum(one.slots for one in able if queue is None or queue in one.queues)

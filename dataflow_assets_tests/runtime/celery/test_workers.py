@@ -1,0 +1,178 @@
+"""Runs go to Celery workers, whatever becomes of these and of Redis.
+
+Here: workers with the smallest code location, asked as Dagster's daemon asks them; the tests share Redis and a
+database. Not here: a whole platform (see `test_platform_on_workers`).
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dataflow_assets.runtime.celery import signs
+from dataflow_assets.runtime.celery.code_version import code_version
+from dataflow_assets.runtime.celery.queues import queue_of
+from dataflow_assets.runtime.celery.signs import connect, read_workers
+from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.settings import Settings, load_settings, variable_names
+from dataflow_assets_tests.processes import kill
+from dataflow_assets_tests.redis_server import free_port, redis
+from dataflow_assets_tests.runtime.celery.workers import OLDER, kill_group, working
+from dataflow_assets_tests.runtime.test_run_server import launch, process_of, status, wait_for, wait_until
+
+_CANCELED, _FAILURE, _SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
+_STARTED = dg.DagsterRunStatus.STARTED
+
+
+@dataclass(frozen=True)
+class Running:
+    """An instance of Dagster whose runs go to Celery workers, and its Redis."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    port: int
+    server: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start_redis(self) -> None:
+        self.server.enter_context(redis(self.port))
+
+    def run(self, run_id: str) -> dg.DagsterRun:
+        run = self.instance.get_run_by_id(run_id)
+        assert run
+        return run
+
+    def health(self, run_id: str) -> str:
+        return str(self.instance.run_launcher.check_run_worker_health(self.run(run_id)).status.value)
+
+    def most_runs(self) -> int:
+        config = self.instance.get_concurrency_config().run_queue_config
+        assert config
+        return config.max_concurrent_runs
+
+    def begin_slow_run(self) -> str:
+        run = launch(self.instance, "slow_job")
+        wait_for(self.instance, run, _STARTED)
+        return run
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Running]:
+    port = free_port()
+    with pytest.MonkeyPatch.context() as environment:
+        for name in variable_names():
+            environment.delenv(name, raising=False)
+        environment.setenv("DATAFLOW_HOME", str(tmp_path_factory.mktemp("celery") / "home"))
+        environment.setenv("DATABASE_URL", module_database_url)
+        environment.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
+        settings = load_settings()
+        with open_instance(settings) as instance:
+            running = Running(settings, instance, port)
+            with running.server:
+                running.start_redis()
+                yield running
+
+
+@pytest.fixture(scope="module")
+def worker(running: Running) -> Iterator[Any]:
+    """A worker that makes one run at once; what ends it comes last."""
+    with working(running.settings, running.url) as process:
+        yield process
+
+
+def test_one_process_makes_run_after_run_and_each_once(running: Running, worker: Any) -> None:
+    runs = [launch(running.instance, "quick_job") for _ in range(2)]
+    again = SimpleNamespace(dagster_run=running.run(runs[1]), workspace=None)
+    running.instance.run_launcher.launch_run(again)  # type: ignore[arg-type] # as a second daemon would
+    runs.append(launch(running.instance, "quick_job"))
+    for run in runs:
+        wait_for(running.instance, run, _SUCCESS)
+    assert len({process_of(running.instance, run) for run in runs}) == 1
+    assert len(running.instance.all_logs(runs[1], of_type=dg.DagsterEventType.RUN_START)) == 1
+
+
+def test_runs_are_canceled_under_way_and_while_they_wait(running: Running, worker: Any) -> None:
+    under_way = running.begin_slow_run()
+    waiting, following = launch(running.instance, "slow_job"), launch(running.instance, "quick_job")
+    for run in (waiting, under_way):
+        assert running.instance.run_launcher.terminate(run)
+    wait_for(running.instance, under_way, _CANCELED)
+    wait_for(running.instance, following, _SUCCESS)
+    assert status(running.instance, waiting) is _CANCELED
+    assert not running.instance.run_launcher.terminate(under_way)
+
+
+def test_a_run_whose_process_is_killed_has_failed_and_the_next_one_is_made(running: Running, worker: Any) -> None:
+    killed = running.begin_slow_run()
+    kill(process_of(running.instance, killed))
+    wait_for(running.instance, killed, _FAILURE)
+    said = [entry.message for entry in running.instance.all_logs(killed)]
+    assert any("SIGKILL" in message for message in said), said
+    wait_for(running.instance, launch(running.instance, "quick_job"), _SUCCESS)
+
+
+def test_redis_may_go_and_come_back_empty(running: Running, worker: Any) -> None:
+    under_way = running.begin_slow_run()
+    assert running.health(under_way) == "RUNNING"
+    running.server.close()
+    assert running.health(under_way) == "RUNNING"
+    wait_until(lambda: running.most_runs() == 0)  # nothing is launched until it is back
+    running.start_redis()
+    assert running.health(under_way) == "RUNNING"  # Redis does not know the worker yet
+    wait_until(lambda: running.most_runs() == 1)
+    following = launch(running.instance, "quick_job")
+    assert running.instance.run_launcher.terminate(under_way)
+    wait_for(running.instance, following, _SUCCESS)
+
+
+def test_a_worker_of_older_code_is_given_no_run(running: Running, worker: Any) -> None:
+    with working(running.settings, running.url, 3, start=("-c", OLDER)):
+        assert {one.code for one in read_workers(connect(running.url))} == {"0-0-1-older", code_version()}
+        assert running.most_runs() == 1
+        for run in [launch(running.instance, "quick_job") for _ in range(3)]:
+            wait_for(running.instance, run, _SUCCESS)
+            (by,) = (one for one in read_workers(connect(running.url)) if one.code == code_version())
+            assert running.run(run).tags["dataflow/worker"] == by.name
+
+
+def test_a_worker_that_ends_lets_its_run_end_and_takes_no_other(running: Running, worker: Any) -> None:
+    under_way = running.begin_slow_run()
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: running.most_runs() == 0)
+    assert running.health(under_way) == "RUNNING"
+    waiting = launch(running.instance, "quick_job")
+    Path(running.settings.home, "end-slow-runs").touch()
+    wait_for(running.instance, under_way, _SUCCESS)
+    assert worker.wait(30) == 0
+    assert status(running.instance, waiting) is dg.DagsterRunStatus.STARTING
+    Path(running.settings.home, "end-slow-runs").unlink()
+
+
+def test_a_worker_that_is_killed_with_its_run_is_lost(running: Running) -> None:
+    with working(running.settings, running.url) as lost:
+        run = running.begin_slow_run()
+        kill_group(lost)
+    wait_until(lambda: running.health(run) == "FAILED", seconds=signs.KEPT_SECONDS + 10)
+
+
+def test_the_queue_of_a_run_is_the_layer_that_it_makes() -> None:
+    def of(*keys: str, job: str = "__ASSET_JOB") -> str:
+        selection = {dg.AssetKey(key.split("/")) for key in keys} or None
+        return queue_of(dg.DagsterRun(job_name=job, asset_selection=selection))
+
+    assert of("lake/streams") == "lake"
+    assert of("warehouse/streams", "warehouse/users") == "warehouse"
+    assert of("analytics/engaged_users", "published/engaged_users") == "analytics"
+    assert of("lake/streams", "warehouse/streams") == "other"
+    assert of("landing/streams") == "other"
+    assert of(job="lake") == "lake"
+    assert of(job="housekeeping") == "other"
