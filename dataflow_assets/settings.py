@@ -34,6 +34,7 @@ from dataflow_assets.setting_values import (
 )
 
 DEFAULT_HOME = Path(".dataflow")
+_LISTING_MINUTES = 60
 _MASK = "********"
 _SHORTEST_SECRET = 4  # characters; a shorter one stands in other words
 _SHORTEST_TOKEN = 8  # characters of a part of an alert URL that is a secret, and not a word such as `text`
@@ -121,6 +122,18 @@ class Settings(BaseSettings):
         description="minutes after which a late file in the folder of an old day is found",
     )
 
+    s3_events_queue_url: Annotated[str, AfterValidator(require_http_url)] | None = Field(
+        None,
+        validation_alias="S3_EVENTS_QUEUE_URL",
+        description="queue of SQS that gets the notifications of the bucket; unset: landing is listed",
+    )
+    listing_minutes: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        validation_alias="DATAFLOW_LISTING_MINUTES",
+        description="minutes between two listings of landing where a bucket tells of what lands; "
+        "unset: 60 with a queue, else it is listed all the time",
+    )
+
     backfill_days: Annotated[int, Field(ge=1)] = Field(
         30, validation_alias="DATAFLOW_BACKFILL_DAYS", description="how far back the nights look for what is undone"
     )
@@ -151,15 +164,23 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _keys_come_in_pairs(self) -> Self:
+    def _belong_together(self) -> Self:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise ValueError("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together")
+        if self.s3_events_queue_url and self.s3_bucket is None:
+            raise ValueError("S3_EVENTS_QUEUE_URL tells of a bucket: set S3_BUCKET too")
         return self
 
     @property
     def region(self) -> str | None:
         """The AWS region that is named; None where none is."""
         return self.aws_region or self.aws_default_region
+
+    @property
+    def listing_seconds(self) -> float | None:
+        """How often landing is listed where the bucket tells of what lands; None where it is listed all the time."""
+        minutes = self.listing_minutes or (_LISTING_MINUTES if self.s3_events_queue_url else None)
+        return minutes * 60.0 if minutes and self.s3_bucket else None
 
     @property
     def today(self) -> date:

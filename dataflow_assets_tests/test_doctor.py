@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import boto3
 import dagster as dg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
@@ -88,6 +89,15 @@ def test_a_home_that_is_no_folder(clean_environment: pytest.MonkeyPatch, tmp_pat
 def test_a_bucket_that_is_there(s3_storage: Storage) -> None:
     assert found("object store").state == "ok"
     assert s3_storage.store.list(chunk_size=10).collect() == []
+
+
+def test_a_queue_of_notifications(s3_storage: Storage, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_EVENTS_QUEUE_URL", f"{s3_url}/123456789012/none")
+    missing = found("event queue")
+    assert (missing.state, "cannot be used: " in missing.sentence) == ("problem", True)
+    sqs = boto3.client("sqs", "us-east-1", endpoint_url=s3_url, aws_access_key_id="test", aws_secret_access_key="test")
+    monkeypatch.setenv("S3_EVENTS_QUEUE_URL", sqs.create_queue(QueueName="doctor")["QueueUrl"])
+    assert found("event queue") == Finding("event queue", "ok", "About 0 notifications wait.")
 
 
 def test_a_bucket_that_is_missing(s3_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

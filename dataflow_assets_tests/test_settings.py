@@ -79,6 +79,8 @@ def test_folders_follow_from_the_home(clean_environment: pytest.MonkeyPatch, tmp
         ("DATAFLOW_FIRST_DAY", "1635724800"),
         ("DATAFLOW_FIRST_DAY", "yesterday"),
         ("DATAFLOW_KEEP_DAYS", "0"),
+        ("S3_EVENTS_QUEUE_URL", "arn:aws:sqs:eu-west-1:1:landing"),
+        ("DATAFLOW_LISTING_MINUTES", "0"),
         ("DATAFLOW_DISCOVERY_MINUTES", "0"),
         ("DATAFLOW_DISCOVERY_MINUTES", "soon"),
     ],
@@ -177,6 +179,29 @@ def test_each_wrong_value_is_named(clean_environment: pytest.MonkeyPatch) -> Non
 def test_half_a_pair_of_credentials_is_refused(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("AWS_ACCESS_KEY_ID", "key")
     assert _refusal() == "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together"
+
+
+def test_a_queue_without_a_bucket_is_refused(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("S3_EVENTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/landing")
+    assert _refusal() == "S3_EVENTS_QUEUE_URL tells of a bucket: set S3_BUCKET too"
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({}, None),
+        ({"S3_BUCKET": "bucket"}, None),
+        ({"S3_BUCKET": "bucket", "S3_EVENTS_QUEUE_URL": "http://127.0.0.1:1/1/landing"}, 3600),
+        ({"S3_BUCKET": "bucket", "DATAFLOW_LISTING_MINUTES": "5"}, 300),
+        ({"DATAFLOW_LISTING_MINUTES": "5"}, None),
+    ],
+)
+def test_only_a_bucket_that_tells_is_swept(
+    clean_environment: pytest.MonkeyPatch, variables: dict[str, str], seconds: float | None
+) -> None:
+    for name, value in variables.items():
+        clean_environment.setenv(name, value)
+    assert load_settings().listing_seconds == seconds
 
 
 def test_the_region_has_a_first_and_a_second_choice(clean_environment: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from dataflow_assets.doctor.contents import deliveries, lake
 from dataflow_assets.doctor.databases import columns, database, tables, timezone
 from dataflow_assets.doctor.finding import Finding, first_line
 from dataflow_assets.doctor.processes import daemon, runs, sensors
-from dataflow_assets.doctor.stores import disk, object_store
+from dataflow_assets.doctor.stores import disk, event_queue, object_store
 from dataflow_assets.errors import DataFlowError, SettingsError
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.settings import Settings, load_settings
@@ -33,6 +33,8 @@ def examine() -> Iterator[Finding]:
     yield _settings(settings)
     yield _found("disk", partial(disk, settings), settings)
     yield _found("object store", partial(object_store, settings), settings)
+    if settings.s3_events_queue_url:
+        yield _found("event queue", partial(event_queue, settings), settings)
     if settings.database_url is None and not Files.below(settings.home).cluster.exists():
         yield Finding("database", "ok", "There is none yet: the first command that needs one makes it.")
         return

@@ -1,4 +1,4 @@
-"""The disk and the object store.
+"""The disk, the object store and the queue of its notifications.
 
 Here: whether there is space, and whether the store keeps the rules that landing and lake rely on. Not here: what lies
 in it (see `contents`).
@@ -11,16 +11,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import obstore
+from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from dataflow_assets.doctor.finding import Finding, first_line
 from dataflow_assets.doctor.store_rules import NAMES, RULES, Rule
+from dataflow_assets.landing.event_queue import EventQueue
 from dataflow_assets.landing.listing import PREFIX
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import Settings
 
 _LEAST_FREE = 2 << 30  # bytes
+_MANY_MESSAGES = 100_000  # are more than some ticks take
 _IMPATIENT = {"max_retries": 1, "retry_timeout": timedelta(seconds=10)}
 
 
@@ -48,6 +51,20 @@ def object_store(settings: Settings) -> Finding:
         said = "; ".join(f"{where} breaks the rule that it {rule.name}: {rule.cost}" for rule in broken)
         return Finding("object store", "problem", f"{said}.", "Use a server that keeps these rules of S3.")
     return Finding("object store", "ok", f"{where} can be used, and keeps the {len(RULES)} rules that are relied on.")
+
+
+def event_queue(settings: Settings) -> Finding:
+    """Whether the queue of notifications can be used, and how many wait in it."""
+    try:
+        count = EventQueue(settings).count()
+    except (BotoCoreError, ClientError) as error:
+        said = f"{settings.s3_events_queue_url} cannot be used: {first_line(error)}."
+        advice = "Mend S3_EVENTS_QUEUE_URL, or let these credentials receive and delete its messages."
+        return Finding("event queue", "problem", said, f"{advice} Until then only listings find what lands.")
+    if count > _MANY_MESSAGES:
+        said = f"About {count:,} notifications wait."
+        return Finding("event queue", "warning", said, "Look whether `dataflow up` runs, and its landing sensor ticks.")
+    return Finding("event queue", "ok", f"About {count:,} notifications wait.")
 
 
 def _impatient(settings: Settings) -> Storage:

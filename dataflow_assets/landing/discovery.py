@@ -55,6 +55,16 @@ class DiscoveryCursor:
         due = self._due(others, (self.at - last) / seconds)
         self.others = yield from _list_piece(storage, folders, set(others), self.others, due)
 
+    def list_everything(self, storage: Storage, seconds: float) -> Iterator[Listed]:
+        """The objects of the next folders, where a listing of all is under way; one begins every so many seconds."""
+        if not self.others:
+            if time.time() - self.at < seconds:
+                return
+            self.at = time.time()
+        folders, beside = find_folders(storage)
+        yield from beside
+        self.others, _ = yield from _list_from(storage, folders, set(folders), self.others, _END)
+
     def look_into(self, folders: Iterable[str]) -> None:
         """List some folders next time, as well as those in which something waits."""
         self.waiting = sorted({*self.waiting, *folders})[-_MANY_FOLDERS:]
@@ -85,13 +95,21 @@ def _list_piece(
     storage: Storage, folders: Sequence[str], wanted: set[str], place: str, due: str
 ) -> Generator[Listed, None, str]:
     """The wanted ones' objects from one place to another, or a few more, or the first many; and where to go on."""
-    count = 0
     for start in dict.fromkeys((place, "")):
-        for page in walk(storage, folders, wanted, start):
-            yield from page.objects
-            count += len(page.objects)
-            if page.place and (count >= _MANY_OBJECTS or (count >= _FEW_OBJECTS and page.place >= due)):
-                return page.place
+        end, count = yield from _list_from(storage, folders, wanted, start, due)
         if count:  # else nothing was left, and it begins anew
-            break
+            return end
     return ""
+
+
+def _list_from(
+    storage: Storage, folders: Sequence[str], wanted: set[str], place: str, due: str
+) -> Generator[Listed, None, tuple[str, int]]:
+    """The same from a place on; where to go on, which is nowhere if nothing is left, and how many objects it were."""
+    count = 0
+    for page in walk(storage, folders, wanted, place):
+        yield from page.objects
+        count += len(page.objects)
+        if page.place and (count >= _MANY_OBJECTS or (count >= _FEW_OBJECTS and page.place >= due)):
+            return page.place, count
+    return "", count

@@ -111,6 +111,28 @@ strays = sa.Table(
     comment="Objects in landing that are of no known source or day.",
 )
 
+pending = sa.Table(
+    "pending",
+    METADATA,
+    Column("delivery", BigInteger(), primary_key=True, autoincrement=False, comment="small key of the object"),
+    Column("source", Text(), nullable=False, comment="name of the source"),
+    Column("day", Date(), nullable=False, comment="delivery day"),
+    Column("object", Text(collation="C"), nullable=False, comment="key in the object store"),
+    Column("etag", Text(), nullable=False, comment="the object store's mark of the version"),
+    Column("size", BigInteger(), nullable=False, comment="bytes"),
+    Column("last_modified", DateTime(timezone=True), nullable=False, comment="when the version was written"),
+    Column(
+        "asked_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=sa.func.now(),
+        comment="when the object store was last asked for it",
+    ),
+    sa.Index("pending_by_object", "source", "day", "object"),
+    sa.Index("pending_by_asked_at", "asked_at"),
+    comment="Objects that landed as far as was told, and may not be in the lake yet.",
+)
+
 collected = sa.Table(
     "collected",
     METADATA,

@@ -1,4 +1,4 @@
-"""What has just happened, for those that wait for it: a run has ended, a partition was made, a file has landed.
+"""What has just happened, for those that wait for it: a run has ended, a partition was made, something has landed.
 
 The code server hears of it in threads of its own, so that a tick of a sensor can wait for news instead of looking every
 few seconds. Any other process hears nothing, and who would wait there looks once.
@@ -20,12 +20,13 @@ from typing import Any
 import psycopg2
 import watchfiles
 
+from dataflow_assets.ledger.pending import CHANNEL as LANDED
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.settings import Settings
 
 _CHANNEL = "run_events"  # on which Dagster's storage tells of each event of a run: `<run>_<number>`
 _KINDS = "SELECT dagster_event_type FROM event_logs WHERE id = ANY(%s)"
-_ENDS = {"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"}
+_AT_ONCE = {LANDED, "PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"}
 _SOON = "ASSET_MATERIALIZATION"
 _SOON_SECONDS = 4.0  # after which the partitions of a run that goes on are news
 _DEAF_SECONDS = 4.0  # the longest wait of those that nobody would wake
@@ -41,7 +42,7 @@ class Notices:
         self._count = 0
         self._landed: set[str] = set()
         self.is_over = threading.Event()
-        self.is_hearing = False  # of runs
+        self.is_hearing = False  # of runs, and of what a store tells the API
         self.is_watching = False  # landing
 
     @property
@@ -109,7 +110,7 @@ def _hear_of_runs(settings: Settings, heard: Notices) -> None:
         try:
             with closing(psycopg2.connect(database_url(settings))) as connection:
                 connection.autocommit = True
-                for _ in _ends_of_runs(connection):
+                for _ in _news(connection):
                     heard.is_hearing = True
                     heard.tell()
         except Exception as error:  # the server is away, or starts: until it is back the sensors look by themselves
@@ -118,16 +119,16 @@ def _hear_of_runs(settings: Settings, heard: Notices) -> None:
         heard.is_over.wait(_RETRY_SECONDS)
 
 
-def _ends_of_runs(connection: Any) -> Iterator[None]:
-    """One at first, one when a run ends, and one some seconds after a partition was made in a run that goes on."""
+def _news(connection: Any) -> Iterator[None]:
+    """One at first, one when a run ends or a store tells, and one some seconds after a run that goes on made a day."""
     with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {_CHANNEL}")
+        cursor.execute(f"LISTEN {_CHANNEL}; LISTEN {LANDED}")
         yield
         due = None
         while True:
             ready, _, _ = select.select([connection], [], [], None if due is None else max(due - time.monotonic(), 0))
             kinds = _read(connection, cursor) if ready else set()
-            if kinds & _ENDS or (due is not None and time.monotonic() >= due):
+            if kinds & _AT_ONCE or (due is not None and time.monotonic() >= due):
                 due = None
                 yield
             elif _SOON in kinds and due is None:
@@ -135,14 +136,16 @@ def _ends_of_runs(connection: Any) -> Iterator[None]:
 
 
 def _read(connection: Any, cursor: Any) -> set[str]:
-    """The kinds of the events that were told of."""
+    """The kinds of the events of runs that were told of, and `LANDED` where a store told of objects."""
     connection.poll()
-    numbers = [int(notice.payload.rpartition("_")[2]) for notice in connection.notifies]
+    notices = list(connection.notifies)
     connection.notifies.clear()
+    landed = {LANDED} if any(notice.channel == LANDED for notice in notices) else set()
+    numbers = [int(notice.payload.rpartition("_")[2]) for notice in notices if notice.channel == _CHANNEL]
     if not numbers:
-        return set()
+        return landed
     cursor.execute(_KINDS, (numbers,))
-    return {kind for (kind,) in cursor.fetchall()}
+    return landed | {kind for (kind,) in cursor.fetchall()}
 
 
 def _watch(home: Path, heard: Notices) -> None:

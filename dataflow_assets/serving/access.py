@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.serving.api_keys import is_key
 from dataflow_assets.serving.principals import Principal, Role
 from dataflow_assets.serving.refusals import NotAllowedError, NotAuthenticatedError
 from dataflow_assets.serving.state import ServingState, State
@@ -19,7 +20,7 @@ from dataflow_assets.sources import Source, all_sources
 
 __all__ = ["Admin", "Principal", "Reader", "Role", "Writer", "address_of", "require_source"]
 
-_token = OAuth2PasswordBearer("/v1/token", auto_error=False, description="a token of /v1/token, as `Bearer …`")
+_token = OAuth2PasswordBearer("/v1/token", auto_error=False, description="a token of /v1/token or a key, as `Bearer …`")
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="a key that `dataflow user key` made")
 
 
@@ -47,7 +48,9 @@ async def _authenticate(
 async def _identify(state: ServingState, token: str | None, key: str | None) -> Principal:
     if token is None and key is None:
         raise NotAuthenticatedError("Log in at /v1/token and send the token as a bearer, or send an X-API-Key.")
-    if token is not None:
+    if token is not None and is_key(token):  # of those who can send no other header, as MinIO
+        found = await state.principals.of_key(token)
+    elif token is not None:
         found = await state.principals.of_user(state.keys.verify(token))
     else:
         found = await state.principals.of_key(key or "")

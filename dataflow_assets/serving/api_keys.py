@@ -57,6 +57,11 @@ def add_key(connection: Connection, user: str, sources: Collection[str] | None, 
     return f"{_PREFIX}_{name}_{secret}"
 
 
+def is_key(text: str) -> bool:
+    """Whether a text looks like a key, and not like a token."""
+    return text.startswith(f"{_PREFIX}_")
+
+
 def find_owner(connection: Connection, key: str) -> tuple[str, frozenset[str] | None] | None:
     """The user of a key and the sources that it is for; None where it is none, or has expired."""
     prefix, _, rest = key.partition("_")

@@ -140,3 +140,15 @@ def test_a_look_at_s3_takes_few_requests(s3_storage: Storage, gate: Gate) -> Non
     found = {listed.key for listed in going.list_next(storage, EXPECTED, 600)}
     assert len(found) == 2 * 40 * 5
     assert gate.lists == 1 + 2 + 2 + 2  # the sources; the days of each; the newest of each; the others of each
+
+
+def test_everything_is_listed_once_and_the_next_begins_when_it_is_due(storage: Storage, small: None) -> None:
+    keys = _fill(storage, "users", DAYS[:12], 10)
+    going, found = DiscoveryCursor(), list[str]()
+    for _ in range(8):  # far more than it takes
+        found += [listed.key for listed in going.list_everything(storage, 600)]
+        going = DiscoveryCursor.parse(str(going))
+    assert sorted(found) == sorted(keys)
+    going.at -= 600
+    assert {listed.key for listed in going.list_everything(storage, 600)} <= keys
+    assert going.others, "a listing of this many is made in pieces"

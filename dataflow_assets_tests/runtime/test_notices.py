@@ -8,10 +8,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.ledger.pending import note_objects
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime import notices as notices_module
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.runtime.notices import Notices
 from dataflow_assets.settings import Settings
+from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.runtime.test_run_server import wait_until
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 
@@ -72,6 +77,21 @@ def test_a_file_that_landed_wakes_and_says_where(settings: Settings, heard: Noti
     (folder / "movies.csv").write_text("title\n")
     assert seconds_until_woken(heard, count) < _LONG / 2
     wait_until(lambda: "landing/movies/2021-12-01/" in heard.take_landed())
+
+
+@pytest.fixture
+def delivery(settings: Settings) -> Delivery:
+    """What landed before anybody watched."""
+    return land(open_storage(settings), "movies", "a.csv", "title\n")
+
+
+def test_what_a_store_tells_the_api_wakes(
+    settings: Settings, delivery: Delivery, heard: Notices, database_url: str
+) -> None:
+    count = heard.count
+    with connect(database_url) as connection:
+        assert note_objects(connection, open_storage(settings), [delivery.object]) == 1
+    assert seconds_until_woken(heard, count) < _LONG / 2
 
 
 def test_those_that_nobody_would_wake_wait_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ class Request:
 
 CSV = b"title,duration_mins,original_language,size_mb\nRust,90,en,700\n"
 
+EVENT = b'{"event_type": "create", "key": "/buckets/any/landing/movies/2021-12-05/movies.csv"}'
+
 # Every route, by method and path. What an open route answers, it answers to everybody.
 ROUTES = {
     "GET /": Request(OPEN, 200),
@@ -64,6 +66,7 @@ ROUTES = {
     "GET /v1/landing/{source}/{day}/{name:path}": Request(
         READER, 200, "/v1/landing/movies/2021-12-05/movies.csv", of_source=True
     ),
+    "POST /v1/landing/events": Request(WRITER, 202, body=EVENT, of_source=True),
     "POST /v1/sources/{source}/records": Request(
         WRITER, 202, "/v1/sources/movies/records", body=CSV, headers={"Content-Type": "text/csv"}, of_source=True
     ),
@@ -85,6 +88,7 @@ CALLERS: dict[str, str | None] = {
     "an admin": ADMIN,
     "a reader's key": READER,
     "a writer's key": WRITER,
+    "a writer's key as a bearer": WRITER,
     "a writer's key of another source": WRITER,
     "a writer of another source": WRITER,
 }
@@ -154,6 +158,7 @@ def callers(app: FastAPI) -> dict[str, dict[str, str]]:
         "a writer's key": key,
         "a writer's key of another source": make_key(url, "writer", ["streams"]),
     }
+    tokens["a writer's key as a bearer"] = key
     by_token = {caller: {"Authorization": f"Bearer {token}"} for caller, token in tokens.items()}
     return {"nobody": {}, **by_token, **{caller: {"X-API-Key": key} for caller, key in api_keys.items()}}
 

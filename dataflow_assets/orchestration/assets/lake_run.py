@@ -18,6 +18,7 @@ from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
 from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
+from dataflow_assets.landing.events import find_deliveries
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
 from dataflow_assets.ledger.lake import require_tables
@@ -65,17 +66,18 @@ class LakeRun:
             _log_rejects(self.context, self.storage, {delivery.day for delivery in deliveries})
             judge_run(self.context, self.outcome)
 
-    def _find_deliveries(self, days: Iterable[date]) -> list[Delivery]:
+    def _find_deliveries(self, days: Sequence[date]) -> list[Delivery]:
         """The objects landed on these days that the run takes, by key; of all those that wait for nothing."""
         landing, companions = Landing(self.storage), Companions(self.storage, Expected.of([self.source], ()))
-        found = (delivery for day in days for delivery in landing.deliveries(self.source.name, day))
-        data = (delivery for delivery in found if not companions.is_companion(delivery))
-        taken = (
-            delivery
-            for delivery in data
-            if delivery.object in self.objects or not (self.objects or companions.find_missing(delivery))
-        )
-        return sorted(taken, key=lambda delivery: delivery.object)
+        if self.objects:  # nothing is listed to find them
+            found = [one for one in find_deliveries(self.storage, self.objects) if self._is_of(one, days)]
+        else:
+            landed = (one for day in days for one in landing.deliveries(self.source.name, day))
+            found = [one for one in landed if not companions.find_missing(one)]
+        return sorted((one for one in found if not companions.is_companion(one)), key=lambda one: one.object)
+
+    def _is_of(self, delivery: Delivery, days: Sequence[date]) -> bool:
+        return delivery.source == self.source.name and delivery.day in days
 
     def _write_day(self, deliveries: Sequence[Delivery], before: _Before, day: date) -> Metrics:
         losses: list[str] = []

@@ -10,6 +10,7 @@ objects are asked for again after a pause, which doubles with each time.
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import dagster as dg
 from obstore.store import LocalStore
@@ -22,6 +23,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.discovery import find_new, report_strays
 from dataflow_assets.orchestration.assets.lake import ingest_config
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
+from dataflow_assets.orchestration.automation.told import keep, receive
 from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
@@ -33,6 +35,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
 _LOOK_SECONDS = 8.0  # after which a tick looks again at a store that tells of nothing
+_QUEUE_SECONDS = 3.0  # after which a tick looks again into the queue of notifications
 _SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
 
@@ -68,26 +71,37 @@ def _look(
         discovery.look_into(heard.take_landed())
     under_way = _under_way(context.instance)  # before what is known: one that ends meanwhile has been recorded
     with connect(stores.url) as connection:
-        listed = discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
-        fresh = _find_new(context, connection, listed, expected)
+        told = receive(context, settings, connection, storage)
+        listed = (
+            discovery.list_next(storage, expected, 60 * settings.discovery_minutes)
+            if settings.listing_seconds is None
+            else discovery.list_everything(storage, settings.listing_seconds)
+        )
+        fresh = _find_new(context, connection, chain(told, listed), expected)
+        keep(connection, settings, told, fresh)
     missing = Companions(storage, expected).find_missing
     settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
     ready = [found for found in settled if not _is_in(under_way, found)]
     wanted = list(_requests(context.instance, ready, daily_partitions(settings)))
     requested = {found for _, versions in wanted for found in versions}
-    discovery.wait_for(found for found in fresh if found not in requested)
+    if settings.listing_seconds is None:
+        discovery.wait_for(found for found in fresh if found not in requested)
     said = dg.SensorResult(
         run_requests=[request for request, _ in wanted],
         skip_reason=None if wanted else _why_nothing(fresh, ready),
         cursor=str(discovery),
     )
-    return Look(said, _seconds_to_next(fresh, heard))
+    return Look(said, _seconds_to_next(fresh, settings, heard))
 
 
-def _seconds_to_next(fresh: Sequence[Delivery], heard: Notices | None) -> float:
+def _seconds_to_next(fresh: Sequence[Delivery], settings: Settings, heard: Notices | None) -> float:
     """When to look again: soon at what is being written, and rarely where somebody tells of what lands."""
     if any(abs(time.time() - found.last_modified.timestamp()) <= _SETTLING_SECONDS for found in fresh):
         return _SETTLING_SECONDS
+    if settings.s3_events_queue_url:
+        return _QUEUE_SECONDS
+    if settings.listing_seconds:
+        return TICK_SECONDS if heard and heard.is_hearing else _LOOK_SECONDS
     return TICK_SECONDS if heard and heard.is_watching else _LOOK_SECONDS
 
 
@@ -98,7 +112,8 @@ def _find_new(
     found = dict.fromkeys(find_new(connection, listed, expected))
     for stray in report_strays(connection, [one for one in found if isinstance(one, Stray)]):
         context.log.warning(f"{stray.listed.key} {stray.reason}")
-    return [one for one in found if isinstance(one, Delivery)]
+    # The time of one version is finer in a listing than in an answer to a request for it.
+    return list({(one.object, one.etag): one for one in found if isinstance(one, Delivery)}.values())
 
 
 def _is_settled(storage: Storage, delivery: Delivery) -> bool:

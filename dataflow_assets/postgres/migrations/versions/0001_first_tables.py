@@ -448,6 +448,28 @@ def upgrade() -> None:
         comment="How far each table of the lake was read.",
     )
     op.create_table(
+        "pending",
+        sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False, comment="small key of the object"),
+        sa.Column("source", sa.Text(), nullable=False, comment="name of the source"),
+        sa.Column("day", sa.Date(), nullable=False, comment="delivery day"),
+        sa.Column("object", sa.Text(collation="C"), nullable=False, comment="key in the object store"),
+        sa.Column("etag", sa.Text(), nullable=False, comment="the object store's mark of the version"),
+        sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes"),
+        sa.Column("last_modified", sa.DateTime(timezone=True), nullable=False, comment="when the version was written"),
+        sa.Column(
+            "asked_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="when the object store was last asked for it",
+        ),
+        sa.PrimaryKeyConstraint("delivery"),
+        schema="ledger",
+        comment="Objects that landed as far as was told, and may not be in the lake yet.",
+    )
+    op.create_index("pending_by_asked_at", "pending", ["asked_at"], unique=False, schema="ledger")
+    op.create_index("pending_by_object", "pending", ["source", "day", "object"], unique=False, schema="ledger")
+    op.create_table(
         "rejects",
         sa.Column("source", sa.Text(), nullable=False, comment="name of the source"),
         sa.Column("day", sa.Date(), nullable=False, comment="delivery day"),
@@ -568,6 +590,9 @@ def downgrade() -> None:
     op.drop_table("snapshots", schema="ledger")
     op.drop_index("rejects_by_delivery", table_name="rejects", schema="ledger")
     op.drop_table("rejects", schema="ledger")
+    op.drop_index("pending_by_object", table_name="pending", schema="ledger")
+    op.drop_index("pending_by_asked_at", table_name="pending", schema="ledger")
+    op.drop_table("pending", schema="ledger")
     op.drop_table("lake_tables", schema="ledger")
     op.drop_table("lake", schema="ledger")
     op.drop_table("identity", schema="ledger")
