@@ -18,7 +18,7 @@ from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_folder
 from dataflow_assets.sources.base import Snapshot
-from dataflow_assets.sources.formats import Csv, Format, Json, Parquet
+from dataflow_assets.sources.formats import Avro, Csv, Excel, FixedWidth, Format, Json, Parquet
 
 _DAY = date(2021, 12, 1)
 _PATHS = {"number": "$.number", "text": "$.text"}
@@ -27,6 +27,11 @@ _FORMATS: dict[str, Format] = {
     "json": Json(paths=_PATHS),
     "json lines": Json(paths=_PATHS, lines=True),
     "parquet": Parquet(),
+    "fixed width": FixedWidth(widths={"number": 10, "text": 10}),
+    "avro": Avro(),
+    "xlsx": Excel(),
+    "ods": Excel(),
+    "archives": Csv(),
 }
 
 

@@ -3,7 +3,7 @@
 Here: cutting a stream, and overlapping its two halves. Not here: what is in a batch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -16,6 +16,22 @@ def batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     """The items in the same order, so many at a time."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
+        yield batch
+
+
+def batched_by_size(
+    items: Iterable[_Item], count: int, size_of: Callable[[_Item], int], most: int
+) -> Iterator[list[_Item]]:
+    """The items in the same order, so many at a time, or fewer that together reach a size."""
+    batch: list[_Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += size_of(item)
+        if len(batch) == count or size >= most:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 

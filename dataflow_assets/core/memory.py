@@ -12,7 +12,7 @@ import sys
 from functools import cache
 
 _M_MMAP_THRESHOLD = -3
-_LARGE = 1 << 20  # bytes; what glibc begins with
+_LARGE = 1 << 20  # bytes
 
 
 @cache

@@ -32,6 +32,7 @@ from dataflow_assets.ledger.lost_rows import find_objects_with_other_rows
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources, find_source
+from dataflow_assets.warehouse.backup import back_up, restore
 from dataflow_assets.warehouse.bootstrap import open_server_of, open_warehouse
 from dataflow_assets.warehouse.rebuild import rebuild_warehouse
 from dataflow_assets_tests.loading import Landed, ask, deliver, take_and_load
@@ -61,6 +62,7 @@ class World:
     fresh: Callable[[], Settings]
     lakes: int = 0
     databases: list[tuple[str, dict[Path, bytes]]] = field(default_factory=list)
+    backups: list[Path] = field(default_factory=list)
     seen: dict[Path, bytes] = field(default_factory=dict)  # the newest commits that the database met
 
     def gate(self) -> None:
@@ -143,6 +145,23 @@ class World:
             kept = self.settings.model_copy(update={"database_url": SecretStr(url)})
             self.settings = self.settings.model_copy(update={"database_url": SecretStr(clone(kept))})
 
+    def back_up(self) -> None:
+        self.mend()
+        folder = self.settings.home / f"backup-{len(self.backups)}"
+        back_up(open_server_of(self.settings), open_storage(self.settings), all_sources(), folder, lambda _: None)
+        self.backups.append(folder)
+
+    def restore(self, which: int) -> None:
+        """Bring database and lake of one moment back, in place of both."""
+        if self.backups:
+            shutil.rmtree(self.settings.home / "lake")
+            url = clone(self.settings, "template0")
+            self.settings = self.settings.model_copy(update={"database_url": SecretStr(url)})
+            folder = self.backups[which % len(self.backups)]
+            restore(url, open_storage(self.settings), all_sources(), folder, lambda _: None)
+            self.seen = {}
+            self.gate()
+
     def find_again(self) -> None:
         """What the doctor and the landing sensor find."""
         self.mend()
@@ -168,20 +187,23 @@ def _holds(path: Path, text: bytes) -> bool:
     return path.exists() and path.read_bytes() == text
 
 
-def clone(settings: Settings) -> str:
-    """Another database that holds the same; its URL."""
+def clone(settings: Settings, template: str | None = None) -> str:
+    """Another database that holds the same, or what a template holds; its URL."""
     assert settings.database_url
     url = settings.database_url.get_secret_value()
     base, _, name = url.rpartition("/")
     copy = f"{name[:40]}_{next(_NUMBERS)}"
     with server(url) as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        cursor.execute(_END_SESSIONS, (name,))
         cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
-        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
+        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{template or name}"')
     return f"{base}/{copy}"
 
 
 _NUMBERS = count(1)
+_END_SESSIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = %s AND backend_type = 'client backend'"""
 
 
 @contextmanager
@@ -207,6 +229,8 @@ STEPS = st.one_of(
     st.tuples(st.just("rebuild")),
     st.tuples(st.just("copy_database")),
     st.tuples(st.just("put_database_back"), _numbers),
+    st.tuples(st.just("back_up")),
+    st.tuples(st.just("restore"), _numbers),
 )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from dataflow_assets.core.zip_archives import open_zip
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.lake.readers.encodings import write_utf8
@@ -141,7 +142,7 @@ def _streams(path: Path, packing: str | None, ignored: Sequence[str]) -> Iterato
 def _members(path: Path, ignored: Sequence[str]) -> Iterator[_Stream]:
     """The files in a zip archive, in the order of their names."""
     with _faults_of(path.name):
-        archive = zipfile.ZipFile(path)
+        archive = open_zip(path)
     with archive:
         _require_all_listed(path, archive)
         listed = [info for info in archive.infolist() if not is_ignored(info.filename, ignored)]

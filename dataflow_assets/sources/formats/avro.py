@@ -16,12 +16,14 @@ import fastavro
 import polars as pl
 from fastavro.schema import SchemaParseException, UnknownType
 
-from dataflow_assets.core.iteration import batched
+from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
-from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks
+from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks, require_bounded_header
+from dataflow_assets.sources.formats.avro_schemas import require_bounded_schema
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
 _RECORDS = 20_000  # at a time
+_TEXT = 4 << 20  # characters at a time, and the record with which they are reached
 _BROKEN = (
     SchemaParseException,
     UnknownType,
@@ -33,6 +35,7 @@ _BROKEN = (
     TypeError,
     MemoryError,
     UnicodeDecodeError,
+    RecursionError,
 )
 
 
@@ -69,7 +72,7 @@ class Avro(RecordFormat):
                 file.seek(start)
                 for block in blocks:
                     delivered = block.num_records
-                    for some in batched(block, _RECORDS):
+                    for some in batched_by_size(map(_with_text, block), _RECORDS, lambda found: len(found[1]), _TEXT):
                         yield _records(fields, some, delivered)
                         delivered = 0
             except _BROKEN as error:
@@ -78,9 +81,13 @@ class Avro(RecordFormat):
 
 def _open(path: Path, file: Any) -> Any:
     try:
-        return fastavro.block_reader(file)
+        require_bounded_header(file)
+        file.seek(0)
+        blocks = fastavro.block_reader(file)
+        require_bounded_schema(blocks.writer_schema)
     except _BROKEN as error:
         raise FormatError(f"{path.name} is not a file of Avro that can be read: {error}.") from None
+    return blocks
 
 
 def _fields(path: Path, blocks: Any) -> list[str]:
@@ -90,12 +97,15 @@ def _fields(path: Path, blocks: Any) -> list[str]:
     return [field["name"] for field in schema["fields"]]
 
 
-def _records(fields: list[str], found: list[dict[str, Any]], delivered: int) -> Records:
+def _with_text(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    return record, json.dumps(record, default=_shown, ensure_ascii=False)
+
+
+def _records(fields: list[str], found: list[tuple[dict[str, Any], str]], delivered: int) -> Records:
     origins: list[tuple[None, str]] = []
     values: list[list[str | None]] = []
     rejects: list[Reject] = []
-    for record in found:
-        raw = json.dumps(record, default=_shown, ensure_ascii=False)
+    for record, raw in found:
         try:
             values.append([_text(record[name]) for name in fields])
         except UnicodeDecodeError:

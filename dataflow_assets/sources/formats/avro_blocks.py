@@ -1,4 +1,4 @@
-"""The blocks of an Avro file: how much each unpacks to, before anything is unpacked.
+"""The header and the blocks of an Avro file: how large each is, before anything is unpacked.
 
 Here: going through a file from block to block, and measuring each without holding what is in it. Not here: the records
 in a block (see `avro`).
@@ -12,11 +12,31 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-LARGEST_BLOCK = 128 << 20  # bytes that one may unpack to: its records are read from memory
+LARGEST_BLOCK = 32 << 20  # bytes that one may unpack to: its records are read from memory
+_LARGEST_HEADER = 4 << 20  # bytes of the schema, and of what else the file says of itself
 _CHUNK_BYTES = 1 << 20
+_MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
 _CHECKSUM_BYTES = 4  # behind a block of Snappy
 _LONGEST_NUMBER = 10  # bytes
+
+
+def require_bounded_header(file: BinaryIO) -> None:
+    """Go through what stands before the blocks.
+
+    Raises:
+        ValueError: it is too large.
+        EOFError: it is cut short.
+    """
+    file.seek(len(_MAGIC))
+    while count := _read_long(file):
+        if count < 0:
+            _read_long(file)  # how many bytes follow
+        for _ in range(2 * abs(count)):
+            size = _read_long(file) or 0
+            if size < 0 or file.tell() + size > _LARGEST_HEADER:
+                raise ValueError(f"what stands before its blocks is larger than {_LARGEST_HEADER >> 20} MiB")
+            file.seek(size, 1)
 
 
 def require_bounded_blocks(file: BinaryIO, codec: str) -> None:

@@ -4,6 +4,7 @@ Here: how such a file is declared and read. Not here: what its XML alone tells (
 """
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -19,10 +20,13 @@ from dataflow_assets.core.iteration import batched
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 from dataflow_assets.sources.formats.workbook_cells import ERROR, OddCells, find_odd_cells
+from dataflow_assets.sources.formats.workbook_parts import open_workbook
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 _ORIGINS = {"line": pl.Int64, "raw": pl.String}
 _ROWS = 20_000  # at a time
+_CELLS = 400_000  # at a time
+_BROKEN = (CalamineError, LookupError, ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError, ParseError)
 _EXACT = 2**53  # up to which a float holds every whole number
 _SENTENCES = {ERROR: "holds an error", "formula": "holds a formula without a value; save the workbook in a spreadsheet"}
 
@@ -58,17 +62,13 @@ class Excel(RecordFormat):
 
     def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:
         """Read some rows at a time."""
-        sheet, workbook = self._open(path)
+        sheet, workbook, odd = self._open(path)
         with workbook:
-            try:
-                odd = find_odd_cells(path, sheet.name)
-            except (KeyError, ValueError, OSError, zipfile.BadZipFile, ParseError) as error:
-                raise FormatError(f"{path.name} cannot be read as a workbook: {error}.") from None
             rows = zip(count(), sheet.iter_rows(), strict=False)
             names = self._names(path, rows, columns)
             instants = {name for name, dtype in columns.items() if isinstance(dtype, pl.Datetime)}
             next_row, read = self.header_row, [column for column, name in enumerate(names) if name]
-            for some in batched(rows, _ROWS):
+            for some in batched(rows, max(1, min(_ROWS, _CELLS // max(sheet.width, 1)))):
                 last = some[-1][0]
                 delivered = odd.count_rows(next_row, last, read)
                 yield replace(_records(sheet.name, names, some, odd, instants), delivered=delivered)
@@ -78,21 +78,17 @@ class Excel(RecordFormat):
             found = _records(sheet.name, names, [(row, []) for row in behind], odd, instants)
             yield replace(found, delivered=odd.count_rows(next_row, None, read))
 
-    def _open(self, path: Path) -> tuple[CalamineSheet, CalamineWorkbook]:
+    def _open(self, path: Path) -> tuple[CalamineSheet, CalamineWorkbook, OddCells]:
+        """The sheet, its workbook, and what its XML tells; which is read first, as it tells whether there is room."""
         try:
+            odd = find_odd_cells(open_workbook(path), self.sheet)
             workbook = CalamineWorkbook.from_path(path)
-        except (CalamineError, OSError, ValueError) as error:
-            raise FormatError(f"{path.name} is no workbook that can be read: {error}.") from None
-        if self.sheet not in (None, *workbook.sheet_names) or not workbook.sheet_names:
-            known = ", ".join(map(repr, workbook.sheet_names))
-            raise FormatError(f"{path.name} has no sheet {self.sheet!r}; its sheets are {known}.")
-        try:
             sheet = workbook.get_sheet_by_name(self.sheet or workbook.sheet_names[0])
-        except (CalamineError, ValueError) as error:
-            raise FormatError(f"{path.name} is no workbook that can be read: {error}.") from None
+        except _BROKEN as error:
+            raise FormatError(f"{path.name} cannot be read as a workbook: {error}.") from None
         if sheet.total_height < self.header_row:
             raise FormatError(f"{path.name} has no row {self.header_row} in the sheet {sheet.name!r}.")
-        return sheet, workbook
+        return sheet, workbook, odd
 
     def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]], declared: Iterable[str]) -> list[str]:
         """The names in the header row, '' for a column without one, or whose name came before and nobody reads."""

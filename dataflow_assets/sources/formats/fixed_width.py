@@ -11,11 +11,12 @@ from typing import ClassVar
 
 import polars as pl
 
-from dataflow_assets.core.iteration import batched
+from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
 _LINES = 20_000  # at a time
+_LINES_BYTES = 4 << 20  # at a time, and the line with which it is reached
 _LONGEST_LINE = 1 << 20  # bytes
 _BOM = b"\xef\xbb\xbf"
 
@@ -69,7 +70,7 @@ class FixedWidth(RecordFormat):
     def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:
         """Read some lines at a time."""
         self.check(path, columns)
-        for lines in batched(self._lines(path), _LINES):
+        for lines in batched_by_size(self._lines(path), _LINES, lambda found: len(found[1]), _LINES_BYTES):
             yield self._records([(number, line) for number, line in lines if line.strip()])
 
     def _lines(self, path: Path) -> Iterator[tuple[int, bytes]]:

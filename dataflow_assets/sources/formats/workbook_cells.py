@@ -1,25 +1,26 @@
 """What the XML of a workbook says of cells that a reader of values shows as something else, and which rows there are.
 
 Here: cells with an error, formulas without a value, numbers of more digits than a float has, and the rows with a
-value, apart from that reader. Not here: the values (see `excel`).
+value, apart from that reader; and how much memory it will take. Not here: the values (see `excel`), and the XML (see
+`workbook_parts`).
 """
 
 import re
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isfinite
-from pathlib import Path
-from typing import IO
-from xml.etree.ElementTree import Element, iterparse
+from xml.etree.ElementTree import Element
+
+from dataflow_assets.sources.formats.workbook_parts import Workbook, name_of
 
 ERROR, NO_VALUE = "error", "formula"
-_MOST_BYTES = 512 << 20  # that a workbook may unpack to: its sheet is held in memory
+# What the reader of values holds of a sheet: a grid without gaps, before that a list of what is not blank, and texts.
+_GRID_BYTES, _CELL_BYTES, _TEXT_BYTES = 32, 80, 32
+_MOST_MEMORY = 288 << 20
 _CELL = re.compile(r"([A-Z]+)([0-9]+)")
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]{1,3})?")
 _DIGITS = 15  # that every float keeps
-_FORGOTTEN = ("c", "row", "si", "table-cell", "covered-table-cell", "table-row")
 _MOST_REPEATED = 16_384  # columns of a sheet
 _MOST_ROWS = 1_048_576  # of a sheet
 _SHARED = "xl/sharedStrings.xml"
@@ -28,9 +29,50 @@ Place = tuple[int, int]  # row and column, from 0
 
 
 @dataclass
+class Size:
+    """How large a workbook is in the memory of who reads its values."""
+
+    height: int = 0
+    width: int = 0
+    others: int = 0  # bytes of all but the grid of the present sheet
+
+    def begin_sheet(self) -> None:
+        """Add a sheet to those that are held."""
+        self.others += self.height * self.width * _GRID_BYTES
+        self.height = self.width = 0
+
+    def add_texts(self, texts: Iterable[str]) -> None:
+        """Add texts that cells share.
+
+        Raises:
+            ValueError: it is too large.
+        """
+        self.others += sum(_TEXT_BYTES + len(text.encode()) for text in texts)
+        self._require_room()
+
+    def add(self, row: int, column: int, text: str, count: int = 1) -> None:
+        """Add cells of one text, the last of which stands in this row and column.
+
+        Raises:
+            ValueError: it is too large.
+        """
+        self.height, self.width = max(self.height, row + 1), max(self.width, column + 1)
+        self.others += (_CELL_BYTES + (_TEXT_BYTES + len(text.encode()) if text else 0)) * count
+        self._require_room()
+
+    def _require_room(self) -> None:
+        if self.height * self.width * _GRID_BYTES + self.others > _MOST_MEMORY:
+            raise ValueError(
+                f"in memory it is larger than {_MOST_MEMORY >> 20} MiB, with {self.height:,} rows and {self.width:,} "
+                "columns or more; let it be sent as CSV or Parquet"
+            )
+
+
+@dataclass
 class OddCells:
     """Cells by place: what is wrong with some, and the digits of others; and which rows have a value."""
 
+    size: Size = field(default_factory=Size)
     faults: dict[Place, str] = field(default_factory=dict)
     numbers: dict[Place, str] = field(default_factory=dict)
     has_value: bytearray = field(default_factory=bytearray)
@@ -57,68 +99,76 @@ class OddCells:
         return self.has_value[first:stop].count(1) + bare
 
 
-def find_odd_cells(path: Path, sheet: str) -> OddCells:
-    """Go through the XML of one sheet.
+def find_odd_cells(book: Workbook, sheet: str | None) -> OddCells:
+    """Go through the XML of one sheet, or of the first; of an .ods file of all sheets, as its reader does.
 
     Raises:
-        KeyError, ValueError, zipfile.BadZipFile, xml.etree.ElementTree.ParseError: it is no sound workbook.
+        KeyError, ValueError, zipfile.BadZipFile, xml.etree.ElementTree.ParseError: it is no sound workbook, has no such
+            sheet, or takes too much memory.
     """
-    with zipfile.ZipFile(path) as archive:
-        if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
-            raise ValueError(f"it unpacks to more than {_MOST_BYTES >> 20} MiB")
-        if "content.xml" in archive.namelist():
-            with archive.open("content.xml") as content:
-                return _find_in_ods(content, sheet)
-        empty = _find_empty_texts(archive)
-        with archive.open(_part_of(archive, sheet)) as content:
-            return _find_in_xlsx(content, empty)
+    if "content.xml" in book:
+        return _find_in_ods(book, sheet)
+    texts = [_text_in(found) for found in book.elements(_SHARED, "si")] if _SHARED in book else []
+    return _find_in_xlsx(book.elements(_part_of(book, sheet), "c", begins=["row"]), texts)
 
 
-def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
-    """The name of the member that holds a sheet of an .xlsx file."""
-    with archive.open("xl/workbook.xml") as content:
-        ids = [_attribute(found, "id") for found in _elements(content, "sheet") if found.get("name") == sheet]
-    with archive.open("xl/_rels/workbook.xml.rels") as content:
-        targets = {found.get("Id"): found.get("Target", "") for found in _elements(content, "Relationship")}
-    target = targets[ids[0]]
+def _part_of(book: Workbook, sheet: str | None) -> str:
+    """The name of the part that holds a sheet of an .xlsx file."""
+    sheets = [(found.get("name"), _attribute(found, "id")) for found in book.elements("xl/workbook.xml", "sheet")]
+    links = [
+        (found.get("Id"), found.get("Target", ""))
+        for found in book.elements("xl/_rels/workbook.xml.rels", "Relationship")
+    ]
+    ids, targets = dict(sheets), dict(links)
+    if len(ids) < len(sheets) or len(targets) < len(links):
+        raise ValueError("two of its sheets, or of what its parts are, have one name")
+    _require_sheet(sheet, list(ids))
+    target = targets[ids[sheet or sheets[0][0]]]
+    if target.startswith("xl/") or ".." in target:
+        raise ValueError(f"its sheet is said to be at {target!r}")
     return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
 
 
-def _find_empty_texts(archive: zipfile.ZipFile) -> set[str]:
-    """The numbers of the texts without a character among those that cells share."""
-    if _SHARED not in archive.namelist():
-        return set()
-    with archive.open(_SHARED) as content:
-        return {str(number) for number, found in enumerate(_elements(content, "si")) if not _text_in(found)}
+def _require_sheet(sheet: str | None, names: Sequence[str | None]) -> None:
+    if not names or sheet not in (None, *names):
+        raise ValueError(f"it has no sheet {sheet!r}; its sheets are {', '.join(map(repr, names))}")
 
 
 def _text_in(element: Element) -> str:
-    return "".join(part.text or "" for part in element.iter() if _name(part) == "t")
+    return "".join(part.text or "" for part in element.iter() if name_of(part) == "t")
 
 
-def _find_in_xlsx(content: IO[bytes], empty: set[str]) -> OddCells:
+def _find_in_xlsx(elements: Iterable[Element], texts: Sequence[str]) -> OddCells:
     odd, row, column = OddCells(), -1, -1
-    for element in _elements(content, "row", "c", begins="row"):
-        if _name(element) == "row":
+    odd.size.add_texts(texts)
+    for element in elements:
+        if name_of(element) == "row":
             row, column = _next_place(int(element.get("r", row + 2)) - 1, row), -1
             continue
         place = _CELL.fullmatch(element.get("r", ""))
         column = _next_place(_column_of(place[1]) if place else column + 1, column)
         if place and int(place[2]) != row + 1:
             raise ValueError(f"a cell of its row {row + 1} says that it is {place[0]}")
-        kind, parts = element.get("t", "n"), {_name(part): part for part in element}
-        text = (parts["v"].text or "") if "v" in parts else ""
-        if kind == "e":
-            odd.faults[row, column] = ERROR
-        elif "f" in parts and not text and kind != "str":
-            odd.faults[row, column] = NO_VALUE
-        elif kind == "n" and not _NUMBER.fullmatch(text):
-            odd.faults[row, column] = ERROR
-        elif kind == "n" and _is_long(text):
-            odd.numbers[row, column] = text
-        if _text_in(element) if kind == "inlineStr" else text and kind != "e" and not (kind == "s" and text in empty):
-            odd.note_values(range(row, row + 1))
+        _note_xlsx(odd, element, (row, column), texts)
     return odd
+
+
+def _note_xlsx(odd: OddCells, element: Element, place: Place, texts: Sequence[str]) -> None:
+    kind, parts = element.get("t", "n"), {name_of(part): part for part in element}
+    text = (parts["v"].text or "") if "v" in parts else ""
+    if kind == "inlineStr":
+        text = _text_in(element)
+    elif kind == "s" and text.isdecimal():
+        text = texts[int(text)]
+    odd.size.add(*place, text)
+    if kind == "e" or (kind == "n" and not _NUMBER.fullmatch(text)):
+        odd.faults[place] = ERROR
+    elif "f" in parts and not text and kind != "str":
+        odd.faults[place] = NO_VALUE
+    elif kind == "n" and _is_long(text):
+        odd.numbers[place] = text
+    if text and kind != "e":
+        odd.note_values(range(place[0], place[0] + 1))
 
 
 def _next_place(place: int, before: int) -> int:
@@ -132,23 +182,31 @@ def _next_place(place: int, before: int) -> int:
     return place
 
 
-def _find_in_ods(content: IO[bytes], sheet: str) -> OddCells:
-    odd, row, column, is_wanted, has_value = OddCells(), 0, 0, False, False
-    for element in _elements(content, "table", "table-row", "table-cell", "covered-table-cell", begins="table"):
-        name = _name(element)
+def _find_in_ods(book: Workbook, sheet: str | None) -> OddCells:
+    odd, row, column, rows, is_wanted = OddCells(), 0, 0, 0, False
+    sheets: list[str | None] = []
+    elements = book.elements("content.xml", "table-cell", "covered-table-cell", begins=["table", "table-row"])
+    for element in elements:
+        name = name_of(element)
         if name == "table":
-            row, column, is_wanted, has_value = 0, 0, _attribute(element, "name") == sheet, False
+            sheets.append(_attribute(element, "name"))
+            is_wanted = sheets[-1] == sheet or (sheet is None and len(sheets) == 1)
+            row = rows = column = 0
+            odd.size.begin_sheet()
         elif name == "table-row":
-            count = int(_attribute(element, "number-rows-repeated") or 1)
-            if is_wanted and has_value:
-                odd.note_values(range(row, row + count))
-            row, column, has_value = row + count, 0, False
+            row, column = row + rows, 0
+            rows = int(_attribute(element, "number-rows-repeated") or 1)
         else:
             count = int(_attribute(element, "number-columns-repeated") or 1)
+            if has_value := _has_value(element):
+                text = "".join(element.itertext())
+                odd.size.add(row + rows - 1, column + count - 1, text, rows * count)
             if is_wanted:
                 _note_ods(odd, element, [(row, column + step) for step in range(min(count, _MOST_REPEATED))])
-                has_value |= _has_value(element)
+            if is_wanted and has_value:
+                odd.note_values(range(row, row + rows))
             column += count
+    _require_sheet(sheet, sheets)
     return odd
 
 
@@ -167,20 +225,6 @@ def _has_value(element: Element) -> bool:
     kinds = _attributes(element, "value-type")
     is_text = not kinds or "string" in kinds
     return "error" not in kinds and (not is_text or any((part.text or "") for part in element.iter()))
-
-
-def _elements(content: IO[bytes], *names: str, begins: str = "") -> Iterator[Element]:
-    """The elements of some names as they end, and those of one name as they begin; each is forgotten then."""
-    for event, element in iterparse(content, events=("start", "end")):  # noqa: S314 # expat bounds what entities give
-        name = _name(element)
-        if name in names and (event == "start") == (name == begins):
-            yield element
-        if event == "end" and name in _FORGOTTEN:
-            element.clear()
-
-
-def _name(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
 
 
 def _attribute(element: Element, name: str) -> str | None:

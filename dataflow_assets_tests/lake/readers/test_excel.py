@@ -11,6 +11,7 @@ import pytest
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats import Excel, excel
 from dataflow_assets.sources.formats.workbook_cells import find_odd_cells
+from dataflow_assets.sources.formats.workbook_parts import open_workbook
 from dataflow_assets_tests.lake.readers.formats_source import Prices, read
 
 # ruff: noqa: DTZ001 # an instant in a cell has no zone
@@ -147,7 +148,7 @@ def test_two_at_one_place_are_refused(tmp_path: Path, old: str, new: str) -> Non
 def test_rows_are_counted_by_the_xml(tmp_path: Path) -> None:
     path = workbook(tmp_path, [["sku", "qty"], ["a", 1], ["b", 2], [None, "#N/A"], ["", "=1+1"]])
     assert len(read(path, READER).rejects) == 2
-    odd = find_odd_cells(path, "Data")
+    odd = find_odd_cells(open_workbook(path), "Data")
     assert odd.count_rows(1, None, [0, 1]) == 4
     assert odd.count_rows(1, None, [0]) == 2
     assert odd.count_rows(1, 1, [0, 1]) == 1
@@ -180,14 +181,14 @@ def test_what_is_no_workbook_is_refused(tmp_path: Path) -> None:
         read(path, READER)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("prices.csv", "sku\na\n")
-    with pytest.raises(FormatError, match=r"prices.xlsx is no workbook that can be read"):
+    with pytest.raises(FormatError, match=r"prices.xlsx cannot be read as a workbook"):
         read(path, READER)
 
 
 def test_a_workbook_that_is_cut_is_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path, [HEADER, ["a"]])
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(FormatError, match=r"prices.xlsx is no workbook that can be read"):
+    with pytest.raises(FormatError, match=r"prices.xlsx cannot be read as a workbook"):
         read(path, READER)
 
 
