@@ -23,11 +23,16 @@ _FREE = ("JsonMetadataEntryData", "TableRecord")
 
 
 class MaskedEventLog(PostgresEventLogStorage):
-    """The event log."""
+    """The event log; `disconnect` is called when the instance is closed, which tells no other storage."""
 
-    def __init__(self, url: str, mask: Mask) -> None:
+    def __init__(self, url: str, mask: Mask, disconnect: Callable[[], None] = lambda: None) -> None:
         super().__init__(url, should_autocreate_tables=False)
-        self._mask = mask
+        self._mask, self._disconnect = mask, disconnect
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        super().dispose()
+        self._disconnect()
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event."""

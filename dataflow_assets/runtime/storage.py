@@ -25,9 +25,15 @@ class WarehouseStorage(DagsterPostgresStorage):
 
     def __init__(self, url: str, mask: Mask, inst_data: Any = None) -> None:
         super().__init__(url, inst_data=inst_data)  # which makes the tables
-        self._event_log_storage = MaskedEventLog(url, mask)
+        self._disconnect()
+        self._event_log_storage = MaskedEventLog(url, mask, self._disconnect)
         self._run_storage = MaskedRuns(url, mask)
         self._schedule_storage = MaskedSchedules(url, mask)
+
+    def _disconnect(self) -> None:
+        """Close the connections that are kept: a code server opens an instance for each tick."""
+        for storage in (self._event_log_storage, self._run_storage, self._schedule_storage):
+            storage._engine.dispose()  # Dagster has no call that closes all of them
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 """The Dagster instance is kept in the warehouse's PostgreSQL and is the same one for every process."""
 
+import contextlib
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import psycopg2
 import pytest
 
 from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime.instance import open_instance, prepare_home
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.processes import kill_all, wait_until_gone
@@ -81,6 +85,22 @@ def test_a_named_database_is_used(settings: Settings, monkeypatch: pytest.Monkey
     monkeypatch.setenv("DATABASE_URL", embedded.url(settings.home).replace("postgresql://", "postgres://"))
     with open_instance(load_settings()) as instance:
         assert instance.get_runs_count() == 0
+
+
+def test_an_instance_that_is_closed_keeps_no_connection(settings: Settings) -> None:
+    count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    gc.disable()  # which would close them some day
+    try:
+        for _ in range(3):
+            with open_instance(settings) as instance:
+                assert instance.get_runs_count() == 0
+                assert instance.all_instigator_state() == []
+                assert instance.event_log_storage.get_pool_limits() == []
+        with contextlib.closing(psycopg2.connect(database_url(settings))) as connection, connection.cursor() as cursor:
+            cursor.execute(count)
+            assert cursor.fetchall() == [(0,)]
+    finally:
+        gc.enable()
 
 
 def test_the_home_is_prepared_once(settings: Settings) -> None:
