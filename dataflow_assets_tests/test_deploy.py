@@ -37,6 +37,8 @@ BUCKET = "deploy-test"
 FOREIGN = {
     "POSTGRES_PASSWORD": "the image of PostgreSQL",
     "DATAFLOW_PASSWORD": "deploy/roles.sql",
+    "UI_USER": "deploy/login",
+    "UI_PASSWORD": "deploy/login",
     "DAGSTER_HOME": "Dagster",
     "PGTZ": "libpq",
     "PGCLIENTENCODING": "libpq",
@@ -106,13 +108,39 @@ def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
 
 
 def test_the_services_of_the_platform_are_there() -> None:
-    assert {"postgres", "s3", "bucket", "migrate", "code", "webserver", "daemon", "api"} == services().keys()
+    assert {"postgres", "s3", "bucket", "migrate", "code", "webserver", "login", "daemon", "api"} == services().keys()
 
 
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [port for service in services().values() for port in service.get("ports", [])]
     assert len(ports) == 4
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_ui_is_reached_through_the_login_alone() -> None:
+    assert "ports" not in services()["webserver"]
+    proxy = (DEPLOY / "login/Caddyfile").read_text()
+    [port] = services()["login"]["ports"]
+    assert re.search(rf"^:{port.rpartition(':')[2]} {{\n\tbasic_auth {{", proxy, re.MULTILINE)
+    upstream = re.findall(r"reverse_proxy (\w+):(\d+)", proxy)
+    command = services()["webserver"]["command"]
+    assert upstream == [("webserver", command[command.index("--port") + 1])]
+    [probed] = re.findall(r":(\d+)/", services()["login"]["healthcheck"]["test"][-1])
+    assert re.search(rf"^:{probed} {{\n\trespond 200\n}}", proxy, re.MULTILINE), "the probe needs no password"
+
+
+def test_the_files_are_as_their_schemas_say() -> None:
+    issue_forms = (TOP / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml")
+    workflows = (TOP / ".github/workflows").glob("*.yml")
+    require_schema("vendor.compose-spec", TOP / "docker-compose.yml")
+    require_schema("vendor.github-workflows", *workflows)
+    assert all(read_yaml(form).keys() >= {"name", "description", "body"} for form in issue_forms)
+
+
+def require_schema(schema: str, *files: Path) -> None:
+    command = ["check-jsonschema", "--builtin-schema", schema, *map(str, files)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_secrets_have_no_default() -> None:
@@ -123,7 +151,7 @@ def test_secrets_have_no_default() -> None:
 
 def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for() -> None:
     lasting = {name: one for name, one in services().items() if one["restart"] != "no"}
-    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "daemon", "api"}
+    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "login", "daemon", "api"}
     assert all(one["restart"] == "unless-stopped" and one["healthcheck"] for one in lasting.values())
     for service in services().values():
         for name, wanted in service.get("depends_on", {}).items():
@@ -138,16 +166,17 @@ def test_services_have_no_capability_get_no_privilege_and_write_to_volumes_alone
         assert service["read_only"] is True, name
         assert "/tmp" in service["tmpfs"], name
     added = {name: one["cap_add"] for name, one in services().items() if "cap_add" in one}
-    assert added == {"s3": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]}
+    assert added == {"s3": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"], "login": ["NET_BIND_SERVICE"]}
 
 
 def test_what_others_made_is_pinned_by_its_digest() -> None:
     images = {one["image"] for one in services().values()} - {"dataflow-assets"}
     images |= set(re.findall(r"^(?:FROM |COPY --from=)(\S*[:/]\S*)", DOCKERFILE, re.MULTILINE))
-    assert len(images) == 4, images
+    assert len(images) == 5, images
     assert [image for image in images if not re.fullmatch(r"\S+:[\w.-]+@sha256:[0-9a-f]{64}", image)] == []
-    actions = re.findall(r"uses: (.+)", (TOP / ".github/workflows/ci.yml").read_text())
-    assert len(actions) == 2
+    workflows = "".join(path.read_text() for path in (TOP / ".github/workflows").glob("*.yml"))
+    actions = re.findall(r"uses: (.+)", workflows)
+    assert len(actions) == 4
     assert [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action)] == []
 
 
