@@ -84,12 +84,22 @@ def _scan_source(connections: Connections, source: Source, timezone: str, days: 
     return scan_table(connections, identifier(WAREHOUSE, source.name), source.schema.create_empty().schema, where)
 
 
-def scan_answer(url: str, name: str, schema: type[dy.Schema], days: Iterable[date] | None = None) -> pl.LazyFrame:
-    """The rows of some partitions of an answer (of a month: its first day), or of all, by key; the answer's columns."""
+def scan_answer(
+    database: str | Connections, name: str, schema: type[dy.Schema], days: Iterable[date] | None = None
+) -> pl.LazyFrame:
+    """The rows of some partitions of an answer (of a month: its first day), or of all, by key; the answer's columns.
+
+    Args:
+        database: its URL, or connections that are used again.
+        name: of the answer.
+        schema: of the answer.
+        days: the partitions to read; all of them if None.
+    """
     partition, *_ = schema.column_names()
     where = "true" if days is None else _within(partition, list(_stretches(days)))
     types = schema.create_empty().schema
-    rows = scan_table(Connections(url), identifier(ANALYTICS, name), types, lambda _: where)
+    connections = Connections(database) if isinstance(database, str) else database
+    rows = scan_table(connections, identifier(ANALYTICS, name), types, lambda _: where)
     return rows.sort(schema.primary_key())
 
 

@@ -52,6 +52,22 @@ async def test_charts_are_of_what_one_may_read(client: httpx2.AsyncClient, setti
     assert (await client.get("/v1/charts?day=1", headers=reader)).status_code == 422
 
 
+async def test_charts_are_of_any_window(client: httpx2.AsyncClient, settings: Settings, reader: Headers) -> None:
+    add_answers(open_warehouse(settings))
+
+    async def ask_for(query: str) -> int:
+        """How many days are drawn, or the status."""
+        answer = await client.get(f"/v1/charts?{query}", headers=reader)
+        charts = answer.json()
+        return answer.status_code if answer.status_code != 200 else charts[0]["svg"].count("<circle") if charts else 0
+
+    assert await ask_for("from=2021-12-01&to=2021-12-03") == 2
+    assert await ask_for("from=2021-12-03&to=2022-12-03") == 1
+    assert await ask_for("from=2020-12-01&to=2021-12-01") == 0
+    refused = ("from=2021-12-01", "from=2021-12-03&to=2021-12-03", "from=0001-01-01&to=9999-12-31", "from=1&to=2")
+    assert {await ask_for(query) for query in refused} == {422}
+
+
 async def test_a_chart_that_was_made_again_is_not_an_older_one(
     client: httpx2.AsyncClient, settings: Settings, reader: Headers
 ) -> None:
@@ -90,6 +106,12 @@ def test_who_logs_in_sees_the_answers(settings: Settings, tmp_path: Path, page: 
         expect(page.locator("#deliveries")).to_contain_text("Nothing has been delivered yet.")
         expect(page.get_by_role("alert")).to_be_hidden()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, "the page is wider than a phone"
+        expect(page.locator("#answers svg circle")).to_have_count(6)
+        expect(page.locator("#questions")).to_contain_text("Average session")
+        page.get_by_label("or from").press_sequentially("12022021")  # month, day, year
+        page.get_by_label("to", exact=True).press_sequentially("12032021")
+        page.keyboard.press("Enter")
+        expect(page.locator("#answers svg circle")).to_have_count(4)
         page.reload()
         expect(page.locator("#answers svg")).to_have_count(2)
         page.get_by_role("button", name="Log out").click()

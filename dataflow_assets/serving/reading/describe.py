@@ -76,6 +76,9 @@ class AnswerDescription(BaseModel):
     grain: str = Field(examples=["day"])
     reads: list[str] = Field(description="the sources that it is made from; whoever reads it may read all of them")
     question: str | None = Field(description="where it can be asked of any window of time")
+    question_window: list[str] | None = Field(
+        description="the parameters of the question that say from when to when", examples=[["from", "to"]]
+    )
     rows_url: str = Field(examples=["/v1/answers/engaged_users"])
     columns: list[ColumnDescription]
 

@@ -31,11 +31,13 @@ def parse_options(answer: Answer, given: Iterable[tuple[str, str]]) -> dict[str,
 
 
 def ask(url: str, timezone: str, answer: Answer, sources: Mapping[str, Source], options: Mapping[str, str]) -> Any:
-    """What the question is answered, as values that JSON can hold.
+    """What the question is answered, as values that JSON can hold; `lines` says the same to people.
 
     Raises:
         WindowError: a text that should be a time is none, or a window ends before it starts.
     """
     asked = parse_questions(timezone, options)
     frames = {name: scan_source(url, sources[name], timezone) for name in sources_read(answer)}
-    return answer_questions(frames, asked, answer)
+    said = answer_questions(frames, asked, answer)
+    assert answer.question
+    return said | {"lines": [{"title": title, "value": value} for title, value in answer.question.to_lines(said)]}

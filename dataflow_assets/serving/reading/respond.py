@@ -37,7 +37,8 @@ from dataflow_assets.serving.reading.streaming import StreamedRows, withhold
 from dataflow_assets.serving.refusals import OldProtocolError
 from dataflow_assets.sources.base import Source
 
-_READS = 12  # at once, each with a connection
+# At once, each with a connection. Who reads slowly holds up other streams, and nobody who wants a page or an answer.
+_STREAMS, _SHORT_READS = 8, 4
 _COMPUTATIONS = 2  # at once, each with as much memory as the columns of a table that it reads
 _SHOWN_INLINE = ("json", "ndjson")
 
@@ -51,8 +52,9 @@ class RowReader:
         self._sessions = Sessions(url)
         self._timezone = timezone
         self._versions: Shared[str] = Shared()
-        self._reads = asyncio.Semaphore(_READS)
-        self._limiter = anyio.CapacityLimiter(_READS)
+        self._streams = asyncio.Semaphore(_STREAMS)
+        self._short_reads = asyncio.Semaphore(_SHORT_READS)
+        self._limiter = anyio.CapacityLimiter(_STREAMS + _SHORT_READS)
         self._computing = anyio.CapacityLimiter(_COMPUTATIONS)
         self.cache = Cache(redis_url)
 
@@ -133,13 +135,14 @@ class RowReader:
             page = read_page(self._sessions, selection, self._timezone)
             return b"".join(form.encode(selection.columns, page.batches)), page.next_cursor or ""
 
-        async with self._reads:
+        async with self._short_reads:
             return answer.whole(*await self._in_thread(read))
 
     async def _read_all(self, answer: "_Answer") -> Response:
         selection, form = answer.selection, answer.form
         chunks = self._make_chunks(selection, form)
-        await self._reads.acquire()
+        turns = self._short_reads if selection.relation.kind == "answer" else self._streams
+        await turns.acquire()
         try:
             beginning, is_whole = await self._in_thread(partial(_gather, chunks))
             if not is_whole:
@@ -148,15 +151,15 @@ class RowReader:
                     beginning,
                     chunks,
                     limiter=self._limiter,
-                    on_end=self._reads.release,
+                    on_end=turns.release,
                     headers=answer.headers,
                     media_type=form.media_type,
                 )
         except BaseException:
             chunks.close()
-            self._reads.release()
+            turns.release()
             raise
-        self._reads.release()
+        turns.release()
         return answer.whole(beginning)
 
     def _make_chunks(self, selection: Selection, form: Format) -> Generator[bytes, None, None]:

@@ -6,6 +6,7 @@ Here: routes. Not here: questions about any window of time (see `questions`), an
 from fastapi import APIRouter, Request, Response
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.analytics.questions import options_of
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.serving.access import Reader, require_source
 from dataflow_assets.serving.reading.describe import AnswerDescription, describe_columns
@@ -38,6 +39,7 @@ def _describe(state: ServingState, answer: Answer) -> AnswerDescription:
         grain=answer.grain,
         reads=list(answer.reads),
         question=f"/v1/questions/{answer.name}" if answer.question else None,
+        question_window=[option.name for option in options_of(answer)[:2]] if answer.question else None,
         rows_url=f"/v1/answers/{answer.name}",
         columns=describe_columns(state.answer_tables[answer.name]),
     )

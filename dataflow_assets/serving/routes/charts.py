@@ -3,16 +3,21 @@
 Here: a route. Not here: which charts there are (see `analytics.charts`), and how they are drawn (see `report`).
 """
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dataflow_assets.core.formatting import to_json
 from dataflow_assets.report import draw
 from dataflow_assets.serving.access import Reader
 from dataflow_assets.serving.state import State
+from dataflow_assets.setting_values import parse_date
 from dataflow_assets.warehouse.charts import DAYS, read_charts
+
+_MOST_DAYS = 3660
+Day = Annotated[date, BeforeValidator(parse_date)]
 
 router = APIRouter(prefix="/v1/charts", tags=["answers"])
 
@@ -22,7 +27,24 @@ class ChartParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    days: int = Field(DAYS, ge=1, le=3660, description="days up to the newest partition of each answer")
+    days: int = Field(DAYS, ge=1, le=_MOST_DAYS, description="days up to the newest partition of each answer")
+    first: Day | None = Field(None, alias="from", description="the first day, in place of `days`; `to` belongs to it")
+    end: Day | None = Field(None, alias="to", description="the first day that is not drawn")
+
+    @model_validator(mode="after")
+    def _is_window(self) -> Self:
+        if (self.first is None) != (self.end is None):
+            raise ValueError("from and to belong together")
+        if self.first and self.end and not 0 < (self.end - self.first).days <= _MOST_DAYS:
+            raise ValueError(f"from must be before to, by {_MOST_DAYS} days at most")
+        return self
+
+    @property
+    def window(self) -> tuple[int, date | None]:
+        """How many days are drawn, and the first one after them; None: up to the newest."""
+        if self.first is None or self.end is None:
+            return self.days, None
+        return (self.end - self.first).days, self.end
 
 
 class Drawing(BaseModel):
@@ -41,8 +63,8 @@ async def read_drawings(
     answers = [answer for answer in state.answers.values() if all(map(reader.may_read, answer.reads))]
 
     def compute() -> bytes:
-        charts = read_charts(state.database.url, answers, parameters.days)
+        charts = read_charts(state.database.url, answers, *parameters.window)
         return to_json([{"title": chart.title, "about": chart.about, "svg": draw(chart)} for chart in charts]).encode()
 
-    asked = ("charts", [answer.name for answer in answers], parameters.days)
+    asked = ("charts", [answer.name for answer in answers], parameters.window)
     return await state.rows.respond_once(request, asked, answers, compute)

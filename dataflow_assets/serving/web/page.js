@@ -80,8 +80,36 @@ function showTable(section, columns, rows, nothing) {
 
 const count = (number) => Number(number).toLocaleString("en");
 
+// The window that somebody chose: its first day and the first day after it; null: the last days.
+function chosenWindow() {
+  const { from, to } = byId("window").elements;
+  from.required = to.required = Boolean(from.value || to.value);
+  if (!from.value || !to.value) return null;
+  const after = new Date(`${to.value}T00:00:00Z`);
+  after.setUTCDate(after.getUTCDate() + 1);
+  return [from.value, after.toISOString().slice(0, 10)];
+}
+
+// Questions are asked one after the other: the server computes few at once.
+async function showQuestions() {
+  const chosen = chosenWindow();
+  const lines = [];
+  for (const answer of (await ask("/v1/answers")).filter((one) => one.question)) {
+    const [first, end] = answer.question_window;
+    const query = chosen ? `?${new URLSearchParams({ [first]: chosen[0], [end]: chosen[1] })}` : "";
+    const refuse = (error) => ({ lines: [{ title: answer.name, value: error.message }] });
+    lines.push(...(await ask(answer.question + query).catch(refuse)).lines);
+  }
+  showTable("questions", [
+    { title: "Question", text: (line) => line.title },
+    { title: "Answer", text: (line) => line.value, isNumber: true },
+  ], lines, "You may ask nothing.");
+}
+
 async function showAnswers() {
-  const charts = await ask(`/v1/charts?days=${byId("days").value}`);
+  const chosen = chosenWindow();
+  const query = chosen ? { from: chosen[0], to: chosen[1] } : { days: byId("window").elements.days.value };
+  const charts = await ask(`/v1/charts?${new URLSearchParams(query)}`);
   const place = byId("answers").querySelector("div");
   place.replaceChildren();
   for (const chart of charts) {
@@ -156,7 +184,7 @@ async function showContent() {
   byId("who").textContent = `${me.name}, ${me.role}`;
   byId("login").hidden = true;
   byId("content").hidden = byId("session").hidden = false;
-  await Promise.all([showAnswers(), showDeliveries(), showRejects(), showTables()]);
+  await Promise.all([showAnswers(), showQuestions(), showDeliveries(), showRejects(), showTables()]);
   document.body.dataset.ready = "yes";
 }
 
@@ -181,6 +209,20 @@ byId("leave").addEventListener("click", async () => {
   showLogin();
 });
 
-byId("days").addEventListener("change", () => showAnswers().catch(tell));
+const showWindow = () => {
+  tell(null);
+  return Promise.all([showAnswers(), showQuestions()]).catch(tell);
+};
+const timeWindow = byId("window");
+timeWindow.addEventListener("input", chosenWindow);
+timeWindow.addEventListener("submit", (event) => {
+  event.preventDefault();
+  showWindow();
+});
+timeWindow.elements.days.addEventListener("change", () => {
+  timeWindow.elements.from.value = timeWindow.elements.to.value = "";
+  chosenWindow();
+  showWindow();
+});
 
 refresh().then((isKnown) => (isKnown ? showContent() : showLogin())).catch(tell);

@@ -50,6 +50,10 @@ async def test_a_question_is_answered_over_any_window_and_kept(
         "to": "2021-12-02T00:00:00+00:00",
         "sessions": 2,
         "average_session_seconds": 5400.0,
+        "lines": [
+            {"title": "Sessions", "value": "2"},
+            {"title": "Average session", "value": "5,400.00 seconds"},
+        ],
     }
     narrower = await client.get(f"{path}?from=2021-12-01T11:00:00Z", headers=reader)
     assert narrower.json()["average_session_seconds"] == 7200.0

@@ -9,7 +9,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -349,3 +349,12 @@ def test_a_reader_that_leaves_lets_the_table_go(many: Server) -> None:
         len(pl.read_ndjson(urllib.request.urlopen(request(many, f"{ROWS}?format=ndjson"), timeout=60).read()))
         == 120_000
     )
+
+
+def test_readers_that_stop_hold_up_nobody_who_wants_a_page_or_an_answer(many: Server) -> None:
+    with ExitStack() as stopped:
+        for _ in range(12):
+            stopped.enter_context(stopped_reader(many))
+        wait_for(many.database, f"SELECT 1 FROM ({READING}) AS reading HAVING count(*) = 8")
+        for path in (f"{ROWS}?limit=100", "/v1/answers/average_session"):
+            assert urllib.request.urlopen(request(many, path), timeout=5).status == 200
