@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatch
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from dataflow_assets.collectors.base import CollectError, Record, Remote
+from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.sources.origins.base import FileOrigin, Origin
 
@@ -113,3 +114,13 @@ def _delivery_day(entry: Entry, origin: FileOrigin, timezone: str) -> date | Non
 def may_grow(remote: Remote) -> bool:
     """Whether a file was changed so lately, by whichever clock, that somebody may be writing it still."""
     return remote.modified is None or datetime.now(UTC) - remote.modified < _RECENT
+
+
+def write_here(file: BinaryIO, data: bytes) -> None:
+    """Write what came to a local file that is not buffered.
+
+    Raises:
+        DiskFullError: there is no space for it: no failure of the connection, which may be an OSError too.
+    """
+    with explain_full_disk():
+        file.write(data)

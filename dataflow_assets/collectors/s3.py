@@ -68,23 +68,31 @@ class S3Collector(Collector[S3]):
 
     def _bring(self, store: S3Store, remote: Remote, file: Path, sink: Sink) -> None:
         try:
-            body = obstore.get(store, self._prefix + remote.path, options={"if_match": remote.version})
-            with file.open("wb") as out:
-                for chunk in body.stream(min_chunk_size=_CHUNK):
-                    out.write(chunk)
-            if file.stat().st_size != remote.size:
-                raise UnreachableError(f"{self.origin.address} sent {remote.path} cut short.")
-            sink.land(remote, file)
+            self._read(store, remote, file)
         except (FileNotFoundError, PreconditionError):
             sink.postpone(remote, "it was replaced or deleted there meanwhile")
         except (PermissionDeniedError, UnauthenticatedError):
             sink.fail(remote, "the keys may list it, but not read it")
-        except ObjectNameError as error:
-            sink.fail(remote, str(error))
         except BaseError as error:
             raise self._explain(error) from None
+        else:
+            self._land(remote, file, sink)
         finally:
             file.unlink(missing_ok=True)
+
+    def _read(self, store: S3Store, remote: Remote, file: Path) -> None:
+        body = obstore.get(store, self._prefix + remote.path, options={"if_match": remote.version})
+        with file.open("wb") as out:
+            for chunk in body.stream(min_chunk_size=_CHUNK):
+                out.write(chunk)
+        if file.stat().st_size != remote.size:
+            raise UnreachableError(f"{self.origin.address} sent {remote.path} cut short.")
+
+    def _land(self, remote: Remote, file: Path, sink: Sink) -> None:
+        try:
+            sink.land(remote, file)
+        except ObjectNameError as error:
+            sink.fail(remote, str(error))
 
     @property
     def _prefix(self) -> str:

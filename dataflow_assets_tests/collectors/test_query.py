@@ -1,7 +1,9 @@
-"""Collecting rows of other databases: a PostgreSQL server, and a DuckDB file."""
+"""Collecting rows of other databases: a PostgreSQL server, a DuckDB file and an SQLite file."""
 
 import io
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError, UnreachableError
+from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.formats import Parquet
 from dataflow_assets.sources.origins import Query
@@ -50,26 +53,25 @@ def source_of(query: str = "SELECT * FROM orders", **more: Any) -> Events:
     )
 
 
-@pytest.fixture(params=["postgresql", "duckdb"])
+@pytest.fixture(params=["postgresql", "duckdb", "sqlite"])
 def execute(
     request: pytest.FixtureRequest, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Execute:
     """Run statements in the shop's database, whose address is in the environment."""
-    path = tmp_path / "shop.duckdb"
-    is_duckdb = request.param == "duckdb"
-    monkeypatch.setenv("SHOP_DATABASE", f"duckdb://{path}" if is_duckdb else empty_database_url)
+    path, kind = tmp_path / "shop 1", request.param
+    monkeypatch.setenv("SHOP_DATABASE", empty_database_url if kind == "postgresql" else f"{kind}://{path}")
+    connections: dict[str, Callable[[], Any]] = {
+        "postgresql": lambda: psycopg2.connect(empty_database_url),
+        "duckdb": lambda: duckdb.connect(path),
+        "sqlite": lambda: sqlite3.connect(path),
+    }
 
     def run(*statements: str) -> None:
-        if is_duckdb:
-            with duckdb.connect(path) as database:
-                for statement in statements:
-                    database.execute(statement)
-        else:
-            connection = psycopg2.connect(empty_database_url)
-            with connection, connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement)
-            connection.close()
+        with closing(connections[kind]()) as connection:
+            cursor = connection.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+            connection.commit()
 
     run(_TABLE, _ROWS)
     return run
@@ -120,3 +122,62 @@ def test_what_the_database_says_is_told(execute: Execute, platform: Platform, mo
     monkeypatch.setenv("SHOP_DATABASE", "oracle://shop")
     assert "none that can be asked" in str(platform.collect(source_of()).error)
     assert numbers(platform, source_of()) == {}
+
+
+def test_a_column_of_sqlite_is_what_all_its_values_are(tmp_path: Path) -> None:
+    file = tmp_path / "a?b#.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(
+            'CREATE TABLE t (whole INTEGER, part REAL, mixed INTEGER, raw BLOB, none TEXT, "odd""name" TEXT)'
+        )
+        rows: list[tuple[Any, ...]] = [(number, 1, None, b"\xff", None, "é") for number in range(30_000)]
+        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", rows)
+        database.execute("INSERT INTO t VALUES (-9223372036854775808, 0.5, 'late', NULL, NULL, NULL)")
+        database.execute("INSERT INTO t VALUES (NULL, NULL, 7, NULL, NULL, NULL)")
+        database.commit()
+    with read_sqlite(file, "SELECT * FROM t", {}) as batches:
+        frame = pl.DataFrame(pl.from_arrow(batches.read_all()))
+    assert dict(frame.schema) == {
+        "whole": pl.Int64,
+        "part": pl.Float64,
+        "mixed": pl.String,
+        "raw": pl.Binary,
+        "none": pl.String,
+        'odd"name': pl.String,
+    }
+    assert frame.tail(3).rows() == [
+        (29_999, 1.0, None, b"\xff", None, "é"),
+        (-9223372036854775808, 0.5, "late", None, None, None),
+        (None, None, "7", None, None, None),
+    ]
+
+
+class Kinds(dy.Schema):
+    """Columns of types that SQLite does not have."""
+
+    at = dy.Datetime(time_zone="UTC")
+    on = dy.Date()
+    is_so = dy.Bool()
+
+
+def test_what_a_source_declares_is_made_of_what_stands_for_it_in_sqlite(tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE kinds (at TEXT, [on] TEXT, is_so INTEGER)")
+        database.execute("INSERT INTO kinds VALUES ('2021-12-01 23:59:59', '2021-12-01', 1), (NULL, NULL, NULL)")
+        database.execute("INSERT INTO kinds VALUES ('2021-12-01T23:59:59.5+01:00', '2021-12-02', 0)")
+        database.commit()
+        with read_sqlite(file, "SELECT * FROM kinds", Kinds.columns()) as batches:
+            rows = pl.DataFrame(pl.from_arrow(batches.read_all())).rows()
+        assert rows == [
+            (datetime(2021, 12, 1, 23, 59, 59, tzinfo=UTC), date(2021, 12, 1), True),
+            (None, None, None),
+            (datetime(2021, 12, 1, 22, 59, 59, 500_000, tzinfo=UTC), date(2021, 12, 2), False),
+        ]
+        database.execute("INSERT INTO kinds VALUES ('yesterday', NULL, NULL)")
+        database.commit()
+    with (
+        pytest.raises(sqlite3.DataError, match=r"the column at holds what is no timestamp.*yesterday"),
+        read_sqlite(file, "SELECT * FROM kinds", Kinds.columns()) as batches,
+    ):
+        batches.read_all()

@@ -29,6 +29,7 @@ from dataflow_assets.collectors.files import (
     is_wanted,
     may_grow,
     may_hold,
+    write_here,
 )
 from dataflow_assets.collectors.ftp.session import LOST, FtpSession, State, words_of
 from dataflow_assets.landing.deliveries import ObjectNameError
@@ -153,7 +154,7 @@ class _Transfer:
         """Read it to the end, over as many connections as that takes; whether it is the version that is wanted."""
         while True:
             try:
-                with self.file.open("ab") as here:
+                with self.file.open("ab", buffering=0) as here:
                     is_whole = self._read_on(here)
             except LOST as error:
                 self.session.replace(error)
@@ -168,7 +169,7 @@ class _Transfer:
             here.truncate(0)
             here.seek(0)
         if here.tell() != self.remote.size or not self.remote.size:
-            self.session.read(self.remote.path, here.write, here.tell())
+            self.session.read(self.remote.path, lambda data: write_here(here, data), here.tell())
         if self.remote.size is not None and here.tell() < self.remote.size:
             raise EOFError("the transfer ended early")
         return self._is_as_wanted() and self.remote.size in (None, here.tell())

@@ -18,6 +18,7 @@ from typing import ClassVar
 import requests
 
 from dataflow_assets.collectors.base import Collector, Record, Remote, Sink, UnreachableError
+from dataflow_assets.collectors.files import write_here
 from dataflow_assets.collectors.http.session import HttpSession
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.sources.origins.base import Origin
@@ -123,9 +124,9 @@ class _Download:
         else:  # nothing is left after what is here, which so is of another version
             self._etag = ""
             return
-        with self._path.open("ab") as out:
+        with self._path.open("ab", buffering=0) as out:
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
-                out.write(chunk)
+                write_here(out, chunk)
         self.is_whole = size is None or self._path.stat().st_size == size
 
 

@@ -1,11 +1,12 @@
 """Rows of another database, as Parquet.
 
 Here: which days are over and not brought, and bringing one. Not here: what a declaration says of the query (see
-`sources.origins.query`).
+`sources.origins.query`), and how SQLite is read (see `query.sqlite`).
 
 Rows come as Arrow batches and are written batch by batch, all of a day in one statement: so they are of one moment.
 """
 
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +23,12 @@ from adbc_driver_manager import Error as AdbcError
 
 from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
 from dataflow_assets.collectors.files import secret_of
+from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.core.time_windows import Window, day_of
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
+_PASSING = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
 _BROUGHT = "brought"  # the only version of a day that is over
 
 
@@ -83,8 +86,9 @@ class QueryCollector(Collector[Query]):
         column = self.origin.by_day
         if column is None:
             return self._query
-        # Days are written by us, and the column is an identifier: nothing else can stand here.
-        window = f""""{column}" >= DATE '{day}' AND "{column}" < DATE '{day + timedelta(days=1)}'"""
+        # Days are written by us, and the column is an identifier: nothing else can stand here. Each database takes a
+        # day in quotes for what the column is: a date, an instant at midnight, or a text that begins so.
+        window = f""""{column}" >= '{day}' AND "{column}" < '{day + timedelta(days=1)}'"""
         return f"SELECT * FROM ({self._query}) AS asked WHERE {window}"  # noqa: S608
 
     @contextmanager
@@ -108,16 +112,24 @@ class QueryCollector(Collector[Query]):
                 with duckdb.connect(url.removeprefix("duckdb://"), read_only=True) as database:
                     database.execute(f"SET TimeZone = '{self.timezone}'")
                     yield database.execute(statement).to_arrow_reader()
+            elif scheme == "sqlite":
+                with read_sqlite(Path(url.removeprefix("sqlite://")), statement, self.source.schema.columns()) as rows:
+                    yield rows
             else:
                 raise CollectError(
-                    f"{where} is none that can be asked: its address begins postgresql:// or duckdb:///."
+                    f"{where} is none that can be asked: its address begins postgresql://, duckdb:/// or sqlite:///."
                 )
         except AdbcError as error:
             raise _explain(where, str(error), error.sqlstate) from None
-        except duckdb.IOException as error:
-            raise UnreachableError(f"{where} cannot be opened ({str(error).splitlines()[0]}).") from None
-        except duckdb.Error as error:
-            raise CollectError(f"{where} refuses the query: {str(error).splitlines()[0]}") from None
+        except (duckdb.Error, sqlite3.Error) as error:
+            raise _explain_file(where, error) from None
+
+
+def _explain_file(where: str, error: duckdb.Error | sqlite3.Error) -> CollectError:
+    said = str(error).splitlines()[0]
+    if isinstance(error, duckdb.IOException) or getattr(error, "sqlite_errorname", "") in _PASSING:
+        return UnreachableError(f"{where} cannot be opened ({said}).")
+    return CollectError(f"{where} refuses the query: {said}")
 
 
 def _explain(where: str, said: str, code: str | None) -> CollectError:
