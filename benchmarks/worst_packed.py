@@ -17,7 +17,7 @@ from benchmarks.worst_plain import COLUMNS, MIB, Write, csv, long_text
 from dataflow_assets_tests.lake.readers.workbooks import HEADER, inline, number, ods, ods_row, row, sheet, xlsx
 
 
-def _avro(schema: dict[str, Any], records: Callable[[], Iterable[object]], block: int = 30 * MIB) -> Write:
+def _avro(schema: dict[str, Any], records: Callable[[], Iterable[object]], block: int = 14 * MIB) -> Write:
     def write(path: Path) -> None:
         with path.open("wb") as file:
             fastavro.writer(file, fastavro.parse_schema(schema), records(), codec="deflate", sync_interval=block)
@@ -80,11 +80,12 @@ def _many_members(path: Path) -> None:
 PACKED: dict[str, dict[str, Write]] = {
     "avro": {
         "many tiny rejects": _avro(_ROW, lambda: ({} for _ in range(500_000))),
-        "one huge value": _avro(_ROW, lambda: _one(long_text(31 * MIB))),
-        "one huge value, of wide letters": _avro(_ROW, lambda: _one(long_text(27 * MIB) + "\U0001f600")),
+        "one huge value": _avro(_ROW, lambda: _one(long_text(7 * MIB))),
+        "one huge value, of wide letters": _avro(_ROW, lambda: _one(long_text(7 * MIB) + "\U0001f600")),
         "many values of 1.9 MB": _avro(_ROW, lambda: _one(long_text(1_900_000)) * 150),
         "10,000 columns": _avro(_WIDE, _wide_records),
         "a list of 15 million": _avro(_LISTS, lambda: _one([1] * 15_000_000)),
+        "a record of 15 MB": _avro(_ROW, lambda: _one(long_text(15 * MIB) + "\U0001f600")),
         "a record of 50 MB": _avro(_ROW, lambda: _one(long_text(50 * MIB))),
     },
     "xlsx": {

@@ -1,10 +1,13 @@
 """Collecting what is new of one source.
 
-Here: finding, choosing by day, bringing and recording, in this order. Not here: how a collector does its part (see the
+Here: finding, choosing by day, bringing and recording, in this order, and keeping secrets out of what is said of it: a
+library may quote one that it cannot use. Not here: how a collector does its part (see the
 other files), and what follows from what landed (see `orchestration`).
 """
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,8 +15,20 @@ from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote
 from dataflow_assets.collectors.sink import LandingSink, Report
 from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.settings import mask_secrets
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins.base import Origin
+
+
+def check_origin(source: Source, timezone: str) -> str:
+    """Try to reach where a source `arrives` from; a sentence that says what is there.
+
+    Raises:
+        CollectError: it cannot be reached, or is not as declared, and why.
+    """
+    collector = open_collector(source, timezone)
+    with _masked_errors(collector.origin):
+        return collector.check()
 
 
 def _nobody(_: str) -> None:
@@ -63,9 +78,12 @@ class Collecting:
                 if remote.fault:
                     sink.fail(remote, remote.fault)
             if wanted := [remote for remote in found if not remote.fault]:
-                collector.bring(wanted, sink)
+                with _masked_errors(collector.origin):
+                    collector.bring(wanted, sink)
         except CollectError as error:
             sink.report.error = error
+        failed = sink.report.failed
+        sink.report.failed = {path: _masked(collector.origin, reason) for path, reason in failed.items()}
         return sink.close()
 
     def _sink(self, source: Source, record: Record) -> LandingSink:
@@ -75,7 +93,23 @@ class Collecting:
         self, collector: Collector[Origin], record: Record, sink: LandingSink, days: Collection[date] | None
     ) -> list[tuple[date, Remote]]:
         self.progress(f"Looking at {collector.origin.address}")
-        found = list(collector.find(record))
+        with _masked_errors(collector.origin):
+            found = list(collector.find(record))
         day_of = sink.days_of(found)
         dated = [(day_of[remote.path], remote) for remote in found]
         return [(day, remote) for day, remote in dated if days is None or day in days]
+
+
+@contextmanager
+def _masked_errors(origin: Origin) -> Iterator[None]:
+    try:
+        yield
+    except CollectError as error:
+        raise type(error)(_masked(origin, str(error))) from None
+
+
+def _masked(origin: Origin, text: str) -> str:
+    """The text without the values of the environment variables that an origin names."""
+    for variable in origin.variables.values():
+        text = mask_secrets(text, os.environ.get(variable, "") if variable else "")
+    return text

@@ -21,7 +21,7 @@ from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionErr
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
-from dataflow_assets.landing.files import fault_of_file, is_delivery, opened_without_links
+from dataflow_assets.landing.files import fault_of_file, fault_of_way, is_delivery, opened_without_links
 from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, as_listed, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
@@ -148,11 +148,13 @@ class Landing:
 
         Raises:
             NotFoundError: there is no such file.
-            ObjectNameError: it cannot have that name (see `require_object_name`).
+            ObjectNameError: it cannot have that name (see `require_object_name`), or a link stands there or on the way.
         """
         if not path.is_file():
             raise NotFoundError(f"There is no file {path}.")
         key = _object_key(source, day, name or path.name)
+        if isinstance(self._store, LocalStore) and (fault := fault_of_way(self._storage.uri, key)):
+            raise ObjectNameError(f"{key} cannot be landed: what is there, or a folder on the way, {fault}.")
         try:
             obstore.put(self._store, key, path)
         except GenericError as error:

@@ -85,6 +85,7 @@ class ServingState:
     limits: RateLimits
     passwords: PasswordChecks
     principals: CachedPrincipals
+    previews: anyio.CapacityLimiter  # one at a time: a file may take hundreds of megabytes of memory
     http_metrics: HttpMetrics
     platform_metrics: PlatformMetrics
 
@@ -112,6 +113,7 @@ def open_state(settings: Settings) -> ServingState:
         limits=RateLimits(settings.requests_per_minute),
         passwords=PasswordChecks(),
         principals=CachedPrincipals(database),
+        previews=anyio.CapacityLimiter(1),
         http_metrics=HttpMetrics(),
         platform_metrics=PlatformMetrics(database, all_sources()),
     )

@@ -102,7 +102,8 @@ async def _write(request: Request, file: BinaryIO, hashes: "list[hashlib._Hash]"
 
 def _too_large(most: int) -> TooLargeError:
     return TooLargeError(
-        f"The body has more than {most:,} bytes; send it in parts, or raise DATAFLOW_LARGEST_UPLOAD_MB."
+        f"The body has more than {most:,} bytes, the most that is taken (DATAFLOW_LARGEST_UPLOAD_MB, and 10 MB for a "
+        "preview); send it in parts."
     )
 
 

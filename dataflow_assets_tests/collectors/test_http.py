@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dataflow_assets.collectors.base import UnreachableError
+from dataflow_assets.collectors.collect import check_origin
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import HttpFile
 from dataflow_assets_tests.collectors.builders import Platform, arriving
@@ -109,3 +110,17 @@ def test_what_passes_is_waited_for_and_what_does_not_is_told(web: HttpServer, pl
         assert said in str(platform.collect(source).error)
     web.answer = lambda _: Answer(status=429, headers={"Retry-After": "9999"})
     assert isinstance(platform.collect(source).error, UnreachableError)
+
+
+def test_a_token_that_cannot_be_sent_is_in_no_error(
+    web: HttpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPORT_TOKEN", "s3cr3t-t0ken\n")
+    source = export(web, token="EXPORT_TOKEN")
+    error = platform.collect(source).error
+    assert "cannot be reached" in str(error)
+    with pytest.raises(UnreachableError) as found:
+        platform.new(source)
+    with pytest.raises(UnreachableError) as checked:
+        check_origin(source, "UTC")
+    assert not [said for said in (error, found.value, checked.value) if "s3cr3t" in str(said)]

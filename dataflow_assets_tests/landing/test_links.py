@@ -4,12 +4,13 @@ import ast
 import os
 import tempfile
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from dataflow_assets.landing import files
-from dataflow_assets.landing.deliveries import Landing, ObjectChangedError
+from dataflow_assets.landing.deliveries import Landing, ObjectChangedError, ObjectNameError
 from dataflow_assets.landing.listing import find_folders, list_objects
 from dataflow_assets.landing.listing.base import Listed
 from dataflow_assets.landing.storage import Storage, open_folder
@@ -153,3 +154,19 @@ def test_a_folder_that_is_closed_to_an_ordinary_user_is_a_stray_of_its_own() -> 
                 "landing/users/2021-12-02": "cannot be listed (Permission denied)",
             }
         os.wait()
+
+
+def test_nothing_is_landed_through_a_link(tmp_path: Path) -> None:
+    storage, elsewhere, file = open_folder(tmp_path / "home"), tmp_path / "elsewhere", tmp_path / "a.csv"
+    elsewhere.mkdir()
+    file.write_text("x")
+    users = tmp_path / "home" / "landing" / "users"
+    users.mkdir(parents=True)
+    (users / "2021-12-01").symlink_to(elsewhere, target_is_directory=True)
+    (users / "2021-12-02").mkdir()
+    (users / "2021-12-02" / "within").symlink_to(elsewhere, target_is_directory=True)
+    for day, name in ((1, "a.csv"), (2, "within/a.csv"), (2, "within/new/a.csv")):
+        for put in (Landing(storage).put, Landing(storage).put_new):
+            with pytest.raises(ObjectNameError, match="is a symbolic link"):
+                put("users", date(2021, 12, day), file, name)
+    assert list(elsewhere.iterdir()) == []

@@ -14,6 +14,7 @@ from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.sql import execute
+from dataflow_assets.serving.routes import records
 from dataflow_assets.serving.state import ServingState
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -149,6 +150,20 @@ async def test_a_post_that_cannot_be_used_lands_nothing(
 ) -> None:
     answer = await client.post(URL, content=body, headers=writer | headers)
     assert (answer.status_code, landed(state)) == (status, [])
+
+
+async def test_previews_are_small_and_one_at_a_time(
+    client: httpx2.AsyncClient, writer: Headers, state: ServingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_MOST_PREVIEWED", len(MOVIES))
+    larger = await client.post(f"{URL}?preview=true", content=MOVIES + b"\n", headers=writer | CSV)
+    assert (larger.status_code, larger.json()["code"]) == (413, "too_large")
+    assert (await client.post(URL, content=MOVIES + b"\n", headers=writer | CSV)).status_code == 202
+    async with state.previews:
+        second = asyncio.create_task(client.post(f"{URL}?preview=true", content=MOVIES, headers=writer | CSV))
+        while not state.previews.statistics().tasks_waiting:
+            await asyncio.sleep(0.01)
+    assert (await second).status_code == 200
 
 
 async def test_a_file_of_another_format_is_told_in_a_preview(client: httpx2.AsyncClient, writer: Headers) -> None:

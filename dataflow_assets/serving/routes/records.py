@@ -9,6 +9,7 @@ import secrets
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,7 @@ _TYPES = {  # the media types of each format, by the suffix of its files
     ".tsv": ("text/tab-separated-values",),
     ".xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
 }
+_MOST_PREVIEWED = 10_000_000  # bytes: it is read in this process, and the beginning of a file tells as much
 _BODY = {
     kind: {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     for kinds in _TYPES.values()
@@ -116,11 +118,13 @@ async def post_records(
     """Deliver records, as a file of the format that the source has; one post is one delivery."""
     wanted = require_source(principal, source, write=True)
     suffix = _suffix_of(request, wanted)
-    async with receive(request, f"records{suffix}", state.settings.largest_upload_mb * 1_000_000) as upload:
+    most = state.settings.largest_upload_mb * 1_000_000
+    most = min(most, _MOST_PREVIEWED) if query.preview else most
+    async with receive(request, f"records{suffix}", most) as upload:
         if not upload.size:
             raise UnusableError("There is nothing in the body.")
         if query.preview:
-            found = await state.database.in_thread(lambda: _preview(state, wanted, upload))
+            found = await to_thread.run_sync(_preview, state, wanted, upload, limiter=state.previews)
             return JSONResponse(found.model_dump(mode="json"))
         first = Post(source, state.settings.today, _name(principal.name, idempotency_key, suffix), upload.digest)
         if idempotency_key is None:

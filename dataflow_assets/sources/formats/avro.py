@@ -23,6 +23,8 @@ from dataflow_assets.sources.formats.avro_schemas import require_bounded_schema
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
 _RECORDS = 20_000  # at a time
+_LONGEST = 8 << 20  # characters of a record as JSON
+_LONGEST_SHOWN = 1 << 20  # characters of one that is longer
 _TEXT = 4 << 20  # characters at a time, and the record with which they are reached
 _BROKEN = (
     SchemaParseException,
@@ -106,6 +108,10 @@ def _records(fields: list[str], found: list[tuple[dict[str, Any], str]], deliver
     values: list[list[str | None]] = []
     rejects: list[Reject] = []
     for record, raw in found:
+        if len(raw) > _LONGEST:
+            message = f"it is longer than {_LONGEST:,} characters as JSON."
+            rejects.append(Reject(line=None, code="avro.length", message=message, raw=raw[:_LONGEST_SHOWN]))
+            continue
         try:
             values.append([_text(record[name]) for name in fields])
         except UnicodeDecodeError:

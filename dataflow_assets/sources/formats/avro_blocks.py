@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-LARGEST_BLOCK = 32 << 20  # bytes that one may unpack to: its records are read from memory
+LARGEST_BLOCK = 16 << 20  # bytes that one may unpack to: its records are read from memory
 _LARGEST_HEADER = 4 << 20  # bytes of the schema, and of what else the file says of itself
 _CHUNK_BYTES = 1 << 20
 _MAGIC = b"Obj\x01"

@@ -12,6 +12,7 @@ import pytest
 from dataflow_assets.core import zip_archives
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import check_format, read_file
+from dataflow_assets.sources import formats
 from dataflow_assets.sources.formats import Avro, Csv, Excel, FixedWidth, Format, workbook_cells, workbook_parts
 from dataflow_assets_tests.lake.readers.test_bounded_memory import source
 from dataflow_assets_tests.lake.readers.workbooks import HEADER, Write, inline, number, ods, ods_row, row, sheet, xlsx
@@ -167,3 +168,10 @@ def test_long_lines_of_fixed_width_come_a_few_at_a_time(tmp_path: Path) -> None:
     sizes = [len(batch.rejects) for batch in read_file(tmp_path / "a.fwf", source(reader)).batches]
     assert sum(sizes) == 12
     assert max(sizes) <= 5
+
+
+def test_a_record_of_avro_that_is_too_long_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats.avro, "_LONGEST", 100)
+    path = avro(tmp_path / "a.avro", {"type": "array", "items": "int"}, [1] * 100)
+    [reject] = [reject for batch in read_file(path, source(Avro())).batches for reject in batch.rejects]
+    assert (reject.code, reject.message) == ("avro.length", "it is longer than 100 characters as JSON.")
