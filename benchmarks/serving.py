@@ -1,6 +1,7 @@
 """Reading over HTTP: rows per second of each format, memory, pages, and requests per second of small answers.
 
-Rivals are a plain endpoint of FastAPI and SQLAlchemy's ORM over the same table, and psql's `\\copy … binary` to a file.
+Rivals are a plain endpoint of FastAPI and SQLAlchemy's ORM over the same table, Datasette over the same rows in SQLite,
+and psql's `\\copy … binary` to a file. Posted records land here as one object; the rival's are in a table.
 Seconds of processor time are those of the server's process; psql's are its own.
 """
 
@@ -22,13 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import sqlalchemy as sa
 import uvicorn
-from fastapi import FastAPI
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from benchmarks.common import psql, server, sql
 from benchmarks.data import DAY, write_streams
+from benchmarks.serving_rivals import datasette_app, orm_app, records, write_sqlite
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.serving.accounts import add_user
@@ -46,7 +45,9 @@ from dataflow_assets.warehouse.events import load_day
 ROWS = "/v1/tables/streams/rows"
 FORMATS = ("arrow", "parquet", "csv", "ndjson", "json")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_ORM_ROWS = 200_000  # of which it holds all
+_FEWER_ROWS = 200_000  # of the rivals: the ORM holds all of them
+_READY = {"datasette": "/-/versions.json"}
+_POSTED = 10_000  # records at once
 
 
 class Process:
@@ -63,7 +64,7 @@ class Process:
         self.headers = {"X-API-Key": key}
         for _ in range(600):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health").close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}{_READY.get(kind, '/health')}").close()
                 return
             except OSError:
                 time.sleep(0.1)
@@ -100,44 +101,13 @@ class Process:
 
 
 def serve(kind: str, port: int) -> None:
-    """Run a server in this process: ours, or the plain one."""
-    if kind == "orm":
-        app: Any = plain_app(os.environ["DATABASE_URL"])
-    else:
-        app = create_app()
+    """Run a server in this process: ours, or a rival."""
+    rivals = {
+        "orm": lambda: orm_app(os.environ["DATABASE_URL"]),
+        "datasette": lambda: datasette_app(Path(os.environ["DATAFLOW_HOME"])),
+    }
+    app: Any = rivals.get(kind, create_app)()
     uvicorn.run(app, port=port, log_level="warning", access_log=False)
-
-
-def plain_app(url: str) -> Any:
-    """What one writes first: an endpoint that gives the rows of a query of the ORM."""
-
-    class Base(DeclarativeBase):
-        pass
-
-    class Stream(Base):
-        __tablename__ = "streams"
-        __table_args__ = ({"schema": "warehouse"},)
-        id: Mapped[Any] = mapped_column(sa.Uuid(), primary_key=True)
-        movie_title: Mapped[str]
-        user_email: Mapped[str]
-        size_mb: Mapped[float]
-        start_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
-        end_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
-
-    engine, app = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg2://")), FastAPI()
-    columns = ("movie_title", "user_email", "size_mb", "start_at", "end_at")
-
-    @app.get("/rows")
-    def rows(limit: int) -> Any:
-        with Session(engine) as session:
-            found = session.scalars(sa.select(Stream).limit(limit))
-            return [{name: getattr(row, name) for name in columns} for row in found]
-
-    @app.get("/health")
-    def health() -> str:
-        return "ok"
-
-    return app
 
 
 def measure(process: Process, path: str, rows: int) -> dict[str, Any]:
@@ -199,6 +169,17 @@ def median(measured: Callable[[], dict[str, Any]], rounds: int) -> dict[str, Any
     return {**found[len(found) // 2], "all_seconds": [round(one["seconds"], 2) for one in found]}
 
 
+def post(process: Process, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    """Post some records once."""
+    cpu, start = process.cpu, time.perf_counter()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{process.port}{path}", body, {**process.headers, **headers}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=600) as answer:
+        answer.read()
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": process.cpu - cpu}
+
+
 def pages(process: Process, url: str, rows: int, rounds: int) -> dict[str, float]:
     """Milliseconds of a page of 1,000 rows at the beginning and at the end."""
     source = find_source("streams")
@@ -254,7 +235,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=8000)
-    parser.add_argument("--serve", choices=["ours", "orm"])
+    parser.add_argument("--memory-only", action="store_true", help="read each format, and nothing else")
+    parser.add_argument("--serve", choices=["ours", "orm", "datasette"])
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
     if given.serve:
@@ -265,7 +247,7 @@ def main() -> None:
         upgrade(url)
         load(url, home, given.rows)
         with connect(url) as connection:
-            add_user(connection, "analyst", None, Role.READER, None)
+            add_user(connection, "analyst", None, Role.WRITER, None)
         with connect(url) as connection:
             key = add_key(connection, "analyst", None, datetime.now(UTC) + timedelta(days=1))
         result["copy binary"] = median(lambda: copy_to_file(url, home, given.rows), given.rounds)
@@ -275,17 +257,31 @@ def main() -> None:
             for form in FORMATS:
                 path = f"{ROWS}?format={form}"
                 result[form] = median(lambda path=path: measure(ours, path, given.rows), given.rounds)  # type: ignore[misc]
+                result[form]["mib_over_idle"] = ours.memory("VmHWM") - result["idle MiB"]
+            if given.memory_only:
+                print(json.dumps(result, indent=2, default=str))  # noqa: T201
+                return
             result["page, ms"] = pages(ours, url, given.rows, given.rounds)
             answer = "/v1/answers/engaged_users"
             request = urllib.request.Request(f"http://127.0.0.1:{ours.port}{answer}", headers=ours.headers)
             with urllib.request.urlopen(request) as found:
                 tag = found.headers["ETag"]
             result["kept answer"] = asyncio.run(hammer(ours, answer, {}, given.requests))
+            body, typed = records("csv", _POSTED), {"Content-Type": "text/csv"}
+            to = "/v1/sources/streams/records"
+            result[f"POST of {_POSTED} records"] = median(lambda: post(ours, to, body, typed), given.rounds)
             result["304"] = asyncio.run(hammer(ours, answer, {"If-None-Match": tag}, given.requests))
         with running("orm", url, home, key) as orm:
             orm.get("/rows?limit=1")
-            rows = min(_ORM_ROWS, given.rows)
+            rows = min(_FEWER_ROWS, given.rows)
             result["ORM"] = median(lambda: measure(orm, f"/rows?limit={rows}", rows), given.rounds)
+            body = records("json", _POSTED)
+            typed = {"Content-Type": "application/json"}
+            result["ORM, POST"] = median(lambda: post(orm, "/rows", body, typed), given.rounds)
+        write_sqlite(url, home, rows)
+        with running("datasette", url, home, key) as datasette:
+            path = "/rows/streams.csv?_stream=on"
+            result["Datasette, CSV"] = median(lambda: measure(datasette, path, rows), given.rounds)
     print(json.dumps(result, indent=2, default=str))  # noqa: T201
 
 

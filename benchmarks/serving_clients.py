@@ -39,7 +39,7 @@ def is_whole(form: str, body: bytes) -> bool:
 
 @dataclass
 class Load:
-    """The clients, what they saw and when; seconds are from the beginning."""
+    """The clients, what they saw, and when they saw it, in seconds from the beginning."""
 
     address: str
     key: str
@@ -80,7 +80,7 @@ class Load:
                 saw = await once(client)
             except httpx2.TransportError as error:
                 saw = f"cut off ({type(error).__name__})"
-            self.seen.append((begin - self.start, kind, saw))
+            self.seen.append((time.monotonic() - self.start, kind, saw))
             self.times[kind].append(time.monotonic() - begin)
             if saw.startswith(("5", "cut off (Connect")):
                 await asyncio.sleep(1)

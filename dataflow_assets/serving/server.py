@@ -17,6 +17,7 @@ from dataflow_assets.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
+_IDLE_SECONDS = 75  # longer than proxies keep a connection, which would else send a request into one that is closed
 _LAST_SECONDS = 10  # for requests that are being answered when the server is asked to end
 
 
@@ -42,6 +43,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None] |
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, and then sends itself the signal again
