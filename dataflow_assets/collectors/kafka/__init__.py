@@ -2,7 +2,7 @@
 
 Here: what there is of each partition, and which batch comes next. Not here: reading and landing them (see
 `kafka.drain`), what a declaration says of the topic (see `sources.origins.kafka`), connecting (see
-`kafka.consumer`), and a message as text (see `kafka.messages`).
+`kafka.consumer`), and a message as text (see `kafka.messages` and `kafka.registry`).
 
 The batches of a partition are a chain: each is named by the offset at which the one before it ended, the first by 0,
 and is recorded with the offset at which it ends. It lands only where there is none of its name. So of two collectors
@@ -18,6 +18,7 @@ from dataflow_assets.collectors.kafka.chain import Chain
 from dataflow_assets.collectors.kafka.consumer import TopicReader
 from dataflow_assets.collectors.kafka.drain import Bringing
 from dataflow_assets.collectors.kafka.messages import day_of_message
+from dataflow_assets.collectors.kafka.registry import Registry
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.kafka import Kafka
 
@@ -35,6 +36,8 @@ class KafkaCollector(Collector[Kafka]):
         with closing(self._connect()) as reader:
             partitions = reader.partitions()
             count = sum(end - first for first, end in map(reader.bounds, partitions))
+        if self.origin.registry:
+            Registry(self.origin).check()
         return f"{self.origin.address} has {count:,} messages at most, in {len(partitions):,} partitions."
 
     def find(self, record: Record) -> Iterable[Remote]:
@@ -82,7 +85,8 @@ class KafkaCollector(Collector[Kafka]):
         if unsettled := [chain for chain in chains if chain.partition in self._unsettled]:
             Chain.adopt(unsettled, sink)
         with closing(self._connect()) as reader:
-            Bringing(self.origin, self.timezone, reader, self._record, sink, self.is_enough).run(chains)
+            decode = Registry(self.origin).decode if self.origin.registry else None
+            Bringing(self.origin, self.timezone, reader, self._record, sink, self.is_enough, decode).run(chains)
 
     def _connect(self) -> TopicReader:
         return TopicReader(self.origin, self.origin.group or f"dataflow-{self.source.name}")

@@ -17,7 +17,7 @@ from confluent_kafka import Message
 from dataflow_assets.collectors.base import Record, Sink, UnreachableError
 from dataflow_assets.collectors.kafka.chain import Chain
 from dataflow_assets.collectors.kafka.consumer import TopicReader
-from dataflow_assets.collectors.kafka.messages import as_line, day_of_message
+from dataflow_assets.collectors.kafka.messages import Decode, as_line, day_of_message
 from dataflow_assets.sources.origins.kafka import Kafka
 
 _BATCH_BYTES = 64 << 20
@@ -26,8 +26,8 @@ _BATCH_BYTES = 64 << 20
 class _Batch:
     """What was read of a partition since `start`, where the batch before it ended; `end` is where it ends itself."""
 
-    def __init__(self, chain: Chain, start: int, path: Path, files: ExitStack) -> None:
-        self.chain = chain
+    def __init__(self, chain: Chain, start: int, path: Path, files: ExitStack, decode: Decode | None) -> None:
+        self.chain, self._decode = chain, decode
         self._path, self._file = path, files.enter_context(path.open("wb"))
         self.begin(start)
 
@@ -44,7 +44,7 @@ class _Batch:
         """Add the next message."""
         if not self.rows:
             self.day, self.began = day_of_message(message, timezone), time.monotonic()
-        self.size += self._file.write(as_line(message))
+        self.size += self._file.write(as_line(message, self._decode))
         self.rows += 1
         self.end = (message.offset() or 0) + 1
 
@@ -68,6 +68,7 @@ class Bringing:
     record: Record
     sink: Sink
     is_enough: Callable[[], bool] | None
+    decode: Decode | None
     _batches: Mapping[int, _Batch] = field(default_factory=dict)
 
     def run(self, chains: Collection[Chain]) -> None:
@@ -88,7 +89,9 @@ class Bringing:
         self.reader.start({number: max(start, bounds[number][0]) for number, start in starts.items()})
         with tempfile.TemporaryDirectory(prefix="dataflow-") as folder, ExitStack() as files:
             self._batches = {
-                chain.partition: _Batch(chain, starts[chain.partition], Path(folder) / str(chain.partition), files)
+                chain.partition: _Batch(
+                    chain, starts[chain.partition], Path(folder) / str(chain.partition), files, self.decode
+                )
                 for chain in chains
             }
             self._read({number: end for number, (_, end) in bounds.items()})

@@ -4,6 +4,7 @@ Here: one message, one line. Not here: a broker (see `kafka.consumer`), and batc
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -11,6 +12,9 @@ from confluent_kafka import Message
 
 from dataflow_assets.core.time_windows import day_of
 
+Decode = Callable[[bytes], str]  # what begins with the number of a schema, as JSON (see `kafka.registry`)
+
+_HEAD = 4  # bytes at least: a zero and the number
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
@@ -26,19 +30,20 @@ _check = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=_refuse
 _quote = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def as_line(message: Message) -> bytes:
+def as_line(message: Message, decode: Decode | None = None) -> bytes:
     r"""A message as one line of JSON, its end included.
 
     A value that is JSON stands there as it was written, on one line; any other is a text, and so are the key and the
-    headers' values. Bytes that are no UTF-8 are written as `\xff` is.
+    headers' values. Bytes that are no UTF-8 are written as `\xff` is. With `decode`, a key and a value that begin with
+    the number of a schema are the JSON that it makes of them.
     """
     kind, milliseconds = message.timestamp()
     time = f'"{_second(milliseconds // 1000)}{milliseconds % 1000:03d}Z"' if kind else "null"
     key, headers = message.key(), message.headers()
     return (
         f'{{"partition":{message.partition()},"offset":{message.offset()},"timestamp":{time},'
-        f'"key":{"null" if key is None else _quote(_text(key))},'
-        f'"headers":{_headers(headers) if headers else "{}"},"value":{_value(message.value())}}}\n'
+        f'"key":{_key(key, decode)},'
+        f'"headers":{_headers(headers) if headers else "{}"},"value":{_value(message.value(), decode)}}}\n'
     ).encode()
 
 
@@ -66,9 +71,24 @@ def _headers(headers: dict[str, str | bytes | None] | list[tuple[str, str | byte
     return _quote(values)
 
 
-def _value(value: bytes | None) -> str:
+def _key(key: str | bytes | None, decode: Decode | None) -> str:
+    if key is None:
+        return "null"
+    return decode(key) if decode and isinstance(key, bytes) and _has_schema(key) else _quote(_text(key))
+
+
+def _has_schema(data: bytes) -> bool:
+    return len(data) > _HEAD and data[0] == 0
+
+
+def _value(value: bytes | None, decode: Decode | None) -> str:
     if value is None:
         return "null"
+    return decode(value) if decode and _has_schema(value) else as_json(value)
+
+
+def as_json(value: bytes) -> str:
+    """A value that is JSON, as it was written, on one line; any other as a text."""
     text = _text(value)
     try:
         _check(text)

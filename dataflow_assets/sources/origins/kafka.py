@@ -14,6 +14,7 @@ from dataflow_assets.sources.formats.json import Json
 from dataflow_assets.sources.origins.base import Origin
 
 _BROKER = re.compile(r"[^\s/@,]+:\d{1,5}")
+_URL = re.compile(r"https?://[^\s/@]+(/[^\s@]*)?")
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -31,6 +32,10 @@ class Kafka(Origin):
     environment variable) it logs in, as `mechanism` says. Without `tls` anyone on the way can read the password;
     `ca_file` is the file of who signed the brokers' certificates, where the machine does not trust them anyhow.
 
+    Where messages are written by schemas of a `registry`, such as `https://registry:8081`, those in Avro and JSON are
+    decoded: the value in a line is what the schema makes of it. `registry_user` and `registry_password` (the name of an
+    environment variable) log in there.
+
     `group` is the consumer group under which Kafka's own tools show how far it is: `dataflow-` and the source's name,
     unless another is given. What has been brought is looked up in the record, not there.
     """
@@ -45,6 +50,9 @@ class Kafka(Origin):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     tls: bool = True
     ca_file: str | None = None
+    registry: str | None = None
+    registry_user: str | None = None
+    registry_password: str | None = None
     batch_rows: int = 100_000
     batch_seconds: float = 5.0
 
@@ -66,8 +74,8 @@ class Kafka(Origin):
 
     @property
     def variables(self) -> Mapping[str, str | None]:
-        """That of the password."""
-        return {"password": self.password}
+        """Those of the passwords."""
+        return {"password": self.password, "registry_password": self.registry_password}
 
     def problems(self) -> Iterator[str]:
         """A sentence for each thing that cannot be right."""
@@ -81,6 +89,12 @@ class Kafka(Origin):
             yield "name both a user and the environment variable of the password, or neither"
         if self.ca_file is not None and not self.tls:
             yield "there is a ca_file, but no tls"
+        if self.registry is not None and not _URL.fullmatch(self.registry):
+            yield "registry is no address such as https://registry.example.com, without a user and a password"
+        if (self.registry_user is None) != (self.registry_password is None):
+            yield "name both a registry_user and the environment variable of the registry_password, or neither"
+        if self.registry_user is not None and self.registry is None:
+            yield "there is a registry_user, but no registry"
         if self.batch_rows < 1 or self.batch_seconds < 0:
             yield "a batch has at least one row, and does not end before it begins"
 
