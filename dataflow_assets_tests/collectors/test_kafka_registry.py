@@ -185,7 +185,7 @@ def test_the_registry_is_told_its_password_and_a_registry_that_is_away_is_said(
 ) -> None:
     monkeypatch.setenv("REGISTRY_PASSWORD", "s3cret")
     assert isinstance(source.arrives, Kafka)
-    login = {"registry_user": "me", "registry_password": "REGISTRY_PASSWORD"}
+    login: dict[str, Any] = {"registry_user": "me", "registry_password": "REGISTRY_PASSWORD"}
     send(broker, source, order(1))
     away = replace(source, arrives=replace(source.arrives, registry="http://127.0.0.1:1", **login))
     error = platform.collect(away).error
