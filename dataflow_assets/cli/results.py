@@ -37,18 +37,26 @@ def print_query(url: str, statement: str, output: Format, seconds: int, *, for_s
         seconds: after which the server ends it.
         for_spreadsheet: whether CSV is guarded against texts that a spreadsheet takes for formulas.
     """
-    from dataflow_assets.warehouse.query import stream_query
-    from dataflow_assets.warehouse.query_copy import copy_csv, copy_json
-
-    if output is Format.CSV and not for_spreadsheet and copy_csv(url, statement, _writer(sys.stdout), seconds):
+    if not for_spreadsheet and _print_copied(url, statement, output, seconds):
         return
-    if output is Format.JSON:
-        array = _JsonArray(sys.stdout)
-        if copy_json(url, statement, array.add, seconds):
-            array.close()
-            return
+    from dataflow_assets.warehouse.query import stream_query
+
     with stream_query(url, statement, seconds) as stream:
         print_result(stream.columns, stream.batches, output, for_spreadsheet=for_spreadsheet)
+
+
+def _print_copied(url: str, statement: str, output: Format, seconds: int) -> bool:
+    """Print the rows as the server itself writes them; whether the statement is one whose rows it writes so."""
+    from dataflow_assets.warehouse.query_copy import copy_csv, copy_json
+
+    if output is Format.CSV:
+        return copy_csv(url, statement, _writer(sys.stdout), seconds)
+    copied = _JsonArray(sys.stdout) if output is Format.JSON else _Tables()
+    copy = copy_json if output is Format.JSON else copy_csv
+    is_copied = copy(url, statement, copied.add, seconds)
+    if is_copied:
+        copied.close()
+    return is_copied
 
 
 def _writer(stream: TextIO) -> Callable[[bytes], object]:
@@ -79,6 +87,36 @@ class _JsonArray:
         self._write(b"[]\n" if self._is_empty else b"\n]\n")
 
 
+class _Tables:
+    """Tables of rows that come as lines of CSV, the names of the columns first."""
+
+    def __init__(self) -> None:
+        csv.field_size_limit(sys.maxsize)
+        self._columns: list[str] | None = None
+        self._rows: list[list[str]] = []
+        self._count = 0
+
+    def add(self, line: bytes) -> None:
+        """Take a row, which ends with its line; print a table where there are enough for one."""
+        row = next(csv.reader([line.decode()], strict=True))
+        if self._columns is None:
+            self._columns = row
+            return
+        if len(self._rows) == _ROWS_OF_A_TABLE:
+            self._print()
+        self._rows.append(row or [""] * len(self._columns))  # of one column, a row without a value is an empty line
+
+    def close(self) -> None:
+        """Print the rest, and how many rows there were."""
+        self._print()
+        _print_count(self._count)
+
+    def _print(self) -> None:
+        print_table(self._columns or [], self._rows)
+        self._count += len(self._rows)
+        self._rows = []
+
+
 def print_result(
     columns: Sequence[str], batches: Iterable[list[_Row]], output: Format, *, for_spreadsheet: bool = False
 ) -> None:
@@ -106,8 +144,12 @@ def _print_tables(columns: Sequence[str], rows: Iterator[_Row]) -> None:
         print_table(columns, [["" if value is None else digits(value) for value in row] for row in some])
         count += len(some)
         if not (some := list(islice(rows, _ROWS_OF_A_TABLE))):
-            print(f"({count:,} {'row' if count == 1 else 'rows'})")  # noqa: T201
+            _print_count(count)
             return
+
+
+def _print_count(count: int) -> None:
+    print(f"({count:,} {'row' if count == 1 else 'rows'})")  # noqa: T201
 
 
 def _print_json(columns: Sequence[str], rows: Iterator[_Row]) -> None:

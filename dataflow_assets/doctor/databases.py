@@ -7,11 +7,12 @@ rows in them (see `contents`).
 from dataflow_assets.doctor.finding import Finding
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.ledger.identity import read_timezone, require_timezone
-from dataflow_assets.postgres.connection import connect, shown
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.embedded.cluster import READER
-from dataflow_assets.postgres.grants import READING_ROLE
+from dataflow_assets.postgres.failures import shown
 from dataflow_assets.postgres.migrate import require_current
 from dataflow_assets.postgres.pooler import require_sessions
+from dataflow_assets.postgres.reading_role import READING_ROLE
 from dataflow_assets.postgres.schema_check import require_columns
 from dataflow_assets.postgres.sql import execute
 from dataflow_assets.settings import Settings

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 import obstore
 
 from dataflow_assets.lake.delta.table import PREFIX, LakeTable, list_files, log_entry
-from dataflow_assets.lake.identity import LAKE_ID, TablePosition, read_commit_digest
+from dataflow_assets.lake.identity import TablePosition, read_commit_digest
+from dataflow_assets.lake.lake_id import LAKE_ID
 from dataflow_assets.landing.storage import Storage
 
 

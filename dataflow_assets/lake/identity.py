@@ -1,25 +1,20 @@
-"""Which lake it is: an id in its root, and of each of its tables the id and the commit of its newest version.
+"""How far the tables of a lake are: of each the id, and the commit of its newest version.
 
-By these a database tells its own lake from another, and from an older copy of it.
+By these, and by the id of the whole (see `lake_id`), a database tells its lake from another, and from an older copy.
 
-Here: reading them, and giving a new lake its id. Not here: what a database remembers of them (see `ledger.lake`).
+Here: reading them. Not here: what a database remembers of them (see `ledger.lake`).
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import obstore
 from deltalake.exceptions import TableNotFoundError
-from obstore.exceptions import AlreadyExistsError
 
-from dataflow_assets.lake.delta.table import PREFIX, LakeTable, log_entry, rejects_table, rows_table
+from dataflow_assets.lake.delta.table import LakeTable, log_entry, rejects_table, rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
-
-LAKE_ID = f"{PREFIX}/lake_id"  # the object that holds it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,25 +25,6 @@ class TablePosition:
     id: str
     version: int
     commit: str
-
-
-def read_lake_id(storage: Storage) -> str | None:
-    """The id of the lake; None where there is no lake, or one that nothing was ever written to."""
-    try:
-        return bytes(obstore.get(storage.store, LAKE_ID).bytes()).decode().strip()
-    except FileNotFoundError:
-        return None
-
-
-def ensure_lake_id(storage: Storage) -> str:
-    """The id of the lake, which gets one where it has none."""
-    if found := read_lake_id(storage):
-        return found
-    with suppress(AlreadyExistsError):
-        obstore.put(storage.store, LAKE_ID, f"{uuid.uuid4()}\n".encode(), mode="create")
-    found = read_lake_id(storage)
-    assert found, "an object that exists can be read"
-    return found
 
 
 def tables_of_lake(storage: Storage, sources: Iterable[Source]) -> Iterator[LakeTable]:

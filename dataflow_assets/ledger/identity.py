@@ -8,7 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.ledger.tables import identity
-from dataflow_assets.postgres.connection import Connection, connect, shown
+from dataflow_assets.postgres.connection import Connection, connect
+from dataflow_assets.postgres.failures import shown
 from dataflow_assets.postgres.statements import run
 
 _READ = sa.select(identity.c.timezone)

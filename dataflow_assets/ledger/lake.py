@@ -17,15 +17,15 @@ from dataflow_assets.errors import LakeMismatchError
 from dataflow_assets.lake.delta.table import LakeTable
 from dataflow_assets.lake.identity import (
     TablePosition,
-    ensure_lake_id,
     read_commit_digest,
-    read_lake_id,
     read_position,
     tables_of_lake,
 )
+from dataflow_assets.lake.lake_id import ensure_lake_id, read_lake_id
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.tables import deliveries, event_days, lake, lake_tables, snapshots
-from dataflow_assets.postgres.connection import Connection, connect, shown
+from dataflow_assets.postgres.connection import Connection, connect
+from dataflow_assets.postgres.failures import shown
 from dataflow_assets.postgres.statements import run, upsert_rows, write_rows
 from dataflow_assets.sources.base import Source
 

@@ -1,25 +1,21 @@
-"""Connections to PostgreSQL: opening them, using them again, transactions, and what a failed one means to a user.
+"""Connections to PostgreSQL by which rows come and go in bulk: opening them, using them again, transactions.
 
-Here: ADBC connections. Not here: statements (see `sql`), COPY (see `copy`) and locks (see `locks`).
+Here: ADBC connections. Not here: one for a statement or two (see `brief`), what a failed one means (see `failures`),
+statements (see `sql`), COPY (see `copy`) and locks (see `locks`).
 """
 
-import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from urllib.parse import urlsplit
 
 import adbc_driver_postgresql.dbapi as adbc
 from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager.dbapi import Connection
 
-from dataflow_assets.errors import WarehouseRefusedError, WarehouseUnavailableError
+from dataflow_assets.postgres.failures import unavailable
 
-__all__ = ["AdbcError", "Connection", "Connections", "connect", "shown", "transaction", "unavailable"]
-
-# What a server says that will let the same user in later; of a failed connection the driver knows no code.
-_BUSY = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many|reserved|terminating connection")
+__all__ = ["AdbcError", "Connection", "Connections", "connect", "transaction"]
 
 
 @contextmanager
@@ -112,30 +108,3 @@ def transaction(connection: Connection) -> Iterator[None]:
             connection.rollback()
         raise
     connection.commit()
-
-
-def unavailable(url: str, error: BaseException) -> WarehouseUnavailableError:
-    """What a failed connection means to a user."""
-    reason = _reason(error, url)
-    if "FATAL" in reason and not _BUSY.search(reason):
-        return WarehouseRefusedError(
-            f"PostgreSQL at {shown(url)} refuses the connection ({reason}); "
-            "correct DATABASE_URL, or unset it to use the embedded server."
-        )
-    return WarehouseUnavailableError(
-        f"PostgreSQL at {shown(url)} cannot be reached ({reason}); "
-        "start it, or unset DATABASE_URL to use the embedded server."
-    )
-
-
-def shown(url: str) -> str:
-    """A database URL as it may be shown: hosts, ports and database."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] + parts.path
-
-
-def _reason(error: BaseException, url: str) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = re.sub(r"^.*?failed: ", "", " ".join(lines[-2:])) if lines else type(error).__name__
-    password = urlsplit(url).password
-    return reason.replace(password, "********") if password else reason

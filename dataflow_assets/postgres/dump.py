@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from dataflow_assets.errors import WarehouseUnavailableError
-from dataflow_assets.postgres.connection import shown
 from dataflow_assets.postgres.embedded.lease import find_programs
+from dataflow_assets.postgres.failures import shown
 
 _KEPT_VARIABLES = ("HOME", "PATH", "LD_LIBRARY_PATH", "TZDIR")  # and those of PostgreSQL
 

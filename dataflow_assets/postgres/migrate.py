@@ -14,9 +14,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dataflow_assets.errors import WarehouseMismatchError
-from dataflow_assets.postgres.connection import connect, shown, unavailable
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.postgres.failures import shown, unavailable
 from dataflow_assets.postgres.grants import grant_reading
 from dataflow_assets.postgres.locks import SESSION, held_by
+from dataflow_assets.postgres.revisions import newest_revision
 from dataflow_assets.postgres.schema import ANALYTICS, LEDGER, SCHEMAS, SERVING, WAREHOUSE
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 
@@ -121,7 +123,7 @@ def require_current(url: str) -> None:
         WarehouseUnavailableError: the database does not answer.
         WarehouseMismatchError: it has other tables, or none.
     """
-    head = ScriptDirectory.from_config(configuration()).get_current_head()
+    head = newest_revision()
     with connect(url) as connection:
         table = identifier(LEDGER, VERSION_TABLE)
         now = execute(connection, f"SELECT version_num FROM {table}") if has_table(connection, table) else []  # noqa: S608

@@ -10,7 +10,7 @@ from functools import cache
 import psycopg2
 
 from dataflow_assets.errors import WarehouseRefusedError
-from dataflow_assets.postgres.connection import shown, unavailable
+from dataflow_assets.postgres.failures import shown, unavailable
 
 _TRIES = 3  # a pooler may take its idle sessions in turn
 _CONNECT_SECONDS = 10

@@ -5,9 +5,10 @@ Here: quoting, and small results as tuples. Not here: what the statements say, a
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dataflow_assets.postgres.connection import Connection
+if TYPE_CHECKING:
+    from dataflow_assets.postgres.connection import Connection
 
 WITHOUT_COPY = {"adbc.postgresql.use_copy": "false"}  # the driver's own way of reading, which not every statement takes
 
@@ -46,7 +47,7 @@ def _instant_literal(value: datetime) -> str:
     return f"timestamptz {literal(value.astimezone(UTC).isoformat())}"
 
 
-def execute(connection: Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+def execute(connection: "Connection", statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Run one statement; its rows, if it gives any. Parameters stand as $1, $2, …"""
     with connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**WITHOUT_COPY)
@@ -54,19 +55,19 @@ def execute(connection: Connection, statement: str, *parameters: object) -> list
         return cursor.fetchall() if cursor.description else []
 
 
-def change(connection: Connection, statement: str) -> int:
+def change(connection: "Connection", statement: str) -> int:
     """Run one statement that changes rows; how many."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.rowcount
 
 
-def has_table(connection: Connection, table: str) -> bool:
+def has_table(connection: "Connection", table: str) -> bool:
     """Whether there is a table of that quoted name."""
     return bool(execute(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", table))
 
 
-def ensure_schema(connection: Connection, schema: str) -> None:
+def ensure_schema(connection: "Connection", schema: str) -> None:
     """Make a schema where there is none; who may not make one may use one that is there."""
     if not execute(connection, "SELECT 1 WHERE to_regnamespace($1) IS NOT NULL", identifier(schema)):
         execute(connection, f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")

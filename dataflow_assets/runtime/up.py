@@ -29,8 +29,8 @@ from dataflow_assets.core.files import make_private
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
-from dataflow_assets.postgres.connection import shown, unavailable
 from dataflow_assets.postgres.embedded import locks
+from dataflow_assets.postgres.failures import shown, unavailable
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime import dagster_process, process_group, run_server

@@ -15,10 +15,12 @@ from typing import Any
 
 from dataflow_assets.errors import BackupError
 from dataflow_assets.lake.copy import copy_lake_id, copy_table, find_missing, is_empty
-from dataflow_assets.lake.identity import TablePosition, read_lake_id, read_position, tables_of_lake
+from dataflow_assets.lake.identity import TablePosition, read_position, tables_of_lake
+from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import Storage, open_folder
-from dataflow_assets.postgres.connection import connect, shown
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.dump import dump_database, restore_database
+from dataflow_assets.postgres.failures import shown
 from dataflow_assets.postgres.schema import LEDGER
 from dataflow_assets.postgres.sql import execute
 from dataflow_assets.sources.base import Source

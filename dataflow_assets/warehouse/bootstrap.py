@@ -2,16 +2,19 @@
 
 Here: checking its tables, its time zone and its lake. Not here: which server it is (see `postgres.server`), and
 statements.
+
+A database that is as it should be is known by what it says of itself (see `ledger.marks`). What mends another, or says
+what is wrong with it, is imported only then: that takes longer than most commands.
 """
 
 from functools import cache
 from pathlib import Path
 
+from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.ledger.identity import require_timezone
-from dataflow_assets.ledger.lake import require_lake
-from dataflow_assets.postgres.migrate import require_current, upgrade
+from dataflow_assets.ledger.marks import read_marks
 from dataflow_assets.postgres.pooler import require_sessions
+from dataflow_assets.postgres.revisions import newest_revision
 from dataflow_assets.postgres.server import database_url, secret_url, server_url
 from dataflow_assets.settings import Settings
 
@@ -24,8 +27,12 @@ def open_warehouse(settings: Settings) -> str:
     Raises:
         LakeMismatchError: it was made from another lake.
     """
-    url = open_server_of(settings)
-    require_lake(url, open_storage(settings))
+    url, storage = open_server_of(settings), open_storage(settings)
+    marks = read_marks(url)
+    if marks is None or marks.lake not in (None, read_lake_id(storage)):
+        from dataflow_assets.ledger.lake import require_lake
+
+        require_lake(url, storage)
     return url
 
 
@@ -58,9 +65,16 @@ def open_server(home: Path, timezone: str, url: str | None = None, port: int | N
 
 @cache
 def _make_fit(url: str, timezone: str, *, is_embedded: bool) -> None:
+    if not is_embedded:
+        require_sessions(url)
+    marks = read_marks(url)
+    if marks and (marks.revision, marks.timezone, marks.is_readable) == (newest_revision(), timezone, True):
+        return
+    from dataflow_assets.ledger.identity import require_timezone
+    from dataflow_assets.postgres.migrate import require_current, upgrade
+
     if is_embedded:
         upgrade(url)
     else:
-        require_sessions(url)
         require_current(url)
     require_timezone(url, timezone)

@@ -16,7 +16,7 @@ from dataflow_assets.postgres.arrow import as_declared
 from dataflow_assets.postgres.connection import AdbcError, Connections
 from dataflow_assets.postgres.copy import read
 from dataflow_assets.postgres.sql import execute, literal
-from dataflow_assets.warehouse.query import explain_refusal
+from dataflow_assets.warehouse.guards import explain_refusal
 from dataflow_assets.warehouse.scan import Table
 
 _FAULTS_OF_THE_STATEMENT = ("22", "25", "42")  # classes of SQLSTATE: data, read-only transaction, syntax and names

@@ -1,13 +1,10 @@
 """Statements that a user wrote.
 
-Here: running one without letting it change anything, its rows as they come. Not here: how a result is printed, and what
-the platform itself asks (see `scan`).
-
-This keeps mistakes from doing harm. It is no wall against who has DATABASE_URL: they can connect without it.
+Here: running one without letting it change anything (see `guards`), its rows as they come. Not here: how a result is
+printed, and what the platform itself asks (see `scan`).
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,26 +18,12 @@ import pyarrow as pa
 
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
-from dataflow_assets.postgres.connection import AdbcError, unavailable
-from dataflow_assets.postgres.embedded.cluster import READER
-from dataflow_assets.postgres.grants import READING_ROLE
+from dataflow_assets.postgres.connection import AdbcError
+from dataflow_assets.postgres.failures import unavailable
 from dataflow_assets.postgres.sql import WITHOUT_COPY, column_list, execute, identifier
+from dataflow_assets.warehouse.guards import LONGEST, STREAMED, guard, is_streamed, refusal, require_reading
 
-# The server itself refuses changes: the transaction is made read-only before the statement runs (an option of the
-# connection would not reach a server behind a pooler), and the protocol takes one statement at a time, so that none
-# can end it. Where the user may, the statement runs as a role that only reads: not as the owner, who sees the logins of
-# the API, nor as a superuser, who may read files of the server and end the sessions of others.
-_ALLOWED = f"SELECT has_parameter_privilege('temp_file_limit', 'SET'), ({READING_ROLE})"
-_TEMPORARY_FILES = "10GB"  # the most that a statement may write to the server's disk for sorts and joins
-LONGEST = 600  # seconds that a statement may take
-
-# But it lets through what goes past its tables, such as COPY TO PROGRAM of a superuser. So the first word is looked at.
-_SPACE = re.compile(r"(?:[\s(]|--[^\n\r]*|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
-_READING = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
-_STREAMED = ("SELECT", "WITH", "VALUES", "TABLE")  # by COPY, as which the others cannot be run
 _SMALL_BATCHES = {"adbc.postgresql.batch_size_hint_bytes": "1048576"}
-_AS_WHOM = f"Statements run as {READER} where they can; `dataflow psql` connects as the owner."
-_REFUSED_BY_THE_SERVER = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
 @dataclass(frozen=True)
@@ -87,7 +70,7 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
         QueryError: the server refused it, or ended it while its rows were read.
         WarehouseUnavailableError: the server does not answer.
     """
-    word, streams = _require_reading(statement), is_streamed(statement)
+    word, streams = require_reading(statement), is_streamed(statement)
     text = statement.rstrip().removesuffix(";") + "\n"  # which ends a comment, before what the driver puts behind it
     try:
         connection = adbc.connect(url, autocommit=False)
@@ -98,7 +81,7 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
             with _refusals():
                 guard(partial(execute, connection), seconds)
                 cursor.adbc_statement.set_options(**_SMALL_BATCHES)
-                schema = cursor.adbc_execute_schema(statement) if word.startswith(_STREAMED) else None
+                schema = cursor.adbc_execute_schema(statement) if word.startswith(STREAMED) else None
                 _require_no_rows(schema)
                 if schema and _arrays(schema):
                     text = statement = _with_shapes(text, schema)
@@ -114,35 +97,6 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
             yield Stream(schema.names, _batches(reader, schema))
     finally:
         connection.close()
-
-
-def is_streamed(statement: str) -> bool:
-    """Whether the rows of a statement can be had by COPY, as they come.
-
-    Raises:
-        QueryError: it does not begin with a word that reads.
-    """
-    text = statement.rstrip().removesuffix(";")
-    return _require_reading(statement).startswith(_STREAMED) and ";" not in text
-
-
-def guard(run: Callable[[str], list[tuple[Any, ...]]], seconds: int) -> None:
-    """Let a transaction that has just begun change nothing, and bound what it may take of the server.
-
-    Args:
-        run: runs a statement in it, and gives its rows.
-        seconds: after which the server ends a statement.
-    """
-    run("SET TRANSACTION READ ONLY")
-    [(is_read_only,)] = run("SHOW transaction_read_only")
-    if is_read_only != "on":
-        raise QueryError("The database did not make the transaction read-only, so that nothing was run.")
-    run(f"SET LOCAL statement_timeout = '{seconds}s'")
-    [(may_limit, role)] = run(_ALLOWED)
-    if may_limit:
-        run(f"SET LOCAL temp_file_limit = '{_TEMPORARY_FILES}'")
-    if role:
-        run(f"SET LOCAL ROLE {identifier(role)}")
 
 
 def _batches(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[list[tuple[Any, ...]]]:
@@ -163,16 +117,6 @@ def _refusals() -> Iterator[None]:
         yield
     except (AdbcError, pa.ArrowException, OSError) as error:
         raise refusal(error) from None
-
-
-def _require_reading(statement: str) -> str:
-    """What follows blanks, brackets and comments, in capitals: it begins with a word that reads."""
-    space = _SPACE.match(statement)
-    assert space
-    text = statement[space.end() :].upper()
-    if not text.startswith(_READING + _REFUSED_BY_THE_SERVER):
-        raise QueryError(f"Only one statement that reads can be run: it begins with {', '.join(_READING)}.")
-    return text
 
 
 def _require_no_rows(schema: pa.Schema | None) -> None:
@@ -263,19 +207,3 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {"oid": _unsigned, "json": _j
 def _iso(interval: pa.MonthDayNano) -> str:
     seconds = Decimal(interval.nanoseconds) / 1_000_000_000
     return f"P{interval.months}M{interval.days}DT{seconds.normalize():f}S"
-
-
-def refusal(error: Exception, ahead: int = 0) -> QueryError:
-    """What the server said, as an error of the user; so many lines stood ahead of the statement."""
-    said = f"The database refused the statement: {explain_refusal(error, ahead)}."
-    return QueryError(f"{said} {_AS_WHOM}" if "permission denied for" in said else said)
-
-
-def explain_refusal(error: Exception, ahead: int = 0) -> str:
-    """What the server said, without what the driver puts around it; so many lines stood ahead of the statement."""
-    text = re.split(r"(?:ERROR|FATAL):", str(error), maxsplit=1)[-1].split("\n\nQuery was:", 1)[0]
-    text = text.replace("[libpq] ", "")
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(". SQLSTATE")]
-    place = re.fullmatch(r"LINE (\d+)(: .*)", lines[1]) if len(lines) > 1 else None
-    detail = f" (LINE {int(place[1]) - ahead}{place[2]})" if place else ""
-    return f"{lines[0].removesuffix('.') if lines else 'without a word'}{detail}"

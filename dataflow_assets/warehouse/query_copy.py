@@ -4,7 +4,7 @@ Of what the server writes each row is handed on as it comes, so that memory stay
 server's. What cannot be run so (SHOW, EXPLAIN, a semicolon within, JSON of two columns of one name) is left to
 `query.stream_query`.
 
-Here: asking for the text, under the same guards as any statement of a user. Not here: those guards (see `query`), and
+Here: asking for the text, under the same guards as any statement of a user. Not here: those guards (see `guards`), and
 where the text goes.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from dataflow_assets.postgres.connection import unavailable
-from dataflow_assets.warehouse.query import LONGEST, guard, is_streamed, refusal
+from dataflow_assets.postgres.brief import connect_briefly
+from dataflow_assets.warehouse.guards import LONGEST, guard, is_streamed, refusal
 
 Write = Callable[[bytes], object]
 
@@ -52,7 +52,7 @@ def copy_csv(url: str, statement: str, write: Write, seconds: int = LONGEST) -> 
     """
     if not is_streamed(statement):
         return False
-    with _opened(url) as session, session.cursor() as cursor:
+    with connect_briefly(url) as session, session.cursor() as cursor:
         text = _prepared(cursor, statement, seconds)[0]
         _copy(cursor, f"COPY (\n{text}) TO STDOUT {_CSV}", write)
     return True
@@ -66,25 +66,13 @@ def copy_json(url: str, statement: str, write: Write, seconds: int = LONGEST) ->
     """
     if not is_streamed(statement):
         return False
-    with _opened(url) as session, session.cursor() as cursor:
+    with connect_briefly(url) as session, session.cursor() as cursor:
         text, names = _prepared(cursor, statement, seconds)
         if len(set(names)) < len(names):
             return False
         asked = f"COPY (SELECT row_to_json(q) FROM (\n{text}) AS q) TO STDOUT {_JSON}"  # noqa: S608
         _copy(cursor, asked, lambda row: write(row.replace(b"\x01", b"")))
     return True
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[extensions.connection]:
-    try:
-        session = psycopg2.connect(url, client_encoding="UTF8")
-    except psycopg2.OperationalError as error:
-        raise unavailable(url, error) from None
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 def _prepared(cursor: extensions.cursor, statement: str, seconds: int) -> tuple[str, Sequence[str]]:

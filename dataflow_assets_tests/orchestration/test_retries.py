@@ -14,7 +14,8 @@ from dataflow_assets.errors import SchemaMismatchError, WarehouseRefusedError
 from dataflow_assets.orchestration import retries
 from dataflow_assets.orchestration.retries import is_transient
 from dataflow_assets.orchestration.runs.failures import was_interrupted
-from dataflow_assets.postgres.connection import AdbcError, connect, unavailable
+from dataflow_assets.postgres.connection import AdbcError, connect
+from dataflow_assets.postgres.failures import unavailable
 from dataflow_assets.postgres.sql import execute
 
 # Delta Lake and Polars hand on the words of the object store, coloured and over several lines.

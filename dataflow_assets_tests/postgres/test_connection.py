@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from dataflow_assets.errors import WarehouseUnavailableError
-from dataflow_assets.postgres.connection import AdbcError, connect, shown, transaction, unavailable
+from dataflow_assets.postgres.connection import AdbcError, connect, transaction
 from dataflow_assets.postgres.copy import copy_in, read
+from dataflow_assets.postgres.failures import shown, unavailable
 from dataflow_assets.postgres.locks import with_lock_retries
 from dataflow_assets.postgres.migrate import require_current, upgrade
 from dataflow_assets.postgres.sql import execute, identifier, literal

@@ -24,7 +24,7 @@ from dataflow_assets.serving.reading.statements import Days, days_of, select_all
 from dataflow_assets.serving.reading.windows import windows
 from dataflow_assets.serving.refusals import UnusableError
 from dataflow_assets.sources.base import Events
-from dataflow_assets.warehouse.query import explain_refusal
+from dataflow_assets.warehouse.guards import explain_refusal
 
 _SMALL_BATCHES = {"adbc.postgresql.batch_size_hint_bytes": str(1024 * 1024)}
 _FAULTS_OF_VALUES = "22"  # the class of SQLSTATE

@@ -7,8 +7,9 @@ read.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dataflow_assets.postgres.connection import AdbcError, Connection, Connections, unavailable
-from dataflow_assets.postgres.grants import READING_ROLE
+from dataflow_assets.postgres.connection import AdbcError, Connection, Connections
+from dataflow_assets.postgres.failures import unavailable
+from dataflow_assets.postgres.reading_role import READING_ROLE
 from dataflow_assets.postgres.sql import execute
 
 LONGEST = 120  # seconds: shorter than a run tries to swap a day that somebody reads
