@@ -41,7 +41,7 @@ def serve(
 
 def env(as_json: Json = False) -> None:
     """Print the variables with which plain `dagster dev` works on the same data."""
-    from dataflow_assets.runtime.instance import build_environment, prepare_home
+    from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
 
     settings = load_settings()
     prepare_home(settings)

@@ -33,7 +33,7 @@ def url(role: AsRole = Role.OWNER) -> None:
         if role is Role.READER:
             say("The password of dataflow_reader is the one that the role was given; the address does not have it.")
         return
-    from dataflow_assets.runtime.up import is_up
+    from dataflow_assets.runtime.only_one import is_up
 
     if not is_up(settings.home):
         port = "" if settings.database_port else "; DATAFLOW_DATABASE_PORT gives it a fixed port"

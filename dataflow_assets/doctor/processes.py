@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from dataflow_assets.core.formatting import few
 from dataflow_assets.doctor.finding import MOST_NAMED, Finding
 from dataflow_assets.runtime.instance import is_stranded, open_instance, runs_under_way
+from dataflow_assets.runtime.only_one import is_up
 from dataflow_assets.runtime.sensors import find_failing_sensors
-from dataflow_assets.runtime.up import is_up
 from dataflow_assets.settings import Settings
 
 _LONG = timedelta(hours=6)

@@ -16,14 +16,14 @@ from dataflow_assets.postgres.failures import unavailable
 
 
 @contextmanager
-def connect_briefly(url: str) -> Iterator[extensions.connection]:
+def connect_briefly(url: str, application_name: str | None = None) -> Iterator[extensions.connection]:
     """A connection of psycopg2, which is closed, and what was done rolled back, at the end of the block.
 
     Raises:
         WarehouseUnavailableError: naming the server that does not answer, without its password.
     """
     try:
-        connection = psycopg2.connect(url, client_encoding="UTF8")
+        connection = psycopg2.connect(url, client_encoding="UTF8", application_name=application_name)
     except psycopg2.OperationalError as error:
         raise unavailable(url, error) from None
     try:

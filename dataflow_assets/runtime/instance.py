@@ -1,43 +1,28 @@
 """Dagster's instance, which keeps its runs and events in the same PostgreSQL as the warehouse.
 
-Here: where the instance is stored, and opening it. Not here: the processes that work for it (see `up`).
+Here: opening the instance, and mending what a platform that was killed left in it. Not here: its folder (see
+`dagster_home`), and the processes that work for it (see `up`).
 """
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from dataflow_assets.core.files import make_private
-from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
+from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.runtime.run_launcher import is_lost
 from dataflow_assets.settings import Settings
 
 POOLS = ("collectors", "database", "object_store")  # each limits how many runs use one thing at a time
 
-_CONFIG = Path(__file__).with_name("dagster.yaml")
 _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _TICKS = ("last_tick_timestamp", "last_tick_start_timestamp")  # what a sensor's state says of its last tick
 _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
-
-
-def prepare_home(settings: Settings) -> None:
-    """Make DAGSTER_HOME with the current dagster.yaml in it."""
-    make_private(settings.home)
-    make_private(settings.dagster_home)
-    target = settings.dagster_home / _CONFIG.name
-    if target.exists() and target.read_bytes() == _CONFIG.read_bytes():
-        return
-    draft = target.with_suffix(f".{os.getpid()}")
-    shutil.copyfile(_CONFIG, draft)
-    draft.replace(target)
 
 
 @contextmanager
@@ -49,7 +34,7 @@ def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
 
 
 def make_ready(instance: DagsterInstance) -> None:
-    """What is done before the platform's processes start."""
+    """What is done before the platform's processes start, and may be done while they run."""
     fail_stranded_runs(instance)
     forget_future_ticks(instance)
     show_pools(instance)
@@ -92,19 +77,6 @@ def is_stranded(run: DagsterRun) -> bool:
         return True
     server = json.loads(run.tags.get(_SERVER_TAG, "{}"))
     return server.get("host") == "127.0.0.1" and not is_listening(int(server["port"]))
-
-
-def build_environment(settings: Settings) -> dict[str, str]:
-    """What other processes need to find the same instance and the same home, wherever they start."""
-    named = {} if settings.database_url is None else {"DATABASE_URL": settings.database_url.get_secret_value()}
-    return named | {
-        "DAGSTER_HOME": str(settings.dagster_home),
-        "DATAFLOW_HOME": str(settings.home),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        **SESSION_ENVIRONMENT,
-        # The materializations of a range are stored together: 400 of them one by one take ten seconds.
-        "DAGSTER_EVENT_BATCH_SIZE": "1000",
-    }
 
 
 @contextmanager

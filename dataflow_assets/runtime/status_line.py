@@ -27,11 +27,8 @@ _UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunSta
 
 
 @contextlib.contextmanager
-def status_line(instance: DagsterInstance, page: str, log: Path) -> Iterator["StatusLine | None"]:
-    """The line, where a person watches a terminal; None elsewhere: there the processes say everything themselves."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        yield None
-        return
+def status_line(instance: DagsterInstance, page: str, log: Path) -> Iterator["StatusLine"]:
+    """The line of this process's terminal, and the file of what the processes say meanwhile."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_name(f"{log.name}.1"))

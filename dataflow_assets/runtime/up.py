@@ -16,39 +16,29 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import sqlalchemy as sa
-from dagster import DagsterInstance
-
-from dataflow_assets.collectors.follow import is_stream
-from dataflow_assets.core.files import make_private
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
-from dataflow_assets.postgres.embedded import locks
-from dataflow_assets.postgres.failures import shown, unavailable
-from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime import dagster_process, process_group, run_server
-from dataflow_assets.runtime.instance import build_environment, forget_future_ticks, make_ready, open_instance
-from dataflow_assets.runtime.status_line import StatusLine, status_line
+from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
+from dataflow_assets.runtime.only_one import lock_home, only_database
 from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
-from dataflow_assets.sources import all_sources
+
+if TYPE_CHECKING:
+    from dataflow_assets.runtime.status_line import StatusLine
 
 _HOST = "127.0.0.1"
-_LOCK = "up.lock"
 _API = "dataflow_assets.serving"  # by name alone: it is above this room
+_PREPARATION = "dataflow_assets.runtime.preparation"  # by name alone: it is large
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
-_EARLIER_SECONDS = 6.0
-_UP_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('up', 0))")  # as long as the connection lasts
-# Said by a statement: a pooler refuses options of the connection.
-_KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 _CLOCK_SECONDS, _SET_BACK_SECONDS, _STATUS_SECONDS = 10.0, 2.0, 2.0
 
 
@@ -69,70 +59,48 @@ def up(
     if api_port is not None:
         _check_free(api_port, "--api-port")
         api_port = api_port or _free_port()
-    alone = _lock(settings.home)
+    alone = lock_home(settings.home)
     try:
         # One process makes the tables, before several use them.
         with (
-            _only_one(settings),
-            open_instance(settings) as instance,
+            only_database(settings),
             process_group.catch_signals(*process_group.STOP_SIGNALS) as signals,
         ):
-            make_ready(instance)
+            database_url(settings)  # leased until the end: the parts find it running
+            prepare_home(settings)
             page = f"http://{_HOST}:{port}"
             known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
-            with status_line(instance, page, settings.home / "logs" / "up.log") as status:
-                parts, log = _parts(settings, port, api_port, module), status.log if status else None
+            has_streams = _prepare(known)
+            with _status_line(settings, page) as status:
+                parts, log = _parts(settings, port, api_port, module, has_streams), status.log if status else None
                 process = process_group.start(parts, known, alone, log)
-                return _run(process, _Addresses(port, api_port), signals, instance, status)
+                return _run(process, _Addresses(port, api_port), signals, known, status)
     finally:
         embedded.release(settings.home)
         os.close(alone)
 
 
-def is_up(home: Path) -> bool:
-    """Whether `dataflow up` runs for this home, on this machine."""
-    return (home / _LOCK).exists() and locks.is_locked(home / _LOCK)
-
-
-def _lock(home: Path) -> int:
-    """Be the only one for this home; the processes of one that was killed get the time to end."""
-    make_private(home)
-    try:
-        return locks.lock(home / _LOCK, time.monotonic() + _EARLIER_SECONDS)
-    except TimeoutError:
-        raise DataFlowError(
-            f"`dataflow up` already runs for {home}: use that one, stop it, or set another DATAFLOW_HOME"
-        ) from None
+def _prepare(known: Mapping[str, str]) -> bool:
+    """Put right what a platform that was killed, or a clock that was set back, left; whether any source is a stream."""
+    command = [sys.executable, "-m", _PREPARATION]
+    # In a session of its own a signal of the terminal leaves it alone: it is done in a moment.
+    done = subprocess.run(command, env=known, stdout=subprocess.PIPE, start_new_session=True, check=False)
+    if done.returncode != 0:
+        raise DataFlowError("Dagster's records could not be prepared; what failed stands above.")
+    return bool(json.loads(done.stdout)["has_streams"])
 
 
 @contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Be the only one for this database: from another home or machine two daemons would ask for each run twice."""
-    if settings.database_url is None:  # it belongs to the home
-        yield
+def _status_line(settings: Settings, page: str) -> "Iterator[StatusLine | None]":
+    """The line, where a person watches a terminal; None elsewhere: there the processes say everything themselves."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield None
         return
-    url, deadline = database_url(settings), time.monotonic() + _EARLIER_SECONDS
-    require_sessions(url)
-    engine = sa.create_engine(
-        sa.make_url(url).set(drivername="postgresql+psycopg2"),
-        poolclass=sa.NullPool,
-        isolation_level="AUTOCOMMIT",
-        connect_args={"application_name": "dataflow up"},
-    )
-    try:
-        connection = engine.connect()
-    except sa.exc.OperationalError as error:
-        raise unavailable(url, error.orig or error) from None
-    with connection:
-        connection.exec_driver_sql(_KEEPALIVES)
-        while not connection.execute(_UP_LOCK).scalar():
-            if time.monotonic() > deadline:
-                raise DataFlowError(
-                    f"`dataflow up` already runs for the database at {shown(url)}, from another home or on another "
-                    "machine: use that one, stop it, or set another DATABASE_URL"
-                )
-            time.sleep(_LOOK_SECONDS)
-        yield
+    from dataflow_assets.runtime.instance import open_instance  # noqa: PLC0415, only here Dagster is needed
+    from dataflow_assets.runtime.status_line import status_line  # noqa: PLC0415
+
+    with open_instance(settings) as instance, status_line(instance, page, settings.home / "logs" / "up.log") as status:
+        yield status
 
 
 def _check_free(port: int, option: str) -> None:
@@ -147,7 +115,9 @@ def _check_free(port: int, option: str) -> None:
             ) from None
 
 
-def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> list[process_group.Part]:
+def _parts(
+    settings: Settings, port: int, api_port: int | None, module: str, has_streams: bool
+) -> list[process_group.Part]:
     code_port = _free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
     start = (sys.executable, "-m", dagster_process.__name__)
@@ -162,7 +132,7 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     ]
     if api_port is not None:
         parts.append(process_group.Part("HTTP API", (sys.executable, "-m", _API, "--port", str(api_port))))
-    if any(map(is_stream, all_sources())):
+    if has_streams:
         command = (sys.executable, "-m", "dataflow_assets.cli", "follow")
         parts.append(process_group.Part("collector of streams", command))
     return parts
@@ -202,11 +172,11 @@ def _run(
     process: subprocess.Popen[bytes],
     addresses: _Addresses,
     signals: int,
-    instance: DagsterInstance,
-    status: StatusLine | None,
+    known: Mapping[str, str],
+    status: "StatusLine | None",
 ) -> int:
     try:
-        return _watch(process, addresses, signals, instance, status)
+        return _watch(process, addresses, signals, known, status)
     finally:
         _end(process)
 
@@ -215,8 +185,8 @@ def _watch(
     process: subprocess.Popen[bytes],
     addresses: _Addresses,
     signals: int,
-    instance: DagsterInstance,
-    status: StatusLine | None,
+    known: Mapping[str, str],
+    status: "StatusLine | None",
 ) -> int:
     """Tell when the UI answers; return when a signal came or its leader ends. The clock may be set back meanwhile."""
     assert process.stdout
@@ -232,7 +202,7 @@ def _watch(
             sentence = "dataflow up: the clock was set back; the sensors go on as if it had not been"
             _say(format_line(sentence, logging.WARNING), sys.stderr)
             with contextlib.suppress(Exception):  # the next start does it
-                forget_future_ticks(instance)
+                _prepare(known)
         if signals in ready:
             if status:
                 status.show("Stopping …")
@@ -253,7 +223,7 @@ def _watch(
                 status.look()
 
 
-def _say_ready(addresses: _Addresses, status: StatusLine | None) -> None:
+def _say_ready(addresses: _Addresses, status: "StatusLine | None") -> None:
     sentence = f"DataFlow Assets is up: {addresses} (Ctrl-C stops it)"
     if status:
         status.tell(sentence)

@@ -3,15 +3,16 @@
 import pytest
 
 from dataflow_assets.errors import DataFlowError
-from dataflow_assets.runtime import up as up_module
-from dataflow_assets.runtime.up import _only_one, up
+from dataflow_assets.runtime import only_one
+from dataflow_assets.runtime.only_one import only_database
+from dataflow_assets.runtime.up import up
 from dataflow_assets.settings import Settings
 
 
 def test_a_second_one_on_the_same_database_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(up_module, "_EARLIER_SECONDS", 0.2)
+    monkeypatch.setattr(only_one, "_EARLIER_SECONDS", 0.2)
     other = settings.model_copy(update={"home": settings.home.with_name("other")})
-    with _only_one(settings), pytest.raises(DataFlowError, match=r"already runs for the database at 127\.0\.0\.1"):
+    with only_database(settings), pytest.raises(DataFlowError, match=r"already runs for the database at 127\.0\.0\.1"):
         up(other, 0)
-    with _only_one(other):
+    with only_database(other):
         pass

@@ -13,7 +13,8 @@ import pytest
 
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.server import database_url
-from dataflow_assets.runtime.instance import open_instance, prepare_home
+from dataflow_assets.runtime.dagster_home import prepare_home
+from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.processes import kill_all, wait_until_gone
 from dataflow_assets_tests.runtime.tiny_definitions import defs

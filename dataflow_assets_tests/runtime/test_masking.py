@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from dataflow_assets.runtime.instance import build_environment, open_instance
+from dataflow_assets.runtime.dagster_home import build_environment
+from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.orchestration.builders import postgres
 from dataflow_assets_tests.orchestration.ticks import fail_ticks

@@ -19,7 +19,8 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.runtime import run_launcher, run_server
-from dataflow_assets.runtime.instance import build_environment, fail_stranded_runs, is_stranded, open_instance
+from dataflow_assets.runtime.dagster_home import build_environment
+from dataflow_assets.runtime.instance import fail_stranded_runs, is_stranded, open_instance
 from dataflow_assets.runtime.run_server import is_served
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.processes import kill, kill_all, processes_of
