@@ -158,9 +158,7 @@ def _roles(password: str, of_reader: str) -> bytes:
 
     What the reader may read the migrations say (see `grants`).
     """
-    # The password is random: stretching it would only make each connection slower.
     return (
-        "SET scram_iterations = 1\n"
         f"CREATE ROLE {_ROLE} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {_ROLE} OWNER {_ROLE}\n"
         f"GRANT pg_checkpoint TO {_ROLE}\n"
         f"CREATE ROLE {READER} LOGIN PASSWORD '{of_reader}'\n"
