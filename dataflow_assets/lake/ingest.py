@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from deltalake import DeltaTable
-
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import ConflictError
 from dataflow_assets.lake.delta.commit import commit_delivery, commit_info
@@ -22,8 +20,9 @@ from dataflow_assets.lake.delta.commit_log import (
     read_commits,
 )
 from dataflow_assets.lake.delta.intact import holds_rejects, holds_rows
-from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, count_rows, rejects_table, rows_table
+from dataflow_assets.lake.delta.table import LakeConflictError, count_rows, rows_table
 from dataflow_assets.lake.moved_keys import days_of_keys
+from dataflow_assets.lake.open_tables import OpenTables, Tables
 from dataflow_assets.lake.quarantine import judge
 from dataflow_assets.lake.staging import Staging, file_digest, reading_of, stage_object
 from dataflow_assets.lake.touched_days import touched_days
@@ -72,8 +71,7 @@ class Intake:
 class _Request:
     """What `ingest` is asked for; its arguments say what each is."""
 
-    storage: Storage
-    source: Source
+    tables: OpenTables
     key: str
     timezone: str
     recorded_version: int
@@ -81,15 +79,15 @@ class _Request:
     run: str | None
     release: str | None
 
+    @property
+    def storage(self) -> Storage:
+        """Holds landing and lake."""
+        return self.tables.storage
 
-@dataclass(frozen=True)
-class _Tables:
-    """The tables of rows and of rejects, each opened before the object is looked at."""
-
-    rows: LakeTable
-    rows_base: DeltaTable
-    rejects: LakeTable
-    rejects_base: DeltaTable
+    @property
+    def source(self) -> Source:
+        """How the object is read."""
+        return self.tables.source
 
 
 def ingest(
@@ -102,30 +100,30 @@ def ingest(
     first_day: date,
     run: str | None = None,
     release: str | None = None,
+    tables: OpenTables | None = None,
 ) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
     An object whose bytes and rows the lake already holds, read by the same declaration, is not read again. One with
-    more rejects than its source allows is quarantined, unless these bytes were released. None: the
-    object is gone from landing.
+    more rejects than its source allows is quarantined, unless these bytes were released. None: it is gone from landing.
 
     Args:
         storage: holds landing and lake.
-        source: how the object is read.
-        key: the object's key.
+        source, key: how the object is read, and which one it is.
         timezone: cuts `first_day` and the event days that are reported; nothing else in the lake depends on it.
         recorded_version: of the object's last intake that is recorded; the event days of later ones are reported again.
         first_day: earlier events are rejected, and so are those later than the day after the delivery.
         run: who takes it in; its rejects say so.
-        release: the etag of the version of the object that is not to be quarantined, now or when it comes again; any
-            other version is treated as if there were none.
+        release: the etag of the version that is not to be quarantined, now or when it comes again; no other one's.
+        tables: those of the source, where several objects are taken in; None: they are opened for this one.
 
     Raises:
         ConflictError: the object kept changing while it was read.
         SchemaMismatchError: the lake holds a declared column in another type; nothing was read.
         LostRowsError: its rows do not add up; nothing was committed.
     """
-    request = _Request(storage, source, key, timezone, recorded_version, first_day, run, release)
+    opened = tables or OpenTables(storage, source)
+    request = _Request(opened, key, timezone, recorded_version, first_day, run, release)
     for _ in range(_TRIES):
         try:
             return _try_to_ingest(request)
@@ -135,17 +133,18 @@ def ingest(
 
 
 def _try_to_ingest(request: _Request) -> Intake | None:
-    """As `ingest`, once; the tables are opened before the object is looked at, so that a later commit conflicts.
+    """As `ingest`, once; the tables are looked at before the object, so that a later commit conflicts.
 
     Raises:
         ObjectChangedError: the object was replaced while it was read.
         LakeConflictError: another run committed it meanwhile.
     """
-    rows, rejects = rows_table(request.storage, request.source), rejects_table(request.storage)
-    tables = _Tables(rows, rows.open_to_write(), rejects, rejects.open_to_write())
-    delivery = Landing(request.storage).current(request.key)
-    if delivery is None:
-        return None
+    with request.tables.newest() as tables:
+        delivery = Landing(request.storage).current(request.key)
+        return None if delivery is None else _take_in(request, tables, delivery)
+
+
+def _take_in(request: _Request, tables: Tables, delivery: Delivery) -> Intake:
     older = list(_since(read_commits(tables.rows, tables.rows_base, delivery), request.recorded_version))
     is_intact = not older or _is_intact(tables, older[0].info, delivery)
     if not is_intact:  # a restore brought rows of any older version back
@@ -168,7 +167,7 @@ def _try_to_ingest(request: _Request) -> Intake | None:
     )
 
 
-def _read_and_commit(request: _Request, tables: _Tables, delivery: Delivery, last: CommitInfo | None) -> DeliveryCommit:
+def _read_and_commit(request: _Request, tables: Tables, delivery: Delivery, last: CommitInfo | None) -> DeliveryCommit:
     """Read an object, then commit its rejects and its rows, or quarantine it, given the last commit of the object."""
     source = request.source
     bounds = event_bounds(source, delivery.day, request.timezone, request.first_day)
@@ -202,7 +201,7 @@ def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> W
     return Window.of_days(first_day, last, timezone)
 
 
-def _is_intact(tables: _Tables, last: CommitInfo, delivery: Delivery) -> bool:
+def _is_intact(tables: Tables, last: CommitInfo, delivery: Delivery) -> bool:
     """Whether both tables hold what the object's last commit says: somebody may have restored them since."""
     return holds_rows(tables.rows, tables.rows_base, delivery, last.accepted) and holds_rejects(
         tables.rejects, tables.rejects_base, delivery, last.rejected

@@ -28,6 +28,8 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Events, Source
 
 PREFIX = "lake"
+# Whoever opens a table reads the commits since its last checkpoint, one by one; those before it are kept all the same.
+_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days", "delta.checkpointInterval": "20"}
 REJECTS = pl.Schema(
     {
         "object": pl.String,
@@ -145,7 +147,7 @@ class LakeTable:
                 folder,
                 self.delta_schema,
                 partition_by=list(self.partition_by),
-                configuration={"delta.logRetentionDuration": "interval 36500 days"},
+                configuration=_CONFIGURATION,
             )
             first = (Path(folder) / log_entry(0)).read_bytes()
         with suppress(AlreadyExistsError):

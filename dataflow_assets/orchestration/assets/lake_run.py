@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 
 import dagster as dg
 import polars as pl
@@ -16,6 +16,7 @@ import polars as pl
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
+from dataflow_assets.lake.open_tables import OpenTables
 from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.events import find_deliveries
@@ -52,6 +53,11 @@ class LakeRun:
     def source(self) -> Source:
         """The source whose days these are."""
         return self.outcome.target.source
+
+    @cached_property
+    def _tables(self) -> OpenTables:
+        """The tables that the objects are taken into, one after the other."""
+        return OpenTables(self.storage, self.source)
 
     def write(self) -> None:
         """Ingest day by day; say of rejects, and let the checks judge, whatever fails."""
@@ -112,6 +118,7 @@ class LakeRun:
                     first_day=self.settings.first_day,
                     run=self.context.run_id,
                     release=self.release.get(delivery.object),
+                    tables=self._tables,
                 )
             except LostRowsError as error:
                 losses.append(str(error))
