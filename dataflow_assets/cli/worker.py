@@ -23,7 +23,7 @@ def worker(
     """Make the runs that Dagster launches, as a Celery worker at REDIS_URL, until Ctrl-C; runs under way end first."""
     from dataflow_assets.core.logging import mask_process
     from dataflow_assets.runtime.celery.worker import work
-    from dataflow_assets.runtime.instance import build_environment, prepare_home
+    from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     settings = load_settings()

@@ -6,6 +6,7 @@ Delta Lake (see `delta`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -104,12 +105,13 @@ def ingest(
 ) -> Intake | None:
     """Put the present version of a landed object into the lake, in place of any older one.
 
-    An object whose bytes and rows the lake already holds, read by the same declaration, is not read again. One with
-    more rejects than its source allows is quarantined, unless these bytes were released. None: it is gone from landing.
+    What the lake holds already, read by the same declaration, is not read again. What has more rejects than its source
+    allows is quarantined, unless these bytes were released. None: it is gone from landing.
 
     Args:
         storage: holds landing and lake.
-        source, key: how the object is read, and which one it is.
+        source: how the object is read.
+        key: of the object.
         timezone: cuts `first_day` and the event days that are reported; nothing else in the lake depends on it.
         recorded_version: of the object's last intake that is recorded; the event days of later ones are reported again.
         first_day: earlier events are rejected, and so are those later than the day after the delivery.
@@ -119,16 +121,14 @@ def ingest(
 
     Raises:
         ConflictError: the object kept changing while it was read.
-        SchemaMismatchError: the lake holds a declared column in another type; nothing was read.
+        SchemaMismatchError: the lake holds a declared column in another type.
         LostRowsError: its rows do not add up; nothing was committed.
     """
     opened = tables or OpenTables(storage, source)
     request = _Request(opened, key, timezone, recorded_version, first_day, run, release)
     for _ in range(_TRIES):
-        try:
+        with suppress(ObjectChangedError, LakeConflictError):
             return _try_to_ingest(request)
-        except (ObjectChangedError, LakeConflictError):
-            continue
     raise ConflictError(f"{key} kept changing while it was read; nothing was loaded, try again once it is at rest.")
 
 
@@ -141,10 +141,10 @@ def _try_to_ingest(request: _Request) -> Intake | None:
     """
     with request.tables.newest() as tables:
         delivery = Landing(request.storage).current(request.key)
-        return None if delivery is None else _take_in(request, tables, delivery)
+        return None if delivery is None else _ingest_delivery(request, tables, delivery)
 
 
-def _take_in(request: _Request, tables: Tables, delivery: Delivery) -> Intake:
+def _ingest_delivery(request: _Request, tables: Tables, delivery: Delivery) -> Intake:
     older = list(_since(read_commits(tables.rows, tables.rows_base, delivery), request.recorded_version))
     is_intact = not older or _is_intact(tables, older[0].info, delivery)
     if not is_intact:  # a restore brought rows of any older version back

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dataflow_assets.runtime.celery import worker
 from dataflow_assets.runtime.celery.signs import connect, read_workers
-from dataflow_assets.runtime.instance import build_environment
+from dataflow_assets.runtime.dagster_home import build_environment
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.runtime import tiny_definitions
