@@ -48,6 +48,16 @@ _BODY = {
     for kind in kinds
 }
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        pattern="^[!-~]+$",
+        description="names these records, so that a repeat lands nothing",
+    ),
+]
+
 
 class RecordsQuery(BaseModel):
     """What is done with the records."""
@@ -105,15 +115,7 @@ async def post_records(
     principal: Writer,
     source: SourceName,
     query: Annotated[RecordsQuery, Query()],
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=200,
-            pattern="^[!-~]+$",
-            description="names these records, so that a repeat lands nothing",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Accepted | JSONResponse:
     """Deliver records, as a file of the format that the source has; one post is one delivery."""
     wanted = require_source(principal, source, write=True)
