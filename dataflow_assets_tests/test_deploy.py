@@ -48,7 +48,7 @@ FOREIGN = {
 
 # Settings that the services are not given: what stands for them there is in the image, or another setting.
 SET_OTHERWISE = {"DATAFLOW_HOME", "DATAFLOW_DATABASE_PORT", "AWS_REGION", "AWS_SESSION_TOKEN"}
-OF_THE_API = {"REDIS_URL", "SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
+OF_THE_API = {"SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
 
 
 def read_yaml(path: Path) -> Any:
@@ -108,7 +108,9 @@ def test_the_variables_are_found_at_all_and_the_foreign_ones_are_used() -> None:
 
 
 def test_the_services_of_the_platform_are_there() -> None:
-    assert {"postgres", "s3", "bucket", "migrate", "code", "webserver", "login", "daemon", "api"} == services().keys()
+    always = {"postgres", "s3", "bucket", "migrate", "code", "webserver", "login", "daemon", "api"}
+    assert {name for name, one in services().items() if "profiles" not in one} == always
+    assert {name for name, one in services().items() if one.get("profiles") == ["workers"]} == {"redis", "worker"}
 
 
 def test_ports_are_published_on_loopback_only() -> None:
@@ -151,7 +153,7 @@ def test_secrets_have_no_default() -> None:
 
 def test_lasting_services_are_restarted_and_probed_and_one_shots_are_waited_for() -> None:
     lasting = {name: one for name, one in services().items() if one["restart"] != "no"}
-    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "login", "daemon", "api"}
+    assert lasting.keys() == {"postgres", "s3", "code", "webserver", "login", "daemon", "api", "redis", "worker"}
     assert all(one["restart"] == "unless-stopped" and one["healthcheck"] for one in lasting.values())
     for service in services().values():
         for name, wanted in service.get("depends_on", {}).items():

@@ -15,6 +15,7 @@ from dataflow_assets.doctor.databases import columns, database, tables, timezone
 from dataflow_assets.doctor.finding import Finding, first_line
 from dataflow_assets.doctor.processes import daemon, runs, sensors
 from dataflow_assets.doctor.stores import disk, event_queue, object_store
+from dataflow_assets.doctor.workers import workers
 from dataflow_assets.errors import DataFlowError, SettingsError
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.settings import Settings, load_settings
@@ -51,6 +52,8 @@ def examine() -> Iterator[Finding]:
         "daemon": daemon,
         "sensors": sensors,
     }
+    if settings.redis_url is not None:
+        others["workers"] = workers
     for name, check in others.items():
         yield _found(name, partial(check, settings), settings)
     for source in (source for source in all_sources() if source.arrives):

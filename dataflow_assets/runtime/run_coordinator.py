@@ -4,6 +4,7 @@ Here: the limit, named by dagster.yaml. What waits does so in Dagster's queue, w
 process takes it. Not here: launching (see `run_launcher`), and the limits of pools, which dagster.yaml says.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Self
@@ -26,6 +27,8 @@ class WorkerRunCoordinator(QueuedRunCoordinator[Any]):
         super().__init__(**config)
         self._redis_url = redis_url
         self._looked, self._slots = 0.0, dict[str | None, int]()
+        # It says every second that all of them are busy.
+        logging.getLogger("dagster.daemon.QueuedRunCoordinatorDaemon").addFilter(_is_news)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
@@ -51,6 +54,10 @@ class WorkerRunCoordinator(QueuedRunCoordinator[Any]):
             run = context.dagster_run
             self._instance.add_run_tags(run.run_id, {QUEUE: queue_of(run)})
         return super().submit_run(context)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "won't launch more" not in record.getMessage()
 
 
 def _count_slots(redis_url: str) -> dict[str | None, int]:

@@ -27,9 +27,11 @@ from dataflow_assets.orchestration.automation.told import keep, receive
 from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
+from dataflow_assets.orchestration.planning.shares import cut_shares
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, Stores, open_both
 from dataflow_assets.postgres.connection import Connection, connect
 from dataflow_assets.runtime.notices import Notices, notices
+from dataflow_assets.runtime.slots import count_slots
 from dataflow_assets.runtime.tags import RANGE_END, RANGE_START, VERSIONS, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
@@ -82,7 +84,7 @@ def _look(
     missing = Companions(storage, expected).find_missing
     settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
     ready = [found for found in settled if not _is_in(under_way, found)]
-    wanted = list(_requests(context.instance, ready, daily_partitions(settings)))
+    wanted = list(_requests(context.instance, ready, daily_partitions(settings), count_slots(settings) if ready else 1))
     requested = {found for _, versions in wanted for found in versions}
     if settings.listing_seconds is None:
         discovery.wait_for(found for found in fresh if found not in requested)
@@ -146,30 +148,45 @@ def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
 
 
 def _requests(
-    instance: dg.DagsterInstance, ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str]
+    instance: dg.DagsterInstance, ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str], slots: int
 ) -> Iterator[tuple[dg.RunRequest, list[Delivery]]]:
-    """One run per source and stretch of days, and what it takes.
+    """The runs, and what each takes: its key follows from the objects' versions, and when they failed last.
 
-    Its key follows from the objects' versions, and when they failed last: how often is forgotten with old runs.
+    How often they failed is forgotten with old runs.
+    """
+    for source, versions in _share_out(ready, partitions, slots):
+        first, last = versions[0].day.isoformat(), versions[-1].day.isoformat()
+        name = f"{source}-{first}-{last}-{_digest(versions)}"
+        failures = _failures(instance, name)
+        # A failure of the future is old: the clock was set back since.
+        if failures and abs(time.time() - max(failures)) < _pause_after(len(failures)):
+            continue
+        request = dg.RunRequest(
+            run_key=f"{name}-{max(failures, default=0)}",
+            asset_selection=[dg.AssetKey([LAKE, source])],
+            run_config=ingest_config(versions),
+            tags={**range_tags(first, last), VERSIONS: name},
+        )
+        yield request, versions
+
+
+def _share_out(
+    ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str], slots: int
+) -> Iterator[tuple[str, list[Delivery]]]:
+    """What each run takes: of a source and a stretch of days all, or, where several are made at once, a share.
+
+    The objects of one day may be those of several runs, which write them beside each other.
     """
     by_source: dict[str, list[Delivery]] = {}
-    for delivery in ready:
+    for delivery in sorted(ready, key=lambda delivery: (delivery.source, delivery.day, delivery.object)):
         by_source.setdefault(delivery.source, []).append(delivery)
-    for source, found in sorted(by_source.items()):
+    for source, found in by_source.items():
         for first, last in stretches(partitions, {delivery.day for delivery in found}):
-            versions = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
-            name = f"{source}-{first}-{last}-{_digest(versions)}"
-            failures = _failures(instance, name)
-            # A failure of the future is old: the clock was set back since.
-            if failures and abs(time.time() - max(failures)) < _pause_after(len(failures)):
-                continue
-            request = dg.RunRequest(
-                run_key=f"{name}-{max(failures, default=0)}",
-                asset_selection=[dg.AssetKey([LAKE, source])],
-                run_config=ingest_config(versions),
-                tags={**range_tags(first, last), VERSIONS: name},
-            )
-            yield request, versions
+            rest = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
+            sizes = [delivery.size for delivery in rest]
+            for count in cut_shares(sizes, slots) if slots > 1 else [len(rest)]:
+                yield source, rest[:count]
+                rest = rest[count:]
 
 
 def _failures(instance: dg.DagsterInstance, versions: str) -> list[float]:

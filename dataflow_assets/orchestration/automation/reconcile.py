@@ -17,6 +17,7 @@ from dataflow_assets.orchestration.automation.jobs import ANSWERS
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.planning.ranges import assets_with, find_ranges, partitions_of_asset
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, Stores, open_both
+from dataflow_assets.runtime.slots import count_slots
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
@@ -60,7 +61,9 @@ def _requests(settings: Settings, stores: Stores, asset: dg.AssetKey, today: dat
     """A run for each range of what is stale in the window that ends today."""
     first = (today - timedelta(days=settings.backfill_days)).replace(day=1)
     partitions = partitions_of_asset(settings, asset)
-    for start, end in find_ranges(stores, asset, partitions, first, today, only_stale=True):
+    for start, end in find_ranges(
+        stores, asset, partitions, first, today, only_stale=True, slots=count_slots(settings)
+    ):
         yield dg.RunRequest(
             run_key=f"{asset.to_user_string()}-{start}-{end}-{today}",
             asset_selection=assets_with(asset),

@@ -20,8 +20,10 @@ from dataflow_assets.orchestration.automation.materialization_feed import Materi
 from dataflow_assets.orchestration.automation.waiting import Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
+from dataflow_assets.orchestration.planning.ranges import Range, cut_ranges, read_sizes
 from dataflow_assets.orchestration.planning.staleness import newer_than_table
-from dataflow_assets.orchestration.resources import DatabaseResource
+from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource
+from dataflow_assets.runtime.slots import count_slots
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
@@ -38,14 +40,17 @@ def build_warehouse_sensor(settings: Settings, sources: Sequence[Source]) -> dg.
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Brings the days that a delivery touched from the lake to the warehouse.",
     )
-    def warehouse_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+    def warehouse_sensor(
+        context: dg.SensorEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
+    ) -> dg.SensorResult:
         def look(cursor: str | None) -> Look:
             feed, loading = MaterializationFeed(context.instance, partitions, cursor), _loading(context.instance)
             requests: list[dg.RunRequest] = []
             for source in sources:
                 if _table(source) not in loading and (written := feed.read(_watched(source))):
                     newer = _newer(database.open_warehouse(), source, written)
-                    requests += _requests(source, newer, partitions)
+                    ranges = _cut(settings, object_store, source, newer, partitions)
+                    requests += _requests(source, newer, ranges)
             reason = "Nothing in the lake is newer than the warehouse" + (
                 ", or it is being loaded." if loading else "."
             )
@@ -77,11 +82,27 @@ def _newer(url: str, source: Source, written: Iterable[Materialization]) -> dict
     return {one.day: one.number for one in written if is_newer(one.day, one.metrics.get("lake_version", 0))}
 
 
-def _requests(
-    source: Source, newer: Mapping[date, int], partitions: dg.PartitionsDefinition[str]
-) -> Iterator[dg.RunRequest]:
-    """One run per stretch of days."""
-    for first, last in stretches(partitions, newer):
+def _cut(
+    settings: Settings,
+    object_store: ObjectStoreResource,
+    source: Source,
+    newer: Mapping[date, int],
+    partitions: dg.PartitionsDefinition[str],
+) -> Sequence[Range]:
+    """The runs that days take: one for each stretch, and of many event days as many as can be made at once.
+
+    Other tables are made whole, by one run.
+    """
+    slots = count_slots(settings) if isinstance(source, Events) and len(newer) > 1 else 1
+    if slots == 1:
+        return list(stretches(partitions, newer))
+    sizes = read_sizes(object_store.open_storage(), _table(source))
+    return cut_ranges(partitions, newer, sizes, slots)
+
+
+def _requests(source: Source, newer: Mapping[date, int], ranges: Iterable[Range]) -> Iterator[dg.RunRequest]:
+    """A run for each range of days."""
+    for first, last in ranges:
         newest = max(event for day, event in newer.items() if first <= day.isoformat() <= last)
         yield dg.RunRequest(
             run_key=f"{source.name}-{first}-{last}-{newest}",

@@ -1,8 +1,8 @@
 """In which ranges partitions are made: each is one run.
 
 Here: cutting partitions into ranges, and those of an asset between two days. Not here: which partitions are stale (see
-`staleness`), and running them (see
-`runs.backfill` and `automation.reconcile`).
+`staleness`), how much is one run's share (see `shares`), and running them (see `runs.backfill` and
+`automation.reconcile`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,38 +15,40 @@ from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.orchestration.keys import ANALYTICS, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import answer_partitions, daily_partitions, partition_days, stretches
+from dataflow_assets.orchestration.planning.shares import cut_shares, weigh
 from dataflow_assets.orchestration.planning.staleness import stale_partitions
 from dataflow_assets.orchestration.resources import Stores
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
 
-MOST_DAYS, MOST_BYTES = 31, 8 << 30  # of one run of a backfill: what is lost where it is stopped
+MOST_DAYS = 31  # of one run of a backfill: what is lost where it is stopped
 
 Range = tuple[str, str]  # the keys of its first and its last partition
 
 
 def cut_ranges(
-    partitions: dg.PartitionsDefinition[str], days: Iterable[date], sizes: Mapping[date, int]
+    partitions: dg.PartitionsDefinition[str], days: Iterable[date], sizes: Mapping[date, int], slots: int = 1
 ) -> list[Range]:
-    """The stretches, cut so that none has more than MOST_DAYS partitions, nor more bytes than MOST_BYTES if it can.
+    """The stretches, cut so that none has more than MOST_DAYS partitions, nor too many bytes if it can.
 
     Args:
         partitions: among which the days are.
         days: the partitions, each by its first day.
         sizes: how many bytes some days have.
+        slots: how many runs are made at once, among which the ranges are shared out.
     """
+    keys = partitions.get_partition_keys()
+    together = [[key for key in keys if first <= key <= last] for first, last in stretches(partitions, set(days))]
+    weights = [[sizes.get(date.fromisoformat(key), 0) for key in stretch] for stretch in together]
+    left = sum(map(weigh, weights))
     found: list[Range] = []
-    for first, last in stretches(partitions, set(days)):
-        keys = [key for key in partitions.get_partition_keys() if first <= key <= last]
-        start, count, total = keys[0], 0, 0
-        for before, key in zip([keys[0], *keys], keys, strict=False):
-            size = sizes.get(date.fromisoformat(key), 0)
-            if count and (count == MOST_DAYS or total + size > MOST_BYTES):
-                found.append((start, before))
-                start, count, total = key, 0, 0
-            count, total = count + 1, total + size
-        found.append((start, keys[-1]))
+    for stretch, of_stretch in zip(together, weights, strict=True):
+        start = 0
+        for count in cut_shares(of_stretch, slots, left, MOST_DAYS):
+            found.append((stretch[start], stretch[start + count - 1]))
+            left -= weigh(of_stretch[start : start + count])
+            start += count
     return found
 
 
@@ -70,6 +72,7 @@ def find_ranges(
     last: date,
     *,
     only_stale: bool,
+    slots: int = 1,
 ) -> list[Range]:
     """The ranges of an asset's partitions that begin from one day to another.
 
@@ -80,14 +83,15 @@ def find_ranges(
         first: the first day.
         last: the last day.
         only_stale: whether to leave out what is as it should be.
+        slots: how many runs are made at once.
     """
     days = [day for day in partition_days(partitions.get_partition_keys()) if first <= day <= last]
     if only_stale and days:
         days = stale_partitions(stores, asset, days)
-    return cut_ranges(partitions, days, _sizes(stores.storage, asset) if days else {})
+    return cut_ranges(partitions, days, read_sizes(stores.storage, asset) if days else {}, slots)
 
 
-def _sizes(storage: Storage, asset: dg.AssetKey) -> dict[date, int]:
+def read_sizes(storage: Storage, asset: dg.AssetKey) -> dict[date, int]:
     """How many bytes the days of an asset read; of an answer, and of what was never read before, nobody knows."""
     layer, name = asset.path
     if layer == ANALYTICS:

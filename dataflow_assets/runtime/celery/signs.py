@@ -1,11 +1,14 @@
 """Which workers live, and what each can do: every worker says so in Redis, again and again, until it ends.
 
-Celery itself asks workers over Redis, and one that ends once its runs are done does not answer any more.
+Celery itself asks workers over Redis, and one that ends once its runs are done does not answer any more. As a program,
+`python -m dataflow_assets.runtime.celery.signs`, this is a probe: it fails unless a worker of this host lives.
 
 Here: the signs of life, and reading them. Not here: what a worker does (see `worker`).
 """
 
 import json
+import socket
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -13,6 +16,8 @@ from functools import cache
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from dataflow_assets.settings import load_settings
 
 BEAT_SECONDS = 5.0
 KEPT_SECONDS = 25  # so that Dagster, which looks every 30 seconds, knows of a lost worker within a minute
@@ -75,3 +80,13 @@ def count_slots(workers: Iterable[Worker], code: str, queue: str | None = None) 
     """How many runs the workers of some code make at once, of all queues or of one."""
     able = (one for one in workers if one.code == code and not one.is_ending)
     return sum(one.slots for one in able if queue is None or queue in one.queues)
+
+
+def _main() -> None:
+    url = load_settings().redis_url
+    workers = read_workers(connect(url.get_secret_value())) if url else []
+    sys.exit(not any(one.name.endswith(f"@{socket.gethostname()}") for one in workers))
+
+
+if __name__ == "__main__":
+    _main()

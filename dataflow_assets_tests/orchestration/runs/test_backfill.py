@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow_assets.errors import NotFoundError, RunFailedError
 from dataflow_assets.orchestration.planning import ranges as cuts
+from dataflow_assets.orchestration.planning import shares
 from dataflow_assets.orchestration.planning.ranges import cut_ranges
 from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, postgres, session, streams_csv
@@ -165,7 +166,7 @@ def test_ranges_hold_every_day_once_and_are_not_too_large(days: set[date], sizes
     for first, last in cut_ranges(MONTH, days, sizes):
         start, end = date.fromisoformat(first), date.fromisoformat(last)
         together = [start + timedelta(days=number) for number in range((end - start).days + 1)]
-        assert len(together) == 1 or sum(sizes.get(day, 0) for day in together) <= cuts.MOST_BYTES
+        assert len(together) == 1 or sum(sizes.get(day, 0) for day in together) <= shares.MOST_BYTES
         held += together
     assert held == sorted(day for day in days if FIRST <= day <= LAST)
 
