@@ -4,6 +4,7 @@ Here: arguments. Not here: work.
 """
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -21,17 +22,19 @@ def worker(
     ] = "",
 ) -> None:
     """Make the runs that Dagster launches, as a Celery worker at REDIS_URL, until Ctrl-C; runs under way end first."""
-    from dataflow_assets.core.logging import mask_process
-    from dataflow_assets.runtime.celery.worker import work
+    from dataflow_assets.runtime.celery import worker as program
+    from dataflow_assets.runtime.celery.queues import require_queues
     from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     settings = load_settings()
     if settings.redis_url is None:
         raise SettingsError("REDIS_URL is not set: set it to the Redis of the platform, redis://host:6379/0")
+    names = require_queues(name.strip() for name in queues.split(",") if name.strip())
     open_warehouse(settings)
     prepare_home(settings)
-    os.environ |= build_environment(settings)
-    mask_process(settings)
-    names = [name.strip() for name in queues.split(",") if name.strip()]
-    raise typer.Exit(work(settings, "dataflow_assets.definitions", concurrency or os.cpu_count() or 1, names))
+    # Another program, for its processes are copies of it: threads of what was used until here would be missing there.
+    arguments = ["dataflow_assets.definitions", str(concurrency or os.cpu_count() or 1), *names]
+    os.execve(  # noqa: S606, which starts no shell
+        sys.executable, [sys.executable, "-m", program.__name__, *arguments], os.environ | build_environment(settings)
+    )

@@ -4,6 +4,9 @@
 environment names DAGSTER_HOME already. A child imports everything once and makes one run after another. Asked to end
 (SIGTERM, Ctrl-C), it takes nothing more and ends when its runs have; asked twice, at once.
 
+The children are copies of this process, so it uses nothing that has threads of its own, as Polars has: they would miss
+them.
+
 Here: the process. Not here: what a child does with a run (see `making`).
 """
 

@@ -5,6 +5,8 @@ database. Not here: a whole platform (see `test_platform_on_workers`).
 """
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.runtime.celery import signs
+from dataflow_assets.runtime.celery import worker as worker_program
 from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import queue_of
 from dataflow_assets.runtime.celery.signs import connect, read_workers
@@ -162,6 +165,13 @@ def test_a_worker_that_is_killed_with_its_run_is_lost(running: Running) -> None:
         run = running.begin_slow_run()
         kill_group(lost)
     wait_until(lambda: running.health(run) == "FAILED", seconds=signs.KEPT_SECONDS + 10)
+
+
+def test_what_a_worker_copies_has_no_threads_that_would_be_missing_in_the_copy() -> None:
+    heavy = "{'polars', 'obstore', 'deltalake', 'pyarrow', 'duckdb', 'adbc_driver_postgresql'}"
+    program = f"import sys, {worker_program.__name__}; print(*({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == ""
 
 
 def test_the_queue_of_a_run_is_the_layer_that_it_makes() -> None:
