@@ -174,7 +174,7 @@ def test_services_have_no_capability_get_no_privilege_and_write_to_volumes_alone
 def test_what_others_made_is_pinned_by_its_digest() -> None:
     images = {one["image"] for one in services().values()} - {"dataflow-assets"}
     images |= set(re.findall(r"^(?:FROM |COPY --from=)(\S*[:/]\S*)", DOCKERFILE, re.MULTILINE))
-    assert len(images) == 5, images
+    assert len(images) == 6, images
     assert [image for image in images if not re.fullmatch(r"\S+:[\w.-]+@sha256:[0-9a-f]{64}", image)] == []
     workflows = "".join(path.read_text() for path in (TOP / ".github/workflows").glob("*.yml"))
     actions = re.findall(r"uses: (.+)", workflows)
