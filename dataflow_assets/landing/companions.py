@@ -14,7 +14,7 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.listing import list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
-from dataflow_assets.sources.companions import marker_of
+from dataflow_assets.sources.companions import ControlFile, marker_of
 
 _LONGEST_CONTROL = 16 << 20  # bytes
 _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}  # by the number of digits
@@ -27,6 +27,7 @@ class Companions:
     storage: Storage
     expected: Expected
     _names: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _manifests: dict[str, set[str]] = field(default_factory=dict, init=False)
 
     def is_companion(self, delivery: Delivery) -> bool:
         """Whether an object is no data, by its name."""
@@ -42,7 +43,17 @@ class Companions:
             matches = marker_of(pattern, name).match
             if not any(matches(other) for other in self._beside(delivery)):
                 return pattern
-        return None
+        absent = self._named_beside(delivery, source).difference(self._beside(delivery))
+        return min(absent, default=None)
+
+    def _named_beside(self, delivery: Delivery, source: Source) -> set[str]:
+        """The names of the files that its manifest names, where its source has one."""
+        if source.control is None or source.control.files is None:
+            return set()
+        key = _key_of(source.control, delivery)
+        if key not in self._manifests:
+            self._manifests[key] = source.control.find_files(_read_text(self.storage, key) or "")
+        return self._manifests[key]
 
     def _beside(self, delivery: Delivery) -> list[str]:
         folder = "/".join(delivery.object.split("/")[:3]) + "/"
@@ -75,17 +86,31 @@ def read_control(storage: Storage, source: Source, delivery: Delivery) -> Contro
     """
     if source.control is None:
         return None
+    key = _key_of(source.control, delivery)
+    text, name = _read_text(storage, key), PurePosixPath(key).name
+    if text is None:
+        return None
+    if len(text) > _LONGEST_CONTROL:
+        return Control(name, problem=f"Its control file {name} is too long to be read.")
+    return _judge(storage, source, delivery, name, text)
+
+
+def _key_of(control: ControlFile, delivery: Delivery) -> str:
     path = PurePosixPath(delivery.object)
-    key = str(path.parent / source.control.name_of(path.name))
+    return str(path.parent / control.name_of(path.name))
+
+
+def _read_text(storage: Storage, key: str) -> str | None:
+    """The text of a control file, cut where it is too long; None where it is not there."""
     try:
         found = obstore.get(storage.store, key)
+        is_long = found.meta["size"] > _LONGEST_CONTROL
+        content = (
+            obstore.get_range(storage.store, key, start=0, length=_LONGEST_CONTROL + 1) if is_long else found.bytes()
+        )
     except FileNotFoundError:
         return None
-    name = PurePosixPath(key).name
-    if found.meta["size"] > _LONGEST_CONTROL:
-        return Control(name, problem=f"Its control file {name} is too long to be read.")
-    text = bytes(found.bytes()).decode("utf-8-sig", errors="replace")
-    return _judge(storage, source, delivery, name, text)
+    return bytes(content).decode("utf-8-sig", errors="replace")
 
 
 def _judge(storage: Storage, source: Source, delivery: Delivery, name: str, text: str) -> Control:
@@ -97,6 +122,8 @@ def _judge(storage: Storage, source: Source, delivery: Delivery, name: str, text
         return Control(name, problem=f"Its control file {name} says no number of rows.")
     if control.digest and (not digest or len(digest) not in _ALGORITHMS):
         return Control(name, problem=f"Its control file {name} says no checksum of {file}.")
+    if control.files and file not in control.find_files(text):
+        return Control(name, problem=f"Its control file {name} does not name it.")
     count = int(rows) if rows else None
     if digest is None or (actual := _digest_of(storage, delivery, _ALGORITHMS[len(digest)])) == digest.lower():
         return Control(name, count)

@@ -23,22 +23,27 @@ _PACKINGS = (".gz", ".zst", ".zip")
 
 @dataclass(frozen=True, kw_only=True)
 class ControlFile:
-    r"""A file beside each delivery that says how many rows it has, or its checksum.
+    r"""A file beside deliveries that says how many rows each has, its checksum, or which there are.
 
     `name` is the file's name, in which `{name}` stands for the name of the delivery and `{stem}` for it without its
     endings: `"{stem}.ctl"`. `rows` and `digest` are regular expressions over its text, with one group each: the number,
     and the checksum in hexadecimal digits (MD5, SHA-1, SHA-256 or SHA-512, by its length); `{name}` stands for the
     delivery's name there too. `ControlFile(name="{stem}.ctl", rows=r"rows=(\d+)")`.
+
+    `files` finds every name in a manifest, which may be one for a whole day: until all of these files are there none is
+    loaded, and one that it does not name is quarantined. `ControlFile(name="manifest.json", files=r'"file": "(.+?)"')`.
     """
 
     name: str
     rows: str | None = None
     digest: str | None = None
+    files: str | None = None
 
     def __post_init__(self) -> None:
-        if self.rows is None and self.digest is None:
-            raise ValueError(f"the control file {self.name!r} says neither rows nor a digest")
-        for pattern in filter(None, (self.rows, self.digest)):
+        patterns = [pattern for pattern in (self.rows, self.digest, self.files) if pattern is not None]
+        if not patterns:
+            raise ValueError(f"the control file {self.name!r} says neither rows nor a digest nor files")
+        for pattern in patterns:
             if re.compile(_fill(pattern, "x", quote=re.escape)).groups != 1:
                 raise ValueError(f"the pattern {pattern!r} of a control file must have one group")
 
@@ -50,6 +55,10 @@ class ControlFile:
         """What a pattern finds in a control file's text; None where it finds nothing."""
         found = re.search(_fill(pattern, delivery, quote=re.escape), text, re.MULTILINE)
         return found[1] if found else None
+
+    def find_files(self, text: str) -> set[str]:
+        """The names of the files, without their folders, that a manifest's text names."""
+        return {PurePosixPath(name).name for name in re.findall(self.files or "(?!)()", text, re.MULTILINE)}
 
 
 def is_ignored(path: str, patterns: Sequence[str]) -> bool:

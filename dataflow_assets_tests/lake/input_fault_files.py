@@ -7,12 +7,16 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import fastavro
 import openpyxl
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from openpyxl.worksheet.worksheet import Worksheet
 
 from dataflow_assets.sources import Avro, Csv, Excel, FixedWidth, Json, Parquet
 from dataflow_assets_tests.lake.input_faults import PAGE, Fault, Prices, write_page
@@ -47,13 +51,49 @@ def _zip(**members: bytes) -> bytes:
     return written.getvalue()
 
 
-def _workbook(*rows: list[Any]) -> bytes:
+def _arrow(**columns: pa.Array) -> bytes:
+    written = io.BytesIO()
+    pq.write_table(pa.table({"sku": ["a"], **columns}), written)
+    return written.getvalue()
+
+
+def _decimal256() -> bytes:
+    return _arrow(price=pa.array([Decimal("1.5")], pa.decimal256(50, 2)))
+
+
+def _in_zone(zone: str) -> bytes:
+    return _arrow(seen_at=pa.array([1_767_175_200_000_000], pa.timestamp("us", zone)))
+
+
+def _workbook(*rows: list[Any], edit: Callable[[Worksheet], None] = lambda _: None) -> bytes:
     book, written = openpyxl.Workbook(), io.BytesIO()
-    assert book.active
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
     for row in rows:
-        book.active.append(row)
+        sheet.append(row)
+    edit(sheet)
     book.save(written)
     return written.getvalue()
+
+
+def _add_hidden(sheet: Worksheet) -> None:
+    assert sheet.parent
+    hidden = sheet.parent.create_sheet("hidden", 0)
+    hidden.sheet_state = "hidden"
+    hidden.append(["sku", "name"])
+    hidden.append(["secret", "x"])
+
+
+def _hide_row(sheet: Worksheet) -> None:
+    sheet.row_dimensions[2].hidden = True
+
+
+def _show_percent(sheet: Worksheet) -> None:
+    sheet["C2"].number_format = "0%"
+
+
+def _show_day(sheet: Worksheet) -> None:
+    sheet["F2"].number_format = "yyyy-mm-dd"
 
 
 def _avro(**values: Any) -> bytes:
@@ -102,6 +142,31 @@ FAULTS: dict[str, list[Fault]] = {
         Fault("bytes that are no text", Avro(), _avro(sku="a", name=b"\xff")),
         Fault("a file that is cut short", Parquet(), _parquet(sku=["a"])[:-20]),
         Fault("a packed file that is cut short", CSV, gzip.compress(_csv("a,b,1,1,1,,"))[:-9], packing=".gz"),
+        Fault("quotes behind backslashes, which are not declared", CSV, _csv(r'a,"the \"b\"",1,1,1,,')),
+        Fault(
+            "quotes, delimiters and line ends behind a declared escape",
+            Csv(escape="\\"),
+            _csv(r'a,"the \"b\"",1,1,1,,', r"c,C:\new\,dir\\,1,1,1,,", "d,e\\\nf,1,1,1,,"),
+        ),
+        Fault(
+            "a byte order mark before a row, as of files put together", CSV, _csv("a,b,1,1,1,,", '\ufeff"c",d,1,1,1,,')
+        ),
+        Fault("line ends of three kinds", CSV, _csv("a,b,1,1,1,,\r\nc,d,1,1,1,,\re,f,1,1,1,,")),
+        Fault("a NUL character", CSV, _csv("a,b\0c,1,1,1,,")),
+        Fault("text in UTF-32", CSV, _csv("a,b,1,1,1,,").decode().encode("utf-32")),
+        Fault("several objects on a line", LINES, b'{"sku":"a"}{"sku":"c","name":"}{"}\n'),
+        Fault("a byte order mark before a line", LINES, b'{"sku":"a"}\n\xef\xbb\xbf{"sku":"c"}\n'),
+        Fault("an array for lines", LINES, b'[{"sku":"a"}]\n'),
+        Fault("lines for an array", JSON, b'{"sku":"a"}\n'),
+        Fault("an HTML page", JSON, b"<!DOCTYPE html>\n<html>sorry</html>\n"),
+        Fault("something in the array that is no object", JSON, b'[{"sku":"a"},null]'),
+        Fault("half of a surrogate pair", JSON, b'[{"sku":"a","name":"x\\ud800"}]'),
+        Fault("blanks behind the last column", FixedWidth(widths={"sku": 3, "qty": 3}), b"a  001  \n"),
+        Fault("a header and no row", Excel(), _workbook(list(PATHS))),
+        Fault(
+            "a hidden sheet before the one with the data", Excel(), _workbook(list(PATHS), ["a", "b"], edit=_add_hidden)
+        ),
+        Fault("a hidden row", Excel(), _workbook(list(PATHS), ["a", "b"], edit=_hide_row)),
         Fault(
             "what operating systems put beside the data",
             CSV,
@@ -152,6 +217,29 @@ FAULTS: dict[str, list[Fault]] = {
             _csv("a;b;1.234,50;;;31/12/2025;", header=HEADER.replace(",", ";")),
         ),
         Fault("`1.234,50`, not declared", CSV, _csv('a,b,"1.234,50",1,1,,')),
+        Fault(
+            "narrow blanks as thousands marks, declared",
+            Csv(thousands="\u202f"),
+            _csv("a,b,1\u202f234.5,1,1,,"),
+        ),
+        Fault("narrow blanks as thousands marks", CSV, _csv("a,b,1\u202f234.5,1,1,,")),
+        Fault("a negative number in parentheses", CSV, _csv("a,b,(5.00),1,1,,")),
+        Fault("a minus behind the number", CSV, _csv("a,b,5.00-,1,1,,")),
+        Fault("a Unicode minus", CSV, _csv("a,b,\u22125,1,1,,")),
+        Fault("a percent sign", CSV, _csv("a,b,1,1,5%,,")),
+        Fault("a cell that is shown as percent", Excel(), _workbook(list(PATHS), ["a", "b", 0.05], edit=_show_percent)),
+        Fault("digits of another script", CSV, _csv("a,b,\u0661,1,1,,")),
+        Fault("a direction mark before a number", CSV, _csv("a,b,\u200f5,1,1,,")),
+        Fault("a day as the number of a spreadsheet", CSV, _csv("a,b,1,1,1,45678,")),
+        Fault(
+            "the 29th of February 1900, as Excel has it",
+            Excel(),
+            _workbook(list(PATHS), ["a", *[None] * 4, 60], edit=_show_day),
+        ),
+        Fault("infinity, and no number", LINES, b'{"sku":"a","ratio":-Infinity}\n{"sku":"c","ratio":NaN}\n'),
+        Fault("a whole number of 20 digits", JSON, b'[{"sku":"a","qty":12345678901234567890}]'),
+        Fault("a whole number beyond 2^63", Parquet(), _parquet(sku=["a"], qty=pl.Series([2**63], dtype=pl.UInt64))),
+        Fault("decimals wider than any that are declared", Parquet(), _decimal256()),
         Fault("a day that there is not", CSV, _csv("a,b,1,1,1,2021-02-30,")),
         Fault("a value that must not be missing", CSV, _csv(",b,1,1,1,,")),
         Fault("an object for a text", JSON, _json({**dict.fromkeys(PATHS), "sku": "a", "name": {"x": 1}})),
@@ -167,6 +255,9 @@ FAULTS: dict[str, list[Fault]] = {
     "Times": [
         Fault("seconds left out, as Java does", CSV, _csv("a,b,1,1,1,,2025-12-31T10:00Z")),
         Fault("for ever and never", CSV, _csv("a,b,1,1,1,,9999-12-31T23:59:59Z", "c,b,1,1,1,,0001-01-01T00:00:00Z")),
+        Fault("24 o'clock", CSV, _csv("a,b,1,1,1,,2025-12-31T24:00:00Z")),
+        Fault("a leap second", CSV, _csv("a,b,1,1,1,,2016-12-31T23:59:60Z")),
+        Fault("a time zone that is an offset", Parquet(), _in_zone("+05:30")),
         Fault("finer than a microsecond", CSV, _csv("a,b,1,1,1,,2025-12-31T10:00:00.123456789Z")),
         Fault("no zone, where the source names its own", CSV, _trips("a,2026-06-01 10:00,2026-06-01 11:00"), {}, True),
         Fault("a local time that there was not", CSV, _trips("a,2026-03-29 02:30,2026-03-29 04:00"), {}, True),

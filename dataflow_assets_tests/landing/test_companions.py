@@ -24,8 +24,8 @@ def missing(storage: Storage, source: Source, name: str = "a.csv") -> str | None
     return Companions(storage, Expected.of([source], [DAY.isoformat()])).find_missing(delivery)
 
 
-def ingested(storage: Storage, source: Source, *, release: bool = False) -> Intake:
-    delivery = land(storage, source, "a.csv", ROWS)
+def ingested(storage: Storage, source: Source, *, name: str = "a.csv", release: bool = False) -> Intake:
+    delivery = land(storage, source, name, ROWS)
     done = ingest(
         storage, source, delivery.object, "UTC", first_day=FIRST_DAY, release=delivery.etag if release else None
     )
@@ -96,6 +96,41 @@ def test_what_its_control_file_contradicts_is_quarantined(
     assert (found.quarantine_reason, found.accepted) == (reason, 0)
     assert rows_table(local_storage, source).scan().collect().is_empty()
     assert ingested(local_storage, source, release=True).accepted == 2
+
+
+OF_A_MANIFEST = replace(
+    USERS, control=ControlFile(name="manifest.json", files='"file": "(.+?)"', rows='{name}".*?([0-9]+)')
+)
+MANIFEST = '{"file": "out/a.csv", "rows": 2}\n{"file": "out/b.csv", "rows": 7}\n'
+
+
+def test_deliveries_wait_for_all_files_that_their_manifest_names(storage: Storage) -> None:
+    assert missing(storage, OF_A_MANIFEST) == "manifest.json"
+    land(storage, OF_A_MANIFEST, "manifest.json", MANIFEST)
+    assert missing(storage, OF_A_MANIFEST) == "b.csv"
+    assert missing(storage, OF_A_MANIFEST, "b.csv") is None
+    assert missing(storage, OF_A_MANIFEST) is None
+
+
+def test_a_manifest_is_compared_with_each_of_its_files(local_storage: Storage) -> None:
+    land(local_storage, OF_A_MANIFEST, "manifest.json", MANIFEST)
+    found = ingested(local_storage, OF_A_MANIFEST)
+    assert (found.quarantine_reason, found.accepted) == (None, 2)
+    assert ingested(local_storage, OF_A_MANIFEST, name="b.csv").quarantine_reason == (
+        "Its control file manifest.json says 7 rows, but it holds 2."
+    )
+
+
+def test_a_file_that_its_manifest_does_not_name_is_quarantined(local_storage: Storage) -> None:
+    source = replace(USERS, control=ControlFile(name="manifest.json", files='"file": "(.+?)"'))
+    land(local_storage, source, "manifest.json", MANIFEST)
+    found = ingested(local_storage, source, name="c.csv")
+    assert (found.quarantine_reason, found.accepted) == ("Its control file manifest.json does not name it.", 0)
+
+
+def test_an_empty_control_file_says_nothing(local_storage: Storage) -> None:
+    land(local_storage, OF_ROWS, "a.ctl", "")
+    assert ingested(local_storage, OF_ROWS).quarantine_reason == "Its control file a.ctl says no number of rows."
 
 
 def test_a_corrected_control_file_ends_the_quarantine(local_storage: Storage) -> None:

@@ -39,7 +39,7 @@ class Batch:
     encoding may have (see `encodings`). Of accepted rows
     alone: those with a `line_in_quotes`, which is kept, and the values with `spaces` around them, and with a
     `zoneless_time`, an `ambiguous_time` (the first of two; the second, where an equal event came before it in the file)
-    or a `fine_time` (cut to microseconds).
+    a `fine_time` (cut to microseconds) or a `leap_second` (60, read as the first of the next minute).
     """
 
     rows: pl.DataFrame

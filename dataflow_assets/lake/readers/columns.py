@@ -10,6 +10,8 @@ from typing import NamedTuple
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.base import Source
 
+_MOST_QUOTED = 20
+
 
 class Matched(NamedTuple):
     """The names of a file's columns, each once: the declared name where it is one of the source's.
@@ -54,6 +56,12 @@ def match_columns(found: Sequence[str], source: Source, name: str) -> Matched:
 def find_missing_columns(found: Iterable[str], source: Source) -> set[str]:
     """The declared columns that are not among those of a file, though it may not leave them out."""
     return set(source.schema.column_names()).difference(found, source.optional_columns)
+
+
+def quote_names(names: Sequence[str]) -> str:
+    """The first of some names, for a sentence."""
+    some = ", ".join(repr(name) for name in names[:_MOST_QUOTED]) or "no columns"
+    return f"{some} and {len(names) - _MOST_QUOTED:,} more" if len(names) > _MOST_QUOTED else some
 
 
 def fold_name(name: str) -> str:

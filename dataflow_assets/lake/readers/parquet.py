@@ -21,7 +21,7 @@ from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, most_names, no_rows
-from dataflow_assets.lake.readers.columns import Matched, find_missing_columns, match_columns
+from dataflow_assets.lake.readers.columns import Matched, find_missing_columns, match_columns, quote_names
 from dataflow_assets.lake.readers.parquet_int96 import BESIDE, Int96
 from dataflow_assets.lake.readers.parquet_memory import bounded_batches, open_bounded
 from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
@@ -74,7 +74,8 @@ def read_columns(path: Path, source: Source) -> Matched:
         names, instants = matched.names, _int96_columns(file, matched)
         if missing := [name for name, column in columns.items() if name not in names and not column.nullable]:
             raise FormatError(
-                f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}."
+                f"{path.name} is not a Parquet file of {source.name}: it lacks the column {', '.join(missing)}. "
+                f"It has {quote_names(schema.names)}."
             )
         for name in (name for name in columns if name in names):
             found = schema.field(names.index(name))
@@ -104,12 +105,21 @@ def _agrees(found: pa.Field, declared: pl.DataType, *, is_instant: bool) -> bool
         return True
     if pa.types.is_decimal256(found.type):  # which Polars cannot hold
         return False
-    frame = pl.from_arrow(pa.schema([found]).empty_table())
+    frame = pl.from_arrow(pa.schema([found.with_type(_in_utc(found.type))]).empty_table())
     assert isinstance(frame, pl.DataFrame)
     [dtype] = frame.dtypes
     if isinstance(dtype, pl.Datetime) and isinstance(declared, pl.Date):
         return not (is_instant or dtype.time_zone)  # whose day would depend on a time zone
     return dtype == declared or any(isinstance(dtype, of) and isinstance(declared, to) for of, to in _AGREEING)
+
+
+def _in_utc(dtype: pa.DataType) -> pa.DataType:
+    """A type whose instants are shown in UTC: whatever zone or offset it names, of which Polars has not all."""
+    return pa.timestamp(dtype.unit, "UTC") if pa.types.is_timestamp(dtype) and dtype.tz else dtype
+
+
+def _with_instants_in_utc(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.cast(pa.schema([field.with_type(_in_utc(field.type)) for field in batch.schema]))
 
 
 def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window | None) -> Iterator[Batch]:
@@ -125,7 +135,7 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
         with Int96(path, {there: name for there, name in given.items() if name in instants}) as int96:
             for batch in bounded_batches(file, path):
                 batch.validate(full=True)  # Polars takes any bytes for UTF-8
-                frame = pl.from_arrow(batch.select(places).rename_columns(declared))
+                frame = pl.from_arrow(_with_instants_in_utc(batch.select(places).rename_columns(declared)))
                 assert isinstance(frame, pl.DataFrame)
                 texts = _texts(int96.add_nanoseconds(frame), source, position)
                 checked = validate(texts, _as_written_here(source), bounds, repeated_hour)

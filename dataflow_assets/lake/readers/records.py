@@ -13,7 +13,7 @@ import polars as pl
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import Batch, Content, in_order, most_names, rejects_of, texts_of
-from dataflow_assets.lake.readers.columns import find_missing_columns, match_columns
+from dataflow_assets.lake.readers.columns import find_missing_columns, match_columns, quote_names
 from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.lake.validation.validate import validate
 from dataflow_assets.sources import Source
@@ -65,7 +65,10 @@ def _require_columns(names: Sequence[str], source: Source, file: str) -> None:
     """
     columns = source.schema.columns().items()
     if missing := [name for name, column in columns if name not in names and not column.nullable]:
-        raise FormatError(f"{file} is no file of {source.name}: it lacks the column {', '.join(missing)}.")
+        raise FormatError(
+            f"{file} is no file of {source.name}: it lacks the column {', '.join(missing)}. "
+            f"It has {quote_names(names)}."
+        )
 
 
 def _types_of(source: Source) -> dict[str, pl.DataType]:

@@ -19,6 +19,7 @@ SKIPPED = "|skipped"  # ends the names of flags of local times that the clocks o
 _YEARS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _EVENT_YEARS = (datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 _AMBIGUOUS = "ambiguous_time"
+_LEAP_SECOND = r":60|^[0-9]{8}[T ]?[0-9]{4}60"
 _FINE = r"\.[0-9]{6,}[1-9]"
 _USUAL = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{3}|\d{6}))?(?P<zone>Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)",
@@ -55,6 +56,7 @@ def with_instants(
             )
     if repeated and isinstance(source, Events) and source.event_time in source.key:
         found = _in_order(found, columns, source, repeated)
+    found = found.with_columns(_leap_seconds(found, columns))
     of_event = _times_of_event(source)
     return found.with_columns(
         _in_range(columns[name], _EVENT_YEARS if name in of_event else _YEARS) for name in columns
@@ -116,6 +118,15 @@ def _in_order(found: pl.DataFrame, columns: Mapping[str, str], source: Events, r
         return found
     is_before = is_moved & (pl.col(end) < pl.col(begin))
     return found.with_columns(pl.when(is_before).then(_latest(pl.col(end), source)).otherwise(end).alias(end))
+
+
+def _leap_seconds(found: pl.DataFrame, columns: Mapping[str, str]) -> Iterator[pl.Expr]:
+    """Flags of the texts that say a second 60, which is read as the first of the next minute."""
+    for name, instant in columns.items():
+        candidates = found[name].filter(found[name].str.contains("60", literal=True))
+        if candidates.str.contains(_LEAP_SECOND).any():
+            is_leap = pl.col(name).str.contains(_LEAP_SECOND) & pl.col(instant).is_not_null()
+            yield is_leap.alias(f"{REPAIRED}leap_second|{instant}")
 
 
 def _latest(instants: pl.Expr, source: Source) -> pl.Expr:

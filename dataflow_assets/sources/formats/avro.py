@@ -16,6 +16,7 @@ import fastavro
 import polars as pl
 from fastavro.schema import SchemaParseException, UnknownType
 
+from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks, require_bounded_header
@@ -100,7 +101,10 @@ def _fields(path: Path, blocks: Any) -> list[str]:
 
 
 def _with_text(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    return record, json.dumps(record, default=_shown, ensure_ascii=False)
+    try:
+        return record, json.dumps(record, default=_shown, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # JSON has neither NaN nor infinity
+        return record, to_json(plain(record))
 
 
 def _records(fields: list[str], found: list[tuple[dict[str, Any], str]], delivered: int) -> Records:

@@ -24,9 +24,11 @@ _KEPT_DATES = (date(2021, 12, 31), date(2024, 2, 29), date(1999, 1, 2))
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(Format):
-    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
+    r"""Delimited text with a header line; columns are matched by name. With tabs it is TSV.
 
     - `quote`: None where a quote is a character as any other.
+    - `escape`: such as `\`, makes a quote, a delimiter, a line's end or itself behind it a character of the value;
+      before any other character it is one itself. A doubled quote is a quote in any case.
     - `header`: without that line the columns are those of the schema, in its order.
     - `strip`: the blanks around names and values do not belong to them, whether in quotes or not.
     - `decimal`, `thousands`: the marks in numbers; `1.234,50` has the decimal mark `,` and the thousands mark `.`.
@@ -43,6 +45,7 @@ class Csv(Format):
 
     delimiter: str = ","
     quote: str | None = '"'
+    escape: str = ""
     header: bool = True
     encoding: str = "utf-8"
     strip: bool = False
@@ -61,11 +64,13 @@ class Csv(Format):
     def _wrong_text(self) -> Iterator[str]:
         if self.encoding not in _ENCODINGS:
             yield f"CSV cannot be read in the encoding {self.encoding!r}; use one of {', '.join(_ENCODINGS)}"
-        for name, mark in (("delimiter", self.delimiter), ("quote", self.quote)):
+        for name, mark in (("delimiter", self.delimiter), ("quote", self.quote), ("escape", self.escape or None)):
             if mark is not None and (len(mark) != 1 or not mark.isascii() or mark in "\r\n\0"):
                 yield f"the {name} of CSV is one ASCII character and no line's end, not {mark!r}"
         if self.delimiter == self.quote:
             yield f"delimiter and quote of CSV cannot both be {self.quote!r}"
+        if self.escape and self.escape in (self.delimiter, self.quote):
+            yield f"the escape of CSV is neither its delimiter nor its quote, not {self.escape!r}"
         if self.skip_lines < 0:
             yield f"{self.skip_lines} lines cannot be skipped"
         for name, beginning in (("comment", self.comment), ("trailer", self.trailer)):

@@ -5,7 +5,7 @@ Here: how such a file is declared and read. Not here: what its XML alone tells (
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import count
@@ -19,7 +19,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 from dataflow_assets.core.iteration import batched
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
-from dataflow_assets.sources.formats.workbook_cells import ERROR, OddCells, find_odd_cells
+from dataflow_assets.sources.formats.workbook_cells import ERROR, NO_DAY, NO_VALUE, OddCells, find_odd_cells
 from dataflow_assets.sources.formats.workbook_parts import open_workbook
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
@@ -28,16 +28,21 @@ _ROWS = 20_000  # at a time
 _CELLS = 400_000  # at a time
 _BROKEN = (CalamineError, LookupError, ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError, ParseError)
 _EXACT = 2**53  # up to which a float holds every whole number
-_SENTENCES = {ERROR: "holds an error", "formula": "holds a formula without a value; save the workbook in a spreadsheet"}
+_SENTENCES = {
+    ERROR: "holds an error",
+    NO_VALUE: "holds a formula without a value; save the workbook in a spreadsheet",
+    NO_DAY: "holds the 29th of February 1900, which there was not",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Excel(RecordFormat):
     """One sheet of a workbook, `.xlsx` or `.ods`; its columns are matched by name.
 
-    The names stand in the row `header_row` (from 1) of the `sheet`, which is the first where none is named. Cells are
-    read by what they hold, not by their column: a number as its shortest text, a date as `2021-12-31`, a time as
-    `12:30:00`, an instant as `2021-12-31T12:30:00`, which has no zone. A row without any value is none.
+    The names stand in the row `header_row` (from 1) of the `sheet`. Where none is named that is the first, of an .xlsx
+    file the first that is not hidden. Cells are read by what they hold, not by their column or how they are shown: a
+    number as its shortest text, a date as `2021-12-31`, a time as `12:30:00`, an instant as `2021-12-31T12:30:00`, to
+    the millisecond and without a zone. A row without any value is none; a hidden one is one as any other.
     """
 
     label: ClassVar = "a workbook"
@@ -83,10 +88,10 @@ class Excel(RecordFormat):
         try:
             odd = find_odd_cells(open_workbook(path), self.sheet)
             workbook = CalamineWorkbook.from_path(path)
-            sheet = workbook.get_sheet_by_name(self.sheet or workbook.sheet_names[0])
+            sheet = workbook.get_sheet_by_name(odd.sheet)
         except _BROKEN as error:
             raise FormatError(f"{path.name} cannot be read as a workbook: {error}.") from None
-        if sheet.total_height < self.header_row:
+        if sheet.end is None or sheet.end[0] + 1 < self.header_row:
             raise FormatError(f"{path.name} has no row {self.header_row} in the sheet {sheet.name!r}.")
         return sheet, workbook, odd
 
@@ -117,7 +122,7 @@ def _records(
             odd.numbers.get((row, column)) or _text(cell, is_instant=column < len(names) and names[column] in instants)
             for column, cell in enumerate(cells)
         ]
-        wrong = [(name, odd.faults[row, column]) for column, name in kept if (row, column) in odd.faults]
+        wrong = [(name, fault) for column, name in kept if (fault := _fault(odd, row, column, cells))]
         if not any(texts) and not wrong:
             continue
         raw = f"{sheet}!{row + 1}: " + "\t".join(texts)
@@ -133,6 +138,11 @@ def _records(
         rejects=rejects,
         delivered=len(origins) + len(rejects),
     )
+
+
+def _fault(odd: OddCells, row: int, column: int, cells: Sequence[Cell]) -> str | None:
+    is_date = column < len(cells) and isinstance(cells[column], date)
+    return NO_DAY if is_date and (row, column) in odd.sixties else odd.faults.get((row, column))
 
 
 def _text(cell: Cell, *, is_instant: bool) -> str:

@@ -26,7 +26,7 @@ class FixedWidth(RecordFormat):
     """Lines in which each column has so many characters, in this order; blanks around a value do not belong to it.
 
     A name that is no declared column stands for characters that nobody reads. `skip_lines` at the beginning are no
-    data. Without `whole_lines` a line may lack blanks at its end.
+    data. A line may have more blanks at its end, and without `whole_lines` fewer.
     """
 
     label: ClassVar = "fixed-width text"
@@ -85,7 +85,8 @@ class FixedWidth(RecordFormat):
                     yield number, (line.removeprefix(_BOM) if number == 1 else line).rstrip(b"\r\n")
 
     def _fits(self, text: str) -> bool:
-        return len(text) == self.length or (not self.whole_lines and len(text) < self.length)
+        is_long = len(text) > self.length and not text[self.length :].strip(" ")
+        return len(text) == self.length or is_long or (not self.whole_lines and len(text) < self.length)
 
     def _records(self, lines: list[tuple[int, bytes]]) -> Records:
         whole, rejects = [], []

@@ -14,12 +14,13 @@ from xml.etree.ElementTree import Element
 
 from dataflow_assets.sources.formats.workbook_parts import Workbook, name_of
 
-ERROR, NO_VALUE = "error", "formula"
+ERROR, NO_VALUE, NO_DAY = "error", "formula", "date"
 # What the reader of values holds of a sheet: a grid without gaps, before that a list of what is not blank, and texts.
 _GRID_BYTES, _CELL_BYTES, _TEXT_BYTES = 32, 80, 32
 _MOST_MEMORY = 288 << 20
 _CELL = re.compile(r"([A-Z]+)([0-9]+)")
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]{1,3})?")
+_SIXTY = re.compile(r"60(?:\.[0-9]*)?")
 _DIGITS = 15  # that every float keeps
 _MOST_REPEATED = 16_384  # columns of a sheet
 _MOST_ROWS = 1_048_576  # of a sheet
@@ -70,11 +71,16 @@ class Size:
 
 @dataclass
 class OddCells:
-    """Cells by place: what is wrong with some, and the digits of others; and which rows have a value."""
+    """Cells of a sheet by place: what is wrong with some, and the digits of others; and which rows have a value.
 
+    `sixties` are numbers from 60 to 61: where they are shown as a date, a reader gives the day before.
+    """
+
+    sheet: str
     size: Size = field(default_factory=Size)
     faults: dict[Place, str] = field(default_factory=dict)
     numbers: dict[Place, str] = field(default_factory=dict)
+    sixties: set[Place] = field(default_factory=set)
     has_value: bytearray = field(default_factory=bytearray)
 
     def note_values(self, rows: range) -> None:
@@ -100,7 +106,7 @@ class OddCells:
 
 
 def find_odd_cells(book: Workbook, sheet: str | None) -> OddCells:
-    """Go through the XML of one sheet, or of the first; of an .ods file of all sheets, as its reader does.
+    """Go through the XML of one sheet, or of the first shown one; of an .ods file of all, as its reader does.
 
     Raises:
         KeyError, ValueError, zipfile.BadZipFile, xml.etree.ElementTree.ParseError: it is no sound workbook, has no such
@@ -109,12 +115,14 @@ def find_odd_cells(book: Workbook, sheet: str | None) -> OddCells:
     if "content.xml" in book:
         return _find_in_ods(book, sheet)
     texts = [_text_in(found) for found in book.elements(_SHARED, "si")] if _SHARED in book else []
-    return _find_in_xlsx(book.elements(_part_of(book, sheet), "c", begins=["row"]), texts)
+    name, part = _find_sheet(book, sheet)
+    return _find_in_xlsx(OddCells(name), book.elements(part, "c", begins=["row"]), texts)
 
 
-def _part_of(book: Workbook, sheet: str | None) -> str:
-    """The name of the part that holds a sheet of an .xlsx file."""
-    sheets = [(found.get("name"), _attribute(found, "id")) for found in book.elements("xl/workbook.xml", "sheet")]
+def _find_sheet(book: Workbook, sheet: str | None) -> tuple[str, str]:
+    """The name of a sheet of an .xlsx file, of the first that is not hidden where none is given, and of its part."""
+    found = list(book.elements("xl/workbook.xml", "sheet"))
+    sheets = [(one.get("name", ""), _attribute(one, "id")) for one in found]
     links = [
         (found.get("Id"), found.get("Target", ""))
         for found in book.elements("xl/_rels/workbook.xml.rels", "Relationship")
@@ -123,10 +131,13 @@ def _part_of(book: Workbook, sheet: str | None) -> str:
     if len(ids) < len(sheets) or len(targets) < len(links):
         raise ValueError("two of its sheets, or of what its parts are, have one name")
     _require_sheet(sheet, list(ids))
-    target = targets[ids[sheet or sheets[0][0]]]
+    shown = [one.get("name", "") for one in found if one.get("state", "visible") == "visible"]
+    cells = [name for name in shown if "chartsheet" not in targets[ids[name]]]
+    name = sheet or next(iter([*cells, *ids]))
+    target = targets[ids[name]]
     if target.startswith("xl/") or ".." in target:
         raise ValueError(f"its sheet is said to be at {target!r}")
-    return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+    return name, target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
 
 
 def _require_sheet(sheet: str | None, names: Sequence[str | None]) -> None:
@@ -138,8 +149,8 @@ def _text_in(element: Element) -> str:
     return "".join(part.text or "" for part in element.iter() if name_of(part) == "t")
 
 
-def _find_in_xlsx(elements: Iterable[Element], texts: Sequence[str]) -> OddCells:
-    odd, row, column = OddCells(), -1, -1
+def _find_in_xlsx(odd: OddCells, elements: Iterable[Element], texts: Sequence[str]) -> OddCells:
+    row, column = -1, -1
     odd.size.add_texts(texts)
     for element in elements:
         if name_of(element) == "row":
@@ -167,6 +178,8 @@ def _note_xlsx(odd: OddCells, element: Element, place: Place, texts: Sequence[st
         odd.faults[place] = NO_VALUE
     elif kind == "n" and _is_long(text):
         odd.numbers[place] = text
+    elif kind == "n" and _SIXTY.fullmatch(text) and "s" in element.attrib:
+        odd.sixties.add(place)
     if text and kind != "e":
         odd.note_values(range(place[0], place[0] + 1))
 
@@ -183,7 +196,7 @@ def _next_place(place: int, before: int) -> int:
 
 
 def _find_in_ods(book: Workbook, sheet: str | None) -> OddCells:
-    odd, row, column, rows, is_wanted = OddCells(), 0, 0, 0, False
+    odd, row, column, rows, is_wanted = OddCells(sheet or ""), 0, 0, 0, False
     sheets: list[str | None] = []
     elements = book.elements("content.xml", "table-cell", "covered-table-cell", begins=["table", "table-row"])
     for element in elements:
@@ -207,6 +220,7 @@ def _find_in_ods(book: Workbook, sheet: str | None) -> OddCells:
                 odd.note_values(range(row, row + rows))
             column += count
     _require_sheet(sheet, sheets)
+    odd.sheet = sheet or sheets[0] or ""
     return odd
 
 

@@ -60,7 +60,12 @@ READ: dict[str, tuple[bytes, list[Row], list[tuple[int, str, str]]]] = {
         [A_ROW],
         [(2, INVALID, "1"), (3, INVALID, "null"), (4, INVALID, '"{"'), (5, INVALID, f"[{B.decode()}]")],
     ),
-    "two objects on a line": (A + b"\n" + B + B, [A_ROW], [(2, INVALID, (B + B).decode())]),
+    "two objects on a line": (A + b"\n" + B + B, [A_ROW, B_ROW, B_ROW], []),
+    "an object and half of one on a line": (
+        A + b"\n" + B + b'{"email":',
+        [A_ROW],
+        [(2, INVALID, B.decode() + '{"email":')],
+    ),
     "an object on two lines": (
         A + b'\n{"email":\n"b@x"}\n',
         [A_ROW],

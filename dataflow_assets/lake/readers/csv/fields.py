@@ -10,6 +10,7 @@ from typing import NamedTuple
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form
 from dataflow_assets.sources.formats import Csv
 
+MARK = "\ufeff"
 _NEVER = "\ue000"  # in place of a quote where there is none; bytes shown as Latin-1 do not hold it
 
 
@@ -42,7 +43,7 @@ class Parser:
 
     def __init__(self, form: Form) -> None:
         self._reader, self._columns = form.reader, len(form.names)
-        self._quotes = Quotes(form.reader)
+        self._quotes, self._escapes = Quotes(form.reader), Escapes(form.reader)
 
     def values(self, record: Record, raw: str) -> list[str | None]:
         """The values of a record, one for each column; what is empty is None.
@@ -54,8 +55,8 @@ class Parser:
             raise BrokenError("too_long")
         if record.is_open:
             raise BrokenError("unclosed_quote")
-        quote, delimiter = self._reader.quote, self._reader.delimiter
-        found = self._quotes.fields(raw) if quote and quote in raw else raw.split(delimiter)
+        quote, delimiter, text = self._reader.quote, self._reader.delimiter, self._escapes.hide(raw.removeprefix(MARK))
+        found = self._quotes.fields(text) if quote and quote in text else text.split(delimiter)
         if "\ufffd" in raw and raw.encode() != record.text.encode("latin-1"):
             raise BrokenError("invalid_encoding")
         columns = self._columns
@@ -63,13 +64,13 @@ class Parser:
             raise BrokenError("missing_columns")
         if len(found) > columns and any(found[columns:]):
             raise BrokenError("too_many_columns")
-        return [value or None for value in found[:columns]]
+        return [self._escapes.show(value) or None for value in found[:columns]]
 
     def is_whole(self, line: str) -> bool:
         """Whether a line is a record by itself, with a value for every column."""
         text = line.rstrip("\r\n")
         try:
-            return not (self._reader.quote and self._quotes.stay_open(line, is_open=False)) and bool(
+            return not self._quotes.stay_open(self._escapes.hide(line), is_open=False) and bool(
                 self.values(Record(1, text, "\n", 1, is_open=False), text)
             )
         except BrokenError:
@@ -77,8 +78,29 @@ class Parser:
 
     def seems_whole(self, line: str) -> bool:
         """Whether a line has as many values as there are columns, the first not empty, if quotes are characters."""
-        values = line.split(self._reader.delimiter)
+        values = self._escapes.hide(line).split(self._reader.delimiter)
         return len(values) == self._columns and values[0].strip(f" {self._reader.quote or ''}") != ""
+
+
+class Escapes:
+    """What an escape makes a character of a value, out of the sight of those who look for quotes and line ends."""
+
+    def __init__(self, reader: Csv) -> None:
+        self._escape = reader.escape
+        meant = "".join(filter(None, (reader.quote, reader.delimiter, reader.escape, "\r\n")))
+        self._pair = re.compile(f"{re.escape(reader.escape)}(\r\n|[{re.escape(meant)}])")
+        self._hidden = {ord(one): chr(0xD800 + ord(one)) for one in meant}  # no text in UTF-8 holds these
+        self._shown = {ord(hidden): chr(one) for one, hidden in self._hidden.items()}
+
+    def hide(self, text: str) -> str:
+        """A text with signs in place of each escape and what is behind it."""
+        if not self._escape or self._escape not in text:
+            return text
+        return self._pair.sub(lambda pair: pair[1].translate(self._hidden), text)
+
+    def show(self, value: str) -> str:
+        """A value of such a text, with what the signs stand for."""
+        return value.translate(self._shown) if self._escape else value
 
 
 class Quotes:
@@ -97,7 +119,7 @@ class Quotes:
         self._quote = reader.quote or _NEVER
 
     def stay_open(self, line: str, is_open: bool) -> bool:
-        """Whether a quote is open after a line, given whether one was open before it.
+        """Whether a quote is open after a line, without escapes, given whether one was open before it.
 
         None is where text follows a closing quote: the record is broken there, and its quotes mean nothing any more.
         """

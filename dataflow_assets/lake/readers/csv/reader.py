@@ -73,7 +73,14 @@ def read_header(path: Path, source: Source, reader: Csv) -> Matched:
             file.seek(find_header(path, reader).start)
             text = io.TextIOWrapper(file, "utf-8", "replace", newline="")
             how: Literal[0, 3] = csv.QUOTE_MINIMAL if reader.quote else csv.QUOTE_NONE
-            rows = csv.reader(text, delimiter=reader.delimiter, quotechar=reader.quote, quoting=how, strict=True)
+            rows = csv.reader(
+                text,
+                delimiter=reader.delimiter,
+                quotechar=reader.quote,
+                escapechar=reader.escape or None,
+                quoting=how,
+                strict=True,
+            )
             names = next(rows, [])
     except csv.Error as error:
         raise FormatError(f"{path.name} is not a CSV file: {error}. {_beginning(path, reader)}") from None

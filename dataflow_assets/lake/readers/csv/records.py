@@ -16,12 +16,13 @@ import polars as pl
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.base import BATCH_ROWS
-from dataflow_assets.lake.readers.csv.fields import BrokenError, Parser, Quotes, Record
+from dataflow_assets.lake.readers.csv.fields import MARK, BrokenError, Escapes, Parser, Quotes, Record
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
 
 _LONGEST_KEPT = 32 << 20  # bytes; a reject keeps its record whole, in memory
 _MOST_READ_AGAIN = 16 << 20  # bytes of a part's lines; a file of broken quotes would be read again without end
+_MARK = MARK.encode().decode("latin-1")  # as lines show it here
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -83,6 +84,7 @@ def _take(record: Record, lines: "_Lines", found: "_Found") -> int:
             found.places.append(record.line)
             found.raws.append(raw)
             found.over_lines.append(record.lines > 1)
+            found.repaired["byte_order_mark"] += raw.startswith(MARK)
     found.lines += record.lines
     if record.end != "\n":
         found.repaired.update(record.repaired)
@@ -114,7 +116,7 @@ class _Found:
             delivered=self.delivered,
             lines=self.lines,
             size=size,
-            repaired=self.repaired,
+            repaired=+self.repaired,
             over_lines=pl.Series(self.over_lines, dtype=pl.Boolean),
             trailers=self.trailers,
         )
@@ -131,7 +133,8 @@ class _Lines:
     def __init__(self, name: str, text: io.TextIOWrapper, first_line: int, form: Form) -> None:
         self.form, self.parser = form, Parser(form)
         self._name, self._text, self._next_line = name, text, first_line
-        self._quotes, self._given_back = Quotes(form.reader), deque[str]()
+        self._quotes, self._escapes = Quotes(form.reader), Escapes(form.reader)
+        self._given_back = deque[str]()
         self._apart = tuple(filter(None, (form.reader.comment, form.reader.trailer)))
         self._bytes_given_back, self._lines_alone = 0, 0
 
@@ -152,14 +155,17 @@ class _Lines:
     def _read_record(self) -> tuple[list[str], bool]:
         """The lines of the next record, and whether a quote is open behind the last one."""
         quote, lines, size, is_open, longest = self.form.reader.quote, list[str](), 0, False, _longest()
+        before = ""  # the lines whose end is escaped
         while line := self._read_line():
             lines.append(line)
             size += len(line)
             if len(lines) == 1 and self._apart and line.startswith(self._apart):
                 break
-            if quote and quote in line:
-                is_open = self._quotes.stay_open(line, is_open)
-            if not is_open or self._lines_alone:
+            text = before + self._escapes.hide(line if len(lines) > 1 else line.removeprefix(_MARK))
+            before = text if line[-1] in "\r\n" and text[-1] not in "\r\n" else ""
+            if quote and not before and quote in text:
+                is_open = self._quotes.stay_open(text, is_open)
+            if (not is_open and not before) or self._lines_alone:
                 break
             if size > longest:
                 if self._are_lines(lines):

@@ -13,6 +13,7 @@ from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, b
 from dataflow_assets.sources.formats import Csv, Reject
 
 _RAW = pl.col("raw")
+_BYTE_ORDER_MARK = "\ufeff".encode()
 
 
 class NotPlainError(Exception):
@@ -30,6 +31,8 @@ def parse_lines(content: bytes, first_line: int, form: Form) -> Part:
     Raises:
         NotPlainError: one may not be a whole record.
     """
+    if _BYTE_ORDER_MARK in content or (form.reader.escape and form.reader.escape.encode() in content):
+        raise NotPlainError("a line may begin with a mark, or hold an escape")
     line_ends = _carriage_returns(content)
     lines = _lines(content, first_line, form.reader)
     is_again = pl.any_horizontal(pl.lit(value=False), *(_RAW.eq(header) for header in form.again))

@@ -26,6 +26,7 @@ from dataflow_assets.lake.readers.base import (
     open_parser,
     run_in_batches,
 )
+from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.lake.readers.json.names import Names
 from dataflow_assets.lake.readers.json.nesting import Opened
 from dataflow_assets.lake.readers.json.records import (
@@ -49,6 +50,8 @@ _BOM = b"\xef\xbb\xbf"
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}\[\]]|"|\Z)', re.DOTALL)
 _STEPS = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _LONGEST_SHOWN = 1 << 20  # bytes of an object that is too long
+_SHOWN_BYTES = 4096  # of a file that is no array
+_OWN_BEGINNINGS = ((r"\s*\{", "an object or several: declare lines=True, or records=... for an array inside one"),)
 Keys = Sequence[str | None]
 
 
@@ -162,15 +165,48 @@ def _find_objects(path: Path, keys: Keys) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         begin, around = len(_BOM) if content[: len(_BOM)] == _BOM else 0, Opened(keys)
         start = around.find_array(content, begin) if keys else begin
-        end = None if start is None else (yield from _objects_from(content, start))
-        if end is not None and around.ends_after(content, end):
+        end, is_closed = (begin, False) if start is None else (yield from _objects_from(content, start))
+        if is_closed and around.ends_after(content, end):
             return
+        problem = _describe_break(path, content, end) if end > begin else _describe_beginning(content, keys)
     where = f" at ${''.join(f'[{json.dumps(key)}]' for key in keys)} of an object" if keys else ""
-    raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects{where}.")
+    raise FormatError(f"{path.name} is not a JSON file that holds one whole array of objects{where}. {problem}")
 
 
-def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], None, int | None]:
-    """Where each object of the array that begins at a place begins, and its text; at last the array's end, if any."""
+def _describe_beginning(content: mmap.mmap, keys: Keys) -> str:
+    return describe_beginning(content[:_SHOWN_BYTES], own=() if keys else _OWN_BEGINNINGS)
+
+
+def _describe_break(path: Path, content: mmap.mmap, place: int) -> str:
+    """A sentence that says up to where a file is an array of objects."""
+    rest = content[place : place + _SHOWN_BYTES].strip(_BLANK)
+    if rest in (b"", b","):
+        return f"It ends on line {_line_at(path, place)}, before the array does: it may be cut short."
+    return f"It is none from line {_line_at(path, place)} on, where it says {rest[:80].decode(errors='replace')!r}."
+
+
+def cut_objects(content: bytes) -> list[bytes]:
+    """The objects that stand one behind the other in a text; where anything else does, the text."""
+    found, depth, start = list[bytes](), 0, 0
+    for token in _BRACKET.finditer(content):
+        bracket, place = token[1], token.start(1)
+        if depth == 0 and (content[start:place].strip(_BLANK) or bracket != b"{"):
+            return [content] if bracket or content[start:].strip(_BLANK) else found
+        if bracket not in _STEPS:
+            return [content]
+        start = start if depth else place
+        depth += _STEPS[bracket]
+        if depth == 0:
+            found.append(content[start : place + 1])
+            start = place + 1
+    return found
+
+
+def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], None, tuple[int, bool]]:
+    """Where each object of the array that begins at a place begins, and its text.
+
+    At last up to where the file is such an array, and whether it is closed there.
+    """
     depth = start = objects = freed = 0
     for found in _BRACKET.finditer(content, end):
         bracket, place = found[1], found.start(1)
@@ -187,10 +223,10 @@ def _objects_from(content: mmap.mmap, end: int) -> Generator[tuple[int, bytes], 
         elif (depth, bracket, before) == (1, b"{", b"," if objects else b""):
             depth, start, objects = 2, place, objects + 1
         elif (depth, bracket, before) == (1, b"]", b""):
-            return place + 1
+            return place + 1, True
         else:
             break
-    return None
+    return end, False
 
 
 def _free(content: mmap.mmap, freed: int, end: int) -> int:
