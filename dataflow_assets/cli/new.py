@@ -33,7 +33,8 @@ def source(
     file: Annotated[Path, typer.Argument(help="A file of the source, as complete as one can be had.")],
     name: Annotated[str | None, typer.Option(help="What it is called; without it, like the file.")] = None,
     kind: Annotated[
-        Literal["snapshot", "events"] | None, typer.Option(help="What a delivery is; without it, this is guessed.")
+        Literal["snapshot", "events", "changes"] | None,
+        typer.Option(help="What a delivery is; without it, this is guessed."),
     ] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the declaration, and write nothing.")] = False,
 ) -> None:

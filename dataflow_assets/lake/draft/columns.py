@@ -11,10 +11,15 @@ from itertools import combinations
 
 import polars as pl
 
+from dataflow_assets.sources.time_formats import read_times
+
 TIME_FORMATS = (
     *("%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f%#z"),
     *("%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M"),
 )
+_EPOCHS = {"epoch_seconds": 1, "epoch_milliseconds": 1_000, "epoch_microseconds": 1_000_000}
+_EPOCH_YEARS = (946_684_800, 4_102_444_800)  # 2000 to 2099, in seconds since 1970
+_IS_TIME = re.compile(r"(_at$|_ts$|time|^ts$|^at$|epoch|_ms$)", re.IGNORECASE)
 _INT = r"^-?(?:0|[1-9][0-9]{0,17})$"
 _DIGITS = r"^-?[0-9]+$"
 _FLOAT = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
@@ -79,8 +84,18 @@ def _type_of(values: pl.Series) -> str:
 
 def find_time_format(values: pl.Series) -> str | None:
     """The first of the known formats that reads all texts as instants."""
+    epochs = [one for one, unit in _EPOCHS.items() if _IS_TIME.search(values.name) and _is_since_1970(values, unit)]
+    if epochs:
+        return epochs[0]
     looks = values.head(100).str.contains(r"^\S*[0-9]{1,4}\S[0-9]{1,2}\S[0-9]{1,4}[T ][0-9]{2}:[0-9]{2}").all()
     return next((one for one in TIME_FORMATS if _reads(values, one)), None) if looks else None
+
+
+def _is_since_1970(values: pl.Series, unit: int) -> bool:
+    if not values.str.contains(_INT).all():
+        return False
+    earliest, latest = (second * unit for second in _EPOCH_YEARS)
+    return bool(values.cast(pl.Int64).is_between(earliest, latest).all())
 
 
 def _reads(values: pl.Series, time_format: str) -> bool:
@@ -89,11 +104,7 @@ def _reads(values: pl.Series, time_format: str) -> bool:
 
 def parse_times(values: pl.Series, time_format: str) -> pl.Series:
     """The instants of texts (UTC), null where the format reads none."""
-    zone = "UTC" if time_format == "%+" or "z" in time_format else None
-    try:
-        return values.str.to_datetime(time_format, time_unit="us", time_zone=zone, strict=False)
-    except pl.exceptions.PolarsError:
-        return pl.Series(values.name, [None] * values.len(), pl.Datetime("us"))
+    return values.to_frame().select(read_times(pl.col(values.name), time_format)).to_series()
 
 
 def find_key(texts: pl.DataFrame, columns: Sequence[Column], first: Sequence[str] = ()) -> tuple[str, ...] | None:
@@ -107,7 +118,7 @@ def find_key(texts: pl.DataFrame, columns: Sequence[Column], first: Sequence[str
     if first and (alone := find_key(texts, columns)) and len(alone) == 1 and _IDENTIFIES.search(alone[0]):
         return tuple(name for name in texts.columns if name in (*first, *alone))
     if first:  # instants that differ in one file need not do so in the next
-        first = (*first, *(one.name for one in columns if _names_a_thing(texts[one.name], one)))
+        first = (*first, *(one.name for one in columns if names_a_thing(texts[one.name], one)))
     wanted = [
         column.name for column in columns if _may_identify(texts[column.name], column) and column.name not in first
     ]
@@ -121,7 +132,8 @@ def find_key(texts: pl.DataFrame, columns: Sequence[Column], first: Sequence[str
     return None
 
 
-def _names_a_thing(texts: pl.Series, column: Column) -> bool:
+def names_a_thing(texts: pl.Series, column: Column) -> bool:
+    """Whether a column seems to identify something, by its name, and is never empty."""
     return bool(_IDENTIFIES.search(column.name)) and texts.null_count() == 0 and _may_identify(texts, column)
 
 

@@ -99,7 +99,7 @@ def _packing(name: str, reader: Format) -> str | None:
     name_inside, ending = _split(name)
     packing = _PACKINGS.get(ending)
     ending = _split(name_inside)[1] if packing else ending
-    if known_suffixes().get(ending, reader.suffix) != reader.suffix:
+    if known_suffixes().get(ending, reader.suffix) not in (reader.suffix, *reader.other_suffixes):
         raise FormatError(f"{name} is named {ending}, but its source is declared as {reader.suffix}.")
     return packing
 

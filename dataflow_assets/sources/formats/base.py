@@ -31,6 +31,11 @@ class Format(ABC):
         """The ending that a landed object of this format has, that of a packing aside."""
 
     @property
+    def other_suffixes(self) -> tuple[str, ...]:
+        """The suffixes of others of its kind that its files may have too, where writers do not tell them apart."""
+        return ()
+
+    @property
     def encoding(self) -> str:
         """The encoding of its text; the files are brought into UTF-8 before they are read."""
         return "utf-8"

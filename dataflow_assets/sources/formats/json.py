@@ -73,6 +73,11 @@ class Json(Format):
         return ".jsonl" if self.lines else ".json"
 
     @property
+    def other_suffixes(self) -> tuple[str, ...]:
+        """`.json` too as lines: most who write lines call them so."""
+        return (".json",) if self.lines else ()
+
+    @property
     def fingerprint(self) -> object:
         """The paths, in whatever order they are declared, whether they are lines, and where the array is."""
         return sorted(self.paths.items()), self.lines, self.records

@@ -13,28 +13,17 @@ import openpyxl
 import polars as pl
 import pytest
 
-from dataflow_assets.cli.new import _import_draft
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.draft.declaration import Draft, singular_of, write_declaration
+from dataflow_assets.lake.draft.declaration_text import singular_of
 from dataflow_assets.lake.draft.sample import read_sample
-from dataflow_assets.lake.preview import Preview, preview
-from dataflow_assets.sources import Events, Source
+from dataflow_assets.sources import Events
+from dataflow_assets_tests.lake.draft.drafting import drafted, types_of
 from dataflow_assets_tests.lake.readers.packing import zipped, zstd
 
 ROWS: list[dict[str, Any]] = [
     {"sku": f"S{n:03}", "name": f"Zoë {n}", "qty": n, "price": n + 0.25, "active": n % 2 == 0, "on": f"2021-12-{n:02}"}
     for n in range(1, 31)
 ]
-
-
-def drafted(path: Path, name: str = "drafts", kind: Any = None) -> tuple[Draft, Source, Preview]:
-    draft = write_declaration(read_sample(path), name, path.name, kind)
-    source = _import_draft(draft.text, name)
-    return draft, source, preview(path, source, "UTC", 5, None)
-
-
-def types_of(source: Source) -> dict[str, str]:
-    return {name: type(column).__name__ for name, column in source.schema.columns().items()}
 
 
 def delimited(delimiter: str = ",", *, has_header: bool = True) -> str:
