@@ -72,9 +72,10 @@ class Reader:
         return f"file{self.source.reader.suffix}{self.packing}"
 
 
-def _csv(chance: random.Random, rows: int) -> bytes:
+def _csv(chance: random.Random, rows: int, escape: str | None = None) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator=chance.choice(["\n", "\r\n"]))
+    end = chance.choice(["\n", "\r\n"])
+    writer = csv.writer(text, lineterminator=end, escapechar=escape, doublequote=escape is None)
     writer.writerow(["movie_title", "user_email", "size_mb", "start_at", "end_at"])
     titles = ["Heat", 'The "Heat"', "Heat,\nPart 2", "Été"]
     for number in range(rows):
@@ -130,6 +131,10 @@ def _zipped(chance: random.Random, rows: int) -> bytes:
     return written.getvalue()
 
 
+def _escaped(chance: random.Random, rows: int) -> bytes:
+    return _csv(chance, rows, "\\")
+
+
 def _in_utf_16(chance: random.Random, rows: int) -> bytes:
     return _csv(chance, rows).decode().encode("utf-16")
 
@@ -175,6 +180,7 @@ assert isinstance(_REVIEWS.reader, Json)
 
 READERS: Mapping[str, Reader] = {
     "csv": Reader(_STREAMS, _csv),
+    "csv-escaped": Reader(replace(_STREAMS, reader=Csv(escape="\\")), _escaped),
     "csv-utf-16": Reader(replace(_STREAMS, reader=Csv(encoding="utf-16")), _in_utf_16),
     "csv-gzip": Reader(_STREAMS, _gzipped, ".gz"),
     "csv-zip": Reader(_STREAMS, _zipped, ".zip"),
