@@ -133,3 +133,25 @@ def test_a_typo_is_answered_by_what_was_meant(home: Home) -> None:
 def test_help_has_groups(home: Home) -> None:
     lines = home.show("--help").lines
     assert [line.split()[1] for line in lines if line.startswith("╭")] == ["Options", "Start", "Take", "Ask", "Operate"]
+
+
+def test_psql_opens_as_the_reader_at_the_address_that_url_prints(home: Home) -> None:
+    assert home.pipe("url", "--role", "reader").stdout.startswith("postgresql://dataflow_reader:")
+    ask = ["-c", "SELECT current_user, count(*) FROM warehouse.streams", "-c", "DELETE FROM warehouse.streams"]
+    asked = home.pipe("psql", "--role", "reader", "--", "-X", "--no-align", "--tuples-only", *ask)
+    assert asked.stdout == "dataflow_reader|9900\n"
+    assert asked.returncode == 1
+    assert "permission denied" in asked.stderr
+
+
+def test_the_answers_are_drawn_in_the_terminal_and_on_a_page(home: Home) -> None:
+    drawn = home.show("answers", "--plot")
+    assert drawn.code == 0
+    assert max(map(len, drawn.lines)) <= 80
+    assert "█" in drawn.text
+    page = home.folder / "answers.html"
+    assert home.pipe("report", "--out", str(page)).returncode == 0
+    assert "<svg" in page.read_text()
+    missing = home.pipe("report", "--out", str(home.folder / "nowhere/answers.html"))
+    assert missing.returncode == 1
+    assert "There is no folder" in missing.stderr

@@ -25,7 +25,7 @@ from dataflow_assets.serving import tables as serving_tables
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.formats import all_formats
 
-_PAGES = ("tables", "checks", "metadata", "errors", "formats", "python")
+_PAGES = ("tables", "checks", "metadata", "errors", "formats", "python", "recordings")
 _LAYERS_OF_SOURCES, _LAYERS_OF_ANSWERS = ("landing", "lake", "warehouse"), ("analytics",)
 
 
@@ -124,6 +124,13 @@ def describe_python() -> Iterator[str]:
         for public in sorted(importlib.import_module(module).__all__):
             kind = "autoclass" if isinstance(getattr(importlib.import_module(module), public), type) else "autofunction"
             yield f"\n```{{eval-rst}}\n.. {kind}:: {module}.{public}\n```"
+
+
+def describe_recordings() -> Iterator[str]:
+    """Every command at work, as it was recorded."""
+    yield "# Every command at work\n\nIn a terminal of 80 columns, recorded by `python -m benchmarks.recordings`.\n"
+    for recording in sorted((Path(__file__).parent / "reference/recordings").glob("*.txt")):
+        yield f"\n## {recording.stem.replace('-', ' ')}\n\n```none\n{recording.read_text().rstrip()}\n```"
 
 
 def _first(thing: type) -> str:
