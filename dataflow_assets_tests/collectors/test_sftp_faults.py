@@ -213,7 +213,7 @@ def test_a_server_that_is_killed_and_comes_back_is_waited_for(sftp: SftpServer, 
         asyncio.get_running_loop().call_soon(sftp.close)
         restart.start()
 
-    once(sftp, "read", kill, at=100_000)
+    once(sftp, "read", kill)
     assert platform.collect(source).error is None
     restart.join()
     assert platform.landed(source) == {f"2021-12-10/{number}.csv": BIG[:300_000] for number in range(30)}

@@ -121,16 +121,20 @@ class _Transfer:
                 await self.session.replace(client, error)
 
     async def _read_on(self, client: asyncssh.SFTPClient) -> bool:
+        size = self.remote.size or 0
         async with asyncio.timeout(REQUEST_SECONDS) as limit:
             async with client.open(path_there(self.origin, self.remote.path), "rb") as there:
                 with self.file.open("ab") as here:
                     if version_of(await there.stat()) != self.remote.version:
                         return False
-                    while data := await there.read(_WINDOW, here.tell()):
+                    while rest := size - here.tell():  # to ask for more than there is costs as much again
+                        data = await there.read(min(_WINDOW, rest), here.tell())
+                        if not data:
+                            return False
                         limit.reschedule(asyncio.get_running_loop().time() + REQUEST_SECONDS)
                         assert isinstance(data, bytes)
                         here.write(data)
-                    return version_of(await there.stat()) == self.remote.version and here.tell() == self.remote.size
+                    return version_of(await there.stat()) == self.remote.version
 
 
 COLLECTOR = SftpCollector

@@ -17,6 +17,7 @@ from dataflow_assets.sources.origins.sftp import Sftp
 
 REQUEST_SECONDS = 60.0  # after which an answer that does not come is given up
 LOST = (asyncssh.DisconnectError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, ConnectionError, TimeoutError)
+_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"  # before others: a third less of a processor than those
 _CONNECT_SECONDS = 30.0
 _ALIVE_SECONDS = 15.0  # between two questions whether the other side is there; the third without an answer ends it
 _PAUSES = (0.5, 2.0, 5.0)  # seconds before each new connection in place of a lost one
@@ -87,6 +88,7 @@ class SftpSession:
                     password=password,
                     client_keys=[key] if key else None,
                     agent_path=None,
+                    encryption_algs=_CIPHERS,
                     keepalive_interval=_ALIVE_SECONDS,
                 )
                 # Names are bytes there: one that is no UTF-8 must not end the listing.
