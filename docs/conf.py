@@ -9,6 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from pages_from_code import write_pages
+from pygments.lexers.special import TextLexer  # type: ignore[import-untyped]
+from sphinx.highlighting import lexers
 
 project = "DataFlow Assets"
 author = "DataFlow Assets contributors"
@@ -28,5 +30,6 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 nitpicky = False
+lexers["powerquery"] = TextLexer()  # Pygments does not know it
 
 write_pages(Path(__file__).parent / "reference" / "generated")

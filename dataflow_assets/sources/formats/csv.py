@@ -24,11 +24,11 @@ _KEPT_DATES = (date(2021, 12, 31), date(2024, 2, 29), date(1999, 1, 2))
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(Format):
-    r"""Delimited text with a header line; columns are matched by name. With tabs it is TSV.
+    """Delimited text with a header line; columns are matched by name. With tabs it is TSV.
 
     - `quote`: None where a quote is a character as any other.
-    - `escape`: such as `\`, makes a quote, a delimiter, a line's end or itself behind it a character of the value;
-      before any other character it is one itself. A doubled quote is a quote in any case.
+    - `escape`: such as a backslash, makes a quote, a delimiter, a line's end or itself behind it a character of the
+      value; before any other character it is one itself. A doubled quote is a quote in any case.
     - `header`: without that line the columns are those of the schema, in its order.
     - `strip`: the blanks around names and values do not belong to them, whether in quotes or not.
     - `decimal`, `thousands`: the marks in numbers; `1.234,50` has the decimal mark `,` and the thousands mark `.`.
