@@ -21,7 +21,9 @@ _CODES = {  # of a delete, among those of all changes
 }
 _IS_CODE = re.compile(r"(^op$|_op$|operation|action|change|^code$|event_type|dml)", re.IGNORECASE)
 _IS_DELETED = re.compile(r"(deleted|removed|tombstone)", re.IGNORECASE)
-_ORDERS = re.compile(r"(updated|changed|modified|commit|seq|lsn|scn|version|revision|offset|_ts$|^ts$)", re.IGNORECASE)
+_ORDERS = re.compile(
+    r"(updated|changed|modified|commit|seq|lsn|scn|version|revision|offset|(?:^|_)ts(?:_|$))", re.IGNORECASE
+)
 _IN_ORDER = ("dy.Int64", "dy.Datetime", "dy.Date")
 
 

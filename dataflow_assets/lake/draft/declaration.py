@@ -14,7 +14,7 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.draft.base import Sample
 from dataflow_assets.lake.draft.changes import Marks, find_key_of_changes, find_marks
 from dataflow_assets.lake.draft.columns import Column, find_event_times, find_key, guess_columns
-from dataflow_assets.lake.draft.declaration_text import Changed, Declared, Happened, write_text
+from dataflow_assets.lake.draft.declaration_text import Changed, Declared, Happened, singular_of, write_text
 from dataflow_assets.sources.base import RESERVED
 
 Kind = Literal["snapshot", "events", "changes"]
@@ -43,8 +43,8 @@ def write_declaration(sample: Sample, name: str, file_name: str, kind: Kind | No
     Raises:
         FormatError: it cannot be of that kind, or no column can be declared.
     """
-    kept = [column for column in sample.texts.columns if column.lower() not in RESERVED]
-    texts = sample.texts.select(kept)
+    sample, aliases = _with_free_names(sample, singular_of(name))
+    texts = sample.texts
     columns = [_as_the_file_says(column, sample) for column in guess_columns(texts)]
     start, end, longest = find_event_times(texts, columns)
     marks = find_marks(texts, columns)
@@ -56,10 +56,32 @@ def write_declaration(sample: Sample, name: str, file_name: str, kind: Kind | No
     key = found or tuple(column.name for column in columns if not column.nullable and "Float" not in column.declared)
     if not key:
         raise FormatError(f"{file_name} has no columns that could identify a row.")
-    guesses = (*_guesses(sample, kept, key, is_found=found is not None, kind=chosen), *_doubts(chosen, marks))
+    guesses = (*_guesses(sample, key, is_found=found is not None, kind=chosen), *_doubts(chosen, marks))
     more = _more_of(chosen, marks, Happened(start or "", end, longest))
-    declared = Declared(name, file_name, columns, key, more)
+    declared = Declared(name, file_name, columns, key, more, {} if sample.paths else aliases)
     return Draft(write_text(sample, declared, guesses), chosen, guesses)
+
+
+def _with_free_names(sample: Sample, singular: str) -> tuple[Sample, dict[str, str]]:
+    """The sample with other names for columns whose names the platform has itself, and their names in the file."""
+    taken = {name.lower() for name in sample.texts.columns}
+    renamed = {}
+    for name in sample.texts.columns:
+        if name.lower() in RESERVED:
+            free = f"{singular}_{name.lower()}"
+            renamed[name] = free if free not in taken | RESERVED else f"{free}_"
+    notes = (
+        f"{name} is declared as {free}: the platform has a column of that name itself" for name, free in renamed.items()
+    )
+    changed = dataclasses.replace(
+        sample,
+        texts=sample.texts.rename(renamed),
+        paths={renamed.get(name, name): path for name, path in sample.paths.items()},
+        types={renamed.get(name, name): dtype for name, dtype in sample.types.items()},
+        kept_as_text=frozenset(renamed.get(name, name) for name in sample.kept_as_text),
+        notes=(*notes, *sample.notes),
+    )
+    return changed, {free: name for name, free in renamed.items()}
 
 
 def _find_key(
@@ -76,7 +98,7 @@ def _more_of(kind: Kind, marks: Marks, happened: Happened) -> Happened | Changed
     return happened if kind == "events" else None
 
 
-def _guesses(sample: Sample, kept: Sequence[str], key: Sequence[str], *, is_found: bool, kind: Kind) -> Iterator[str]:
+def _guesses(sample: Sample, key: Sequence[str], *, is_found: bool, kind: Kind) -> Iterator[str]:
     rows = sample.texts.height
     if not is_found:
         yield "no key was found: no columns tell the rows apart"
@@ -89,9 +111,6 @@ def _guesses(sample: Sample, kept: Sequence[str], key: Sequence[str], *, is_foun
             yield f"rows without {part} are rejected: {empty:,} of the {rows:,}"
     yield f"types and what may be empty, {_confidence(rows)}: they fit all {rows:,} rows"
     yield _KINDS[kind]
-    for name in sample.texts.columns:
-        if name not in kept:
-            yield f"the column {name} is kept out: the platform has one of that name itself"
     yield from sample.notes
 
 

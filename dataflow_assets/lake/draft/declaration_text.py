@@ -7,7 +7,7 @@ import json
 import keyword
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +15,6 @@ import dataframely as dy
 
 from dataflow_assets.lake.draft.base import Sample
 from dataflow_assets.lake.draft.columns import Column
-from dataflow_assets.sources.base import RESERVED
 from dataflow_assets.sources.time_formats import has_zone
 
 _ENDS_IN_IE = ("mov", "cook", "ser", "spec")  # not in y
@@ -40,13 +39,14 @@ class Changed:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a declaration says; of a snapshot there is no more."""
+    """What a declaration says; of a snapshot there is no more. `aliases` are names in the file, by column."""
 
     name: str
     file_name: str
     columns: Sequence[Column]
     key: Sequence[str]
     more: Happened | Changed | None
+    aliases: Mapping[str, str]
 
     @property
     def kind(self) -> str:
@@ -78,6 +78,7 @@ def write_text(sample: Sample, declared: Declared, guesses: Sequence[str]) -> st
         *(f"    {line}" for line in _reader(sample)),
         f"    key=({', '.join(map(_quoted, declared.key))},),",
         *(f"    {line}" for line in _more(declared.more)),
+        *(f"    {line}" for line in _aliases(declared.aliases)),
         *([] if formats in ([], ["%+"]) else [f"    time_formats=({', '.join(map(_quoted, formats))},),"]),
         *([] if all(map(has_zone, formats)) else ['    time_zone="UTC",  # guessed: the times say no zone']),
         ")",
@@ -120,12 +121,17 @@ def _reader(sample: Sample) -> Iterator[str]:
     yield "reader=Json("
     yield "    paths={"
     for name, path in sample.paths.items():
-        if name.lower() not in RESERVED:
-            yield f"        {_quoted(name)}: {_quoted(path)},"
+        yield f"        {_quoted(name)}: {_quoted(path)},"
     yield "    },"
     if sample.reader:
         yield f"    {sample.reader},"
     yield "),"
+
+
+def _aliases(aliases: Mapping[str, str]) -> Iterator[str]:
+    if aliases:
+        said = ", ".join(f"{_quoted(name)}: ({_quoted(other)},)" for name, other in aliases.items())
+        yield f"aliases={{{said}}},"
 
 
 def _more(more: Happened | Changed | None) -> Iterator[str]:

@@ -66,22 +66,23 @@ def _stands_for_null(column: pl.Series, token: str) -> bool:
 
 def _find_marks(texts: pl.DataFrame, delimiter: str) -> tuple[str, str, list[str]]:
     """The decimal mark, that of thousands, and what is doubtful: those that the most columns have."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for column in texts:
-        fitting = [marks for marks in _MARKS if _has_marks(column, *marks)]
-        counts.update(fitting[:1])
-    if not counts:
+    fitting = [marks for column in texts for marks in _MARKS if _has_marks(column, *marks)]
+    if not fitting:
         return ".", "", []
-    (decimal, thousands), _ = counts.most_common(1)[0]
+    [(decimal, _)] = Counter(decimal for decimal, _ in fitting).most_common(1)
+    grouping = Counter(thousands for mark, thousands in fitting if mark == decimal and thousands)
+    thousands = next((mark for mark, _ in grouping.most_common(1)), "")
     said = f"{decimal!r} is the decimal mark" + (f", and {thousands!r} that of thousands" if thousands else "")
     twin = decimal == "," and not thousands and delimiter != "," and _are_all_thousands(texts)
     return decimal, thousands, [said + ("; or it is that of thousands" if twin else "")]
 
 
 def _has_marks(column: pl.Series, decimal: str, thousands: str) -> bool:
-    """Whether the values are numbers with these marks, and one has a mark by which they are told."""
-    telling = thousands if decimal == "." else decimal
-    return _all(column, _number(decimal, thousands)) and bool(column.str.contains(telling, literal=True).any())
+    """Whether the values are numbers with these marks, and some have each of the marks by which they are told."""
+    telling = [mark for mark in (decimal if decimal != "." else "", thousands) if mark]
+    return _all(column, _number(decimal, thousands)) and all(
+        column.str.contains(mark, literal=True).any() for mark in telling
+    )
 
 
 def _are_all_thousands(texts: pl.DataFrame) -> bool:

@@ -188,12 +188,23 @@ def test_keys_that_are_no_names_are_read(tmp_path: Path) -> None:
     assert (found.accepted, found.rows.row(3)[:2]) == (60, (3, 3))
 
 
-def test_a_name_that_the_platform_has_is_kept_out_and_said(tmp_path: Path) -> None:
+def test_a_column_whose_name_the_platform_has_is_declared_under_another_one(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("id,sku\n" + "".join(f"{n},S{n}\n" for n in range(60)))
-    draft, source, _ = drafted(path)
-    assert source.key == ("sku",)
-    assert "the column id is kept out: the platform has one of that name itself" in draft.guesses
+    draft, source, found = drafted(path, "customers")
+    assert (source.key, source.aliases, found.accepted) == (("customer_id",), {"customer_id": ("id",)}, 60)
+    assert (found.undeclared_columns, found.missing_columns) == ([], [])
+    assert "id is declared as customer_id: the platform has a column of that name itself" in draft.guesses
+    (tmp_path / "rows.json").write_text(json.dumps([{"id": n, "position": "x"} for n in range(60)]))
+    _, source, found = drafted(tmp_path / "rows.json", "customers")
+    assert (source.key, source.aliases, found.accepted) == (("customer_id",), {}, 60)
+
+
+def test_a_mark_of_thousands_is_declared_where_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("sku;price\n" + "".join(f"S{n};{n},50\n" for n in range(60)))
+    draft, _, found = drafted(path)
+    assert (found.accepted, 'decimal=","' in draft.text, "thousands" in draft.text) == (60, True, False)
 
 
 @pytest.mark.parametrize(
