@@ -59,7 +59,7 @@ def _measure(connection: Connection, sources: Sequence[Source]) -> Iterator[Metr
     days = {name: _seconds(day) for name, day in read_newest_days(connection).items()}
     yield _by("source", "table_newest_day_timestamp_seconds", "The newest day of the table, at 00:00 UTC.", days)
     stale = {source.name: len(find_stale_days(connection, source)) for source in sources}
-    yield _by("source", "stale_days", "Days on which the lake is newer than the table.", stale)
+    yield _by("source", "stale_partitions", "Partitions of the table that are older than the lake.", stale)
     partitions = {name: _seconds(day) for name, day in read_newest_partitions(connection).items()}
     about = "The newest partition of the answer, at 00:00 UTC of its first day."
     yield _by("answer", "answer_newest_partition_timestamp_seconds", about, partitions)
