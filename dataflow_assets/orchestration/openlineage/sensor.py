@@ -8,8 +8,9 @@ twice, where a tick is killed between the two; its events are the same then. Who
 from then on.
 """
 
-from collections.abc import Iterable
-from typing import Literal, get_args
+import time
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Literal, get_args
 
 import dagster as dg
 import requests
@@ -24,7 +25,8 @@ from dataflow_assets.orchestration.openlineage.events import ended, read_run, st
 from dataflow_assets.settings import Settings
 
 _SECONDS = 10  # between ticks, and for an answer
-_MOST = 50  # runs of a kind that a tick tells of
+_MOST = 1_000  # runs of a kind that a tick looks at
+_REFUSALS = (400, 413, 422)  # what is wrong is the event
 # What happens to a run: it begins, and ends in one of three ways.
 _Kind = Literal[
     dg.DagsterEventType.RUN_START,
@@ -48,11 +50,21 @@ def build_lineage_sensor(
         description="Tells OPENLINEAGE_URL what runs read and wrote.",
     )
     def openlineage(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return look_until_there_is_something(
-            lambda cursor: _look(context.instance, server, datasets, cursor), context.cursor
-        )
+        return look_until_there_is_something(lambda cursor: _look(context, server, datasets, cursor), context.cursor)
 
     return openlineage
+
+
+class NotSentError(DataFlowError):
+    """The server of lineage did not take an event; it is sent again at the next tick."""
+
+    code: ClassVar[str] = "lineage_not_sent"
+
+
+class RefusedEventError(DataFlowError):
+    """The server of lineage will not take an event."""
+
+    code: ClassVar[str] = "lineage_refused"
 
 
 class _Server:
@@ -66,7 +78,8 @@ class _Server:
         """Send an event without secrets.
 
         Raises:
-            DataFlowError: the server may not have taken it.
+            RefusedEventError: the server will never take it.
+            NotSentError: the server may not have taken it, and may later.
         """
         headers = {"Content-Type": "application/json"}
         if self._settings.openlineage_api_key:
@@ -75,40 +88,63 @@ class _Server:
         try:
             answer = requests.post(self._address, data=body, headers=headers, timeout=_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
-            raise DataFlowError(f"The server of OPENLINEAGE_URL cannot be reached: {type(error).__name__}.") from None
+            raise NotSentError(f"The server of OPENLINEAGE_URL cannot be reached: {type(error).__name__}.") from None
         if not 200 <= answer.status_code < 300:
-            raise DataFlowError(f"The server of OPENLINEAGE_URL answered {answer.status_code}.")
+            kind = RefusedEventError if answer.status_code in _REFUSALS else NotSentError
+            raise kind(f"The server of OPENLINEAGE_URL answered {answer.status_code}.")
 
 
-def _look(instance: dg.DagsterInstance, server: _Server, datasets: Datasets, cursor: str | None) -> Look:
+def _look(context: dg.SensorEvaluationContext, server: _Server, datasets: Datasets, cursor: str | None) -> Look:
     """Tell of what is new; the tick ends where something was told, so that this is remembered at once."""
     if cursor is None:
-        said = dg.SensorResult(skip_reason="Runs are told from now on.", cursor=write_cursors(_ends(instance)))
+        said = dg.SensorResult(skip_reason="Runs are told from now on.", cursor=write_cursors(_ends(context.instance)))
         return Look(said, None)
-    places = read_cursors(cursor)
-    told = sum(_tell(instance, server, datasets, kind, places) for kind in _KINDS)
+    places, told, end = read_cursors(cursor), 0, time.monotonic() + TICK_SECONDS
+    try:
+        for _ in _tell(context, server, datasets, places):
+            told += 1
+            if time.monotonic() > end:  # Dagster gives up a long tick, and nothing of it would be remembered
+                break
+    except NotSentError as error:
+        if not told:
+            raise
+        context.log.error(str(error))
     reason = f"Told of {told}." if told else "Nothing to tell."
     return Look(dg.SensorResult(skip_reason=reason, cursor=write_cursors(places)), None if told else TICK_SECONDS)
 
 
 def _tell(
-    instance: dg.DagsterInstance,
-    server: _Server,
-    datasets: Datasets,
-    kind: _Kind,
-    places: dict[str, EventCursor],
-) -> int:
-    """Tell of the runs to which one thing happened after a place, and move it; how many these were."""
-    place = places[kind.value]
-    wanted = dg.RunStatusChangeRecordsFilter(kind, after_storage_id=place.settled)
-    records = instance.fetch_run_status_changes(wanted, limit=_MOST, ascending=True).records
-    new = place.new(records)
-    for record in new:
-        if run := read_run(instance, record.run_id):
-            for event in [started(run)] if kind is dg.DagsterEventType.RUN_START else ended(run, datasets):
-                server.send(event)
-    places[kind.value] = place.after(records)
-    return len(new)
+    context: dg.SensorEvaluationContext, server: _Server, datasets: Datasets, places: dict[str, EventCursor]
+) -> Iterator[dg.EventLogRecord]:
+    """Tell of what happened to runs after some places; whenever one thing was told, its place has moved past it."""
+    for kind in _KINDS:
+        place = places[kind.value]
+        wanted = dg.RunStatusChangeRecordsFilter(kind, after_storage_id=place.settled)
+        records = context.instance.fetch_run_status_changes(wanted, limit=_MOST, ascending=True).records
+        new = {record.storage_id for record in place.new(records)}
+        for number, record in enumerate(records, start=1):
+            if record.storage_id in new:
+                for event in _events(context.instance, datasets, kind, record.run_id):
+                    _send(context, server, event)
+                places[kind.value] = place.after(records[:number])
+                yield record
+        places[kind.value] = place.after(records)
+
+
+def _events(instance: dg.DagsterInstance, datasets: Datasets, kind: _Kind, run_id: str) -> Iterable[RunEvent]:
+    """What there is to tell of one thing that happened to a run; nothing of a run that is no longer there."""
+    run = read_run(instance, run_id)
+    if run is None:
+        return []
+    return [started(run)] if kind is dg.DagsterEventType.RUN_START else ended(run, datasets)
+
+
+def _send(context: dg.SensorEvaluationContext, server: _Server, event: RunEvent) -> None:
+    """Send an event; one that the server will never take is left out, so that it holds up no other."""
+    try:
+        server.send(event)
+    except RefusedEventError as error:
+        context.log.error(f"An event of {event.job.name} is left out. {error}")
 
 
 def _ends(instance: dg.DagsterInstance) -> dict[str, EventCursor]:
