@@ -94,10 +94,17 @@ def _event_table(metadata: sa.MetaData, source: Events) -> None:
         *_columns(source.schema),
         _delivery(),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="the row's number in the delivered object"),
+        *(sa.Index(source.index_name(name), name, postgresql_using=how) for name, how in index_methods(source).items()),
         schema=WAREHOUSE,
         comment=source.description,
         postgresql_partition_by="LIST (event_day)",
     )
+
+
+def index_methods(source: Events) -> dict[str, str]:
+    """How each declared index of an event table is kept, by its column: of texts, which may be long, by their hash."""
+    columns = source.schema.columns()
+    return {name: "hash" if isinstance(_type(columns[name]), sa.String) else "btree" for name in source.indexes}
 
 
 def _answer_table(metadata: sa.MetaData, name: str, schema: type[dy.Schema]) -> None:

@@ -16,7 +16,13 @@ import polars as pl
 from dataflow_assets.sources.column_types import refused
 from dataflow_assets.sources.companions import IGNORED, ControlFile, pattern_of_any
 from dataflow_assets.sources.formats.base import Format
-from dataflow_assets.sources.names import DAYS, find_column_problems, find_source_problem, names_of_tables
+from dataflow_assets.sources.names import (
+    DAYS,
+    LONGEST_NAME,
+    find_column_problems,
+    find_source_problem,
+    names_of_tables,
+)
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.time_formats import wrong_formats
 
@@ -203,16 +209,19 @@ class Events(Source):
     The event time is part of the key: a corrected time is a new event. Where a key `happens_once` (an order number), it
     leaves the event time out, and a corrected time moves the row to its other day. An event that is no mere instant
     ends at `end_time`, and lasts at most `longest` where that is given; a longer one is rejected.
+
+    Each column of `indexes` gets an index in the warehouse, for queries that look a value of it up in some days.
     """
 
     event_time: str
     end_time: str | None = None
     longest: timedelta | None = None
     happens_once: bool = False
+    indexes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for problem in self._wrong_times():
+        for problem in (*self._wrong_times(), *self._wrong_indexes()):
             raise ValueError(f"source {self.name}: {problem}")
 
     def _wrong_times(self) -> Iterator[str]:
@@ -229,10 +238,24 @@ class Events(Source):
         if self.longest is not None and self.longest < timedelta(0):
             yield f"the longest duration is {self.longest}, less than none"
 
+    def _wrong_indexes(self) -> Iterator[str]:
+        for name in self.indexes:
+            column = self.schema.columns().get(name)
+            if column is None or isinstance(column, dy.List | dy.Struct):
+                yield f"the index on {name!r} is not on a declared column that is neither a list nor a struct"
+            elif len(self.index_name(name).encode()) > LONGEST_NAME:
+                yield f"the index on {name!r} would have the name {self.index_name(name)}, which is too long"
+        if len(set(self.indexes)) < len(self.indexes):
+            yield f"two of the indexes {list(self.indexes)} are on one column"
+
+    def index_name(self, column: str) -> str:
+        """The name of the index on a column."""
+        return f"{self.name}_by_{column}"
+
     @property
     def given_names(self) -> frozenset[str]:
-        """Those of any source, and of the asset of the days that deliveries touch."""
-        return super().given_names | {self.name + DAYS}
+        """Those of any source, of the asset of the days that deliveries touch, and of its indexes."""
+        return super().given_names | {self.name + DAYS, *map(self.index_name, self.indexes)}
 
     def _limits(self) -> tuple[object, ...]:
         return (self.event_time, self.end_time, self.longest)

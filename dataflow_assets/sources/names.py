@@ -18,10 +18,10 @@ _NAME = re.compile("[a-z][a-z0-9_]*")
 _DAY_TABLE = re.compile(r"_\d{8}$")
 _LAKE_TABLES = ("rejects",)  # beside those of the sources
 _ARGUMENTS = ("window",)  # of an answer, beside those of the sources
-_IDENTIFIER = 63  # bytes of a name that PostgreSQL keeps; a longer one is cut, and may then be that of another
-_LONGEST_SOURCE = _IDENTIFIER - len("_20240131") - len("_0a1b2c3d")  # a day that is made aside has a number of its own
+LONGEST_NAME = 63  # bytes of a name that PostgreSQL keeps; a longer one is cut, and may then be that of another
+_LONGEST_SOURCE = LONGEST_NAME - len("_20240131") - len("_0a1b2c3d")  # a day that is made aside has a number of its own
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
-_LONGEST_ANSWER = _IDENTIFIER - len("_by_month")  # its index
+_LONGEST_ANSWER = LONGEST_NAME - len("_by_month")  # its index
 
 
 def find_source_problem(name: str) -> str | None:
@@ -63,8 +63,8 @@ def find_column_problems(names: Iterable[str]) -> Iterator[str]:
             yield f"PostgreSQL has a column {name!r} itself in every table"
         elif not name or "\0" in name:
             yield f"PostgreSQL cannot name a column {name!r}"
-        elif (length := len(name.encode())) > _IDENTIFIER:
-            yield f"the name of the column {name!r} has {length} bytes, of which PostgreSQL keeps {_IDENTIFIER}"
+        elif (length := len(name.encode())) > LONGEST_NAME:
+            yield f"the name of the column {name!r} has {length} bytes, of which PostgreSQL keeps {LONGEST_NAME}"
 
 
 class Named(Protocol):

@@ -27,7 +27,7 @@ from dataflow_assets.postgres.partitions import (
     swap_in,
 )
 from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns
-from dataflow_assets.postgres.schema import DAYS, WAREHOUSE
+from dataflow_assets.postgres.schema import DAYS, WAREHOUSE, index_methods
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
 from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 from dataflow_assets.sources.base import Events
@@ -104,7 +104,7 @@ def load_day(
                 f"{source.name} of {day} has {accepted} rows in the lake, but {load.rows} would be in the table and "
                 f"{superseded} are superseded. Nothing was changed."
             )
-        execute(connection, f"ANALYZE {leaf}")
+        _add_indexes(connection, source, leaf)
         return _swap_in(connection, source, partition, leaf, load, lake_version)
 
 
@@ -161,6 +161,13 @@ def _copy_aside(
     key = row_id(rows.collect_schema(), source.key)
     keyed = rows.select(key, *typed_columns(source), *([] if is_one else ["delivery"]), "position")
     return copy_aside(connection, partition, map(to_arrow, keyed.collect_batches(chunk_size=BATCH_ROWS)), alike)
+
+
+def _add_indexes(connection: Connection, source: Events, leaf: str) -> None:
+    """Make the declared indexes of a table, and gather its statistics: in its place the server would hold locks."""
+    for column, how in index_methods(source).items():
+        execute(connection, f"CREATE INDEX ON {leaf} USING {how} ({identifier(column)})")
+    execute(connection, f"ANALYZE {leaf}")
 
 
 def _latest_first(deliveries: pl.DataFrame) -> list[str]:

@@ -53,7 +53,9 @@ def load(url: str, storage: Storage, source: Source) -> None:
         assert find_stale_days(connection, source) == set()
 
 
-@pytest.mark.parametrize("kind", [replace(STREAMS, references=()), SHOPS], ids=["events", "snapshots"])
+@pytest.mark.parametrize(
+    "kind", [replace(STREAMS, references=(), indexes=("movie_title",)), SHOPS], ids=["events", "snapshots"]
+)
 def test_sources_named_as_the_platforms_tables_are_migrated_loaded_and_queried(
     kind: Source,
     empty_database_url: str,
