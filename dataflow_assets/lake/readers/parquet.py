@@ -133,9 +133,9 @@ def _read_batches(path: Path, source: Source, matched: Matched, bounds: Window |
         places = [matched.names.index(name) for name in declared]
         given = {file.schema_arrow.names[place]: name for place, name in zip(places, declared, strict=True)}
         with Int96(path, {there: name for there, name in given.items() if name in instants}) as int96:
-            for batch in bounded_batches(file, path):
+            for batch in map(_with_instants_in_utc, bounded_batches(file, path)):
                 batch.validate(full=True)  # Polars takes any bytes for UTF-8
-                frame = pl.from_arrow(_with_instants_in_utc(batch.select(places).rename_columns(declared)))
+                frame = pl.from_arrow(batch.select(places).rename_columns(declared))
                 assert isinstance(frame, pl.DataFrame)
                 texts = _texts(int96.add_nanoseconds(frame), source, position)
                 checked = validate(texts, _as_written_here(source), bounds, repeated_hour)
@@ -224,7 +224,7 @@ def _plain(value: pa.Scalar) -> Any:
         return value.as_py()
     except OverflowError:
         return getattr(value, "value", f"a value of {value.type}")
-    except ValueError:
+    except (ValueError, KeyError):  # the latter of a time zone that there is not
         pass
     try:
         return value.cast(pa.string()).as_py()

@@ -200,6 +200,17 @@ def test_a_column_whose_name_the_platform_has_is_declared_under_another_one(tmp_
     assert (source.key, source.aliases, found.accepted) == (("customer_id",), {}, 60)
 
 
+def test_what_tells_no_delete_can_be_drafted_as_changes_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("sku,qty\n" + "".join(f"S{n // 2},{n}\n" for n in range(60)))
+    draft, source, found = drafted(path, kind="changes")
+    assert (draft.kind, source.key, found.accepted) == ("changes", ("sku",), 60)
+    assert [guess for guess in draft.guesses if guess.startswith("no column tells")] == [
+        "no column tells a delete: say deletes=pl.col(...) == ... where one does",
+        "no column tells the order of changes: they are in that of deliveries",
+    ]
+
+
 def test_a_mark_of_thousands_is_declared_where_there_is_one(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("sku;price\n" + "".join(f"S{n};{n},50\n" for n in range(60)))

@@ -167,6 +167,15 @@ def test_instants_of_int96_below_the_microsecond_are_cut_and_counted(file: Path)
     assert sum(batch.repaired.get("fine_time", 0) for batch in batches) == 100_000
 
 
+@pytest.mark.parametrize("zone", ["+05:30", "-03:00", "Europe/Paris", "Mars/Phobos"])
+def test_an_instant_is_the_same_in_whatever_zone_a_file_shows_it(file: Path, zone: str) -> None:
+    instants = pa.array([0, 1], pa.timestamp("us", zone))
+    _write(file, name=["A", ""], at=instants, other=instants, nested=pa.array([[0], [1]], pa.list_(instants.type)))
+    rows, [reject] = _read(file)
+    assert rows["at"].to_list() == [datetime(1970, 1, 1, tzinfo=UTC)]
+    assert json.loads(reject.raw)["at"] == "1970-01-01T00:00:00.000001+00:00"
+
+
 def test_a_reject_of_what_is_no_number_is_json(file: Path) -> None:
     _write(file, name=["A"], weight=[float("nan")], x=[float("-inf")], y=pa.array([[float("nan")]]))
     _, [reject] = _read(file)
