@@ -51,7 +51,7 @@ function element(name, text, className) {
   return made;
 }
 
-// A column: its heading, how a row gives its text, and whether it is a number.
+// A column: its heading, how a row gives its text, and whether it is a number or a day.
 function showTable(section, columns, rows, nothing) {
   const place = byId(section).querySelector("div");
   if (!rows.length) {
@@ -70,7 +70,8 @@ function showTable(section, columns, rows, nothing) {
     const line = body.insertRow();
     for (const column of columns) {
       const isBad = column.isBad && column.isBad(row);
-      line.append(element("td", column.text(row), (column.isNumber ? "number " : "") + (isBad ? "bad" : "")));
+      const kind = column.isNumber ? "number " : column.isDay ? "day " : "";
+      line.append(element("td", column.text(row), kind + (isBad ? "bad" : "")));
     }
   }
   const wide = element("div", undefined, "wide");
@@ -125,7 +126,7 @@ async function showDeliveries() {
   const columns = "day,source,object,state,delivered,accepted,rejected";
   const rows = await ask(`/v1/deliveries?order=-day,source,object&limit=30&columns=${columns}`);
   showTable("deliveries", [
-    { title: "Day", text: (row) => row.day },
+    { title: "Day", text: (row) => row.day, isDay: true },
     { title: "Source", text: (row) => row.source },
     { title: "Object", text: (row) => row.object.split("/").slice(3).join("/") || row.object },
     { title: "State", text: (row) => row.state, isBad: (row) => ["rejected", "quarantined"].includes(row.state) },
@@ -159,7 +160,7 @@ async function showTables() {
     { title: "Table", text: (table) => table.name },
     { title: "What it holds", text: (table) => table.description },
     { title: "Rows", text: (table) => count(table.rows), isNumber: true },
-    { title: "Newest day", text: (table) => table.freshness.newest_day || "none" },
+    { title: "Newest day", text: (table) => table.freshness.newest_day || "none", isDay: true },
     {
       title: "Days behind", text: (table) => count(table.freshness.stale_days_count), isNumber: true,
       isBad: (table) => table.freshness.stale_days_count > 0,
