@@ -82,7 +82,7 @@ def test_what_is_shown_in_python(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_request_that_excel_makes_is_answered(reader: Server) -> None:
-    [text] = blocks("powerquery")
+    [text] = blocks("text")
     [path] = re.findall(r'RelativePath = "(.*?)"', text)
     [form] = re.findall(r'format = "(.*?)"', text)
     [header] = re.findall(r'#"(.*?)" = "…"', text)
