@@ -122,12 +122,13 @@ def _fill_lake(url: str, days: Sequence[date], rows: int, *, files: int) -> None
     source, landing = find_source("streams"), Landing(open_storage(settings))
     for number in range(files):
         path = settings.home / f"{number:05}.csv"
-        _write_sessions(path, days[number::files], rows)
+        write_sessions(path, days[number::files], rows)
         key = landing.put("streams", days[-1], path).object
         assert ingest(open_storage(settings), source, key, settings.timezone, first_day=settings.first_day)
 
 
-def _write_sessions(path: Path, days: Iterable[date], rows: int) -> None:
+def write_sessions(path: Path, days: Iterable[date], rows: int) -> None:
+    """Write a file of sessions, so many on each of some days."""
     of_day = pl.int_range(rows, eager=True).alias("n").to_frame()
     sessions = of_day.join(pl.DataFrame({"day": list(days)}), how="cross")
     start = pl.col("day").cast(pl.Datetime("ms")) + pl.duration(seconds=pl.col("n") * (86_400 // rows))

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks import common
-from benchmarks.backfill import _write_sessions
+from benchmarks.backfill import write_sessions
 from dataflow_assets.lake.delta.maintenance import merge_small_files
 from dataflow_assets.lake.delta.table import LakeTable, list_files, rows_table
 from dataflow_assets.lake.ingest import ingest
@@ -40,7 +40,7 @@ def main() -> None:
         os.environ["DATAFLOW_HOME"] = folder
         settings, source = load_settings(), find_source("streams")
         storage, path = open_storage(settings), Path(folder) / "year.csv"
-        _write_sessions(path, _DAYS, rows // len(_DAYS))
+        write_sessions(path, _DAYS, rows // len(_DAYS))
         key = Landing(storage).put("streams", _DAYS[-1], path).object
         assert ingest(storage, source, key, "UTC", first_day=settings.first_day)
         table = rows_table(storage, source)

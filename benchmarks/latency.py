@@ -120,10 +120,10 @@ def embedded_home(folder: Path) -> Iterator[Settings]:
 
 def _idle(platform: Platform, seconds: float) -> dict[str, float]:
     time.sleep(seconds / 4)  # what starting left to do
-    url, before, start = _url(platform), _used(platform.settings.home), time.monotonic()
+    url, before, start = _url(platform), used(platform.settings.home), time.monotonic()
     connections = _connections(url)
     time.sleep(seconds)
-    after, took = _used(platform.settings.home), time.monotonic() - start
+    after, took = used(platform.settings.home), time.monotonic() - start
     return {
         "processor_seconds_a_second": round((after.python - before.python) / took, 3),
         "postgres_seconds_a_second": round((after.postgres - before.postgres) / took, 3),
@@ -135,7 +135,7 @@ def _idle(platform: Platform, seconds: float) -> dict[str, float]:
 
 def _drop(platform: Platform, days: Sequence[date]) -> dict[str, Any]:
     """Drop a file of each of some event days, and what followed."""
-    before, runs = _used(platform.settings.home), len(platform.instance.get_runs())
+    before, runs = used(platform.settings.home), len(platform.instance.get_runs())
     landing, start = Landing(open_storage(platform.settings)), time.monotonic()
     for day in days:
         path = platform.settings.home / "dropped"
@@ -148,7 +148,7 @@ def _drop(platform: Platform, days: Sequence[date]) -> dict[str, Any]:
         answered = _wait_until(lambda: all(all(_are_there(connection, table, "day", days)) for table in tables))
     connection.close()
     ended = _wait_until(lambda: not platform.instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)))
-    after = _used(platform.settings.home)
+    after = used(platform.settings.home)
     _wait_until(lambda: _is_quiet(platform))
     found = platform.instance.get_runs()[: len(platform.instance.get_runs()) - runs]
     return {
@@ -194,7 +194,7 @@ def _connections(url: str) -> int:
     return int(sql(url, "SELECT sum(sessions) FROM pg_stat_database")[0][0])
 
 
-def _used(home: Path) -> Used:
+def used(home: Path) -> Used:
     """What the processes of a home have used, with those of their children that have ended."""
     python = postgres = memory = 0.0
     found = processes_of(home)

@@ -91,3 +91,8 @@ def defs() -> dg.Definitions:
     They are built once: a worker loads them for each of its runs.
     """
     return build_definitions(load_settings())
+
+
+def asset_job() -> dg.JobDefinition:
+    """All assets as one job, by which a command has workers make runs."""
+    return defs().resolve_implicit_global_asset_job_def()

@@ -17,8 +17,11 @@ from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError,
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from dataflow_assets.landing.deliveries import Delivery, Landing
     from dataflow_assets.orchestration.planning.ranges import Range
+    from dataflow_assets.orchestration.runs.backfill import Backfill
     from dataflow_assets.orchestration.runs.made import Made
     from dataflow_assets.sources.base import Source
 
@@ -94,13 +97,14 @@ def backfill(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make partitions of an asset again, in this process; stopped, the same command goes on where it was."""
+    """Make partitions of an asset again, here or on workers; stopped, the same command goes on where it was."""
     from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
     from dataflow_assets.runtime.instance import open_instance
+    from dataflow_assets.runtime.slots import count_slots
 
     settings = load_settings()
     with as_usage_error(NotFoundError):
-        wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end))
+        wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end), count_slots(settings))
     with progress() as report:
         report("Looking what there is to do")
         ranges = wanted.ranges(only_stale=only_missing)
@@ -111,15 +115,27 @@ def backfill(
             open_instance(settings) as instance,
         ):
             report("Loading the Dagster definitions")
-            from dataflow_assets.definitions import build_definitions
-
             try:
-                wanted.run(build_definitions(settings), instance, ranges, report, _say_range)
+                _run_ranges(wanted, instance, ranges, report)
             except KeyboardInterrupt:
                 raise RunFailedError("Stopped: the same command goes on where it was.") from None
     if dry_run:
         print_table(["from", "to"], [list(one) for one in ranges])
     say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")
+
+
+def _run_ranges(
+    wanted: "Backfill", instance: "DagsterInstance", ranges: Sequence["Range"], report: Callable[[str], None]
+) -> None:
+    """Run the ranges of a backfill on the workers, if there are several, else in this process."""
+    from dagster import reconstructable
+
+    from dataflow_assets.definitions import asset_job, build_definitions
+
+    if wanted.slots > 1:
+        wanted.run_on_workers(reconstructable(asset_job), instance, ranges, report, _say_range)
+    else:
+        wanted.run(build_definitions(wanted.settings), instance, ranges, report, _say_range)
 
 
 def _say_range(range_: "Range", made: "Made") -> None:

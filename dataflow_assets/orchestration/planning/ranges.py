@@ -88,7 +88,14 @@ def find_ranges(
     days = [day for day in partition_days(partitions.get_partition_keys()) if first <= day <= last]
     if only_stale and days:
         days = stale_partitions(stores, asset, days)
-    return cut_ranges(partitions, days, read_sizes(stores.storage, asset) if days else {}, slots)
+    sizes = read_sizes(stores.storage, asset) if days else {}
+    return cut_ranges(partitions, days, sizes, slots if _is_made_by_day(asset) else 1)
+
+
+def _is_made_by_day(asset: dg.AssetKey) -> bool:
+    """Whether runs of other days do not do the same work: a table without event days is made whole."""
+    layer, name = asset.path
+    return layer != WAREHOUSE or isinstance(find_source(name), Events)
 
 
 def read_sizes(storage: Storage, asset: dg.AssetKey) -> dict[date, int]:

@@ -1,13 +1,14 @@
-"""Backfills in this process: partitions of one asset, in ranges that are a run each.
+"""Backfills: partitions of one asset, in ranges that are a run each, in this process or on workers.
 
 Here: running the ranges, and going on where a backfill was stopped. Not here: which ranges they are (see
 `planning.ranges`), and the backfills of the nights (see `automation.reconcile`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -20,11 +21,21 @@ from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.failures import was_interrupted
 from dataflow_assets.orchestration.runs.in_process import explain_failure, run_range
 from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
+from dataflow_assets.orchestration.runs.on_workers import explain_failed_run, run_on_workers
 from dataflow_assets.runtime.tags import BACKFILL, BACKFILL_ENDED, RANGE_END, RANGE_START, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.bootstrap import open_warehouse
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run of a range that has ended, and why it failed, if it did."""
+
+    range_: Range
+    run_id: str
+    failure: str | None
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Backfill:
     asset: dg.AssetKey
     first: date
     last: date
+    slots: int = 1  # how many runs are made at once; more than one by Celery workers
 
     @property
     def name(self) -> str:
@@ -49,7 +61,9 @@ class Backfill:
         """
         partitions = partitions_of_asset(self.settings, self.asset)
         stores = open_stores(self.settings)
-        return find_ranges(stores, self.asset, partitions, self.first, self.last, only_stale=only_stale)
+        return find_ranges(
+            stores, self.asset, partitions, self.first, self.last, only_stale=only_stale, slots=self.slots
+        )
 
     def run(
         self,
@@ -71,23 +85,70 @@ class Backfill:
         Raises:
             RunFailedError: naming every range that failed, and why; the others are done.
         """
-        failures: list[str] = []
-        done = self._find_done(instance)
-        left = [one for one in wanted if one not in done]
-        answers = self.asset.path[0] == ANALYTICS
-        with making_answers(open_warehouse(self.settings)) if answers else nullcontext():
-            for number, (first, last) in enumerate(left, start=1):
-                report(f"{self.asset.to_user_string()} {first} to {last}, {number} of {len(left)}")
-                tags = {**range_tags(first, last), BACKFILL: self.name}
-                result = run_range(definitions, instance, assets_with(self.asset), tags)
-                for made in summarize_made(read_materializations(instance, result.run_id)):
-                    tell((first, last), made)
+        left = self._find_left(instance, wanted)
+
+        def run_each() -> Iterator[Ended]:
+            for number, range_ in enumerate(left, start=1):
+                report(f"{self.asset.to_user_string()} {range_[0]} to {range_[1]}, {number} of {len(left)}")
+                result = run_range(definitions, instance, assets_with(self.asset), self._tags(range_))
                 if was_interrupted(result.all_events):
                     raise KeyboardInterrupt
-                if not result.success:
-                    failures.append(explain_failure(result))
-                if number == len(left):
-                    instance.add_run_tags(result.run_id, {BACKFILL_ENDED: "true"})
+                yield Ended(range_, result.run_id, None if result.success else explain_failure(result))
+
+        answers = self.asset.path[0] == ANALYTICS
+        with making_answers(open_warehouse(self.settings)) if answers else nullcontext():
+            self._tell_each(instance, len(left), run_each(), tell)
+
+    def run_on_workers(
+        self,
+        job: Any,
+        instance: dg.DagsterInstance,
+        wanted: Sequence[Range],
+        report: Callable[[str], None],
+        tell: Callable[[Range, Made], None],
+    ) -> None:
+        """The same, by Celery workers: as many ranges at once as there are slots.
+
+        Args:
+            job: the job that holds the asset, as `dg.reconstructable` gives it.
+            instance: where the runs are kept.
+            wanted: the ranges.
+            report: hears how many ranges are done.
+            tell: hears what was made of a range.
+
+        Raises:
+            RunFailedError: naming every range that failed, and why; the others are done.
+        """
+        left = self._find_left(instance, wanted)
+        tags = [self._tags(range_) for range_ in left]
+
+        def run_each() -> Iterator[Ended]:
+            done = run_on_workers(instance, job, assets_with(self.asset), tags, self.slots)
+            for number, (which, run) in enumerate(done, start=1):
+                report(f"{self.asset.to_user_string()}, {number} of {len(left)}, {self.slots} at once")
+                yield Ended(left[which], run.run_id, None if run.is_success else explain_failed_run(instance, run))
+
+        report(f"{self.asset.to_user_string()}, {len(left)} runs, {self.slots} at once")
+        self._tell_each(instance, len(left), run_each(), tell)
+
+    def _tags(self, range_: Range) -> dict[str, str]:
+        return {**range_tags(*range_), BACKFILL: self.name}
+
+    def _find_left(self, instance: dg.DagsterInstance, wanted: Sequence[Range]) -> list[Range]:
+        done = self._find_done(instance)
+        return [one for one in wanted if one not in done]
+
+    def _tell_each(
+        self, instance: dg.DagsterInstance, count: int, ended: Iterable[Ended], tell: Callable[[Range, Made], None]
+    ) -> None:
+        """Tell what was made by each of so many runs as it ends."""
+        failures: list[str] = []
+        for number, one in enumerate(ended, start=1):
+            for made in summarize_made(read_materializations(instance, one.run_id)):
+                tell(one.range_, made)
+            failures += [one.failure] if one.failure else []
+            if number == count:
+                instance.add_run_tags(one.run_id, {BACKFILL_ENDED: "true"})
         if failures:
             raise RunFailedError("\n".join(failures))
 

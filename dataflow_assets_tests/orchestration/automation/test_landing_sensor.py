@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,14 +13,17 @@ import dagster as dg
 import obstore
 import pytest
 
+from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import Intake
 from dataflow_assets.landing import discovery, listing
 from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.orchestration.automation import landing_sensor
+from dataflow_assets.orchestration.planning import shares
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import Gate, gate, s3_storage, s3_url
 from dataflow_assets_tests.orchestration import builders
@@ -69,6 +73,24 @@ def test_new_objects_ask_for_a_run_for_each_source_and_stretch_of_days(platform:
         ("lake/movies", "2021-12-05", "2021-12-05"),
         ("lake/streams", "2021-12-02", "2021-12-02"),
     ]
+
+
+def test_the_objects_of_one_day_are_shared_out_among_workers_that_take_them_at_once(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing_sensor, "count_slots", lambda _: 2)
+    monkeypatch.setattr(shares, "LEAST_BYTES", shares.PART_BYTES)
+    names = [f"{number}.csv" for number in range(6)]
+    for name in names:
+        platform.land("streams", "2021-12-02", streams_csv(session("2021-12-01T10:00", user=f"{name}@b.c")), name)
+    asked = requests(platform)
+    objects = [request.run_config["ops"]["lake__streams"]["config"]["objects"] for request in asked]
+    assert sorted(key.rpartition("/")[2] for of_run in objects for key in of_run) == names
+    assert [len(of_run) for of_run in objects] == [2, 1, 1, 1, 1]
+    with ThreadPoolExecutor(2) as pool:
+        assert all(result.success for result in pool.map(lambda request: execute(platform, request), asked))
+    assert rows_table(open_storage(platform.settings), find_source("streams")).scan().collect().height == len(names)
+    assert is_quiet(platform)
 
 
 def test_the_same_objects_ask_by_the_same_key(platform: Platform) -> None:

@@ -3,6 +3,8 @@
 import dagster as dg
 import pytest
 
+from dataflow_assets.orchestration.automation import warehouse_sensor
+from dataflow_assets.orchestration.planning import shares
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, session, streams_csv, wanted
 
 
@@ -27,6 +29,21 @@ def test_the_touched_days_are_asked_for_in_one_run_per_stretch(platform: Platfor
     keys = [[request.run_key for request in tick.requests] for tick in (first, again)]
     assert keys[0] == keys[1]
     assert None not in keys[0]
+
+
+def test_many_touched_days_are_shared_out_among_workers_but_a_snapshot_is_made_by_one(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse_sensor, "count_slots", lambda _: 2)
+    monkeypatch.setattr(shares, "LEAST_BYTES", shares.PART_BYTES)
+    ingest(platform, 1, 2, 3, 4)
+    for day in ("2021-12-30", "2021-12-31"):
+        platform.land("movies", day, movies_csv("Rust"))
+    assert platform.run("lake/movies", "2021-12-30", "2021-12-31").success
+    assert asked(platform) == [
+        ("warehouse/movies", "2021-12-30", "2021-12-31"),
+        *(streams(1, 1), streams(2, 2), streams(3, 3), streams(4, 4)),
+    ]
 
 
 def test_what_was_asked_for_is_not_asked_for_again(platform: Platform) -> None:

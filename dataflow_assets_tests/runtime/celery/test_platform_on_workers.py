@@ -17,11 +17,14 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.cli.inspect import print_answers
+from dataflow_assets.definitions import asset_job
 from dataflow_assets.doctor.workers import workers
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.automation.jobs import UNFINISHED
+from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
 from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.runtime.slots import count_slots
 from dataflow_assets.runtime.tags import WORKER
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
@@ -87,12 +90,30 @@ def test_the_reference_data_gives_the_known_answers_though_workers_and_redis_die
             wait_until(lambda: not under_way(instance, {run.run_id for run in lost}), seconds=_NOTICED_SECONDS)
             noticed = time.monotonic() - killed
             wait_until(lambda: _is_quiet(instance) and _has_known_answers(settings, capsys), seconds=400)
+            assert _backfill(settings, instance) == [16, 14], "a month is shared out among two"
+            assert _has_known_answers(settings, capsys)
     runs = instance.get_runs()
     failed = {run.run_id for run in runs if run.status is _FAILURE}
     assert failed <= {run.run_id for run in lost}
     assert failed <= {run.parent_run_id for run in runs}, "a lost run was not made again"
     assert noticed < _NOTICED_SECONDS
     assert uneven_days(settings) == []
+
+
+def _backfill(settings: Settings, instance: dg.DagsterInstance) -> list[int]:
+    """Have the workers make a month of the warehouse again, as the command does; how many days each run made."""
+    wanted = Backfill(
+        settings, find_asset("warehouse/streams"), date(2021, 12, 1), date(2021, 12, 30), count_slots(settings)
+    )
+    days: list[int] = []
+    wanted.run_on_workers(
+        dg.reconstructable(asset_job),
+        instance,
+        wanted.ranges(only_stale=False),
+        lambda _: None,
+        lambda _, made: days.append(made.partitions),
+    )
+    return sorted(days, reverse=True)
 
 
 @contextmanager

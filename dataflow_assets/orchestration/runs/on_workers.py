@@ -1,0 +1,86 @@
+"""Runs of a command that Celery workers make, several at once.
+
+Here: launching them, waiting for them, and giving up those whose worker is lost. Not here: which runs (see `backfill`),
+and those that the daemon launches (see `runtime.run_coordinator`).
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import dagster as dg
+
+from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
+from dataflow_assets.orchestration.runs.failures import first_failure
+from dataflow_assets.runtime.tags import MAX_RETRIES
+
+_LOOK_SECONDS = 0.5
+_HEALTH_SECONDS = 10.0
+
+
+def run_on_workers(
+    instance: dg.DagsterInstance,
+    job: Any,
+    assets: Sequence[dg.AssetKey],
+    wanted: Sequence[Mapping[str, str]],
+    slots: int,
+) -> Iterator[tuple[int, dg.DagsterRun]]:
+    """Run assets on workers, with the tags of each run; which one ended, as it does. Left early, the others are ended.
+
+    Args:
+        instance: whose launcher is that of the workers.
+        job: the job that holds the assets, as `dg.reconstructable` gives it.
+        assets: those to make.
+        wanted: the tags of each run.
+        slots: how many runs are launched at once.
+    """
+    left, under_way = list(enumerate(wanted)), dict[str, int]()
+    looked = time.monotonic()
+    try:
+        while left or under_way:
+            while left and len(under_way) < slots:
+                number, tags = left.pop(0)
+                under_way[_launch(instance, job, assets, tags)] = number
+            time.sleep(_LOOK_SECONDS)
+            if is_time := time.monotonic() - looked > _HEALTH_SECONDS:
+                looked = time.monotonic()
+            for run in instance.get_runs(dg.RunsFilter(run_ids=list(under_way))):
+                if run.is_finished:
+                    yield under_way.pop(run.run_id), run
+                elif is_time:
+                    _give_up_if_lost(instance, run)
+    finally:
+        for run_id in under_way:
+            with suppress(Exception):  # the next one is to be ended too
+                instance.run_launcher.terminate(run_id)
+
+
+def explain_failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Why a run failed, in a sentence."""
+    logged = instance.all_logs(run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE})
+    events = [event for entry in logged if (event := entry.dagster_event)]
+    why = first_failure(events) or next((event.message for event in events if event.message), "see its log in the UI")
+    return f"The run {run.run_id} failed: {why}"
+
+
+def _launch(instance: dg.DagsterInstance, job: Any, assets: Sequence[dg.AssetKey], tags: Mapping[str, str]) -> str:
+    selection = frozenset(assets)
+    whole = job.get_definition()
+    with in_code_location(instance, whole.name):
+        run = instance.create_run_for_job(
+            whole.get_subset(asset_selection=selection),
+            asset_selection=selection,
+            tags={**tags, **REPOSITORY_TAG, MAX_RETRIES: "0"},
+            job_code_origin=job.get_python_origin(),
+        )
+    nowhere: Any = None  # a launcher that sends runs to workers needs no code server
+    instance.launch_run(run.run_id, nowhere)
+    return run.run_id
+
+
+def _give_up_if_lost(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Record that a run failed whose worker is gone: no daemon may be there to do so."""
+    health = instance.run_launcher.check_run_worker_health(run)
+    if health.status.value == "FAILED":
+        instance.report_run_failed(run, health.msg)
