@@ -93,6 +93,6 @@ def defs() -> dg.Definitions:
     return build_definitions(load_settings())
 
 
-def asset_job() -> dg.JobDefinition:
-    """All assets as one job, by which a command has workers make runs."""
-    return defs().resolve_implicit_global_asset_job_def()
+def find_job(name: str) -> dg.JobDefinition:
+    """A job of the environment's settings, of which a command has workers make runs."""
+    return defs().resolve_job_def(name)

@@ -29,6 +29,7 @@ from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
 from dataflow_assets_tests.loading import take_and_load
 from dataflow_assets_tests.orchestration.ticks import fail_ticks
+from dataflow_assets_tests.redis_server import free_port
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.builders import ask
 
@@ -308,3 +309,11 @@ def test_a_sensor_whose_last_tick_failed(settings: Settings) -> None:
     with open_instance(settings) as instance:
         fail_ticks(instance, "landing_sensor", 0)
     assert found("sensors").state == "ok"
+
+
+def test_without_redis_no_run_is_launched(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_warehouse(settings)
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    finding = found("workers")
+    assert finding.state == "problem"
+    assert finding.sentence.startswith("Redis does not answer: ")

@@ -3,6 +3,7 @@
 Here: arguments, and starting what other modules do. Not here: work.
 """
 
+import logging
 import shlex
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,11 @@ def up(
 
     settings = load_settings()
     open_warehouse(settings)
+    if settings.redis_url is not None:
+        from dataflow_assets.doctor.workers import workers
+
+        if (found := workers(settings)).state != "ok":
+            say(f"{found.sentence} {found.advice}", logging.WARNING)
     raise typer.Exit(up.up(settings, port, api_port))
 
 

@@ -128,12 +128,13 @@ def _run_ranges(
     wanted: "Backfill", instance: "DagsterInstance", ranges: Sequence["Range"], report: Callable[[str], None]
 ) -> None:
     """Run the ranges of a backfill on the workers, if there are several, else in this process."""
-    from dagster import reconstructable
+    from dagster import build_reconstructable_job
 
-    from dataflow_assets.definitions import asset_job, build_definitions
+    from dataflow_assets.definitions import build_definitions, find_job
 
     if wanted.slots > 1:
-        wanted.run_on_workers(reconstructable(asset_job), instance, ranges, report, _say_range)
+        job = build_reconstructable_job(find_job.__module__, find_job.__name__, (wanted.job,))
+        wanted.run_on_workers(job, instance, ranges, report, _say_range)
     else:
         wanted.run(build_definitions(wanted.settings), instance, ranges, report, _say_range)
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import dagster as dg
 
-from dataflow_assets.analytics import all_answers
+from dataflow_assets.analytics import all_answers, find_answer
 from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import NotFoundError, RunFailedError
+from dataflow_assets.orchestration.automation.jobs import ANSWERS
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.planning.ranges import Range, assets_with, find_ranges, partitions_of_asset
 from dataflow_assets.orchestration.resources import open_stores
@@ -52,6 +53,12 @@ class Backfill:
     def name(self) -> str:
         """What its runs are found by."""
         return f"{self.asset.to_user_string()} {self.first} {self.last}"
+
+    @property
+    def job(self) -> str:
+        """The job that makes the asset."""
+        layer, name = self.asset.path
+        return ANSWERS[find_answer(name).grain] if layer == ANALYTICS else layer
 
     def ranges(self, *, only_stale: bool) -> list[Range]:
         """The runs that it takes: the first and the last partition of each.
@@ -110,7 +117,7 @@ class Backfill:
         """The same, by Celery workers: as many ranges at once as there are slots.
 
         Args:
-            job: the job that holds the asset, as `dg.reconstructable` gives it.
+            job: the one of that name, as `dg.build_reconstructable_job` gives it.
             instance: where the runs are kept.
             wanted: the ranges.
             report: hears how many ranges are done.

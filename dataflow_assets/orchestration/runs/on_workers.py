@@ -30,7 +30,7 @@ def run_on_workers(
 
     Args:
         instance: whose launcher is that of the workers.
-        job: the job that holds the assets, as `dg.reconstructable` gives it.
+        job: the one that holds the assets, as `dg.build_reconstructable_job` gives it.
         assets: those to make.
         wanted: the tags of each run.
         slots: how many runs are launched at once.

@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 3.0
 class Worker:
     """A worker that lives: its name, which no other start has, the code that it runs, and what it takes.
 
-    `slots` is how many runs it makes at once; none are given to one that `is_ending`.
+    `slots` is how many runs it makes at once; none are given to one that `is_ending`. `runs` are those that it makes.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Worker:
     slots: int
     queues: tuple[str, ...]
     is_ending: bool = False
+    runs: tuple[str, ...] = ()
 
 
 @cache
@@ -64,16 +65,23 @@ def withdraw(redis: Redis, worker: Worker) -> None:
 def read_workers(redis: Redis) -> list[Worker]:
     """The workers that live, by name."""
     keys = sorted(redis.scan_iter(match=f"{_PREFIX}*", count=1000))
-    found = [json.loads(said) for said in (redis.mget(keys) if keys else ()) if said]
-    return [Worker(**(one | {"queues": tuple(one["queues"])})) for one in found]
+    return [_parse(said) for said in (redis.mget(keys) if keys else ()) if said]
 
 
-def is_lost(redis: Redis, name: str) -> bool:
-    """Whether a worker is gone: it has given no sign for long, though it could have."""
-    if redis.exists(_PREFIX + name):
-        return False
-    info = redis.info("server")
-    return bool(info["uptime_in_seconds"] > KEPT_SECONDS)  # Redis may have forgotten, and hears of all of them soon
+def find_worker(redis: Redis, name: str) -> Worker | None:
+    """The worker of a name, if it lives."""
+    said = redis.get(_PREFIX + name)
+    return _parse(said) if said else None
+
+
+def has_heard_all(redis: Redis) -> bool:
+    """Whether Redis runs for so long that every worker has given a sign since."""
+    return bool(redis.info("server")["uptime_in_seconds"] > KEPT_SECONDS)
+
+
+def _parse(said: bytes | str) -> Worker:
+    fields = json.loads(said)
+    return Worker(**(fields | {name: tuple(fields[name]) for name in ("queues", "runs")}))
 
 
 def count_slots(workers: Iterable[Worker], code: str, queue: str | None = None) -> int:

@@ -25,7 +25,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery, signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.worker import state
 from redis.exceptions import RedisError
 
 from dataflow_assets.core.logging import is_terminal, json_line, mask_process
@@ -68,6 +69,7 @@ def work(settings: Settings, module: str, concurrency: int, queues: Sequence[str
     url = settings.redis_url.get_secret_value()
     name = f"{uuid.uuid4().hex[:8]}@{socket.gethostname()}"
     worker = Worker(name, code_version(), concurrency, require_queues(queues))
+    warnings.simplefilter("ignore", SecurityWarning)  # root may take messages from the platform's own Redis
     app = build_app(url)
     beat = _Beat(url, worker)
     _connect(app, settings, module, beat)
@@ -96,7 +98,7 @@ def _connect(app: Celery, settings: Settings, module: str, beat: "_Beat") -> Non
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", "Handling yaml-defined logging configuration")
-        warnings.simplefilter("ignore", SecurityWarning)  # root takes its messages from the platform's own Redis
+        warnings.simplefilter("ignore", CPendingDeprecationWarning)  # at each loss of Redis, of what is set as it is
 
     def prepare_child(**_: Any) -> None:
         os.setpgid(0, 0)  # Ctrl-C is for the worker, which lets its runs end
@@ -152,8 +154,9 @@ class _Beat:
     def _run(self) -> None:
         others: set[str] = set()
         while not self._is_over:
-            with suppress(RedisError, OSError):
-                give_sign(self._redis, self._worker)
+            with suppress(RedisError, OSError, RuntimeError):  # the last, where a run begins or ends just now
+                runs = tuple(request.id for request in list(state.reserved_requests))
+                give_sign(self._redis, replace(self._worker, runs=runs))
                 codes = {one.code for one in read_workers(self._redis)} - {self._worker.code}
                 if new := codes - others:
                     _log.warning("Other workers run other code, %s; this one runs %s.", new, self._worker.code)

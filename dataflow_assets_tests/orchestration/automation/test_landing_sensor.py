@@ -4,7 +4,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -75,7 +74,7 @@ def test_new_objects_ask_for_a_run_for_each_source_and_stretch_of_days(platform:
     ]
 
 
-def test_the_objects_of_one_day_are_shared_out_among_workers_that_take_them_at_once(
+def test_the_objects_of_one_day_are_shared_out_among_workers_in_whatever_order_they_end(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(landing_sensor, "count_slots", lambda _: 2)
@@ -86,9 +85,8 @@ def test_the_objects_of_one_day_are_shared_out_among_workers_that_take_them_at_o
     asked = requests(platform)
     objects = [request.run_config["ops"]["lake__streams"]["config"]["objects"] for request in asked]
     assert sorted(key.rpartition("/")[2] for of_run in objects for key in of_run) == names
-    assert [len(of_run) for of_run in objects] == [2, 1, 1, 1, 1]
-    with ThreadPoolExecutor(2) as pool:
-        assert all(result.success for result in pool.map(lambda request: execute(platform, request), asked))
+    assert [len(of_run) for of_run in objects] == [3, 1, 1, 1]
+    assert all(execute(platform, request).success for request in reversed(asked))
     assert rows_table(open_storage(platform.settings), find_source("streams")).scan().collect().height == len(names)
     assert is_quiet(platform)
 

@@ -17,7 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dataflow_assets.runtime.celery import signs
+from dataflow_assets.runtime.celery import launcher, signs
 from dataflow_assets.runtime.celery import worker as worker_program
 from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import queue_of
@@ -121,6 +121,16 @@ def test_a_run_whose_process_is_killed_has_failed_and_the_next_one_is_made(runni
     said = [entry.message for entry in running.instance.all_logs(killed)]
     assert any("SIGKILL" in message for message in said), said
     wait_for(running.instance, launch(running.instance, "quick_job"), _SUCCESS)
+
+
+def test_a_run_that_its_living_worker_makes_no_more_is_lost(
+    running: Running, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(running.instance, "quick_job")
+    wait_for(running.instance, run, _SUCCESS)
+    assert running.health(run) == "RUNNING"  # the worker may not have named it yet
+    monkeypatch.setattr(launcher, "MISSED_SECONDS", 0.0)
+    assert running.health(run) == "FAILED"
 
 
 def test_redis_may_go_and_come_back_empty(running: Running, worker: Any) -> None:
