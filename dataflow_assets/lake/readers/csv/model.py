@@ -16,7 +16,7 @@ LONGEST_RECORD = 2_000_000  # bytes; a longer one is rejected
 _SENTENCES = {
     "missing_columns": "it has fewer values than the file has columns",
     "too_many_columns": "it has more values than the file has columns",
-    "text_after_quote": "text follows a closing quote; an earlier quote may lack its end, or the declaration its escape",
+    "text_after_quote": "text follows a closing quote; an earlier quote may lack its end, or `escape` be undeclared",
     "unclosed_quote": "a quote opens that is not closed; the lines behind it are read by themselves",
     "invalid_encoding": "it is not text in UTF-8",
     "too_long": f"it is longer than {LONGEST_RECORD:,} bytes",
