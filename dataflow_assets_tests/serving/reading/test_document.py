@@ -49,7 +49,7 @@ def test_no_request_that_the_document_allows_or_forbids_is_answered_otherwise(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     lines = [line[:400] for line in done.stdout.splitlines()]
