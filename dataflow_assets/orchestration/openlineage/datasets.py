@@ -56,9 +56,8 @@ class Datasets:
         if layer in (WAREHOUSE, ANALYTICS):
             url = self.settings.database_url
             parts = urlsplit(url.get_secret_value() if url else "postgresql://localhost/postgres")
-            return f"postgres://{parts.hostname or 'localhost'}:{parts.port or 5432}", (
-                f"{parts.path.removeprefix('/')}.{layer}.{name}"
-            )
+            server = f"postgres://{parts.hostname or 'localhost'}:{parts.port or 5432}"
+            return server, f"{parts.path.removeprefix('/')}.{layer}.{name}"
         if layer == PUBLISHED:
             return f"duckdb://{self.settings.published_file}", f"{layer}.{name}"
         if self.settings.s3_bucket:
