@@ -20,7 +20,7 @@ from dataflow_assets.settings import load_settings
 if TYPE_CHECKING:
     from dataflow_assets.collectors.sink import Report
     from dataflow_assets.landing.deliveries import Delivery
-    from dataflow_assets.orchestration.resources import Stores
+    from dataflow_assets.landing.storage import Storage
     from dataflow_assets.settings import Settings
     from dataflow_assets.sources.base import Source
 
@@ -53,19 +53,19 @@ def collect_from(
     from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.ledger.collected import open_record
-    from dataflow_assets.orchestration.resources import open_stores
+    from dataflow_assets.warehouse.bootstrap import open_bound_warehouse
 
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     landed: list[Delivery] = []
     with progress() as report:
         report("Opening the warehouse")
-        stores = open_stores(settings)
+        url, storage = open_bound_warehouse(settings)
         collecting = Collecting(
-            landing=Landing(stores.storage), timezone=settings.timezone, today=settings.today, progress=report
+            landing=Landing(storage), timezone=settings.timezone, today=settings.today, progress=report
         )
         for each in sources:
-            record = open_record(stores.url, each.name)
+            record = open_record(url, each.name)
             if dry_run:
                 new = collecting.find_new(each, record, days)
                 rows += [_row(each, one.path, "new", day, one.size, one.fault) for day, one in new]
@@ -75,21 +75,21 @@ def collect_from(
             problems += _problems(each, found)
             landed += [one.delivery for one in found.landed]
     _print(rows, as_json=as_json)
-    if load and (deliveries := _find_unloaded(settings, stores, sources, landed)):
+    if load and (deliveries := _find_unloaded(settings, url, storage, sources, landed)):
         bring(settings, lambda: deliveries)
     if problems:
         raise RunFailedError("\n".join(problems))
 
 
 def _find_unloaded(
-    settings: "Settings", stores: "Stores", sources: Sequence["Source"], landed: Sequence["Delivery"]
+    settings: "Settings", url: str, storage: "Storage", sources: Sequence["Source"], landed: Sequence["Delivery"]
 ) -> list["Delivery"]:
     """What this call landed, and what another one did that was stopped before it was loaded."""
     from dataflow_assets.ledger.discovery import find_new_deliveries
 
     expected = expected_objects(settings)
     names = [source.name for source in sources]
-    before = [new for name in names for new in find_new_deliveries(stores.url, stores.storage, name, expected)]
+    before = [new for name in names for new in find_new_deliveries(url, storage, name, expected)]
     return list({delivery.object: delivery for delivery in [*before, *landed]}.values())
 
 

@@ -23,8 +23,8 @@ def follow(source: Annotated[str | None, typer.Option(help="Only this source.")]
     from dataflow_assets.collectors.follow import is_stream
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.ledger.collected import open_record
-    from dataflow_assets.orchestration.resources import open_stores
     from dataflow_assets.sources import all_sources
+    from dataflow_assets.warehouse.bootstrap import open_bound_warehouse
 
     settings = load_settings()
     streams = [each for each in ([source_of(source)] if source else all_sources()) if is_stream(each)]
@@ -33,18 +33,18 @@ def follow(source: Annotated[str | None, typer.Option(help="Only this source.")]
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    stores = open_stores(settings)
+    url, storage = open_bound_warehouse(settings)
     say(f"Following {', '.join(each.name for each in streams)}")
     follow_each(
         streams,
         lambda is_enough: Collecting(
-            landing=Landing(stores.storage),
+            landing=Landing(storage),
             timezone=settings.timezone,
             today=settings.today,
             progress=say,
             is_enough=is_enough,
         ),
-        lambda each: open_record(stores.url, each.name),
+        lambda each: open_record(url, each.name),
         stop,
         lambda problem: say(problem, logging.ERROR),
     )

@@ -7,6 +7,7 @@ Here: finding the collector of a source. Not here: what it does (see `base`), an
 """
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,7 +17,7 @@ from dataflow_assets.collectors.base import Collector
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins.base import Origin
 
-__all__ = ["all_collectors", "open_collector"]
+__all__ = ["all_collectors", "collector_for", "open_collector"]
 
 
 @cache
@@ -25,6 +26,16 @@ def all_collectors() -> Mapping[type[Origin], type[Collector[Any]]]:
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     collectors = [module.COLLECTOR for module in modules if hasattr(module, "COLLECTOR")]
     return {collector.origin_type: collector for collector in collectors}
+
+
+def collector_for(origin: type[Origin]) -> type[Collector[Any]]:
+    """The collector of a kind of origin. One in a file of the same name is found without loading the others."""
+    name = f"{__name__}.{origin.__module__.rpartition('.')[2]}"
+    if importlib.util.find_spec(name):
+        found: type[Collector[Any]] | None = getattr(importlib.import_module(name), "COLLECTOR", None)
+        if found and found.origin_type is origin:
+            return found
+    return all_collectors()[origin]
 
 
 def open_collector(source: Source, timezone: str, is_enough: Callable[[], bool] | None = None) -> Collector[Any]:
@@ -36,5 +47,5 @@ def open_collector(source: Source, timezone: str, is_enough: Callable[[], bool] 
         is_enough: with it, what comes is waited for until this is true (see `base.Collector`).
     """
     assert source.arrives, f"{source.name} does not say from where it arrives"
-    collector: type[Collector[Any]] = all_collectors()[type(source.arrives)]
+    collector = collector_for(type(source.arrives))
     return collector(source, source.arrives, timezone, is_enough)

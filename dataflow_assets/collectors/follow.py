@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from dataflow_assets.collectors import all_collectors
+from dataflow_assets.collectors import collector_for
 from dataflow_assets.collectors.base import Record
 from dataflow_assets.collectors.collect import Collecting
 from dataflow_assets.errors import DataFlowError
@@ -20,7 +20,7 @@ _PAUSE_SECONDS = 10.0
 
 def is_stream(source: Source) -> bool:
     """Whether what a source brings comes all the time."""
-    return source.arrives is not None and all_collectors()[type(source.arrives)].is_stream
+    return source.arrives is not None and collector_for(type(source.arrives)).is_stream
 
 
 def follow(

@@ -17,10 +17,10 @@ import dagster as dg
 from pydantic import Field, SecretStr
 
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.landing.storage import Storage, open_bucket, open_folder, open_storage
+from dataflow_assets.landing.storage import Storage, open_bucket, open_folder
 from dataflow_assets.ledger.lake import bind_lake
 from dataflow_assets.settings import Settings
-from dataflow_assets.warehouse.bootstrap import open_server, open_warehouse
+from dataflow_assets.warehouse.bootstrap import open_bound_warehouse, open_server
 
 OBJECT_STORE, DATABASE = "object_store", "database"  # resources, and the pools that limit how many runs use one
 
@@ -40,9 +40,7 @@ def open_stores(settings: Settings) -> Stores:
     Raises:
         LakeMismatchError: the warehouse was made from another lake.
     """
-    stores = Stores(open_warehouse(settings), open_storage(settings), settings.timezone)
-    bind_lake(stores.url, stores.storage, settings.first_day)
-    return stores
+    return Stores(*open_bound_warehouse(settings), settings.timezone)
 
 
 class ObjectStoreResource(dg.ConfigurableResource[Any]):

@@ -11,14 +11,14 @@ from functools import cache
 from pathlib import Path
 
 from dataflow_assets.lake.lake_id import read_lake_id
-from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.marks import read_marks
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.revisions import newest_revision
 from dataflow_assets.postgres.server import database_url, secret_url, server_url
 from dataflow_assets.settings import Settings
 
-__all__ = ["database_url", "open_server", "open_server_of", "open_warehouse"]
+__all__ = ["database_url", "open_bound_warehouse", "open_server", "open_server_of", "open_warehouse"]
 
 
 def open_warehouse(settings: Settings) -> str:
@@ -34,6 +34,19 @@ def open_warehouse(settings: Settings) -> str:
 
         require_lake(url, storage)
     return url
+
+
+def open_bound_warehouse(settings: Settings) -> tuple[str, Storage]:
+    """The same, and the store that it belongs to from now on.
+
+    Raises:
+        LakeMismatchError: it was made from another lake.
+    """
+    from dataflow_assets.ledger.lake import bind_lake
+
+    url, storage = open_warehouse(settings), open_storage(settings)
+    bind_lake(url, storage, settings.first_day)
+    return url, storage
 
 
 def open_server_of(settings: Settings) -> str:
