@@ -1,17 +1,22 @@
 """Collecting a file and the pages of an API from real HTTP webs, which answer well and badly."""
 
+import gzip
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from dataflow_assets.collectors.base import UnreachableError
+from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.collect import check_origin
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import HttpFile
 from dataflow_assets_tests.collectors.builders import Platform, arriving
+from dataflow_assets_tests.collectors.ftp_server import write_certificate
 from dataflow_assets_tests.collectors.http_server import Answer, Asked, HttpServer, serve_http
+from dataflow_assets_tests.collectors.tls_proxy import tls_in_front
 
 CONTENT = bytes(range(256)) * 20_000
 DATED = {"Last-Modified": "Sun, 05 Dec 2021 10:00:00 GMT"}
@@ -124,3 +129,44 @@ def test_a_token_that_cannot_be_sent_is_in_no_error(
     with pytest.raises(UnreachableError) as checked:
         check_origin(source, "UTC")
     assert not [said for said in (error, found.value, checked.value) if "s3cr3t" in str(said)]
+
+
+def test_a_file_of_which_no_rest_is_left_is_begun_again(web: HttpServer, platform: Platform) -> None:
+    answers = iter([served('"1"'), replace(served('"1"'), sent=1_000_000), Answer(status=416), served('"1"', b"whole")])
+    web.answer, source = lambda _: next(answers), export(web)
+    assert platform.collect(source).error is None
+    assert platform.landed(source) == {"2021-12-05/streams.csv": b"whole"}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "landed"),
+    [
+        ("streams.csv", gzip.compress(CONTENT), CONTENT),
+        ("streams.csv.gz", gzip.compress(CONTENT, mtime=0), gzip.compress(CONTENT, mtime=0)),
+        ("streams.csv", gzip.compress(CONTENT)[:-9], None),
+        ("streams.csv", CONTENT, None),
+    ],
+    ids=["for the way", "a file of its own", "cut before it was sent", "not compressed"],
+)
+def test_what_a_server_compresses_unasked_lands_as_it_is_named(
+    web: HttpServer, platform: Platform, name: str, body: bytes, landed: bytes | None
+) -> None:
+    web.answer = lambda _: Answer(body, headers={"ETag": '"1"', "Content-Encoding": "gzip", **DATED})
+    source = export(web, name=name)
+    error = platform.collect(source).error
+    assert platform.landed(source) == ({f"2021-12-05/{name}": landed} if landed else {})
+    assert (error is None) == (landed is not None)
+    assert landed or f"{name} is not compressed as its server says" in str(error)
+
+
+@pytest.mark.parametrize("days", [1, 0], ids=["of nobody", "expired"])
+def test_a_server_whose_certificate_does_not_hold_gets_no_token(
+    web: HttpServer, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setenv("EXPORT_TOKEN", "s3cret")
+    with tls_in_front(urlsplit(web.url).port or 0, write_certificate(tmp_path, days=days)) as port:
+        source = arriving(HttpFile(url=f"https://127.0.0.1:{port}/streams.csv", token="EXPORT_TOKEN"))
+        error = platform.collect(source).error
+    assert type(error) is CollectError
+    assert "has a wrong certificate" in str(error)
+    assert web.asked == []

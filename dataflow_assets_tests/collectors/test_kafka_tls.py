@@ -23,22 +23,26 @@ def source_by_tls(address: str, certificate: Path) -> Source:
     return orders_from(Kafka(brokers=address, topic="orders", ca_file=str(certificate)))
 
 
-def test_messages_come_by_tls_from_a_broker_that_proves_itself_and_from_no_other(
+def test_messages_however_long_come_by_tls_from_a_broker_that_proves_itself_and_from_no_other(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
     (tmp_path / "other").mkdir()
     certificate, other = write_certificate(tmp_path), write_certificate(tmp_path / "other")
     with broker_process("orders", 1, certificate) as address:
-        sender = Producer({"bootstrap.servers": address, "log_level": 0, **tls_of(certificate)})
-        Broker(address, sender).send("orders", ['{"id":1}'])
+        sender = Producer(
+            {"bootstrap.servers": address, "log_level": 0, "message.max.bytes": 20_000_000, **tls_of(certificate)}
+        )
+        Broker(address, sender).send("orders", ['{"id":1}', f'{{"id":2,"more":"{"x" * 10_000_000}"}}'])
         error = platform.collect(source_by_tls(address, other)).error
         assert type(error) is CollectError
         assert "does not prove itself by a certificate" in str(error)
         source = source_by_tls(address, certificate)
         assert platform.collect(source).error is None
     (content,) = platform.landed(source).values()
-    assert b'"value":{"id":1}' in content
+    first, second = content.splitlines()
+    assert b'"value":{"id":1}' in first
+    assert len(second) > 10_000_000
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])

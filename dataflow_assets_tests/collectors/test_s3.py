@@ -5,6 +5,8 @@ import pytest
 
 from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError
+from dataflow_assets.collectors.sink import LandingSink
+from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets_tests.collectors.builders import Platform
 from dataflow_assets_tests.collectors.vendor_bucket import Vendor
@@ -48,3 +50,21 @@ def test_a_bucket_that_is_not_there_and_keys_that_are_not_set_are_told(
     assert open_collector(vendor.source(), "UTC").check() == f"s3://{vendor.bucket}/out has 0 objects of streams."
     monkeypatch.delenv("VENDOR_KEY")
     assert "VENDOR_KEY is not set" in str(platform.collect(vendor.source()).error)
+
+
+def test_what_is_replaced_or_deleted_after_it_was_found_waits_and_keeps_nothing_else(
+    vendor: Vendor, platform: Platform
+) -> None:
+    source = vendor.source("*.csv")
+    for name in ("a.csv", "b.csv", "c.csv"):
+        vendor.put(name, b"old")
+    collector, record = open_collector(source, "UTC"), platform.record(source)
+    found = list(collector.find(record))
+    vendor.put("a.csv", b"new")
+    obstore.delete(vendor.store, "out/b.csv")
+    sink = LandingSink(source.name, platform.today, Landing(platform.storage), record, platform.said.append)
+    collector.bring(found, sink)
+    assert set(sink.close().postponed) == {"a.csv", "b.csv"}
+    assert platform.landed(source) == {f"{platform.today}/c.csv": b"old"}
+    platform.collect(source)
+    assert platform.landed(source) == {f"{platform.today}/a.csv": b"new", f"{platform.today}/c.csv": b"old"}

@@ -4,9 +4,12 @@ Here: whether there is a new version, and bringing it whole. Not here: what a de
 `sources.origins.http`), and asking (see `http.session`).
 """
 
+import gzip
 import hashlib
 import re
+import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +20,7 @@ from typing import ClassVar
 
 import requests
 
-from dataflow_assets.collectors.base import Collector, Record, Remote, Sink, UnreachableError
+from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
 from dataflow_assets.collectors.files import write_here
 from dataflow_assets.collectors.http.session import HttpSession
 from dataflow_assets.core.time_windows import day_of
@@ -68,8 +71,9 @@ class HttpCollector(Collector[HttpFile]):
     def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
         """Bring it; where nothing but its content tells versions apart, only if that is another."""
         for remote in wanted:
-            with tempfile.NamedTemporaryFile(prefix="dataflow-") as file:
-                path = Path(file.name)
+            with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
+                path = Path(folder) / "file"
+                path.touch()
                 brought = self._fetch(remote, path)
                 if brought.version == _NO_VERSION:
                     brought = _by_content(brought, path)
@@ -89,6 +93,7 @@ class HttpCollector(Collector[HttpFile]):
             except UnreachableError as error:
                 problem = error
             if download.is_whole:
+                download.unpack(remote.name)
                 return remote
         raise problem
 
@@ -99,6 +104,7 @@ class _Download:
     def __init__(self, origin: HttpFile, path: Path) -> None:
         self.session = HttpSession(origin)
         self.is_whole = False
+        self._is_packed = False
         self._path = path
         self._etag = ""
 
@@ -120,6 +126,7 @@ class _Download:
             size = int(found["size"])
         elif response.status_code == HTTPStatus.OK:
             self._etag = response.headers.get("ETag", "")
+            self._is_packed = response.headers.get("Content-Encoding", "") in ("gzip", "x-gzip")
             self._path.write_bytes(b"")
         else:  # nothing is left after what is here, which so is of another version
             self._etag = ""
@@ -128,6 +135,24 @@ class _Download:
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 write_here(out, chunk)
         self.is_whole = size is None or self._path.stat().st_size == size
+
+    def unpack(self, name: str) -> None:
+        """Undo the compression for the way, which some servers do unasked; a file that is itself so named keeps it.
+
+        Raises:
+            CollectError: it is not compressed as the server says.
+        """
+        if not self._is_packed or name.endswith(".gz"):
+            return
+        packed = self._path.with_name(f"{self._path.name}.gz")
+        self._path.rename(packed)
+        try:
+            with gzip.open(packed) as source, self._path.open("wb") as out:
+                shutil.copyfileobj(source, out, _CHUNK)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise CollectError(f"{name} is not compressed as its server says ({error}).") from None
+        finally:
+            packed.unlink()
 
 
 def _by_content(remote: Remote, path: Path) -> Remote:
