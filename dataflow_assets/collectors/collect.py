@@ -27,7 +27,7 @@ def check_origin(source: Source, timezone: str) -> str:
         CollectError: it cannot be reached, or is not as declared, and why.
     """
     collector = open_collector(source, timezone)
-    with _masked_errors(collector.origin):
+    with masked_errors(collector.origin):
         return collector.check()
 
 
@@ -78,7 +78,7 @@ class Collecting:
                 if remote.fault:
                     sink.fail(remote, remote.fault)
             if wanted := [remote for remote in found if not remote.fault]:
-                with _masked_errors(collector.origin):
+                with masked_errors(collector.origin):
                     collector.bring(wanted, sink)
         except CollectError as error:
             sink.report.error = error
@@ -93,7 +93,7 @@ class Collecting:
         self, collector: Collector[Origin], record: Record, sink: LandingSink, days: Collection[date] | None
     ) -> list[tuple[date, Remote]]:
         self.progress(f"Looking at {collector.origin.address}")
-        with _masked_errors(collector.origin):
+        with masked_errors(collector.origin):
             found = list(collector.find(record))
         day_of = sink.days_of(found)
         dated = [(day_of[remote.path], remote) for remote in found]
@@ -101,7 +101,8 @@ class Collecting:
 
 
 @contextmanager
-def _masked_errors(origin: Origin) -> Iterator[None]:
+def masked_errors(origin: Origin) -> Iterator[None]:
+    """Leave the secrets of an origin out of what is said to be wrong with it."""
     try:
         yield
     except CollectError as error:

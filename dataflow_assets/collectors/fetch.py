@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError, Known, Remote
+from dataflow_assets.collectors.collect import masked_errors
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources.base import Source
 
@@ -71,17 +72,18 @@ def fetch(source: Source, timezone: str, folder: Path) -> Path:
         CollectError: it is not there, or cannot be brought.
     """
     collector, sink = open_collector(source, timezone), _Folder(folder)
-    found = list(collector.find(_NoRecord()))
-    if not found:
-        raise CollectError(
-            f"There is no such file at {collector.origin.address}; one that is named as if it were still being "
-            "written, such as *.part, is left alone."
-        )
-    for remote in found:
-        if remote.fault:
-            sink.fail(remote, remote.fault)
-        else:
-            collector.bring([remote], sink)
-    if sink.file is None:
-        raise CollectError(f"{collector.origin.address}: {sink.problem or 'nothing came'}.")
+    with masked_errors(collector.origin):
+        found = list(collector.find(_NoRecord()))
+        if not found:
+            raise CollectError(
+                f"There is no such file at {collector.origin.address}; one that is named as if it were still being "
+                "written, such as *.part, is left alone."
+            )
+        for remote in found:
+            if remote.fault:
+                sink.fail(remote, remote.fault)
+            else:
+                collector.bring([remote], sink)
+        if sink.file is None:
+            raise CollectError(f"{collector.origin.address}: {sink.problem or 'nothing came'}.")
     return sink.file
