@@ -46,6 +46,7 @@ def main() -> None:
                 "merge_seconds": time.perf_counter() - in_lake,
                 "keys": load.keys,
                 "changed": load.changed,
+                "peak_rss_mib": peak_rss_mib(),
             }
         )
     print(json.dumps({"dumps": dumps, "peak_rss_mib": peak_rss_mib()}))  # noqa: T201

@@ -8,7 +8,6 @@ of their changes. It derives all keys where a full dump is among these deliverie
 where the older version of the lake is gone.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.row_ids import ID, row_id
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
-from dataflow_assets.postgres.sql import execute, identifier, literal
+from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.changes.derive import (
     derive_current,
@@ -35,13 +34,13 @@ from dataflow_assets.warehouse.changes.derive import (
 )
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
 from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING
+from dataflow_assets.warehouse.snapshots.id_ranges import IdRange, split_ids
 from dataflow_assets.warehouse.snapshots.load import count_rows
 from dataflow_assets.warehouse.snapshots.merge import merge_scope
 
 ChangedRows = Callable[[int], pl.LazyFrame | None]
 _ROWS_AT_ONCE = 200_000  # of the lake, where all keys are derived
 _KEYS_AT_ONCE = 100_000
-_IDS = 1 << 128
 _TOUCHED = "draft_touched"
 
 
@@ -58,14 +57,12 @@ class _Lake:
 class _Part:
     """Some keys: those with ids in a range, or of these the touched ones."""
 
-    first: int
-    last: int
+    ids: IdRange
     touched: pl.DataFrame | None
 
     def cut(self, lake: pl.LazyFrame, source: Changes) -> pl.LazyFrame:
         """The rows of the lake that have one of the keys."""
-        with_ids = lake.with_columns(row_id(lake.collect_schema(), source.key))
-        rows = with_ids.filter(_is_between(self.first, self.last))
+        rows = self.ids.cut(lake, source.key)
         return (rows if self.touched is None else rows.join(self.touched.lazy(), on=ID, how="semi")).drop(ID)
 
     @property
@@ -73,8 +70,7 @@ class _Part:
         """Which rows of a table are of these keys, in SQL."""
         if self.touched is not None:
             return f"old.id IN (SELECT id FROM {_TOUCHED})"  # noqa: S608
-        bounds = (literal(str(uuid.UUID(int=bound))) for bound in (self.first, self.last))
-        return "old.id BETWEEN {}::uuid AND {}::uuid".format(*bounds)
+        return self.ids.scope
 
 
 def load_changes(
@@ -151,13 +147,8 @@ def _parts(lake: pl.LazyFrame, touched: pl.DataFrame | None) -> Iterator[_Part]:
         count = -(-lake.select(pl.len()).collect(engine="streaming").item() // _ROWS_AT_ONCE) or 1
     else:
         count = -(-touched.height // _KEYS_AT_ONCE)
-    for number in range(count):
-        first, last = _IDS * number // count, _IDS * (number + 1) // count - 1
-        yield _Part(first, last, None if touched is None else touched.filter(_is_between(first, last)))
-
-
-def _is_between(first: int, last: int) -> pl.Expr:
-    return pl.col(ID).is_between(pl.lit(first, pl.UInt128), pl.lit(last, pl.UInt128))
+    for ids in split_ids(count):
+        yield _Part(ids, None if touched is None else touched.filter(ids.is_within))
 
 
 def _write(connection: Connection, source: Changes, lake: _Lake, part: _Part) -> int:

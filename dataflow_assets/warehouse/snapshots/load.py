@@ -12,7 +12,9 @@ import polars as pl
 
 from dataflow_assets.lake.delta.dumps import Dumps, MissingColumns
 from dataflow_assets.ledger.snapshots import SnapshotRecord, read_dumps, read_snapshot, replace_dumps, write_snapshot
+from dataflow_assets.postgres.arrow import in_batches
 from dataflow_assets.postgres.connection import Connection, transaction
+from dataflow_assets.postgres.copy import copy_in
 from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.row_ids import ID, uuids
 from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_table
@@ -20,11 +22,15 @@ from dataflow_assets.postgres.schema_check import explain_missing_values, requir
 from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.warehouse.snapshots.derive import DAY, derive_current, derive_dumps, derive_history
+from dataflow_assets.warehouse.snapshots.id_ranges import split_ids
 from dataflow_assets.warehouse.snapshots.incremental import merge_newest
-from dataflow_assets.warehouse.snapshots.merge import merge_rows
+from dataflow_assets.warehouse.snapshots.merge import merge_scope
 from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 
 _ChangedDays = Callable[[int], set[date]]
+_ROWS_AT_ONCE = 250_000  # of the dumps
+_MOST_RANGES = 16  # of many dumps there are more rows at once: each range reads all of them
+_RUN = [ID, "valid_from"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +151,23 @@ def _merge_newest(connection: Connection, source: Snapshot, lake: _Lake, newest:
 
 
 def _derive_all(connection: Connection, source: Snapshot, lake: _Lake) -> int:
-    """Make both tables from every complete dump; the rows written."""
-    dumps = derive_dumps(lake.rows.filter(pl.col(DAY).is_in(list(lake.complete))), source, lake.missing)
-    history = derive_history(dumps, source)
-    current = derive_current(dumps, history, lake.complete)
-    written = merge_rows(connection, current_table(source), current, [ID])
-    return written + merge_rows(connection, history_table(source), history, [ID, "valid_from"])
+    """Make both tables from every complete dump, some keys at a time; the rows written."""
+    rows = lake.rows.filter(pl.col(DAY).is_in(list(lake.complete)))
+    count = -(-rows.select(pl.len()).collect(engine="streaming").item() // _ROWS_AT_ONCE)
+    is_first = not any(count_rows(connection, source))
+    written = 0
+    for ids in split_ids(min(max(count, 1), _MOST_RANGES)):
+        dumps = derive_dumps(ids.cut(rows, source.key), source, lake.missing)
+        history = derive_history(dumps, source)
+        current = derive_current(dumps, history, lake.complete)
+        for table, frame, key in ((current_table(source), current, [ID]), (history_table(source), history, _RUN)):
+            if is_first:  # in a third of the time
+                copy_in(connection, WAREHOUSE, table, in_batches(frame))
+            written += frame.height if is_first else merge_scope(connection, table, frame, key, ids.scope)
+    if is_first:
+        for table in (current_table(source), history_table(source)):
+            execute(connection, f"ANALYZE {identifier(WAREHOUSE, table)}")
+    return written
 
 
 def _record(

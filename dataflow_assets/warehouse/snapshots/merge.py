@@ -1,6 +1,6 @@
-"""Making a table equal to a frame by writing only the rows that differ.
+"""Making rows of a table equal to a frame by writing only those that differ.
 
-Here: that statement. Not here: what the rows are (see `derive`).
+Here: the statements. Not here: what the rows are (see `derive`).
 """
 
 from collections.abc import Sequence
@@ -14,29 +14,25 @@ from dataflow_assets.postgres.schema import WAREHOUSE
 from dataflow_assets.postgres.sql import change, column_list, execute, identifier
 
 
-def merge_rows(connection: Connection, table_name: str, rows: pl.DataFrame, key: Sequence[str]) -> int:
-    """Make a table of the warehouse equal to a frame; the number of rows inserted, updated or deleted.
+def merge_scope(connection: Connection, table_name: str, rows: pl.DataFrame, key: Sequence[str], scope: str) -> int:
+    """Make some rows of a table of the warehouse equal to a frame; the number of rows inserted, updated or deleted.
 
     Args:
         connection: where, inside a transaction.
         table_name: the table, in the schema `warehouse`.
-        rows: all of its rows; `id` may be UInt128.
+        rows: what these rows are to be; `id` may be UInt128.
         key: the columns that tell its rows apart.
+        scope: which rows of the table these are, in SQL over `old`.
     """
-    table, draft = identifier(WAREHOUSE, table_name), f"draft_{table_name}"
-    if not execute(connection, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-        copy_in(connection, WAREHOUSE, table_name, in_batches(rows))
-        execute(connection, f"ANALYZE {table}")
-        return rows.height
-    execute(connection, f"CREATE TEMPORARY TABLE {identifier(draft)} (LIKE {table}) ON COMMIT DROP")
-    copy_in(connection, None, draft, in_batches(rows))
-    execute(connection, f"ANALYZE {identifier(draft)}")
+    table, draft = identifier(WAREHOUSE, table_name), identifier(f"draft_{table_name}")
     matches = " AND ".join(f"old.{identifier(part)} = new.{identifier(part)}" for part in key)
-    changed = change(connection, _merge_statement(table, identifier(draft), rows.columns, key, matches))
-    [(present,)] = execute(connection, f"SELECT count(*) FROM {table}")  # noqa: S608
-    if present > rows.height:  # seldom: before PostgreSQL 17 MERGE deletes no row that the draft lacks
-        gone = f"NOT EXISTS (SELECT FROM {identifier(draft)} AS new WHERE {matches})"
-        changed += change(connection, f"DELETE FROM {table} AS old WHERE {gone}")  # noqa: S608
+    execute(connection, f"CREATE TEMPORARY TABLE {draft} (LIKE {table}) ON COMMIT DROP")
+    copy_in(connection, None, f"draft_{table_name}", in_batches(rows))
+    execute(connection, f"ANALYZE {draft}")
+    gone = f"NOT EXISTS (SELECT FROM {draft} AS new WHERE {matches})"
+    changed = change(connection, f"DELETE FROM {table} AS old WHERE {scope} AND {gone}")  # noqa: S608
+    changed += change(connection, _merge_statement(table, draft, rows.columns, key, matches))
+    execute(connection, f"DROP TABLE {draft}")
     return changed
 
 
@@ -51,17 +47,3 @@ def _merge_statement(table: str, draft: str, columns: Sequence[str], key: Sequen
         WHEN NOT MATCHED
             THEN INSERT ({column_list(columns)})
                 VALUES ({", ".join(f"new.{identifier(column)}" for column in columns)})"""  # noqa: S608
-
-
-def merge_scope(connection: Connection, table_name: str, rows: pl.DataFrame, key: Sequence[str], scope: str) -> int:
-    """As `merge_rows`, of the rows that a condition over `old` names, of which all of the frame are."""
-    table, draft = identifier(WAREHOUSE, table_name), identifier(f"draft_{table_name}")
-    matches = " AND ".join(f"old.{identifier(part)} = new.{identifier(part)}" for part in key)
-    execute(connection, f"CREATE TEMPORARY TABLE {draft} (LIKE {table}) ON COMMIT DROP")
-    copy_in(connection, None, f"draft_{table_name}", in_batches(rows))
-    execute(connection, f"ANALYZE {draft}")
-    gone = f"NOT EXISTS (SELECT FROM {draft} AS new WHERE {matches})"
-    changed = change(connection, f"DELETE FROM {table} AS old WHERE {scope} AND {gone}")  # noqa: S608
-    changed += change(connection, _merge_statement(table, draft, rows.columns, key, matches))
-    execute(connection, f"DROP TABLE {draft}")
-    return changed
