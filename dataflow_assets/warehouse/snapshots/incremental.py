@@ -4,6 +4,7 @@ Here: what a newest dump changes, as a pure function of it and the present table
 here: any other dump, for which both tables are derived again (see `derive`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,6 +19,7 @@ from dataflow_assets.postgres.schema import WAREHOUSE, current_table, history_ta
 from dataflow_assets.postgres.sql import change, column_list, execute, identifier, literal
 from dataflow_assets.sources.base import Snapshot
 from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING
+from dataflow_assets.warehouse.snapshots.id_ranges import IdRange
 
 
 @dataclass(frozen=True)
@@ -71,28 +73,35 @@ def _with_known_values(compared: pl.DataFrame, missing: MissingColumns) -> pl.Da
     return compared.with_columns(carried)
 
 
-def merge_newest(
-    connection: Connection,
-    source: Snapshot,
-    dump: pl.DataFrame,
-    missing: MissingColumns,
-    *,
-    day: date,
-    newest_before: date,
+def read_known(connection: Connection, source: Snapshot, ids: IdRange) -> pl.DataFrame:
+    """The present table's rows with ids of a range, as `compare_dump` takes them."""
+    table, columns = identifier(WAREHOUSE, current_table(source)), column_list(source.schema.column_names())
+    known = read(connection, f"SELECT id, {columns}, missing_since FROM {table} AS old WHERE {ids.scope}")  # noqa: S608
+    return as_declared(known, source.schema.create_empty().schema)
+
+
+def join_changes(parts: Sequence[DumpChanges]) -> DumpChanges:
+    """What a dump changes, from what its parts do."""
+    return DumpChanges(
+        values=pl.concat([part.values for part in parts]),
+        returned=pl.concat([part.returned for part in parts]),
+        gone=pl.concat([part.gone for part in parts]),
+    )
+
+
+def write_changes(
+    connection: Connection, source: Snapshot, found: DumpChanges, *, day: date, newest_before: date
 ) -> int:
     """Bring both tables of a source from one newest dump to the next; how many rows were written.
 
     Args:
         connection: where, inside a transaction that holds the source's lock.
         source: what is loaded.
-        dump: one row per key of the dump: `id` (Binary), the schema's columns and `delivery`.
-        missing: the columns that deliveries lack.
+        found: what the dump changes.
         day: the dump's delivery day.
         newest_before: the newest delivery day of the tables as they are.
     """
-    current, columns = identifier(WAREHOUSE, current_table(source)), column_list(source.schema.column_names())
-    known = read(connection, f"SELECT id, {columns}, missing_since FROM {current}")  # noqa: S608
-    found = compare_dump(dump, as_declared(known, source.schema.create_empty().schema), source, missing)
+    current = identifier(WAREHOUSE, current_table(source))
     day_literal, before_literal = literal(day.isoformat()), literal(newest_before.isoformat())
     written = _write_values(connection, source, found.values, day_literal)
     _draft(connection, "draft_returned", current, found.returned)

@@ -4,7 +4,7 @@ Here: which dumps have to be read for it, and what is recorded of it. Not here: 
 `incremental`), which dumps are complete (see `quarantine`), and where they come from (a frame of the lake).
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -22,13 +22,13 @@ from dataflow_assets.postgres.schema_check import explain_missing_values, requir
 from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.warehouse.snapshots.derive import DAY, derive_current, derive_dumps, derive_history
-from dataflow_assets.warehouse.snapshots.id_ranges import split_ids
-from dataflow_assets.warehouse.snapshots.incremental import merge_newest
+from dataflow_assets.warehouse.snapshots.id_ranges import IdRange, split_ids
+from dataflow_assets.warehouse.snapshots.incremental import compare_dump, join_changes, read_known, write_changes
 from dataflow_assets.warehouse.snapshots.merge import merge_scope
 from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 
 _ChangedDays = Callable[[int], set[date]]
-_ROWS_AT_ONCE = 250_000  # of the dumps
+_ROWS_AT_ONCE = 150_000  # of the dumps
 _MOST_RANGES = 16  # of many dumps there are more rows at once: each range reads all of them
 _RUN = [ID, "valid_from"]
 
@@ -145,18 +145,27 @@ def _write_tables(
 
 def _merge_newest(connection: Connection, source: Snapshot, lake: _Lake, newest: date, day: date) -> int:
     """Bring both tables from the newest dump to the next, reading that one alone; the rows written."""
-    dump = derive_dumps(lake.rows.filter(pl.col(DAY) == day), source).drop(DAY)
-    ids = pl.Series(ID, uuids(dump[ID]))
-    return merge_newest(connection, source, dump.with_columns(ids), lake.missing, day=day, newest_before=newest)
+    rows = lake.rows.filter(pl.col(DAY) == day)
+    found = []
+    for ids in _split(rows):
+        dump = derive_dumps(ids.cut(rows, source.key), source).drop(DAY)
+        dump = dump.with_columns(pl.Series(ID, uuids(dump[ID])))
+        found.append(compare_dump(dump, read_known(connection, source, ids), source, lake.missing))
+    return write_changes(connection, source, join_changes(found), day=day, newest_before=newest)
+
+
+def _split(rows: pl.LazyFrame) -> Iterator[IdRange]:
+    """All ids in ranges, each of as many of these rows as are held at once; no more ranges than may be."""
+    count = -(-rows.select(pl.len()).collect(engine="streaming").item() // _ROWS_AT_ONCE)
+    return split_ids(min(max(count, 1), _MOST_RANGES))
 
 
 def _derive_all(connection: Connection, source: Snapshot, lake: _Lake) -> int:
     """Make both tables from every complete dump, some keys at a time; the rows written."""
     rows = lake.rows.filter(pl.col(DAY).is_in(list(lake.complete)))
-    count = -(-rows.select(pl.len()).collect(engine="streaming").item() // _ROWS_AT_ONCE)
     is_first = not any(count_rows(connection, source))
     written = 0
-    for ids in split_ids(min(max(count, 1), _MOST_RANGES)):
+    for ids in _split(rows):
         dumps = derive_dumps(ids.cut(rows, source.key), source, lake.missing)
         history = derive_history(dumps, source)
         current = derive_current(dumps, history, lake.complete)
