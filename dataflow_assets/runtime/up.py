@@ -87,7 +87,7 @@ def _prepare(known: Mapping[str, str]) -> bool:
     done = subprocess.run(command, env=known, stdout=subprocess.PIPE, start_new_session=True, check=False)
     if done.returncode != 0:
         raise DataFlowError("Dagster's records could not be prepared; what failed stands above.")
-    return bool(json.loads(done.stdout)["has_streams"])
+    return bool(json.loads(done.stdout.splitlines()[-1])["has_streams"])
 
 
 @contextlib.contextmanager
