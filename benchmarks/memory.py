@@ -44,7 +44,7 @@ def main(only: str = "") -> None:
 
 def _measure(work: str, form: str, path: Path) -> str:
     command = [sys.executable, "-m", "benchmarks.worst_reader", work, form, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         return f"ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}"
     found = json.loads(done.stdout)

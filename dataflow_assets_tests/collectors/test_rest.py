@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow_assets.collectors.rest import pages
 from dataflow_assets.collectors.rest.pages import Page, PageError
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.origins import Cursor, LinkHeader, Offset, PageNumber, Paginator, RestApi
@@ -127,3 +128,10 @@ def test_a_page_that_is_the_array_itself_is_one() -> None:
     assert Page.of(" [1.10, {}] ", "$").records == ["1.10", "{}"]
     with pytest.raises(PageError):
         Page.of("[NaN]", "$")
+
+
+def test_a_page_of_millions_of_tiny_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_MOST_VALUES", 10)
+    assert len(Page.of("[{},{},{},{}]", "$").records) == 4
+    with pytest.raises(PageError, match="it holds more than 10 values; ask for smaller pages"):
+        Page.of("[{},{},{},{},{},{}]", "$")

@@ -23,7 +23,7 @@ from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.http import Cursor, LinkHeader, Offset, PageNumber, RestApi
 
-_LARGEST_PAGE = 64 << 20  # bytes
+_LARGEST_PAGE = 32 << 20  # bytes
 _CHUNK = 1 << 20
 
 

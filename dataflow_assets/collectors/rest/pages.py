@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Self
 from dataflow_assets.sources.formats.json_paths import parse_path
 
 _BLANKS = " \t\r\n"
+_MOST_VALUES = 2_000_000  # of which each takes some hundred bytes of memory
 _ERRORS = ("error", "errors")
 _ON_ONE_LINE = str.maketrans("\n\r", "  ")  # between the parts of JSON any white space means the same
 
@@ -32,8 +33,10 @@ class Page:
         """The page that a text is, whose array of records is at a path.
 
         Raises:
-            PageError: it is no JSON, it tells an error, or there is no such array.
+            PageError: it is no JSON, holds too much, tells an error, or there is no such array.
         """
+        if sum(map(text.count, "[{,")) > _MOST_VALUES:
+            raise PageError(f"it holds more than {_MOST_VALUES:,} values; ask for smaller pages")
         try:
             content = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):

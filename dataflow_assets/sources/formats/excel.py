@@ -73,15 +73,16 @@ class Excel(RecordFormat):
             names = self._names(path, rows, columns)
             instants = {name for name, dtype in columns.items() if isinstance(dtype, pl.Datetime)}
             next_row, read = self.header_row, [column for column, name in enumerate(names) if name]
+            present = odd.rows_with(read)
             for some in batched(rows, max(1, min(_ROWS, _CELLS // max(sheet.width, 1)))):
                 last = some[-1][0]
-                delivered = odd.count_rows(next_row, last, read)
+                delivered = present[next_row : last + 1].count(1)
                 yield replace(_records(sheet.name, names, some, odd, instants), delivered=delivered)
                 next_row = last + 1
             # Behind the last value there is nothing to read, but perhaps formulas without one.
             behind = sorted({row for row, column in odd.faults if row >= next_row and column in read})
             found = _records(sheet.name, names, [(row, []) for row in behind], odd, instants)
-            yield replace(found, delivered=odd.count_rows(next_row, None, read))
+            yield replace(found, delivered=present[next_row:].count(1))
 
     def _open(self, path: Path) -> tuple[CalamineSheet, CalamineWorkbook, OddCells]:
         """The sheet, its workbook, and what its XML tells; which is read first, as it tells whether there is room."""

@@ -17,6 +17,7 @@ from dataflow_assets.sources.formats.workbook_parts import Workbook, name_of
 ERROR, NO_VALUE, NO_DAY = "error", "formula", "date"
 # What the reader of values holds of a sheet: a grid without gaps, before that a list of what is not blank, and texts.
 _GRID_BYTES, _CELL_BYTES, _TEXT_BYTES = 32, 80, 32
+_ODD_BYTES = 240  # of a cell that is noted here
 _MOST_MEMORY = 288 << 20
 _CELL = re.compile(r"([A-Z]+)([0-9]+)")
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]{1,3})?")
@@ -61,6 +62,15 @@ class Size:
         self.others += (_CELL_BYTES + (_TEXT_BYTES + len(text.encode()) if text else 0)) * count
         self._require_room()
 
+    def add_odd(self, count: int = 1) -> None:
+        """Add cells that are noted.
+
+        Raises:
+            ValueError: it is too large.
+        """
+        self.others += _ODD_BYTES * count
+        self._require_room()
+
     def _require_room(self) -> None:
         if self.height * self.width * _GRID_BYTES + self.others > _MOST_MEMORY:
             raise ValueError(
@@ -94,15 +104,23 @@ class OddCells:
         self.has_value.extend(bytes(max(rows.stop - len(self.has_value), 0)))
         self.has_value[rows.start : rows.stop] = b"\1" * len(rows)
 
-    def count_rows(self, first: int, last: int | None, columns: Iterable[int]) -> int:
-        """How many of some rows have a value, or a fault in one of some columns; to the end where no last is given."""
-        stop = None if last is None else last + 1
-        read = set(columns)
-        faulty = {
-            row for row, column in self.faults if column in read and row >= first and (stop is None or row < stop)
-        }
-        bare = sum(row >= len(self.has_value) or not self.has_value[row] for row in faulty)
-        return self.has_value[first:stop].count(1) + bare
+    def note(self, places: Sequence[Place], among: dict[Place, str], what: str) -> None:
+        """Note something of some cells among the faults, or among the numbers.
+
+        Raises:
+            ValueError: it is too much.
+        """
+        self.size.add_odd(len(places))
+        among.update(dict.fromkeys(places, what))
+
+    def rows_with(self, columns: Iterable[int]) -> bytearray:
+        """For each row 1 where it has a value, or a fault in one of some columns."""
+        read, rows = set(columns), bytearray(self.has_value)
+        for row, column in self.faults:
+            if column in read:
+                rows.extend(bytes(max(row + 1 - len(rows), 0)))
+                rows[row] = 1
+        return rows
 
 
 def find_odd_cells(book: Workbook, sheet: str | None) -> OddCells:
@@ -173,12 +191,13 @@ def _note_xlsx(odd: OddCells, element: Element, place: Place, texts: Sequence[st
         text = texts[int(text)]
     odd.size.add(*place, text)
     if kind == "e" or (kind == "n" and not _NUMBER.fullmatch(text)):
-        odd.faults[place] = ERROR
+        odd.note([place], odd.faults, ERROR)
     elif "f" in parts and not text and kind != "str":
-        odd.faults[place] = NO_VALUE
+        odd.note([place], odd.faults, NO_VALUE)
     elif kind == "n" and _is_long(text):
-        odd.numbers[place] = text
+        odd.note([place], odd.numbers, text)
     elif kind == "n" and _SIXTY.fullmatch(text) and "s" in element.attrib:
+        odd.size.add_odd()
         odd.sixties.add(place)
     if text and kind != "e":
         odd.note_values(range(place[0], place[0] + 1))
@@ -227,11 +246,11 @@ def _find_in_ods(book: Workbook, sheet: str | None) -> OddCells:
 def _note_ods(odd: OddCells, element: Element, places: list[Place]) -> None:
     kinds, value = _attributes(element, "value-type"), _attribute(element, "value") or ""
     if "error" in kinds:
-        odd.faults.update(dict.fromkeys(places, ERROR))
+        odd.note(places, odd.faults, ERROR)
     elif _attribute(element, "formula") and not kinds:
-        odd.faults.update(dict.fromkeys(places, NO_VALUE))
+        odd.note(places, odd.faults, NO_VALUE)
     elif "float" in kinds and _is_long(value):
-        odd.numbers.update(dict.fromkeys(places, value))
+        odd.note(places, odd.numbers, value)
 
 
 def _has_value(element: Element) -> bool:
