@@ -46,7 +46,7 @@ def read_notification(text: str | bytes, storage: Storage) -> list[str]:
     bucket = storage.uri.removeprefix("s3://") if storage.uri.startswith("s3://") else None
     try:
         written = list(_written(json.loads(text)))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NotificationError(
             "This is no notification of S3: it has no Records with bucket and object, nor event_type and key."
         ) from None

@@ -58,7 +58,8 @@ def test_what_was_written_into_landing_is_read(text: str, keys: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no json", "[]", "1", "{}", '{"Records": [{}]}', '{"Records": 1}', seaweed("/etc"), "null"]
+    "text",
+    ["", "no json", "[]", "1", "{}", '{"Records": [{}]}', '{"Records": 1}', seaweed("/etc"), "null", 99_999 * "["],
 )
 def test_what_is_no_notification_is_told(text: str) -> None:
     with pytest.raises(NotificationError, match="no notification of S3"):

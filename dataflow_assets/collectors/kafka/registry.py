@@ -25,9 +25,17 @@ import requests
 from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.files import secret_of
 from dataflow_assets.collectors.kafka.messages import as_json
+from dataflow_assets.sources.formats.avro_schemas import require_bounded_schema
 from dataflow_assets.sources.origins.kafka import Kafka
 
 _HEAD = 5  # bytes before what a schema describes
+_UNUSABLE = (
+    KeyError,
+    ValueError,
+    RecursionError,
+    fastavro.schema.SchemaParseException,
+    fastavro.schema.UnknownType,
+)
 _SECONDS = (10.0, 30.0)  # to connect, and to wait for an answer
 _NOT_THERE = (40401, 40402, 40403)  # no such subject, version or schema
 _quote = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -116,9 +124,11 @@ class Registry:
                 path = f"subjects/{quote(reference['subject'], safe='')}/versions/{reference['version']}"
                 self._parse(self._get(path), named)
         try:
-            return fastavro.parse_schema(json.loads(said["schema"]), named_schemas=named)
-        except (KeyError, ValueError, fastavro.schema.SchemaParseException, fastavro.schema.UnknownType) as error:
+            parsed = fastavro.parse_schema(json.loads(said["schema"]), named_schemas=named)
+            require_bounded_schema(parsed)
+        except _UNUSABLE as error:
             raise UndecodableError(f"its schema cannot be used: {error}") from None
+        return parsed
 
     def _get(self, path: str) -> Any:
         try:

@@ -28,7 +28,7 @@ def read_json(path: Path) -> Sample:
     with path.open(encoding="utf-8-sig", errors="strict") as file:
         try:
             options, objects = _find_objects(file.read(_MOST_BYTES))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FormatError(f"{path.name} is no JSON of which a source can be drafted: {error}.") from None
     leaves = _collect(objects)
     named = _names_of(leaves)
