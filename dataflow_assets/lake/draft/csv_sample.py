@@ -68,7 +68,7 @@ def read_csv(path: Path) -> Sample:
     has_header = all(name.strip() and not name.strip().lstrip("-").replace(".", "").isdigit() for name in first)
     names = list(first) if has_header else [f"column_{n}" for n in range(len(first))]
     found = list(islice(rows, MOST_ROWS + 1))
-    trailer = _find_trailer(found, len(names), len(names)) if is_whole and len(found) <= MOST_ROWS else ""
+    trailer = _find_trailer(found, len(names)) if is_whole and len(found) <= MOST_ROWS else ""
     kept = [row for row in found[:MOST_ROWS] if len(row) == len(names)]
     if not has_header:
         kept.insert(0, first)
@@ -133,12 +133,12 @@ def _fits(lines: Sequence[str], delimiter: str, escape: str) -> tuple[bool, int,
     return usual > 1, how_often, usual
 
 
-def _find_trailer(rows: Sequence[Sequence[str]], columns: int, fewest: int) -> str:
+def _find_trailer(rows: Sequence[Sequence[str]], columns: int) -> str:
     """What a last line that is no row begins with: it has fewer values, and its count, if any, is that of the rows."""
     last = rows[-1] if rows else []
-    if len(rows) < 2 or not last or len(last) >= fewest or not last[0] or not last[0].isascii():
+    if len(rows) < 2 or not last or len(last) >= columns or not last[0] or not last[0].isascii():
         return ""
     counts = [int(value) for value in last[1:] if value.strip().isdecimal()]
     alike = [row for row in rows[:-1] if row and row[0].startswith(last[0])]
     delivered = sum(1 for row in rows[:-1] if row)
-    return "" if alike or columns < 2 or (counts and counts[0] != delivered) else last[0]
+    return "" if alike or (counts and counts[0] != delivered) else last[0]
