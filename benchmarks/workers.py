@@ -59,10 +59,12 @@ def main() -> None:
             _fill_lake(days, arguments.rows)
             _backfill(days[:1])
             figures = {"here": _timed(home, days)}
+            _show("here", figures["here"])
             for processes in arguments.workers:
                 with _working(home, processes):
                     _backfill(days[: 16 * processes])  # every process has made a run
                     figures[f"{processes} processes"] = _timed(home, days)
+                    _show(f"{processes} processes", figures[f"{processes} processes"])
             embedded.release(home)
     print(json.dumps({"days": arguments.days, "rows": arguments.rows, **figures}, indent=2))  # noqa: T201
 
@@ -117,9 +119,12 @@ def _backfill(days: list[date]) -> float:
     command = [str(_SCRIPT), "backfill", "--asset", "warehouse/streams", "--from", str(days[0]), "--to", str(days[-1])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    sys.stderr.write(done.stderr.splitlines()[-1] + "\n")
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def _show(contestant: str, figures: dict[str, float]) -> None:
+    sys.stderr.write(f"{contestant}: {figures}\n")
 
 
 def _idle_seconds() -> float:
