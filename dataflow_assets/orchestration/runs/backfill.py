@@ -104,7 +104,7 @@ class Backfill:
 
         answers = self.asset.path[0] == ANALYTICS
         with making_answers(open_warehouse(self.settings)) if answers else nullcontext():
-            self._tell_each(instance, len(left), run_each(), tell)
+            self._tell_each(instance, left, run_each(), tell)
 
     def run_on_workers(
         self,
@@ -136,7 +136,7 @@ class Backfill:
                 yield Ended(left[which], run.run_id, None if run.is_success else explain_failed_run(instance, run))
 
         report(f"{self.asset.to_user_string()}, {len(left)} runs, {self.slots} at once")
-        self._tell_each(instance, len(left), run_each(), tell)
+        self._tell_each(instance, left, run_each(), tell)
 
     def _tags(self, range_: Range) -> dict[str, str]:
         return {**range_tags(*range_), BACKFILL: self.name}
@@ -146,16 +146,22 @@ class Backfill:
         return [one for one in wanted if one not in done]
 
     def _tell_each(
-        self, instance: dg.DagsterInstance, count: int, ended: Iterable[Ended], tell: Callable[[Range, Made], None]
+        self,
+        instance: dg.DagsterInstance,
+        left: Sequence[Range],
+        ended: Iterable[Ended],
+        tell: Callable[[Range, Made], None],
     ) -> None:
-        """Tell what was made by each of so many runs as it ends."""
+        """Tell what was made by the run of each range as it ends; the newest run says that all have."""
         failures: list[str] = []
-        for number, one in enumerate(ended, start=1):
+        runs: dict[Range, str] = {}
+        for one in ended:
+            runs[one.range_] = one.run_id
             for made in summarize_made(read_materializations(instance, one.run_id)):
                 tell(one.range_, made)
             failures += [one.failure] if one.failure else []
-            if number == count:
-                instance.add_run_tags(one.run_id, {BACKFILL_ENDED: "true"})
+        if left:
+            instance.add_run_tags(runs[left[-1]], {BACKFILL_ENDED: "true"})
         if failures:
             raise RunFailedError("\n".join(failures))
 
