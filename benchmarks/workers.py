@@ -3,7 +3,8 @@
     python -m benchmarks.workers --days 120 --workers 1 2 4
 
 Timed: `dataflow backfill` of `warehouse/streams` over all days, again and again on the same lake, by one worker with
-so many processes, which has made a run already; "here" is the same command without Redis. Shown are seconds of the
+so many processes, which has made a run already; "here" is the same command without Redis, and of one process it makes
+no use either. Shown are seconds of the
 clock and of the processor, of Python and of PostgreSQL, and how many cores were idle meanwhile: on a busy machine the
 clock says little.
 
