@@ -23,7 +23,6 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-import psycopg2
 
 from benchmarks import common
 from benchmarks.memory import peak_rss_mib
@@ -31,7 +30,6 @@ from dataflow_assets.io_managers import PostgresIOManager
 
 _DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(30)]
 _PARTITIONS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-31")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -76,7 +74,7 @@ def _run(name: str, at: str, rows: int) -> dict[str, Any]:
     job = dg.Definitions(
         [asset], resources={"io_manager": contestant.io_manager(at)}
     ).resolve_implicit_global_asset_job_def()
-    server = _server_of(at) if name.startswith("postgres") else None
+    server = common.server_process(at) if name.startswith("postgres") else None
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="instance-") as folder, dg.DagsterInstance.local_temp(folder) as instance:
         for load in ("first", "again"):
@@ -158,39 +156,10 @@ _CONTESTANTS: dict[str, _Contestant] = {
 }
 
 
-def _server_of(url: str) -> int:
-    """The process of the server, whose children serve the connections."""
-    connection = psycopg2.connect(url)
-    _, server, _ = _stat(connection.info.backend_pid)
-    connection.close()
-    return server
-
-
 def _processor_seconds(server: int | None) -> float:
     times = os.times()
     own = times.user + times.system + times.children_user + times.children_system
-    return own if server is None else own + _server_seconds(server)
-
-
-def _server_seconds(server: int) -> float:
-    """Of the server, of its processes, and of those that have ended."""
-    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    ticks = 0
-    for pid in pids:
-        try:
-            ticks_own, parent, ticks_ended = _stat(pid)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        ticks += ticks_own if server in (pid, parent) else 0
-        ticks += ticks_ended if pid == server else 0
-    return ticks / _TICKS
-
-
-def _stat(pid: int) -> tuple[int, int, int]:
-    """Of a process: its ticks, its parent, and the ticks of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system, children_user, children_system = map(int, fields[11:15])
-    return user + system, int(fields[1]), children_user + children_system
+    return own if server is None else own + common.server_seconds(server)
 
 
 if __name__ == "__main__":

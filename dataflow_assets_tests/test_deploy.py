@@ -113,6 +113,10 @@ def test_the_services_of_the_platform_are_there() -> None:
     assert {name for name, one in services().items() if one.get("profiles") == ["workers"]} == {"redis", "worker"}
 
 
+def test_a_statement_over_the_days_of_ten_years_finds_room_for_its_locks() -> None:
+    assert "max_locks_per_transaction=1024" in services()["postgres"]["command"]
+
+
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [port for service in services().values() for port in service.get("ports", [])]
     assert len(ports) == 4

@@ -43,8 +43,8 @@ class Companions:
             matches = marker_of(pattern, name).match
             if not any(matches(other) for other in self._beside(delivery)):
                 return pattern
-        absent = self._named_beside(delivery, source).difference(self._beside(delivery))
-        return min(absent, default=None)
+        named = self._named_beside(delivery, source)
+        return min(named.difference(self._beside(delivery)), default=None) if named else None
 
     def _named_beside(self, delivery: Delivery, source: Source) -> set[str]:
         """The names of the files that its manifest names, where its source has one."""

@@ -15,6 +15,7 @@ from dataflow_assets.settings import Settings
 _AT_ONCE = 8  # requests
 _BATCH = 10  # messages, the most that SQS gives and deletes at once
 _SECONDS = 15.0  # after which receiving stops, though there is more
+_WAIT_SECONDS = 1
 _DEFAULT_REGION = "us-east-1"
 
 
@@ -41,9 +42,10 @@ class EventQueue:
         count, end = 0, time.monotonic() + _SECONDS
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             while time.monotonic() < end:
-                batches = [batch for batch in threads.map(self._receive, range(_AT_ONCE)) if batch]
-                if not batches:
+                if not (first := self._receive(_WAIT_SECONDS)):
                     break
+                others = threads.map(self._receive, [0] * (_AT_ONCE - 1))
+                batches = [first, *(batch for batch in others if batch)]
                 keep([message["Body"] for batch in batches for message in batch])
                 list(threads.map(self._delete, batches))
                 count += sum(map(len, batches))
@@ -55,8 +57,9 @@ class EventQueue:
         found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=wanted)
         return int(found["Attributes"][wanted[0]])
 
-    def _receive(self, _: int) -> list[dict[str, Any]]:
-        found = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=_BATCH)
+    def _receive(self, seconds: int) -> list[dict[str, Any]]:
+        """Some messages; where it may wait for them, none only if the queue has none, else perhaps though it has."""
+        found = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=seconds)
         messages: list[dict[str, Any]] = found.get("Messages", [])
         return messages
 
