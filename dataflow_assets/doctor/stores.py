@@ -59,8 +59,11 @@ def event_queue(settings: Settings) -> Finding:
         count = EventQueue(settings).count()
     except (BotoCoreError, ClientError) as error:
         said = f"{settings.s3_events_queue_url} cannot be used: {first_line(error)}."
-        advice = "Mend S3_EVENTS_QUEUE_URL, or let these credentials receive and delete its messages."
-        return Finding("event queue", "problem", said, f"{advice} Until then only listings find what lands.")
+        advice = (
+            "Mend S3_EVENTS_QUEUE_URL, or let these credentials receive and delete its messages. Until then nothing "
+            "that lands is found; the queue keeps what tells of it."
+        )
+        return Finding("event queue", "problem", said, advice)
     if count > _MANY_MESSAGES:
         said = f"About {count:,} notifications wait."
         return Finding("event queue", "warning", said, "Look whether `dataflow up` runs, and its landing sensor ticks.")

@@ -34,12 +34,12 @@ class EventQueue:
             token.get_secret_value() if token else None,
         )
 
-    def take(self, keep: Callable[[list[str]], None]) -> int:
+    def take(self, keep: Callable[[list[str]], None]) -> None:
         """Give what waits in the queue to `keep`, some messages at a time, and delete them once it has returned.
 
-        What `keep` fails at comes again, as does what was given and could not be deleted; how many messages were given.
+        What `keep` fails at comes again, as does what was given and could not be deleted.
         """
-        count, end = 0, time.monotonic() + _SECONDS
+        end = time.monotonic() + _SECONDS
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             while time.monotonic() < end:
                 if not (first := self._receive(_WAIT_SECONDS)):
@@ -48,8 +48,6 @@ class EventQueue:
                 batches = [first, *(batch for batch in others if batch)]
                 keep([message["Body"] for batch in batches for message in batch])
                 list(threads.map(self._delete, batches))
-                count += sum(map(len, batches))
-        return count
 
     def count(self) -> int:
         """About how many messages wait."""
