@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
+from psycopg2 import extensions
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from dataflow_assets.collectors.base import Known, Remote
 from dataflow_assets.core.iteration import batched
 from dataflow_assets.landing.deliveries import Delivery, small_key
 from dataflow_assets.ledger.tables import collected
-from dataflow_assets.postgres.connection import Connection, Connections
-from dataflow_assets.postgres.locks import advisory_lock
-from dataflow_assets.postgres.statements import as_json, insert_rows, rows_from_json, run, upsert_rows
+from dataflow_assets.postgres.brief import BriefConnections
+from dataflow_assets.postgres.statements import as_json, insert_rows, rows_from_json, run_briefly, upsert_rows
 
 _PAGE = 10_000
 
@@ -29,6 +29,7 @@ _LAST = (
     .order_by(collected.c.path.desc())
     .limit(1)
 )
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("name"), 0)))
 _CLAIM = insert_rows(collected).on_conflict_do_nothing()
 _LAND = upsert_rows(collected)
 _given = rows_from_json([collected.c.remote, collected.c.version])
@@ -57,7 +58,7 @@ _COUNT = (
 class CollectedRecord:
     """The record of one source (see `collectors.base.Record`); any thread may use it."""
 
-    connections: Connections
+    connections: BriefConnections
     source: str
 
     def _id(self, path: str) -> int:
@@ -68,16 +69,17 @@ class CollectedRecord:
         with self.connections.take() as connection:
             return dict(self._read(connection, paths))
 
-    def _read(self, connection: Connection, paths: Collection[str]) -> Iterable[tuple[str, Known]]:
+    def _read(self, connection: extensions.connection, paths: Collection[str]) -> Iterable[tuple[str, Known]]:
         for page in batched(paths, _PAGE):
-            found = run(connection, _READ, remotes=[self._id(path) for path in page])
+            found = run_briefly(connection, _READ, remotes=[self._id(path) for path in page])
             for path, day, key, version, size, modified in found:
                 yield path, _known(day, key, version, size, modified)
 
     def last(self, folder: str) -> tuple[str, Known] | None:
         """The last recorded path of a folder, by the order of its bytes."""
         with self.connections.take() as connection:
-            for path, *known in run(connection, _LAST, source=self.source, first=f"{folder}/", end=f"{folder}0"):
+            bounds = {"first": f"{folder}/", "end": f"{folder}0"}
+            for path, *known in run_briefly(connection, _LAST, source=self.source, **bounds):
                 return path, _known(*known)
         return None
 
@@ -85,7 +87,7 @@ class CollectedRecord:
         """Record the day and the object of paths that are not recorded; what is recorded of them now."""
         rows = [self._row(path, day, key) for path, (day, key) in objects.items()]
         with self.connections.take() as connection:
-            run(connection, _CLAIM, rows=as_json(rows))
+            run_briefly(connection, _CLAIM, rows=as_json(rows))
             connection.commit()
             return dict(self._read(connection, objects))
 
@@ -93,7 +95,7 @@ class CollectedRecord:
         """Record of some paths that what landed has another version's text now, but the same content."""
         rows = [{"remote": self._id(path), "version": version} for path, version in versions.items()]
         with self.connections.take() as connection:
-            run(connection, _CONFIRM, rows=as_json(rows))
+            run_briefly(connection, _CONFIRM, rows=as_json(rows))
 
     def land(self, remote: Remote, before: Known | None, put: Callable[[], Delivery | None]) -> Delivery | None:
         """Put an object into landing and record it, while nobody else lands the same path.
@@ -102,7 +104,7 @@ class CollectedRecord:
             What `put` gives; None, without calling it, where the record is not as `before` any more.
         """
         with self.connections.take() as connection:
-            advisory_lock(connection, "collected", self.source, remote.path)
+            run_briefly(connection, _LOCK, name=f"collected/{self.source}/{remote.path}")
             now = dict(self._read(connection, [remote.path])).get(remote.path)
             if now != before:
                 return None
@@ -115,24 +117,24 @@ class CollectedRecord:
                     "modified": remote.modified,
                     "landed_at": datetime.now(UTC),
                 }
-                run(connection, _LAND, rows=as_json([row]))
+                run_briefly(connection, _LAND, rows=as_json([row]))
             return delivery
 
     def report(self, failures: Mapping[str, str]) -> set[str]:
         """Record why some paths failed; those that did not fail in the same way before."""
         rows = [{"remote": self._id(path), "failure": reason} for path, reason in failures.items()]
         with self.connections.take() as connection:
-            return {path for (path,) in run(connection, _REPORT, rows=as_json(rows))}
+            return {path for (path,) in run_briefly(connection, _REPORT, rows=as_json(rows))}
 
     def read_failures(self) -> Mapping[str, str]:
         """What could not be collected the last time, by path, and why."""
         with self.connections.take() as connection:
-            return dict(run(connection, _READ_FAILURES, source=self.source))
+            return dict(run_briefly(connection, _READ_FAILURES, source=self.source))
 
     def count_by_day(self, first: date, last: date) -> Mapping[date, int]:
         """How many things have landed on each day from one to another; of those with any."""
         with self.connections.take() as connection:
-            return dict(run(connection, _COUNT, source=self.source, first=first, last=last))
+            return dict(run_briefly(connection, _COUNT, source=self.source, first=first, last=last))
 
     def _row(self, path: str, day: date, key: str) -> dict[str, object]:
         empty = dict.fromkeys(("version", "size", "modified", "landed_at", "failure"))
@@ -145,4 +147,4 @@ def _known(day: date, key: str, version: str | None, size: int | None, modified:
 
 def open_record(url: str, source: str) -> CollectedRecord:
     """The record of a source in a warehouse."""
-    return CollectedRecord(Connections(url), source)
+    return CollectedRecord(BriefConnections(url), source)

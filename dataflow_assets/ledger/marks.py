@@ -5,6 +5,7 @@ something is wrong (see `identity`, `lake` and `postgres.migrate`).
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 import psycopg2
 
@@ -12,18 +13,19 @@ from dataflow_assets.postgres.brief import connect_briefly
 from dataflow_assets.postgres.embedded.cluster import READER
 
 _READ = """
-    SELECT version_num, timezone, (SELECT id FROM ledger.lake),
+    SELECT version_num, timezone, (SELECT id FROM ledger.lake), (SELECT first_day FROM ledger.lake),
         coalesce((SELECT has_schema_privilege(oid, 'warehouse', 'USAGE') FROM pg_roles WHERE rolname = %s), true)
     FROM ledger.migrations, ledger.identity"""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Revision, time zone, id of the lake (None: none yet), and whether the reader, if there is one, may read."""
+    """Revision, time zone, the lake's id and first day (None: none yet), and whether the reader, if any, may read."""
 
     revision: str
     timezone: str
     lake: str | None
+    first_day: date | None
     is_readable: bool
 
 

@@ -48,10 +48,11 @@ def is_transient(error: BaseException) -> bool:
         return error.allow_retries
     if isinstance(error, DataFlowError):
         return isinstance(error, _TRANSIENT) and not isinstance(error, WarehouseRefusedError)
-    if isinstance(error, AdbcError) and error.sqlstate:
+    state = error.sqlstate if isinstance(error, AdbcError) else getattr(error, "pgcode", None)  # psycopg2's
+    if state:
         # A statement_timeout counts the time in which the server waits for rows. Who cancels says something else.
-        is_timeout = error.sqlstate == "57014" and "statement timeout" in str(error)
-        return is_timeout or bool(_SQLSTATES.fullmatch(error.sqlstate))
+        is_timeout = state == "57014" and "statement timeout" in str(error)
+        return is_timeout or bool(_SQLSTATES.fullmatch(state))
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     return isinstance(error, _WORDED) and bool(_TRANSIENT_WORDS.search(without_colours(str(error))))

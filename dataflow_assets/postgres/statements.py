@@ -1,6 +1,6 @@
-"""Statements that SQLAlchemy composes, run over the connection that also copies rows.
+"""Statements that SQLAlchemy composes, run over the connection that also copies rows, or over a brief one.
 
-Here: compiling them to PostgreSQL with numbered parameters, and the two ways in which rows get into a table by a
+Here: compiling them to PostgreSQL, and the two ways in which rows get into a table by a
 statement. Not here: what the statements say (see `ledger`), and SQL that is written as text (see `connection`).
 
 A statement is a constant of its module, with a `bindparam` for every value: it is compiled once.
@@ -10,20 +10,25 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.postgres.sql import execute
 
+if TYPE_CHECKING:
+    from psycopg2 import extensions
+
+    from dataflow_assets.postgres.connection import Connection
+
 _DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_BRIEF_DIALECT = postgresql.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 _ROWS = "rows"  # the parameter that holds rows as JSON
 
 
-def run(connection: Connection, statement: sa.Executable, **parameters: object) -> list[tuple[Any, ...]]:
+def run(connection: "Connection", statement: sa.Executable, **parameters: object) -> list[tuple[Any, ...]]:
     """Run a statement; its rows, if it gives any.
 
     Dates, instants and lists are sent as such. A value of JSONB comes back as text.
@@ -31,12 +36,22 @@ def run(connection: Connection, statement: sa.Executable, **parameters: object) 
     Raises:
         sqlalchemy.exc.InvalidRequestError: a parameter has no value.
     """
-    compiled, text = _compile(statement)
+    compiled, text = _compile(statement, _DIALECT)
     values = compiled.construct_params(parameters) or {}
     return execute(connection, text, *(values[name] for name in compiled.positiontup or ()))
 
 
-def write_rows(connection: Connection, statement: sa.Executable, rows: Iterable[Mapping[str, object]]) -> None:
+def run_briefly(
+    connection: "extensions.connection", statement: sa.Executable, **parameters: object
+) -> list[tuple[Any, ...]]:
+    """The same over a brief connection (see `brief`), of which a value of JSONB comes back parsed."""
+    compiled, text = _compile(statement, _BRIEF_DIALECT)
+    with connection.cursor() as cursor:
+        cursor.execute(text, compiled.construct_params(parameters))
+        return cursor.fetchall() if cursor.description else []
+
+
+def write_rows(connection: "Connection", statement: sa.Executable, rows: Iterable[Mapping[str, object]]) -> None:
     """Run a statement made by `insert_rows` or `upsert_rows`, with these rows by the names of the columns."""
     run(connection, statement, rows=as_json(rows))
 
@@ -78,8 +93,8 @@ def _iso(value: object) -> str:
 
 
 @lru_cache(maxsize=256)
-def _compile(statement: sa.Executable) -> tuple[SQLCompiler, str]:
+def _compile(statement: sa.Executable, dialect: sa.Dialect) -> tuple[SQLCompiler, str]:
     assert isinstance(statement, sa.ClauseElement)
-    compiled = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
     return compiled, str(compiled)

@@ -42,10 +42,12 @@ def open_bound_warehouse(settings: Settings) -> tuple[str, Storage]:
     Raises:
         LakeMismatchError: it was made from another lake.
     """
-    from dataflow_assets.ledger.lake import bind_lake
-
     url, storage = open_warehouse(settings), open_storage(settings)
-    bind_lake(url, storage, settings.first_day)
+    marks = read_marks(url)
+    if marks is None or marks.first_day is None or settings.first_day < marks.first_day:
+        from dataflow_assets.ledger.lake import bind_lake
+
+        bind_lake(url, storage, settings.first_day)
     return url, storage
 
 

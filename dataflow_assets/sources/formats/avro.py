@@ -19,7 +19,6 @@ from fastavro.schema import SchemaParseException, UnknownType
 from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
-from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks, require_bounded_header
 from dataflow_assets.sources.formats.avro_schemas import require_bounded_schema
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
@@ -66,6 +65,8 @@ class Avro(RecordFormat):
 
     def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:  # noqa: ARG002
         """Read some records of a block at a time."""
+        from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks  # noqa: PLC0415, as below
+
         with path.open("rb") as file:
             blocks = _open(path, file)
             fields = _fields(path, blocks)
@@ -83,6 +84,9 @@ class Avro(RecordFormat):
 
 
 def _open(path: Path, file: Any) -> Any:
+    # With pyarrow come 25 MiB, which who reads no Avro does without.
+    from dataflow_assets.sources.formats.avro_blocks import require_bounded_header  # noqa: PLC0415
+
     try:
         require_bounded_header(file)
         file.seek(0)
