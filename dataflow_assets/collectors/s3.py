@@ -6,6 +6,7 @@ Here: listing them, and bringing those that are new. Not here: what a declaratio
 An object is whole as soon as it is there, and its etag says which version was read.
 """
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from dataflow_assets.sources.origins.s3 import S3
 _AT_ONCE = 8  # objects
 _CHUNK = 8 << 20
 _SECONDS = timedelta(seconds=30)
+_ROOT = re.compile(r'\b(?:message|error): "([^"]+)"')  # of an error that comes from the network
 
 
 class S3Collector(Collector[S3]):
@@ -128,12 +130,14 @@ class S3Collector(Collector[S3]):
         )
 
     def _explain(self, error: Exception) -> CollectError:
-        where, said = self.origin.address, str(error)
+        where, said, server = self.origin.address, str(error), self.origin.endpoint or "Amazon"
         if isinstance(error, PermissionDeniedError | UnauthenticatedError):
             return CollectError(f"{where} does not let us in: the keys are wrong, or may not list it.")
         if "NoSuchBucket" in said:
-            return CollectError(f"There is no bucket {self.origin.bucket} at {self.origin.endpoint or 'Amazon'}.")
-        return UnreachableError(f"{where} cannot be read ({said.splitlines()[0]}).")
+            return CollectError(f"There is no bucket {self.origin.bucket} at {server}.")
+        root = _ROOT.search(said)
+        reason = root[1] if root else said.splitlines()[0].rpartition(" - ")[2]
+        return UnreachableError(f"{where} cannot be read at {server} ({reason}).")
 
 
 COLLECTOR = S3Collector

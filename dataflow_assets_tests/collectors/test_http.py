@@ -131,6 +131,30 @@ def test_a_token_that_cannot_be_sent_is_in_no_error(
     assert not [said for said in (error, found.value, checked.value) if "s3cr3t" in str(said)]
 
 
+def test_who_cannot_be_reached_is_told_and_what_the_address_asks_for_is_not(
+    web: HttpServer, platform: Platform
+) -> None:
+    source = arriving(HttpFile(url="http://127.0.0.1:1/streams.csv?key=s3cr3t"))
+    error = platform.collect(source).error
+    assert type(error) is UnreachableError
+    assert str(error) == "http://127.0.0.1:1/streams.csv cannot be reached ([Errno 111] Connection refused)."
+    source = arriving(HttpFile(url="http://no-such-host.invalid/streams.csv?key=s3cr3t"))
+    error = platform.collect(source).error
+    assert type(error) is CollectError
+    assert str(error).startswith("There is no host at http://no-such-host.invalid/streams.csv (")
+    web.answer = lambda _: Answer(b"half", sent=2)
+    error = platform.collect(export(web)).error
+    assert type(error) is UnreachableError
+    assert "x=1" not in str(error)
+
+
+def test_a_file_of_which_only_the_time_is_told_is_asked_for_by_it(web: HttpServer, platform: Platform) -> None:
+    web.answer, source = lambda _: Answer(b"a", headers=DATED), export(web)
+    platform.collect(source)
+    web.answer = lambda asked: Answer(status=304 if asked.headers.get("If-Modified-Since") else 500)
+    assert platform.new(source) == []
+
+
 def test_a_file_of_which_no_rest_is_left_is_begun_again(web: HttpServer, platform: Platform) -> None:
     answers = iter([served('"1"'), replace(served('"1"'), sent=1_000_000), Answer(status=416), served('"1"', b"whole")])
     web.answer, source = lambda _: next(answers), export(web)

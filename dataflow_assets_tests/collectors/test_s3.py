@@ -4,7 +4,7 @@ import obstore
 import pytest
 
 from dataflow_assets.collectors import open_collector
-from dataflow_assets.collectors.base import CollectError
+from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.sink import LandingSink
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
@@ -48,6 +48,9 @@ def test_a_bucket_that_is_not_there_and_keys_that_are_not_set_are_told(
     with pytest.raises(CollectError, match="There is no bucket nothing"):
         open_collector(vendor.source(bucket="nothing"), "UTC").check()
     assert open_collector(vendor.source(), "UTC").check() == f"s3://{vendor.bucket}/out has 0 objects of streams."
+    error = platform.collect(vendor.source(endpoint="http://127.0.0.1:1")).error
+    assert type(error) is UnreachableError
+    assert str(error) == f"s3://{vendor.bucket}/out cannot be read at http://127.0.0.1:1 (Connection refused)."
     monkeypatch.delenv("VENDOR_KEY")
     assert "VENDOR_KEY is not set" in str(platform.collect(vendor.source()).error)
 

@@ -50,8 +50,7 @@ class HttpCollector(Collector[HttpFile]):
         """The file, where its version is not the recorded one."""
         known = record.read([self.origin.address]).get(self.origin.address)
         self._known = known.version if known else None
-        headers = {"If-None-Match": self._known} if self._known and _STRONG.fullmatch(self._known) else {}
-        with HttpSession(self.origin).get(self.origin.url, headers) as response:
+        with HttpSession(self.origin).get(self.origin.url, _unless(self._known)) as response:
             if response.status_code == HTTPStatus.NOT_MODIFIED:
                 return []
             remote = self._remote(response)
@@ -155,6 +154,13 @@ class _Download:
             packed.unlink()
 
 
+def _unless(version: str | None) -> dict[str, str]:
+    """Ask for what is another version."""
+    if version and _STRONG.fullmatch(version):
+        return {"If-None-Match": version}
+    return {"If-Modified-Since": version} if version and _moment(version) else {}
+
+
 def _by_content(remote: Remote, path: Path) -> Remote:
     """A file whose version is a hash of its bytes."""
     with path.open("rb") as file:
@@ -162,8 +168,12 @@ def _by_content(remote: Remote, path: Path) -> Remote:
 
 
 def _modified(response: requests.Response) -> datetime | None:
+    return _moment(response.headers.get("Last-Modified", ""))
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(response.headers.get("Last-Modified", ""))
+        return parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
 

@@ -3,6 +3,7 @@
 Here: one request. Not here: what is asked for (see `http` and `rest`).
 """
 
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class HttpSession:
         try:
             yield response
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise UnreachableError(f"The answer of {self._origin.address} broke off ({error}).") from None
+            raise UnreachableError(f"The answer of {self._origin.address} broke off ({words_of(error)}).") from None
         finally:
             response.close()
 
@@ -57,9 +58,11 @@ class HttpSession:
             try:
                 response = self._follow(url, headers)
             except requests.exceptions.SSLError as error:
-                raise CollectError(f"{self._origin.address} has a wrong certificate ({error}).") from None
+                raise CollectError(f"{self._origin.address} has a wrong certificate ({words_of(error)}).") from None
             except requests.RequestException as error:
-                problem, wait = f"{self._origin.address} cannot be reached ({error}).", FIRST_WAIT * tried
+                if is_unknown_host(error):
+                    raise CollectError(f"There is no host at {self._origin.address} ({words_of(error)}).") from None
+                problem, wait = f"{self._origin.address} cannot be reached ({words_of(error)}).", FIRST_WAIT * tried
             else:
                 status = response.status_code
                 if status < 400 or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -94,6 +97,23 @@ class HttpSession:
                 raise CollectError(f"{self._origin.address} leads to an address without TLS; it is not followed.")
             url = there
         raise CollectError(f"{self._origin.address} leads from one address to the next without an end.")
+
+
+def words_of(error: BaseException) -> str:
+    """Why a request failed: what was at the root of it. What the library says quotes the address, secrets and all."""
+    return str(_root_of(error)) or type(error).__name__
+
+
+def is_unknown_host(error: BaseException) -> bool:
+    """Whether a name was not found, for good."""
+    root = _root_of(error)
+    return isinstance(root, socket.gaierror) and root.errno != socket.EAI_AGAIN
+
+
+def _root_of(error: BaseException) -> BaseException:
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error
 
 
 def _host(url: str) -> tuple[str, str | None, int | None]:

@@ -24,6 +24,7 @@ import requests
 
 from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.files import secret_of
+from dataflow_assets.collectors.http.session import words_of
 from dataflow_assets.collectors.kafka.messages import as_json
 from dataflow_assets.sources.formats.avro_schemas import require_bounded_schema
 from dataflow_assets.sources.origins.kafka import Kafka
@@ -135,9 +136,11 @@ class Registry:
             with self._session.get(f"{self._url}/{path}", timeout=_SECONDS) as response:
                 status, said = response.status_code, _content(response)
         except requests.exceptions.SSLError as error:
-            raise CollectError(f"The schema registry {self._url} has a wrong certificate ({error}).") from None
+            raise CollectError(
+                f"The schema registry {self._url} has a wrong certificate ({words_of(error)})."
+            ) from None
         except requests.RequestException as error:
-            raise UnreachableError(f"The schema registry {self._url} cannot be reached ({error}).") from None
+            raise UnreachableError(f"The schema registry {self._url} cannot be reached ({words_of(error)}).") from None
         if status == 200 and said is not None:
             return said
         raise self._refusal(path, status, said)
