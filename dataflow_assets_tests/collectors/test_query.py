@@ -53,15 +53,17 @@ def source_of(query: str = "SELECT * FROM orders", **more: Any) -> Events:
     )
 
 
-@pytest.fixture(params=["postgresql", "duckdb", "sqlite"])
+@pytest.fixture(params=["postgresql", "adbc", "duckdb", "sqlite"])
 def execute(
     request: pytest.FixtureRequest, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Execute:
     """Run statements in the shop's database, whose address is in the environment."""
     path, kind = tmp_path / "shop 1", request.param
-    monkeypatch.setenv("SHOP_DATABASE", empty_database_url if kind == "postgresql" else f"{kind}://{path}")
+    server = {"postgresql": empty_database_url, "adbc": f"adbc:postgresql:{empty_database_url}"}
+    monkeypatch.setenv("SHOP_DATABASE", server.get(kind, f"{kind}://{path}"))
     connections: dict[str, Callable[[], Any]] = {
         "postgresql": lambda: psycopg2.connect(empty_database_url),
+        "adbc": lambda: psycopg2.connect(empty_database_url),
         "duckdb": lambda: duckdb.connect(path),
         "sqlite": lambda: sqlite3.connect(path),
     }
@@ -121,6 +123,9 @@ def test_what_the_database_says_is_told(execute: Execute, platform: Platform, mo
     assert "s3cret" not in str(error)
     monkeypatch.setenv("SHOP_DATABASE", "oracle://shop")
     assert "none that can be asked" in str(platform.collect(source_of()).error)
+    monkeypatch.setenv("SHOP_DATABASE", "adbc:oracle:me:s3cret@shop")
+    error = platform.collect(source_of()).error
+    assert str(error).endswith("is asked by the Python package adbc-driver-oracle, which is not there.")
     assert numbers(platform, source_of()) == {}
 
 

@@ -6,6 +6,8 @@ Here: which days are over and not brought, and bringing one. Not here: what a de
 Rows come as Arrow batches and are written batch by batch, all of a day in one statement: so they are of one moment.
 """
 
+import importlib
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +31,7 @@ from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
 _PASSING = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
+_DRIVER = re.compile("[a-z0-9_]+")
 _BROUGHT = "brought"  # the only version of a day that is over
 
 
@@ -115,14 +118,34 @@ class QueryCollector(Collector[Query]):
             elif scheme == "sqlite":
                 with read_sqlite(Path(url.removeprefix("sqlite://")), statement, self.source.schema.columns()) as rows:
                     yield rows
+            elif scheme == "adbc":
+                with _connect(where, url) as connection, connection.cursor() as cursor:
+                    cursor.execute(statement)
+                    yield cursor.fetch_record_batch()
             else:
                 raise CollectError(
-                    f"{where} is none that can be asked: its address begins postgresql://, duckdb:/// or sqlite:///."
+                    f"{where} is none that can be asked: its address begins postgresql://, duckdb:///, sqlite:/// or "
+                    "adbc:DRIVER:."
                 )
         except AdbcError as error:
             raise _explain(where, str(error), error.sqlstate) from None
         except (duckdb.Error, sqlite3.Error) as error:
             raise _explain_file(where, error) from None
+
+
+def _connect(where: str, url: str) -> adbc.Connection:
+    """A connection by the driver that an address such as `adbc:snowflake:me:password@account/database` names."""
+    _, driver, uri = url.split(":", 2) if url.count(":") > 1 else ("", "", "")
+    try:
+        if not _DRIVER.fullmatch(driver):
+            raise ImportError
+        module = importlib.import_module(f"adbc_driver_{driver}.dbapi")
+    except ImportError:
+        raise CollectError(
+            f"{where} is asked by the Python package adbc-driver-{driver}, which is not there."
+        ) from None
+    connection: adbc.Connection = module.connect(uri)
+    return connection
 
 
 def _explain_file(where: str, error: duckdb.Error | sqlite3.Error) -> CollectError:

@@ -18,13 +18,13 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, kw_only=True)
 class Query(Origin):
-    """A SELECT on a PostgreSQL, DuckDB or SQLite database, whose rows land as Parquet.
+    """A SELECT on another database, whose rows land as Parquet.
 
-    `database` names the environment variable that holds its address: `postgresql://…`, `duckdb:///PATH` or
-    `sqlite:///PATH`. Without
-    `by_day`, all rows are a snapshot of each day on which it is asked. With it, the name of a column of dates or
-    instants, the rows of each day from `first_day` on land on that day, once: `settle_hours` after it ended in the
-    business time zone, as rows may be committed late.
+    `database` names the environment variable that holds its address: `postgresql://…`, `duckdb:///PATH`,
+    `sqlite:///PATH`, or `adbc:DRIVER:…` for another one that has an ADBC driver. Without `by_day`, all rows are a
+    snapshot of each day on which it is asked. With it, the name of a column of dates or instants, the rows of each day
+    from `first_day` on land on that day, once: `settle_hours` after it ended in the business time zone, as rows may be
+    committed late.
     """
 
     label: ClassVar[str] = "database"
