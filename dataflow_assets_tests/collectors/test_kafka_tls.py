@@ -1,7 +1,7 @@
-"""Kafka by TLS and with a login: a real broker behind TLS, and which logins librdkafka takes."""
+"""Kafka by TLS and with a login: a real broker behind both."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from confluent_kafka import Producer
@@ -14,8 +14,11 @@ from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import Kafka
 from dataflow_assets_tests.collectors.builders import Platform
 from dataflow_assets_tests.collectors.ftp_server import write_certificate
-from dataflow_assets_tests.collectors.kafka_broker import Broker, broker_of, broker_process, tls_of
+from dataflow_assets_tests.collectors.kafka_broker import Broker, broker_process, options_of
 from dataflow_assets_tests.collectors.orders import orders_from
+from dataflow_assets_tests.collectors.sasl_login import SaslLogin
+
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 def source_by_tls(address: str, certificate: Path) -> Source:
@@ -31,7 +34,7 @@ def test_messages_however_long_come_by_tls_from_a_broker_that_proves_itself_and_
     certificate, other = write_certificate(tmp_path), write_certificate(tmp_path / "other")
     with broker_process("orders", 1, certificate) as address:
         sender = Producer(
-            {"bootstrap.servers": address, "log_level": 0, "message.max.bytes": 20_000_000, **tls_of(certificate)}
+            {"bootstrap.servers": address, "log_level": 0, "message.max.bytes": 20_000_000, **options_of(certificate)}
         )
         Broker(address, sender).send("orders", ['{"id":1}', f'{{"id":2,"more":"{"x" * 10_000_000}"}}'])
         error = platform.collect(source_by_tls(address, other)).error
@@ -47,20 +50,36 @@ def test_messages_however_long_come_by_tls_from_a_broker_that_proves_itself_and_
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 @pytest.mark.parametrize("tls", [True, False])
-def test_a_login_is_one_that_the_library_takes_and_its_password_is_not_shown(
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], tls: bool, monkeypatch: pytest.MonkeyPatch
+def test_messages_come_to_who_logs_in_and_to_nobody_else(
+    platform: Platform, tmp_path: Path, mechanism: Mechanism, tls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 1.0)
-    monkeypatch.setenv("KAFKA_PASSWORD", "s3cret")
-    with broker_of() as broker:  # which knows neither TLS nor logins
-        login = Kafka(
-            brokers=broker.address, topic="t", user="me", password="KAFKA_PASSWORD", mechanism=mechanism, tls=tls
-        )
-        with pytest.raises(CollectError) as refused:
-            open_collector(orders_from(login), "UTC").check()
-        assert "s3cret" not in str(refused.value)
-        assert broker.address in str(refused.value)
-        assert tls or f"required by mechanism {mechanism}" in str(refused.value)
-        monkeypatch.delenv("KAFKA_PASSWORD")
+    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
+    certificate, login = write_certificate(tmp_path) if tls else None, SaslLogin(mechanism, "me", "s3cret, = \u00e4")
+    with broker_process("orders", 1, certificate, login) as address:
+        sender = Producer({"bootstrap.servers": address, "log_level": 0, **options_of(certificate, login)})
+        Broker(address, sender).send("orders", ['{"id":1}'])
+        said: dict[str, Any] = {"user": "me", "mechanism": mechanism, "tls": tls}
+        more: dict[str, Any] = {"ca_file": str(certificate)} if tls else {}
+        source = orders_from(Kafka(brokers=address, topic="orders", password="KAFKA_PASSWORD", **said, **more))
         with pytest.raises(MissingSecretError, match="KAFKA_PASSWORD is not set"):
-            open_collector(orders_from(login), "UTC").check()
+            open_collector(source, "UTC").check()
+        monkeypatch.setenv("KAFKA_PASSWORD", "s3cret")
+        error = platform.collect(source).error
+        assert type(error) is CollectError
+        assert f"kafka://{address}/orders does not let the user in" in str(error)
+        assert "s3cret" not in str(error)
+        monkeypatch.setenv("KAFKA_PASSWORD", login.password)
+        assert platform.collect(source).error is None
+    (content,) = platform.landed(source).values()
+    assert b'"value":{"id":1}' in content
+
+
+def test_a_mechanism_that_the_broker_does_not_know_is_told(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
+    monkeypatch.setenv("KAFKA_PASSWORD", "s3cret")
+    with broker_process("orders", 1, login=SaslLogin("SCRAM-SHA-256", "me", "s3cret")) as address:
+        source = orders_from(Kafka(brokers=address, topic="orders", user="me", password="KAFKA_PASSWORD", tls=False))
+        error = platform.collect(source).error
+    assert type(error) is CollectError
+    assert "does not know the mechanism SCRAM-SHA-512" in str(error)
+    assert "supported mechanisms: SCRAM-SHA-256" in str(error)

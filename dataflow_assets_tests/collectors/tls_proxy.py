@@ -1,21 +1,29 @@
-"""TLS in front of a server that knows none.
+"""TLS, and the login of Kafka, in front of a server that knows neither.
 
-Here: ending TLS, and passing on what is within. Not here: the server, and certificates (see `ftp_server`).
+Here: ending TLS, and passing on what is within. Not here: the server, the login (see `sasl_login`), and certificates
+(see `ftp_server`).
 """
 
 import asyncio
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from dataflow_assets_tests.collectors.sasl_login import SaslLogin
 
 
 @contextmanager
-def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
-    """The port of a server of TLS on 127.0.0.1 that passes on to another port, until the block ends."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+def tls_in_front(port: int, certificate: Path | None, login: SaslLogin | None = None) -> Iterator[int]:
+    """The port of a server on 127.0.0.1 that passes on to another port, until the block ends.
+
+    With a certificate it speaks TLS, and with a login it passes on what is said by those alone who are let in.
+    """
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -31,8 +39,11 @@ def tls_in_front(port: int, certificate: Path) -> Iterator[int]:
             target.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        with suppress(OSError, EOFError, asyncio.CancelledError), closing(writer):  # either side is gone, or all ends
+            there, back = await asyncio.open_connection("127.0.0.1", port)
+            with closing(back):
+                if login is None or await login.admit((reader, writer), (there, back)):
+                    await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
 
     async def close() -> None:
         server.close()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import TopicMetadata  # type: ignore[attr-defined]
 
 from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.files import secret_of
@@ -26,6 +27,7 @@ _REFUSED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: "lets the user in, but not use this consumer group",
     KafkaError._SSL: "does not prove itself by a certificate that this machine, or the ca_file, trusts",
 }
+_UNKNOWN_MECHANISM = "Unsupported SASL mechanism"  # of which the code is that of a wrong password
 
 
 class TopicReader:
@@ -42,14 +44,24 @@ class TopicReader:
 
     def partitions(self) -> Sequence[int]:
         """The numbers of the partitions."""
-        topic = self._origin.topic
-        try:
-            found = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
-        except KafkaException as error:
-            raise self._explain(error.args[0]) from None
+        found = self._describe()
         if found.error:
             raise self._explain(found.error)
         return sorted(found.partitions)
+
+    def _describe(self) -> TopicMetadata:
+        """What the broker says of the topic. One that refuses does so at each try: it is not asked for long."""
+        topic, seconds = self._origin.topic, _ANSWER_SECONDS / 15
+        while True:
+            try:
+                found: TopicMetadata = self._consumer.list_topics(topic, timeout=seconds).topics[topic]
+            except KafkaException as error:
+                problem = self._explain(error.args[0])
+                seconds *= 2  # 1, 2, 4 and 8: a slow one gets longer
+                if seconds > _ANSWER_SECONDS or not isinstance(problem, UnreachableError):
+                    raise problem from None
+            else:
+                return found
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """The offset of the first message that is there, and the one after the last."""
@@ -125,6 +137,8 @@ class TopicReader:
         where, code = self._origin.address, error.code()
         known: Iterable[KafkaError] = (error, *reversed(self._errors))
         for one in known:
+            if _UNKNOWN_MECHANISM in one.str():
+                return CollectError(f"{where} does not know the mechanism {self._origin.mechanism} ({one.str()}).")
             if reason := _REFUSED.get(one.code()):
                 return CollectError(f"{where} {reason} ({one.str()}).")
         if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
