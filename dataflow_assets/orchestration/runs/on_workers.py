@@ -1,22 +1,24 @@
 """Runs of a command that Celery workers make, several at once.
 
-Here: launching them, waiting for them, and giving up those whose worker is lost. Not here: which runs (see `backfill`),
-and those that the daemon launches (see `runtime.run_coordinator`).
+Here: launching them, waiting for them, and giving up those whose worker is lost, or that none begins. Not here: which
+runs (see `backfill`), and those that the daemon launches (see `runtime.run_coordinator`).
 """
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
 from dataflow_assets.orchestration.runs.failures import first_failure
-from dataflow_assets.runtime.tags import MAX_RETRIES
+from dataflow_assets.runtime.tags import MAX_RETRIES, WORKER
 
 _LOOK_SECONDS = 0.5
-_HEALTH_SECONDS = 10.0
+HEALTH_SECONDS = 10.0
+START_SECONDS = 600.0  # as in dagster.yaml, for the runs of the daemon
 
 
 def run_on_workers(
@@ -43,13 +45,14 @@ def run_on_workers(
                 number, tags = left.pop(0)
                 under_way[_launch(instance, job, assets, tags)] = number
             time.sleep(_LOOK_SECONDS)
-            if is_time := time.monotonic() - looked > _HEALTH_SECONDS:
+            if is_time := time.monotonic() - looked > HEALTH_SECONDS:
                 looked = time.monotonic()
-            for run in instance.get_runs(dg.RunsFilter(run_ids=list(under_way))):
+            for record in instance.get_run_records(dg.RunsFilter(run_ids=list(under_way))):
+                run = record.dagster_run
                 if run.is_finished:
                     yield under_way.pop(run.run_id), run
                 elif is_time:
-                    _give_up_if_lost(instance, run)
+                    _give_up_if_lost(instance, run, datetime.now(UTC) - record.create_timestamp)
     finally:
         for run_id in under_way:
             with suppress(Exception):  # the next one is to be ended too
@@ -79,8 +82,12 @@ def _launch(instance: dg.DagsterInstance, job: Any, assets: Sequence[dg.AssetKey
     return run.run_id
 
 
-def _give_up_if_lost(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Record that a run failed whose worker is gone: no daemon may be there to do so."""
-    health = instance.run_launcher.check_run_worker_health(run)
+def _give_up_if_lost(instance: dg.DagsterInstance, run: dg.DagsterRun, age: timedelta) -> None:
+    """Record that a run failed whose worker is gone, or which none has begun: no daemon may be there to do so."""
+    launcher = instance.run_launcher
+    health = launcher.check_run_worker_health(run)
     if health.status.value == "FAILED":
         instance.report_run_failed(run, health.msg)
+    elif WORKER not in run.tags and age.total_seconds() > START_SECONDS:
+        why = f"No worker has begun it within {START_SECONDS:.0f} seconds. {launcher.get_run_worker_debug_info(run)}"
+        instance.report_run_failed(run, why)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dataflow_assets.orchestration.runs import on_workers
 from dataflow_assets.runtime.celery import launcher, signs
 from dataflow_assets.runtime.celery import worker as worker_program
 from dataflow_assets.runtime.celery.code_version import code_version
@@ -24,8 +25,10 @@ from dataflow_assets.runtime.celery.queues import queue_of
 from dataflow_assets.runtime.celery.signs import connect, read_workers
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings, variable_names
+from dataflow_assets_tests.faults.postgres import IMMEDIATE, own_server
 from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.redis_server import free_port, redis
+from dataflow_assets_tests.runtime import tiny_definitions
 from dataflow_assets_tests.runtime.celery.workers import OLDER, kill_group, working
 from dataflow_assets_tests.runtime.test_run_server import launch, process_of, status, wait_for, wait_until
 
@@ -68,14 +71,14 @@ class Running:
         return run
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Running]:
+@contextmanager
+def running_with(database_url: str, home: Path) -> Iterator[Running]:
     port = free_port()
     with pytest.MonkeyPatch.context() as environment:
         for name in variable_names():
             environment.delenv(name, raising=False)
-        environment.setenv("DATAFLOW_HOME", str(tmp_path_factory.mktemp("celery") / "home"))
-        environment.setenv("DATABASE_URL", module_database_url)
+        environment.setenv("DATAFLOW_HOME", str(home))
+        environment.setenv("DATABASE_URL", database_url)
         environment.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
         settings = load_settings()
         with open_instance(settings) as instance:
@@ -83,6 +86,12 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
             with running.server:
                 running.start_redis()
                 yield running
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Running]:
+    with running_with(module_database_url, tmp_path_factory.mktemp("celery") / "home") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +184,29 @@ def test_a_worker_that_is_killed_with_its_run_is_lost(running: Running) -> None:
         run = running.begin_slow_run()
         kill_group(lost)
     wait_until(lambda: running.health(run) == "FAILED", seconds=signs.KEPT_SECONDS + 10)
+
+
+def test_a_worker_and_its_run_go_on_once_postgresql_is_back(tmp_path: Path) -> None:
+    with (
+        own_server(tmp_path / "server") as server,
+        running_with(server.url, tmp_path / "home") as running,
+        working(running.settings, running.url),
+    ):
+        under_way = running.begin_slow_run()
+        server.restart(IMMEDIATE)
+        Path(running.settings.home, "end-slow-runs").touch()
+        wait_for(running.instance, under_way, _SUCCESS)
+        wait_for(running.instance, launch(running.instance, "quick_job"), _SUCCESS)
+
+
+def test_a_command_gives_up_a_run_that_no_worker_begins(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_workers, "START_SECONDS", 0.0)
+    monkeypatch.setattr(on_workers, "HEALTH_SECONDS", 0.0)
+    wait_until(lambda: not read_workers(connect(running.url)))
+    job = dg.build_reconstructable_job(tiny_definitions.__name__, "quick_job")
+    [(number, run)] = on_workers.run_on_workers(running.instance, job, [dg.AssetKey("quick")], [{}], 1)
+    assert (number, run.status) == (0, _FAILURE)
+    assert "Workers that live: none" in on_workers.explain_failed_run(running.instance, run)
 
 
 def test_what_a_worker_copies_has_no_threads_that_would_be_missing_in_the_copy() -> None:
