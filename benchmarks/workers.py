@@ -4,9 +4,9 @@
 
 Timed: `dataflow backfill` of `warehouse/streams` over all days, again and again on the same lake, by one worker with
 so many processes, which has made a run already; "here" is the same command without Redis, and of one process it makes
-no use either. Shown are seconds of the
-clock and of the processor, of Python and of PostgreSQL, and how many cores were idle meanwhile: on a busy machine the
-clock says little.
+no use either. Shown are seconds of the clock and of the processor, of Python and of PostgreSQL, and how many cores were
+idle meanwhile: on a busy machine the clock says little. With `--present 3650` other days are there before, with few
+rows, so that two runs of this program show whether a day costs more among many.
 
 Here: the contestants. Not here: what Dagster adds to the work (see `backfill`).
 """
@@ -39,6 +39,7 @@ from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.redis_server import free_port, redis
 
 _FIRST = date(2022, 1, 1)
+_ROWS_OF_OTHERS = 10
 _SCRIPT = Path(sysconfig.get_path("scripts")) / "dataflow"
 
 
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--rows", type=int, default=20_000, help="of one day")
+    parser.add_argument("--present", type=int, default=0, help="days that have a table before; at least --days")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4], help="processes")
     arguments = parser.parse_args()
     for name in variable_names():
@@ -56,8 +58,13 @@ def main() -> None:
         home = Path(folder) / "home"
         home.parent.chmod(0o755)
         os.environ["DATAFLOW_HOME"] = str(home)
+        others = [_FIRST - timedelta(days=number) for number in range(arguments.present - len(days), 0, -1)]
+        os.environ["DATAFLOW_FIRST_DAY"] = str([*others, _FIRST][0])
         with embedded.acquire(home):
             _fill_lake(days, arguments.rows)
+            if others:
+                _fill_lake(others, _ROWS_OF_OTHERS)
+                _backfill(others)
             _backfill(days[:1])
             figures = {"here": _timed(home, days)}
             _show("here", figures["here"])
@@ -67,7 +74,7 @@ def main() -> None:
                     figures[f"{processes} processes"] = _timed(home, days)
                     _show(f"{processes} processes", figures[f"{processes} processes"])
             embedded.release(home)
-    print(json.dumps({"days": arguments.days, "rows": arguments.rows, **figures}, indent=2))  # noqa: T201
+    print(json.dumps({**vars(arguments), **figures}, indent=2))  # noqa: T201
 
 
 def _fill_lake(days: list[date], rows: int) -> None:
@@ -77,7 +84,7 @@ def _fill_lake(days: list[date], rows: int) -> None:
     path = settings.home / "sessions.csv"
     write_sessions(path, days, rows)
     storage = open_storage(settings)
-    key = Landing(storage).put("streams", days[-1], path).object
+    key = Landing(storage).put("streams", max(days), path).object
     assert ingest(storage, source, key, settings.timezone, first_day=settings.first_day)
 
 
@@ -101,7 +108,8 @@ def _working(home: Path, processes: int) -> Iterator[None]:
 
 
 def _timed(home: Path, days: list[date]) -> dict[str, float]:
-    sql(embedded.url(home), "DELETE FROM ledger.event_days")  # else every day is left as it is
+    # Else every day is left as it is.
+    sql(embedded.url(home), f"DELETE FROM ledger.event_days WHERE event_day >= '{_FIRST}'")
     before, start, idle = used(home), time.perf_counter(), _idle_seconds()
     command = _backfill(days)
     took, after = time.perf_counter() - start, used(home)
