@@ -22,6 +22,7 @@ from dataflow_assets import errors
 from dataflow_assets.core.files import DiskFullError
 from dataflow_assets.core.time_windows import WindowError
 from dataflow_assets.landing.deliveries import ObjectNameError
+from dataflow_assets.landing.events import NotificationError
 from dataflow_assets.serving.refusals import RefusalError
 
 MEDIA_TYPE = "application/problem+json"
@@ -45,6 +46,7 @@ STATUSES: Mapping[type[errors.DataFlowError], int] = {
     errors.ConflictError: 409,
     errors.RunFailedError: 500,
     DiskFullError: 507,
+    NotificationError: 422,
     ObjectNameError: 422,
     WindowError: 400,
 }

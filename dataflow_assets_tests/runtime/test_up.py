@@ -127,12 +127,12 @@ def test_an_object_is_in_the_answers_of_its_days_and_of_no_others(running: Runni
     platform = running.platform
     dropped = time.monotonic()
     _drop_session(platform)
-    wait_until(lambda: platform.query(LOADED) == [(1,)], dropped, limit=60)
+    wait_until(lambda: platform.query(LOADED) == [(1,)], dropped, limit=300)
     _drop_session(platform)
-    wait_until(lambda: platform.query(DAILY) == [(1,)], dropped, limit=60)
-    wait_until(lambda: platform.query(WINDOWED) == [(1,)], dropped, limit=90)
-    wait_until(lambda: platform.query(MONTHLY) == [("danes", 1)], dropped, limit=90)
-    wait_until(lambda: _succeeded(platform) == RUNS, dropped, limit=150)
+    wait_until(lambda: platform.query(DAILY) == [(1,)], dropped, limit=300)
+    wait_until(lambda: platform.query(WINDOWED) == [(1,)], dropped, limit=300)
+    wait_until(lambda: platform.query(MONTHLY) == [("danes", 1)], dropped, limit=300)
+    wait_until(lambda: _succeeded(platform) == RUNS, dropped, limit=300)
     wait_until(lambda: _have_looked(platform, _last_end(platform, "lake")), dropped, limit=240)
     assert _succeeded(platform) == RUNS
     assert platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == []
@@ -194,9 +194,9 @@ def test_a_run_whose_process_is_killed_is_made_again_once(running: Running) -> N
         started = (entry.message for run in platform.instance.get_runs(lake) for entry in _engine_events(platform, run))
         return next((int(found[1]) for message in started if (found := _WORKER.search(message))), None)
 
-    wait_until(lambda: worker() is not None, landed, limit=120)
+    wait_until(lambda: worker() is not None, landed, limit=300)
     kill(worker() or 0)
-    wait_until(lambda: platform.instance.get_runs_count(lake) == 2, landed, limit=180)
+    wait_until(lambda: platform.instance.get_runs_count(lake) == 2, landed, limit=300)
     wait_until(lambda: platform.partitions("lake/movies").count("2021-12-20") == 1, landed, limit=240)
     wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], landed, limit=300)
     retry, killed = platform.instance.get_runs(lake)
@@ -234,13 +234,13 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     page.get_by_role("button", name="Launch 1 run").click()
 
     platform, clicked = running.platform, time.monotonic()
-    wait_until(lambda: platform.partitions("lake/users") != [], clicked, limit=60)
+    wait_until(lambda: platform.partitions("lake/users") != [], clicked, limit=300)
     assert platform.partitions("lake/users") == [day]
     assert platform.metadata("lake/users", day)["dagster/partition_row_count"] == 2
     (run,) = [run for run in platform.instance.get_runs() if run.asset_selection == {dg.AssetKey(["lake", "users"])}]
     messages = [entry.message for entry in platform.instance.all_logs(run.run_id)]
     assert any("Started process for run" in message for message in messages), "no worker of its own made this run"
-    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], clicked, limit=60)
+    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], clicked, limit=300)
     recorded = "SELECT delivered, accepted, rejected FROM ledger.deliveries WHERE source = 'users'"
     assert platform.query(recorded) == [(2, 2, 0)]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from dataflow_assets.landing.events import NotificationError, read_notification
+from dataflow_assets.landing.events import read_notification
 from dataflow_assets.ledger.pending import note_objects
 from dataflow_assets.serving.access import Writer, require_source
 from dataflow_assets.serving.parameters import NoParameters
@@ -42,10 +42,7 @@ async def post_events(request: Request, state: State, principal: Writer, _: Anno
     """Tell of objects that were written into landing by somebody else, so that nobody has to look for them."""
     async with receive(request, "notification", _LARGEST) as upload:
         text = upload.path.read_bytes()
-    try:
-        keys = read_notification(text, state.storage)
-    except NotificationError as error:
-        raise UnusableError(str(error)) from None
+    keys = read_notification(text, state.storage)
     if len(keys) > _MOST:
         raise UnusableError(f"It names {len(keys):,} objects; send {_MOST:,} at most.")
     for source in {key.split("/")[1] for key in keys} & set(state.sources):

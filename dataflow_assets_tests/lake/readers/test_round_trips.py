@@ -112,7 +112,8 @@ def escaped_csv(path: Path, frame: pl.DataFrame) -> None:
 
 def bare_csv(path: Path, frame: pl.DataFrame) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, escapechar="\\", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        # Python escapes of line ends what is in its own, and a carriage return by itself ends a line too.
+        writer = csv.writer(file, escapechar="\\", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\r\n")
         writer.writerow(frame.columns)
         writer.writerows(map(_shown, frame.rows()))
 

@@ -139,7 +139,7 @@ def test_a_run_that_its_living_worker_makes_no_more_is_lost(
     wait_for(running.instance, run, _SUCCESS)
     assert running.health(run) == "RUNNING"  # the worker may not have named it yet
     monkeypatch.setattr(launcher, "MISSED_SECONDS", 0.0)
-    assert running.health(run) == "FAILED"
+    wait_until(lambda: running.health(run) == "FAILED")  # the worker may name it once more
 
 
 def test_redis_may_go_and_come_back_empty(running: Running, worker: Any) -> None:
