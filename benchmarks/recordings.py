@@ -89,7 +89,7 @@ def _record(command: str, folder: str) -> str:
     dropped = {*variable_names(), "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     environment |= {"DATAFLOW_HOME": f"{folder}/home", "TERM": "xterm-256color"}
-    seen = run_in_terminal([_DATAFLOW, *shlex.split(command)], 80, environment)
+    seen = run_in_terminal(shlex.split(command), 80, environment)
     text = seen.text.replace(folder, "…")
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "00000000-0000-0000-0000-000000000000", text)
     text = re.sub(r"(://\w+):[^@\s]+@", r"\1:…@", text)

@@ -3,6 +3,7 @@
 Here: fixtures that more than one folder uses. Not here: made-up data.
 """
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -20,8 +21,13 @@ from dataflow_assets.settings import Settings, load_settings, variable_names
 REPOSITORY = Path(__file__).parents[1]
 
 # A busy machine is no fault of a test: no example has a time limit, neither to be made nor to be run.
-hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=30
+)
+hypothesis_settings.register_profile("nightly", hypothesis_settings.get_profile("any-machine"), max_examples=500)
 hypothesis_settings.load_profile("any-machine")
+
+gc.disable()  # until all is imported
 
 # What a test needs, and so how it is marked: by a fixture that it uses, or by where it stands.
 MARKS_OF_FIXTURES = {"server": "database", "page": "browser", "demonstrated": "slow", "deployed": "process"}
@@ -42,7 +48,6 @@ MARKS_OF_PLACES = {
     "serving/test_killed.py": ("process", "slow"),
     "serving/test_openapi.py": ("process", "slow"),
     "serving/test_server.py": ("process",),
-    "test_cli.py": ("slow",),
     "test_collect.py": ("process", "slow"),
     "test_examples.py": ("process",),
     "test_new_source.py": ("process", "slow"),
@@ -52,16 +57,36 @@ MARKS_OF_PLACES = {
 }
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run the whole suite on every processor, and tests that are named in this process, which starts sooner."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return 0
+    return len(os.sched_getaffinity(0)) + 1  # some tests wait
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage be looked for among what tests make, and no longer among all that was imported."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by what it needs, so that `-m` can choose those of a minute."""
+    """Mark each test by what it needs, so that `-m` can choose those of a minute; begin with files that take long."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        place = item.path.relative_to(Path(__file__).parent)
         marks = {mark for fixture, mark in MARKS_OF_FIXTURES.items() if fixture in fixtures}
-        for known in (place, *place.parents):
-            marks.update(MARKS_OF_PLACES.get(known.as_posix(), ()))
-        for mark in sorted(marks):
+        for mark in sorted(marks | _marks_of_place(item)):
             item.add_marker(mark)
+        if _marks_of_place(item):
+            item.add_marker("no_cover")  # measuring costs two fifths more, and others run the same lines
+    items.sort(key=lambda item: not _marks_of_place(item))
+
+
+def _marks_of_place(item: pytest.Item) -> set[str]:
+    place = item.path.relative_to(Path(__file__).parent)
+    return {mark for known in (place, *place.parents) for mark in MARKS_OF_PLACES.get(known.as_posix(), ())}
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,9 @@ from dataflow_assets.sources import Events, Snapshot, Source, find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.snapshots import load_snapshot
+from dataflow_assets_tests.warm import WARM
 
 Report = Callable[[str], None]
-
-# A worker is a copy of a process that has imported all this and done nothing yet: it starts in milliseconds.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
-get_temp_dir()  # where its socket goes: now, before a test lets temporary files go to a folder with a long path
 
 # What of each table follows from the landed objects alone, and not from the order of runs.
 _COMPARED = {
@@ -77,8 +72,8 @@ class Worker:
     """A process that does one task after the other; a task's first argument tells what it is about to do."""
 
     def __init__(self) -> None:
-        self._pipe, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
+        self._pipe, theirs = WARM.Pipe()
+        self._process = WARM.Process(target=_work, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
         self.phase = "start"

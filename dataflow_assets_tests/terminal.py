@@ -8,10 +8,11 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from dataflow_assets_tests.warm import start_dataflow, wait_for
 
 _TOKEN = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\r|\n|[^\x1b\r\n]+")
 
@@ -29,19 +30,17 @@ class Seen:
         return "\n".join(self.lines) + "\n"
 
 
-def run_in_terminal(command: Sequence[str], columns: int, environment: Mapping[str, str], seconds: float = 180) -> Seen:
-    """Run a command in a terminal of so many columns."""
+def run_in_terminal(arguments: Sequence[str], columns: int, environment: Mapping[str, str]) -> Seen:
+    """Run `dataflow` in a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
-    process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environment), start_new_session=True
-    )
+    process = start_dataflow(arguments, environment, (theirs, theirs, theirs))
     os.close(theirs)
     written = b""
     try:
         while part := _read(ours):
             written += part
-        code = process.wait(seconds)
+        code = wait_for(process)
     finally:
         process.kill()
         os.close(ours)

@@ -27,6 +27,7 @@ from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
 from dataflow_assets_tests.processes import environment_with, processes_of
+from dataflow_assets_tests.warm import run_dataflow
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
 
@@ -53,9 +54,7 @@ class Home:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = environment_with(DATAFLOW_HOME=str(self.folder), DATAFLOW_TIMEZONE=self.timezone)
-        done = subprocess.run(
-            [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=180, check=False
-        )
+        done = run_dataflow(arguments, environment)
         done.stderr = sentences(done.stderr)
         return done
 

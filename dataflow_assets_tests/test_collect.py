@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import dataflow_assets
 from dataflow_assets_tests.collectors import ftp_server, sftp_server
 from dataflow_assets_tests.collectors.builders import write
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import environment_with
+from dataflow_assets_tests.program_copy import copy_program
 
-PACKAGE = Path(dataflow_assets.__path__[0])
 COMMAND = "from dataflow_assets.cli import main; main()"
 STREAMS = (
     "movie_title,user_email,size_mb,start_at,end_at\n"
@@ -36,8 +34,7 @@ def blocks(page: str) -> list[str]:
 def copy(tmp_path: Path) -> Path:
     """A copy of the program."""
     copy = tmp_path / "program"
-    shutil.copytree(PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PACKAGE.parent / "dagster.yaml", copy)
+    copy_program(copy)
     return copy
 
 

@@ -1,6 +1,5 @@
 """`dataflow new source` as a user runs it, in a copy of the program that it may write to."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import dataflow_assets
 from dataflow_assets_tests.processes import environment_with
+from dataflow_assets_tests.program_copy import copy_program
 
-PACKAGE = Path(dataflow_assets.__path__[0])
 COMMAND = "from dataflow_assets.cli import main; main()"
 ROWS = "sku,name,qty\n" + "".join(f"S{number},x,{number}\n" for number in range(60))
 
@@ -21,8 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     copy = tmp_path / "program"
-    shutil.copytree(PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PACKAGE.parent / "dagster.yaml", copy)
+    copy_program(copy)
     (tmp_path / "prices.csv").write_text(ROWS)
     environment = environment_with(DATAFLOW_HOME=str(tmp_path / "home"), PYTHONPATH=str(copy))
 

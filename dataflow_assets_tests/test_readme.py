@@ -15,10 +15,11 @@ import pytest
 from dataflow_assets.analytics.sql_file import read_sql_answer
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import environment_with, processes_of
+from dataflow_assets_tests.program_copy import copy_program
 
 README = REPOSITORY / "README.md"
 SOURCES, ANSWERS = (REPOSITORY / "docs/how-to" / f"add-{what}.md" for what in ("a-source", "an-answer"))
-COPIED = ("dataflow_assets", "pyproject.toml", "README.md", "dagster.yaml", "workspace.yaml")
+COPIED = ("pyproject.toml", "README.md", "workspace.yaml")
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)  # the partitions of a demo's home begin a month ago
 PAYMENT = (
     f"reference,user_email,cents,paid_at,settled_at\np-1,a@b.example,950,{YESTERDAY}T10:00:00Z,{YESTERDAY}T11:00:00Z\n"
@@ -50,13 +51,9 @@ class Copy:
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Copy]:
     folder = tmp_path / "copy"
-    folder.mkdir()
+    copy_program(folder)
     for name in COPIED:
-        of = REPOSITORY / name
-        if of.is_dir():
-            shutil.copytree(of, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(of, folder)
+        shutil.copy(REPOSITORY / name, folder)
     yield Copy(folder)
     assert processes_of(folder) == {}
 

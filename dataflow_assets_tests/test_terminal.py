@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,8 +17,8 @@ from dataflow_assets.sample_data import write_sample
 from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.terminal import Seen, run_in_terminal
+from dataflow_assets_tests.warm import run_dataflow
 
-DATAFLOW = str(Path(sys.executable).parent / "dataflow")
 PICTURES = REPOSITORY / "docs/reference/terminal"
 WIDE = "SELECT * FROM warehouse.streams ORDER BY start_at, id LIMIT 1"
 
@@ -34,13 +33,11 @@ class Home:
 
     def show(self, *arguments: str, columns: int = 80, **variables: str) -> Seen:
         """What stands in a terminal after a command."""
-        return run_in_terminal([DATAFLOW, *arguments], columns, self.environment | variables)
+        return run_in_terminal(arguments, columns, self.environment | variables)
 
     def pipe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """What a program gets from a command."""
-        return subprocess.run(
-            [DATAFLOW, *arguments], env=self.environment, capture_output=True, text=True, timeout=180, check=False
-        )
+        return run_dataflow(arguments, self.environment)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +47,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     dropped = {*variable_names(), "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     environment |= {"DATAFLOW_HOME": str(folder / "home"), "TERM": "xterm-256color"}
-    demo = run_in_terminal([DATAFLOW, "demo", "--data", str(folder / "files")], 80, environment)
+    demo = run_in_terminal(["demo", "--data", str(folder / "files")], 80, environment)
     return Home(folder, environment, demo)
 
 

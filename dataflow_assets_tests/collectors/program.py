@@ -3,17 +3,15 @@
 Here: the copy, and processes of it. Not here: what is expected.
 """
 
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import dataflow_assets
 from dataflow_assets_tests.processes import environment_with
+from dataflow_assets_tests.program_copy import copy_program
 
-_PACKAGE = Path(dataflow_assets.__path__[0])
 _ORDERS = Path(__file__).with_name("orders.py")
 
 
@@ -27,8 +25,7 @@ class Program:
     def with_orders_from(cls, folder: Path, origin: str) -> "Program":
         """A copy in which orders arrive from what an expression in Python makes, such as `Kafka(…)`."""
         copy = folder / "program"
-        shutil.copytree(_PACKAGE, copy / "dataflow_assets", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(_PACKAGE.parent / "dagster.yaml", copy)
+        copy_program(copy)
         imports = f"from dataflow_assets.sources.origins import {origin.partition('(')[0]}\n"
         declared = f"{_ORDERS.read_text()}\n\n{imports}SOURCE = orders_from({origin})\n"
         (copy / "dataflow_assets" / "sources" / "orders.py").write_text(declared)

@@ -1,0 +1,80 @@
+"""Processes that have imported the program already: copies of one that has done nothing else yet.
+
+Here: that process, and `dataflow` as a command in such a copy. Not here: what a test does in one (see `loading`,
+`terminal`). That the installed program starts, and what it imports, other tests show.
+"""
+
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import DupFd
+from multiprocessing.util import get_temp_dir
+from pathlib import Path
+from typing import Any
+
+from dataflow_assets.cli import main
+
+# A copy starts in milliseconds.
+WARM = multiprocessing.get_context("forkserver")
+WARM.set_forkserver_preload(
+    [
+        "benchmarks.collect_crashes",
+        "dataflow_assets.definitions",
+        "dataflow_assets.doctor",
+        "dataflow_assets.orchestration.runs.in_process",
+        "dataflow_assets_tests.loading",
+        __name__,
+    ]
+)
+_NOTHING = os.open(os.devnull, os.O_RDONLY)
+get_temp_dir()  # where its socket goes: now, before a test lets temporary files go to a folder with a long path
+
+
+def start_dataflow(
+    arguments: Sequence[str], environment: Mapping[str, str], streams: tuple[int, int, int]
+) -> BaseProcess:
+    """Start a command whose standard streams are these descriptors."""
+    sent = [DupFd(stream) for stream in streams]
+    process = WARM.Process(target=_be_dataflow, args=(list(arguments), dict(environment), Path.cwd(), sent))
+    process.start()
+    return process
+
+
+def run_dataflow(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What a program gets from a command."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        code = wait_for(start_dataflow(arguments, environment, (_NOTHING, out.fileno(), err.fileno())))
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(["dataflow", *arguments], code, out.read(), err.read())
+
+
+def wait_for(process: BaseProcess, seconds: float = 180) -> int:
+    """The exit code of a command, which is killed if it does not end."""
+    process.join(seconds)
+    process.kill()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _be_dataflow(arguments: list[str], environment: dict[str, str], folder: Path, streams: list[Any]) -> None:
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream.detach(), number)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["dataflow", *arguments]
+    try:
+        main()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()  # what Python does at the end of a program, and not at that of a copy
