@@ -10,7 +10,6 @@ import argparse
 import os
 import re
 import shlex
-import sys
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -20,7 +19,6 @@ from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.terminal import run_in_terminal
 
 RECORDINGS = Path(__file__).parent.parent / "docs/reference/recordings"
-_DATAFLOW = str(Path(sys.executable).with_name("dataflow"))
 _STREAMS = "SELECT * FROM warehouse.streams ORDER BY start_at, id LIMIT 1"
 _COMMANDS = {  # by the name of the recording: a recording that is named like a command is of that command
     "help": "--help",

@@ -33,7 +33,9 @@ gc.disable()  # until all is imported
 MARKS_OF_FIXTURES = {"server": "database", "page": "browser", "demonstrated": "slow", "deployed": "process"}
 MARKS_OF_PLACES = {
     "collectors/test_crashes.py": ("process", "slow"),
+    "collectors/test_kafka_killed.py": ("process", "slow"),
     "faults": ("process", "slow"),
+    "io_managers/test_foreign_project.py": ("process", "slow"),
     "runtime": ("process",),
     "postgres/test_embedded.py": ("process",),
     "warehouse/test_concurrent_processes.py": ("process", "slow"),
@@ -51,8 +53,10 @@ MARKS_OF_PLACES = {
     "test_collect.py": ("process", "slow"),
     "test_examples.py": ("process",),
     "test_new_source.py": ("process", "slow"),
+    "test_permissions.py": ("process", "slow"),
     "test_readme.py": ("process", "slow"),
     "test_terminal.py": ("process", "slow"),
+    "test_tutorial.py": ("process", "slow"),
     "test_wheel.py": ("process", "slow"),
 }
 
@@ -74,14 +78,18 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by what it needs, so that `-m` can choose those of a minute; begin with files that take long."""
+    long = set()
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in MARKS_OF_FIXTURES.items() if fixture in fixtures}
-        for mark in sorted(marks | _marks_of_place(item)):
+        of_place = _marks_of_place(item)
+        for mark in sorted(marks | of_place):
             item.add_marker(mark)
-        if _marks_of_place(item):
+        if of_place:
             item.add_marker("no_cover")  # measuring costs two fifths more, and others run the same lines
-    items.sort(key=lambda item: not _marks_of_place(item))
+        if (marks | of_place) & {"process", "slow"}:
+            long.add(item.path)
+    items.sort(key=lambda item: item.path not in long)
 
 
 def _marks_of_place(item: pytest.Item) -> set[str]:

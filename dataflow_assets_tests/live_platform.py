@@ -38,8 +38,8 @@ def up(folder: Path, program: Path | None = None) -> Iterator[tuple[int, int]]:
         assert ports[:1] == [str(port)], (folder / "stderr").read_text()
         yield port, int(ports[1])
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
         assert process.returncode == 0, (folder / "stderr").read_text()
-        assert wait_until_gone(folder, 10) == {}
+        assert wait_until_gone(folder) == {}
     finally:
         kill_all(folder)

@@ -98,7 +98,7 @@ class Worker:
                 self._outcome = kind, value
         return self._outcome is not None
 
-    def result(self, seconds: float = 60) -> Any:
+    def result(self, seconds: float = 300) -> Any:
         """What the task gave.
 
         Raises:
@@ -215,7 +215,7 @@ def orphan_tables(settings: Settings) -> list[str]:
     return [name for (name,) in found]
 
 
-def leftover_locks(settings: Settings, *, seconds: float = 30) -> list[tuple[Any, ...]]:
+def leftover_locks(settings: Settings, *, seconds: float = 300) -> list[tuple[Any, ...]]:
     """The locks that sessions hold still when they had some seconds to end: those of the dead are rolled back."""
     deadline = time.monotonic() + seconds
     while True:

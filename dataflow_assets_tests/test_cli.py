@@ -20,6 +20,7 @@ from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
+from dataflow_assets.postgres import embedded
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
@@ -75,7 +76,8 @@ def demonstrated(
     home = Home(tmp_path_factory.mktemp("demo") / "home", request.param)
     printed = home.json("demo", "--data", str(reference_data), "--json")
     assert processes_of(home.folder) == {}, "something is still running after `demo`"
-    yield home, printed
+    with embedded.acquire(home.folder):  # the commands that follow share a server
+        yield home, printed
     assert processes_of(home.folder) == {}
 
 

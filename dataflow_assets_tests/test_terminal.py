@@ -7,12 +7,14 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from dataflow_assets.postgres import embedded
 from dataflow_assets.sample_data import write_sample
 from dataflow_assets.settings import variable_names
 from dataflow_assets_tests.conftest import REPOSITORY
@@ -41,14 +43,15 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("seen")
     write_sample(folder / "files", last_day=date(2021, 12, 31))
     dropped = {*variable_names(), "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     environment |= {"DATAFLOW_HOME": str(folder / "home"), "TERM": "xterm-256color"}
     demo = run_in_terminal(["demo", "--data", str(folder / "files")], 80, environment)
-    return Home(folder, environment, demo)
+    with embedded.acquire(folder / "home"):  # the commands that follow share a server
+        yield Home(folder, environment, demo)
 
 
 def require_picture(name: str, seen: Seen, home: Home) -> None:

@@ -73,7 +73,7 @@ def test_a_followed_topic_goes_on_where_it_was_stopped(broker: Broker, program: 
     while "Landed" not in (line := following.stderr.readline()):
         assert line, "it ended by itself"
     following.terminate()
-    following.communicate(timeout=60)
+    following.communicate(timeout=300)
     assert following.returncode == 0
     program.run("collect", "--source", "orders")
     assert messages_in_landing(program) == 400
@@ -95,5 +95,5 @@ def test_a_message_reaches_the_warehouse_of_a_running_platform(broker: Broker, p
         time.sleep(1)  # no event says that somebody else's table has rows
     print(f"{time.monotonic() - sent:.0f} s from the broker to the warehouse")  # noqa: T201
     platform.terminate()
-    platform.communicate(timeout=60)
+    platform.communicate(timeout=300)
     assert platform.returncode == 0

@@ -35,7 +35,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
         yield load_settings()
         embedded.release(tmp_path / "home")
     kill_all(tmp_path)
-    assert wait_until_gone(tmp_path, 10) == {}
+    assert wait_until_gone(tmp_path) == {}
 
 
 def count_elsewhere() -> subprocess.Popen[str]:
@@ -51,13 +51,13 @@ def test_a_run_in_this_process_is_seen_by_another(settings: Settings) -> None:
     with dg.DagsterInstance.from_ref(ref) as passed_on:
         assert passed_on.get_runs_count() == 1
         assert passed_on.get_latest_materialization_event(dg.AssetKey("quick"))
-    seen, _ = count_elsewhere().communicate(timeout=60)
+    seen, _ = count_elsewhere().communicate(timeout=300)
     assert seen.strip() == "1"
 
 
 def test_processes_that_open_a_new_instance_at_once(settings: Settings) -> None:
     counters = [count_elsewhere() for _ in range(3)]
-    assert [counter.communicate(timeout=60)[0].strip() for counter in counters] == ["0", "0", "0"]
+    assert [counter.communicate(timeout=300)[0].strip() for counter in counters] == ["0", "0", "0"]
 
 
 def test_the_instance_is_configured(settings: Settings) -> None:

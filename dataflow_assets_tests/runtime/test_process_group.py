@@ -44,7 +44,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     embedded.acquire(home, durable=False).close()
     yield home
     kill_all(tmp_path)
-    assert wait_until_gone(tmp_path, 10) == {}
+    assert wait_until_gone(tmp_path) == {}
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def start(home: Path, port: int, *, wait: bool = True) -> subprocess.Popen[str]:
 
 
 def ask(port: int, query: str, **variables: str) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     body = json.dumps({"query": query, "variables": variables})
     connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
     answer = json.loads(connection.getresponse().read())
@@ -90,7 +90,7 @@ def launch(port: int, job: str) -> None:
     assert answer["__typename"] == "LaunchRunSuccess", answer
 
 
-def wait_for(path: Path, seconds: float = 60) -> None:
+def wait_for(path: Path, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
@@ -108,7 +108,7 @@ def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: i
     assert any("run_worker" in command for command in processes_of(home).values())
     kill(first.pid)
     first.communicate()
-    assert wait_until_gone(home, 5) == {}
+    assert wait_until_gone(home) == {}
 
     (home / "slow-runs").unlink()
     second = start(home, port)
@@ -116,21 +116,21 @@ def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: i
     launch(port, "slow_job")
     wait_for(home / "slow-runs")
     second.send_signal(signal.SIGINT)
-    second.communicate(timeout=30)
+    second.communicate(timeout=300)
     assert second.returncode == 0
-    assert wait_until_gone(home, 5) == {}
+    assert wait_until_gone(home) == {}
 
 
 def test_when_a_part_dies_all_stop_and_say_so(home: Path, port: int) -> None:
     process = start(home, port)
     kill(pid_of(home, "dagster-daemon"))
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert process.returncode == 1
     said = [json.loads(line) for line in (home / "stderr").read_text().splitlines()]
     assert {"dagster.code_server", "dagster.daemon", "dataflow"} <= {line["logger"] for line in said}
     (why,) = [line for line in said if line["logger"] == "dataflow"]
     assert (why["level"], "the daemon ended with code -9" in why["event"]) == ("error", True)
-    assert wait_until_gone(home, 5) == {}
+    assert wait_until_gone(home) == {}
 
 
 def test_a_second_one_is_refused_and_the_first_outlives_no_keeper(
@@ -146,9 +146,9 @@ def test_a_second_one_is_refused_and_the_first_outlives_no_keeper(
     with pytest.raises(DataFlowError, match="already runs"):
         up(load_settings(), other, module=_MODULE)
     kill(pid_of(home, "dataflow_assets.runtime.process_group"))
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert process.returncode == 1
-    assert wait_until_gone(home, 5) == {}
+    assert wait_until_gone(home) == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -156,6 +156,6 @@ def test_a_signal_while_it_starts_stops_it(home: Path, port: int, number: signal
     process = start(home, port, wait=False)
     wait_for(home / "workspace.yaml")
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert process.returncode == 0
-    assert wait_until_gone(home, 5) == {}
+    assert wait_until_gone(home) == {}

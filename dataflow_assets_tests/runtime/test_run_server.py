@@ -58,7 +58,7 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
             kill_all(settings.home)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} seconds"

@@ -48,7 +48,7 @@ class Running:
 
     def ask(self, query: str) -> Any:
         """What the UI's server answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         body = json.dumps({"query": query})
         connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
         answer = json.loads(connection.getresponse().read())
@@ -88,10 +88,11 @@ def _make_known(platform: Platform) -> None:
     platform.materialize(*landed)
 
 
-def wait_until(holds: Callable[[], bool], since: float, *, limit: float) -> None:
-    """Wait for something that must hold within so many seconds after an instant."""
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for something that must hold in the end; how soon it does, `benchmarks.latency` says."""
+    deadline = time.monotonic() + 600
     while not holds():
-        assert time.monotonic() < since + limit, f"not within {limit} seconds"
+        assert time.monotonic() < deadline, "not within ten minutes"
         time.sleep(0.2)
 
 
@@ -112,7 +113,7 @@ RUNS = Counter({"lake": 2, "warehouse": 1, "answers_daily": 3, "answers_monthly"
 
 
 def test_the_http_api_answers_too_and_lets_nobody_in(running: Running) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", running.api_port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", running.api_port, timeout=300)
     statuses = []
     for path in ("/health", "/v1/me"):
         connection.request("GET", path)
@@ -125,15 +126,14 @@ def test_the_http_api_answers_too_and_lets_nobody_in(running: Running) -> None:
 
 def test_an_object_is_in_the_answers_of_its_days_and_of_no_others(running: Running) -> None:
     platform = running.platform
-    dropped = time.monotonic()
     _drop_session(platform)
-    wait_until(lambda: platform.query(LOADED) == [(1,)], dropped, limit=300)
+    wait_until(lambda: platform.query(LOADED) == [(1,)])
     _drop_session(platform)
-    wait_until(lambda: platform.query(DAILY) == [(1,)], dropped, limit=300)
-    wait_until(lambda: platform.query(WINDOWED) == [(1,)], dropped, limit=300)
-    wait_until(lambda: platform.query(MONTHLY) == [("danes", 1)], dropped, limit=300)
-    wait_until(lambda: _succeeded(platform) == RUNS, dropped, limit=300)
-    wait_until(lambda: _have_looked(platform, _last_end(platform, "lake")), dropped, limit=240)
+    wait_until(lambda: platform.query(DAILY) == [(1,)])
+    wait_until(lambda: platform.query(WINDOWED) == [(1,)])
+    wait_until(lambda: platform.query(MONTHLY) == [("danes", 1)])
+    wait_until(lambda: _succeeded(platform) == RUNS)
+    wait_until(lambda: _have_looked(platform, _last_end(platform, "lake")))
     assert _succeeded(platform) == RUNS
     assert platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == []
     assert platform.partitions("warehouse/streams") == WINDOW[:1]
@@ -174,7 +174,7 @@ def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
             ahead = data._replace(last_tick_timestamp=now + 3600, last_tick_start_timestamp=now + 3600)
             instance.update_instigator_state(state.with_data(ahead))
     forget_future_ticks(instance)
-    wait_until(lambda: _have_looked(running.platform, now), time.monotonic(), limit=180)
+    wait_until(lambda: _have_looked(running.platform, now))
 
 
 @pytest.fixture
@@ -187,18 +187,17 @@ def test_a_run_whose_process_is_killed_is_made_again_once(running: Running) -> N
     platform, lake = running.platform, dg.RunsFilter(job_name="lake", tags={RANGE_START: "2021-12-20"})
     # A run that kept its slot would keep the next one from it.
     platform.instance.event_log_storage.set_concurrency_slots(OBJECT_STORE, 1)
-    landed = time.monotonic()
     platform.land("movies", "2021-12-20", movies_csv("Solaris"))
 
     def worker() -> int | None:
         started = (entry.message for run in platform.instance.get_runs(lake) for entry in _engine_events(platform, run))
         return next((int(found[1]) for message in started if (found := _WORKER.search(message))), None)
 
-    wait_until(lambda: worker() is not None, landed, limit=300)
+    wait_until(lambda: worker() is not None)
     kill(worker() or 0)
-    wait_until(lambda: platform.instance.get_runs_count(lake) == 2, landed, limit=300)
-    wait_until(lambda: platform.partitions("lake/movies").count("2021-12-20") == 1, landed, limit=240)
-    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], landed, limit=300)
+    wait_until(lambda: platform.instance.get_runs_count(lake) == 2)
+    wait_until(lambda: platform.partitions("lake/movies").count("2021-12-20") == 1)
+    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [])
     retry, killed = platform.instance.get_runs(lake)
     assert (killed.status, retry.status) == (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS)
     assert retry.parent_run_id == killed.run_id
@@ -233,14 +232,14 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     choice.press("Enter")
     page.get_by_role("button", name="Launch 1 run").click()
 
-    platform, clicked = running.platform, time.monotonic()
-    wait_until(lambda: platform.partitions("lake/users") != [], clicked, limit=300)
+    platform = running.platform
+    wait_until(lambda: platform.partitions("lake/users") != [])
     assert platform.partitions("lake/users") == [day]
     assert platform.metadata("lake/users", day)["dagster/partition_row_count"] == 2
     (run,) = [run for run in platform.instance.get_runs() if run.asset_selection == {dg.AssetKey(["lake", "users"])}]
     messages = [entry.message for entry in platform.instance.all_logs(run.run_id)]
     assert any("Started process for run" in message for message in messages), "no worker of its own made this run"
-    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], clicked, limit=300)
+    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [])
     recorded = "SELECT delivered, accepted, rejected FROM ledger.deliveries WHERE source = 'users'"
     assert platform.query(recorded) == [(2, 2, 0)]
 
@@ -253,7 +252,7 @@ def _stop_sensors(running: Running) -> None:
     # A tick that waits for news when its sensor is stopped goes on to its end.
     instance = running.platform.instance
     states = instance.all_instigator_state
-    wait_until(lambda: not any(_is_ticking(instance, state) for state in states()), time.monotonic(), limit=90)
+    wait_until(lambda: not any(_is_ticking(instance, state) for state in states()))
 
 
 def _is_ticking(instance: dg.DagsterInstance, state: Any) -> bool:

@@ -26,7 +26,7 @@ class Server:
     def kill(self) -> None:
         """SIGKILL it, and wait until it is dead."""
         self.process.kill()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=300)
 
 
 def start(log: Path, *arguments: str) -> Server:
@@ -52,6 +52,6 @@ def serving(log: Path) -> Iterator[Server]:
     try:
         yield server
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0, log.read_text()
+        assert server.process.wait(timeout=300) == 0, log.read_text()
     finally:
         server.kill()

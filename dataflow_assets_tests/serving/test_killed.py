@@ -39,13 +39,13 @@ class Clients:
     def wait_for(self, count: int) -> None:
         """Wait until so many posts were acknowledged."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.answers) >= count, timeout=60)
+            assert self._changed.wait_for(lambda: len(self.answers) >= count, timeout=300)
 
     def post(self, number: int) -> None:
         """Post one record until it is acknowledged."""
         while True:
             with self._changed:
-                assert self._changed.wait_for(lambda: self.url, timeout=60)
+                assert self._changed.wait_for(lambda: self.url, timeout=300)
                 url = self.url
             try:
                 answer = self.ask(url, number)
@@ -66,7 +66,7 @@ class Clients:
         """Post one record."""
         body = f"title,duration_mins,original_language,size_mb\nMovie {number},90,en,{number}\n"
         headers = TYPE | {"X-API-Key": self._key, "Idempotency-Key": f"post-{number}"}
-        return httpx2.post(f"{url}/v1/sources/movies/records", content=body, headers=headers, timeout=30)
+        return httpx2.post(f"{url}/v1/sources/movies/records", content=body, headers=headers, timeout=300)
 
 
 def test_each_acknowledged_post_has_landed_once_and_a_repeat_is_answered_as_the_first(
@@ -87,7 +87,7 @@ def test_each_acknowledged_post_has_landed_once_and_a_repeat_is_answered_as_the_
                 server = start(log)
                 clients.serve_at(server.url)
             for post in posts:
-                post.result(timeout=60)
+                post.result(timeout=300)
         assert clients.cut, "no post was cut off"
         repeated = {str(number): clients.ask(server.url, number).text for number in range(POSTS)}
     finally:

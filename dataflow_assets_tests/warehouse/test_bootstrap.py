@@ -77,6 +77,6 @@ def test_an_embedded_server_that_was_lost_is_started_again(home: Path) -> None:
     for process, command in processes_of(home).items():
         if "/postgres -D" in command:
             kill(process)
-    assert wait_until_gone(home, 10) == {}
+    assert wait_until_gone(home) == {}
     with connect(open_warehouse(load_settings())) as connection:
         assert execute(connection, "SELECT n FROM public.kept") == [(1,)]

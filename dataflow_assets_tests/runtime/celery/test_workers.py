@@ -139,7 +139,7 @@ def test_a_run_that_its_living_worker_makes_no_more_is_lost(
     wait_for(running.instance, run, _SUCCESS)
     assert running.health(run) == "RUNNING"  # the worker may not have named it yet
     monkeypatch.setattr(launcher, "MISSED_SECONDS", 0.0)
-    wait_until(lambda: running.health(run) == "FAILED")  # the worker may name it once more
+    wait_until(lambda: running.health(run) == "FAILED")  # once the worker says that it makes another run, or none
 
 
 def test_redis_may_go_and_come_back_empty(running: Running, worker: Any) -> None:
@@ -183,7 +183,7 @@ def test_a_worker_that_is_killed_with_its_run_is_lost(running: Running) -> None:
     with working(running.settings, running.url) as lost:
         run = running.begin_slow_run()
         kill_group(lost)
-    wait_until(lambda: running.health(run) == "FAILED", seconds=signs.KEPT_SECONDS + 10)
+    wait_until(lambda: running.health(run) == "FAILED", seconds=signs.KEPT_SECONDS + 60)
 
 
 def test_a_worker_and_its_run_go_on_once_postgresql_is_back(tmp_path: Path) -> None:
