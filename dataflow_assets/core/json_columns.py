@@ -33,7 +33,8 @@ def encoded(values: pl.Series) -> pl.Series:
 def decoded(texts: pl.Series, dtype: DataType) -> pl.Series:
     """The lists or structs that JSON texts say.
 
-    A struct's field that the text lacks is null, and a key that is no field is left out.
+    A struct's field that the text lacks is null, and a key that is no field is left out; where the one differs from the
+    other by case or outer blanks alone, the text is not of this type.
 
     Raises:
         ValueError: a text is not JSON, or not of this type.
@@ -72,6 +73,7 @@ def _typed(value: object, dtype: DataType | DataTypeClass) -> object:
     if isinstance(dtype, pl.List) and isinstance(value, list):
         return [_typed(item, dtype.inner) for item in value]
     if isinstance(dtype, pl.Struct) and isinstance(value, dict):
+        _require_no_field_in_another_case(value, dtype)
         return {field.name: _typed(value.get(field.name), field.dtype) for field in dtype.fields}
     if isinstance(dtype, pl.Float64) and type(value) is int and _is_written_as(value, float(value)):
         value = float(value)
@@ -80,6 +82,14 @@ def _typed(value: object, dtype: DataType | DataTypeClass) -> object:
     if not _is_of(value, dtype):
         raise ValueError(f"{value!r} is not of the type {dtype}")
     return value
+
+
+def _require_no_field_in_another_case(value: dict[str, object], dtype: pl.Struct) -> None:
+    """Look whether no key could be meant for a field that is absent, which would be null without a word."""
+    if absent := {field.name.casefold() for field in dtype.fields if field.name not in value}:
+        for key in value:
+            if key.strip().casefold() in absent:
+                raise ValueError(f"{key!r} is like a field of {dtype}")
 
 
 def _is_written_as(number: int, value: float) -> bool:

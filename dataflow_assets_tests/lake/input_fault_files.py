@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 from openpyxl.worksheet.worksheet import Worksheet
 
 from dataflow_assets.sources import Avro, Csv, Excel, FixedWidth, Json, Parquet
-from dataflow_assets_tests.lake.input_faults import PAGE, Fault, Prices, write_page
+from dataflow_assets_tests.lake.input_faults import PAGE, Fault, Names, Prices, write_page
 
 HEADER = "sku,name,price,qty,ratio,valid_on,seen_at\n"
 TRIPS = "trip,began,ended\n"
 STRICT: Mapping[str, Any] = {"optional_columns": ()}
 PATHS = {name: f"$.{name}" for name in Prices.column_names()}
+WITHIN = Json(paths={**PATHS, "qty": "$.size.qty"})
+TEXTS: Mapping[str, Any] = {"schema": Names}
 JSON, LINES, CSV = Json(paths=PATHS), Json(paths=PATHS, lines=True), Csv()
 EUROPEAN = Csv(delimiter=";", decimal=",", thousands=".", date_formats=("%d/%m/%Y",))
 
@@ -98,9 +100,8 @@ def _show_day(sheet: Worksheet) -> None:
 
 def _avro(**values: Any) -> bytes:
     written = io.BytesIO()
-    fields = [
-        {"name": name, "type": "bytes" if isinstance(value, bytes) else "string"} for name, value in values.items()
-    ]
+    types = {bytes: "bytes", dict: {"type": "map", "values": "string"}}
+    fields = [{"name": name, "type": types.get(type(value), "string")} for name, value in values.items()]
     fastavro.writer(written, {"type": "record", "name": "row", "fields": fields}, [values])
     return written.getvalue()
 
@@ -118,9 +119,19 @@ FAULTS: dict[str, list[Fault]] = {
         Fault("text after a closing quote", CSV, _csv('a,"b"c,1,1,1,,')),
         Fault("bytes that are not UTF-8", CSV, HEADER.encode() + b"a,\xff,1,1,1,,\n"),
         Fault("the header again between the rows", CSV, _csv("a,b,1,1,1,,", HEADER.strip(), "c,d,1,1,1,,")),
+        Fault(
+            "the header again in another case, where all columns are texts", CSV, b"sku,name\na,b\nSKU,Name\n", TEXTS
+        ),
+        Fault("a header that is declared to be none", Csv(header=False), b"sku,name\na,b\n", TEXTS),
         Fault("a byte order mark, and lines that end in CR LF", CSV, b"\xef\xbb\xbf" + _csv("a,b,1,1,1,,\r")),
         Fault("UTF-8 under another declared encoding", Csv(encoding="cp1252"), _csv("a,M\u00fcller,1,1,1,,")),
         Fault("characters of Windows in Latin-1", Csv(encoding="latin-1"), HEADER.encode() + b"a,\x80,1,1,1,,\n"),
+        Fault(
+            "bytes that the encoding has not", Csv(encoding="cp1252"), HEADER.encode() + b"a,\x81,,,,,\nb,\xe9,,,,,\n"
+        ),
+        Fault(
+            "a line of UTF-8 among others", Csv(encoding="cp1252"), HEADER.encode() + b"a,\xe9,,,,,\nb,\xc3\xa9,,,,,\n"
+        ),
         Fault("UTF-16 that is not declared", CSV, _csv("a,b,1,1,1,,").decode().encode("utf-16")),
         Fault("another delimiter", CSV, _csv("a;b;1;1;1;;", header=HEADER.replace(",", ";"))),
         Fault(
@@ -200,6 +211,8 @@ FAULTS: dict[str, list[Fault]] = {
         Fault("a declared column twice", CSV, _csv("a,b,1,1,1,,,2", header=HEADER.strip() + ",QTY,qty\n")),
         Fault("a column twice that nobody reads", CSV, _csv("a,b,1,1,1,,,c,d", header=HEADER.strip() + ",note,note\n")),
         Fault("a key in another case", JSON, _json({"sku": "a", "QTY": 3})),
+        Fault("a key in its own and in another case", JSON, _json({"sku": "a", "qty": 3, "QTY": 4})),
+        Fault("values in a column without a name", Excel(), _workbook([*PATHS, None], ["a", *[None] * 6, "x"])),
         Fault("a column under another name", Parquet(), _parquet(sku=["a"], quantity=[1]), STRICT),
         Fault("a column of another type", Parquet(), _parquet(sku=["a"], qty=["1"])),
     ],
@@ -238,6 +251,10 @@ FAULTS: dict[str, list[Fault]] = {
         ),
         Fault("infinity, and no number", LINES, b'{"sku":"a","ratio":-Infinity}\n{"sku":"c","ratio":NaN}\n'),
         Fault("a whole number of 20 digits", JSON, b'[{"sku":"a","qty":12345678901234567890}]'),
+        Fault("a whole number that is no float", CSV, _csv("a,b,1,1,9007199254740993,,", "c,d,1,1,9007199254740992,,")),
+        Fault("a list where a path names an object", WITHIN, _json({"sku": "a", "size": [{"qty": 1}]})),
+        Fault("an empty list for an object", WITHIN, _json({"sku": "a", "size": []})),
+        Fault("a map for a text", Avro(), _avro(sku="a", name={"x": "y"})),
         Fault("a whole number beyond 2^63", Parquet(), _parquet(sku=["a"], qty=pl.Series([2**63], dtype=pl.UInt64))),
         Fault("decimals wider than any that are declared", Parquet(), _decimal256()),
         Fault("a day that there is not", CSV, _csv("a,b,1,1,1,2021-02-30,")),

@@ -39,6 +39,11 @@ class Prices(dy.Schema):
     seen_at = dy.Datetime(time_zone="UTC", nullable=True)
 
 
+class Names(dy.Schema):
+    sku = dy.String(min_length=1)
+    name = dy.String(nullable=True)
+
+
 class Trips(dy.Schema):
     trip = dy.String()
     began = dy.Datetime(time_zone="UTC")
@@ -69,8 +74,9 @@ class Fault:
             **self.options,
         }
         if not self.is_events:
-            given = {"optional_columns": tuple(Prices.column_names()[1:]), **shared}
-            return Snapshot(name="prices", singular="price", schema=Prices, key=("sku",), **given)
+            schema = self.options.get("schema", Prices)
+            given = {"schema": schema, "optional_columns": tuple(schema.column_names()[1:]), **shared}
+            return Snapshot(name="prices", singular="price", key=("sku",), **given)
         given = {
             "time_formats": ("%+", "%Y-%m-%d %H:%M"),
             "time_zone": "Europe/Paris",

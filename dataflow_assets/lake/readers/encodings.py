@@ -1,12 +1,13 @@
 """Text in another encoding to UTF-8.
 
-Here: what a file in a declared encoding may hold that the encoding does not mean: UTF-8, and characters of Windows
-where control characters stand. Not here: unpacking (see `archives`).
+Here: what a file in a declared encoding may hold that the encoding does not mean: UTF-8, characters of Windows
+where control characters stand, and bytes that are no character. Not here: unpacking (see `archives`).
 """
 
 import codecs
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dataflow_assets.errors import FormatError
@@ -14,6 +15,9 @@ from dataflow_assets.errors import FormatError
 _CHUNK_BYTES = 1 << 20
 _WINDOWS = {"latin-1": "cp1252", "iso-8859-15": "cp1252", "iso-8859-2": "cp1250"}  # as people call them
 _CONTROLS = [chr(code) for code in range(0x80, 0xA0)]
+_SINGLE_BYTES = re.compile("latin-1|iso-8859-.*|cp125.|cp437|cp8..|mac_roman")
+_NO_CHARACTERS = re.compile("[\udc80-\udcff]")  # as a decoder marks bytes that are none
+_NEVER_UTF_8 = "\udcff"
 
 
 def write_utf8(file: Path, name: str, chunks: Iterable[bytes], encoding: str) -> Counter[str]:
@@ -21,10 +25,12 @@ def write_utf8(file: Path, name: str, chunks: Iterable[bytes], encoding: str) ->
 
     Text that is UTF-8, ASCII aside, is taken as that, whatever is declared (`utf_8`): by chance no other text is. Where
     ISO 8859 has the control characters 80 to 9F, the characters of Windows are meant (`windows_characters`); other such
-    controls are kept, and counted (`control_characters`).
+    controls are kept, and counted (`control_characters`). A line that alone is UTF-8 among others that are not is kept
+    and counted (`looks_like_utf_8`): it may be one by chance. Bytes that are no character in the encoding are none in
+    what is written either, for the reader to reject their line.
 
     Raises:
-        FormatError: it is not text in that encoding.
+        FormatError: it is declared as Unicode and is not.
     """
     if encoding.startswith("utf-"):
         with file.open("wb") as written:
@@ -65,13 +71,32 @@ def _transcode(raw: Path, file: Path, name: str, encoding: str) -> Counter[str]:
     windows = _windows_characters(encoding)
     table, repaired = str.maketrans(windows), Counter[str]()
     with raw.open("rb") as read, file.open("wb") as written:
-        for text in _decoded(name, iter(lambda: read.read(_CHUNK_BYTES), b""), encoding):
+        chunks = iter(lambda: read.read(_CHUNK_BYTES), b"")
+        if _SINGLE_BYTES.fullmatch(encoding):
+            chunks = _count_utf8_lines(chunks, repaired)
+        for text in _decoded(name, chunks, encoding, "surrogateescape"):
             if any(control in text for control in _CONTROLS):
                 counts = {control: text.count(control) for control in _CONTROLS}
                 meant = sum(count for control, count in counts.items() if control in windows)
                 repaired.update(windows_characters=meant, control_characters=sum(counts.values()) - meant)
-            written.write(text.translate(table).encode() if windows else text.encode())
+            meant_text = text.translate(table) if windows else text
+            written.write(_NO_CHARACTERS.sub(_NEVER_UTF_8, meant_text).encode(errors="surrogateescape"))
     return +repaired
+
+
+def _count_utf8_lines(chunks: Iterable[bytes], repaired: Counter[str]) -> Iterator[bytes]:
+    """The chunks, of which the lines that are UTF-8, ASCII aside, are counted; not those longer than a chunk."""
+    begun = b""
+    for chunk in chunks:
+        *lines, begun = (begun + chunk).split(b"\n")
+        repaired["looks_like_utf_8"] += sum(map(_is_utf8, lines))
+        begun = begun if len(begun) <= _CHUNK_BYTES else b"\xff"
+        yield chunk
+    repaired["looks_like_utf_8"] += _is_utf8(begun)
+
+
+def _is_utf8(line: bytes) -> bool:
+    return not line.isascii() and _decodes(codecs.getincrementaldecoder("utf-8")(), line, final=True)
 
 
 def _windows_characters(encoding: str) -> dict[str, str]:
@@ -82,8 +107,8 @@ def _windows_characters(encoding: str) -> dict[str, str]:
     return {control: character for control, character in meant.items() if character}
 
 
-def _decoded(name: str, chunks: Iterable[bytes], encoding: str) -> Iterable[str]:
-    decoder = codecs.getincrementaldecoder(encoding)()
+def _decoded(name: str, chunks: Iterable[bytes], encoding: str, errors: str = "strict") -> Iterable[str]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     try:
         for chunk in chunks:
             yield decoder.decode(chunk)

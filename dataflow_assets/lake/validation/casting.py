@@ -4,8 +4,9 @@ Here: expressions over the texts of a batch. Not here: times (see `timestamps`),
 numbers, floats), and what becomes of a row whose text is not readable (see `validate`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import isfinite
 
 import polars as pl
 
@@ -26,11 +27,13 @@ _KINDS = {
 
 _AS_FLOAT = "[.eE]"
 _FIRST_INEXACT = 2**53  # whole numbers from here on may be the same float
+_EXACT_DIGITS: Mapping[object, int] = {pl.Float32: 8, pl.Float64: 16}  # as many as may be more than a float has
+_NO_NUMBER = "no number"
 
 
 def read_texts(text: pl.DataFrame, source: Source, repeated: RepeatedHour | None = None) -> pl.DataFrame:
     """Add the values that the texts of each column of such a type say, as `column|value`: null where they say none."""
-    text = _with_whole_numbers(text, source)
+    text = _with_floats(_with_whole_numbers(text, source), source)
     instants = {name: _beside(name) for name, dtype, _ in _read(source) if isinstance(dtype, pl.Datetime)}
     if has_local_times(source):
         text = text.with_columns(pl.lit(value=False).alias(instant + SKIPPED) for instant in instants.values())
@@ -54,6 +57,35 @@ def _whole_number(column: str) -> pl.Expr:
     number = _decimal(pl.col(column), pl.Decimal(38, 0))
     is_exact = pl.col(column).str.contains(_AS_FLOAT) & (number.abs() < _FIRST_INEXACT)
     return pl.when(is_exact).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column).alias(column)
+
+
+def _with_floats(text: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The texts, with no number for whole numbers in columns of floats that are not exactly a float.
+
+    One whose digits are the fewest that tell a float from others stands for that.
+    """
+    floats = {name: column.dtype for name, column in source.schema.columns().items() if column.dtype.is_float()}
+    are_long = [(pl.col(name).str.len_bytes() >= _EXACT_DIGITS[type(dtype)]).any() for name, dtype in floats.items()]
+    found = text.select(are_long).row(0, named=True) if floats else {}
+    return text.with_columns(_exact_float(name, floats[name]) for name, is_long in found.items() if is_long)
+
+
+def _exact_float(column: str, dtype: pl.DataType) -> pl.Expr:
+    number = pl.col(column)
+    is_whole = number.str.contains(f"^[+-]?[0-9]{{{_EXACT_DIGITS[type(dtype)]},}}$")
+    is_other = pl.when(is_whole).then(number).map_batches(lambda texts: _are_other_numbers(texts, dtype), pl.Boolean)
+    return pl.when(is_other).then(pl.lit(_NO_NUMBER)).otherwise(number).alias(column)
+
+
+def _are_other_numbers(numbers: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Whether the float of each whole number is another one, and not just the longer text of it."""
+    floats = numbers.cast(dtype, strict=False)
+    shortest = zip(numbers, floats, floats.cast(pl.String), strict=True)
+    said = [
+        number is not None and isfinite(value) and int(number) not in (int(value), Decimal(text))
+        for number, value, text in shortest
+    ]
+    return pl.Series(numbers.name, said, pl.Boolean)
 
 
 def unreadable(source: Source) -> list[pl.Expr]:

@@ -51,7 +51,7 @@ def validate(
         bounds: when events may begin; None where they may at any time, and for a snapshot.
         repeated: what the same file gave of hours that clocks repeat; None where nothing came before these rows.
     """
-    flagging = [*unreadable(source), *_nuls(source)]
+    flagging = [*unreadable(source), *_nuls(source), *_names(text, source)]
     flags = [flag.meta.output_name() for flag in flagging]
     parsed = read_texts(text, source, repeated or RepeatedHour()).with_columns(flagging)
     flagged = parsed.clear()
@@ -134,6 +134,23 @@ def _nuls(source: Source) -> list[pl.Expr]:
     ]
 
 
+def _names(text: pl.DataFrame, source: Source) -> list[pl.Expr]:
+    """A flag, named like a rule, of the rows of names of columns: a header that no reader knew as one.
+
+    Where not all columns are texts, such a row is no row of the source in any case.
+    """
+    columns = source.schema.columns()
+    if len(columns) == 1 or not all(isinstance(column, dy.String | dy.Categorical) for column in columns.values()):
+        return []
+    folded = [name.lower() for name in columns]
+    is_name = {name: pl.col(name).str.strip_chars().str.to_lowercase().is_in(folded) for name in columns}
+    first, *_ = source.key
+    if not text.select(is_name[first].any()).item():
+        return []
+    are_names = pl.all_horizontal(is_one.fill_null(value=True) for is_one in is_name.values())
+    return [(are_names & (pl.sum_horizontal(is_name.values()) > 1)).alias("header")]
+
+
 def _explain(broken: pl.DataFrame, rules: Any) -> pl.DataFrame:
     """One row per rejected row: its position, the first rule that it breaks, and all of them in a sentence."""
     names = sorted(rules, key=lambda rule: ("|" not in rule, broken.columns.index(rule)))
@@ -157,10 +174,10 @@ _SENTENCES = {
     "dtype": "{} is not of the declared type",
     "time": "{} is not a time in a declared format, of the years 1 to 9999 (of an event, 2 to 9998)",
     "skipped_time": "{} is a local time that there was not: the clocks of the declared time zone skipped it",
-    "date": "{} is not a date such as 2021-12-31, of the years 1 to 9999",
+    "date": "{} is not a date in a declared format (2021-12-31 where none is), of the years 1 to 9999",
     "bool": "{} is neither true nor false (nor t, yes, y, 1, f, no, n or 0)",
     "decimal": "{} is not a number of no more digits than are declared",
-    "json": "{} is not JSON of the declared type (its shape, or a value in it: a number out of range, a NUL character)",
+    "json": "{} is not JSON of the declared type (its shape, its keys, a number out of range, a NUL character)",
     "nul": "{} holds a NUL character",
     "min_length": "{} is too short",
     "max_length": "{} is too long",
@@ -169,6 +186,7 @@ _SENTENCES = {
     "max": "{} is above its maximum",
     "nan": "{} is not a number",
     "inf": "{} is not finite",
+    "header": "it holds the names of columns, as a header does",
     "too_early": "{} is before the first day that the platform keeps (DATAFLOW_FIRST_DAY)",
     "too_late": "{} is later than the day after its delivery",
     "ends_before_it_begins": "it ends before it begins",

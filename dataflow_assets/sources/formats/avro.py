@@ -4,7 +4,7 @@ Here: how such a file is declared and read.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -26,6 +26,8 @@ _RECORDS = 20_000  # at a time
 _LONGEST = 8 << 20  # characters of a record as JSON
 _LONGEST_SHOWN = 1 << 20  # characters of one that is longer
 _TEXT = 4 << 20  # characters at a time, and the record with which they are reached
+_SCALARS = {"null", "boolean", "int", "long", "float", "double", "bytes", "string", "enum", "fixed"}
+_FIRST_INEXACT = 2**24  # whole numbers from here on may be the same float of 32 bits
 _BROKEN = (
     SchemaParseException,
     UnknownType,
@@ -63,13 +65,14 @@ class Avro(RecordFormat):
         with path.open("rb") as file:
             _fields(path, _open(path, file))
 
-    def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:  # noqa: ARG002
+    def read(self, path: Path, columns: Mapping[str, pl.DataType]) -> Iterator[Records]:
         """Read some records of a block at a time."""
         from dataflow_assets.sources.formats.avro_blocks import require_bounded_blocks  # noqa: PLC0415, as below
 
         with path.open("rb") as file:
             blocks = _open(path, file)
             fields = _fields(path, blocks)
+            misfits = _misfits(fields, columns)
             try:
                 start = file.tell()
                 require_bounded_blocks(file, blocks.codec)
@@ -77,7 +80,7 @@ class Avro(RecordFormat):
                 for block in blocks:
                     delivered = block.num_records
                     for some in batched_by_size(map(_with_text, block), _RECORDS, lambda found: len(found[1]), _TEXT):
-                        yield _records(fields, some, delivered)
+                        yield _records(list(fields), misfits, some, delivered)
                         delivered = 0
             except _BROKEN as error:
                 raise FormatError(f"{path.name} is damaged, or holds what cannot be read: {error}.") from None
@@ -97,11 +100,29 @@ def _open(path: Path, file: Any) -> Any:
     return blocks
 
 
-def _fields(path: Path, blocks: Any) -> list[str]:
+def _fields(path: Path, blocks: Any) -> dict[str, Any]:
+    """The fields of a record, with the type of each."""
     schema = blocks.writer_schema
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise FormatError(f"{path.name} holds no records: its Avro schema is of another kind.")
-    return [field["name"] for field in schema["fields"]]
+    return {field["name"]: field["type"] for field in schema["fields"]}
+
+
+def _misfits(fields: Mapping[str, Any], columns: Mapping[str, pl.DataType]) -> dict[str, Callable[[Any], bool]]:
+    """What tells, of a field that may have some, the values that its column cannot take, though their texts look so."""
+    found: dict[str, Callable[[Any], bool]] = {}
+    declared = {name.casefold(): dtype for name, dtype in columns.items()}
+    for name, kind in fields.items():
+        kinds = {
+            str(one.get("type") if isinstance(one, dict) else one)
+            for one in (kind if isinstance(kind, list) else [kind])
+        }
+        dtype = declared.get(name.casefold(), pl.Null())
+        if isinstance(dtype, pl.String) and not kinds <= _SCALARS:
+            found[name] = lambda value: isinstance(value, dict | list)
+        elif dtype.is_integer() and "float" in kinds:
+            found[name] = lambda value: isinstance(value, float) and abs(value) >= _FIRST_INEXACT
+    return found
 
 
 def _with_text(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -111,7 +132,12 @@ def _with_text(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return record, to_json(plain(record))
 
 
-def _records(fields: list[str], found: list[tuple[dict[str, Any], str]], delivered: int) -> Records:
+def _records(
+    fields: list[str],
+    misfits: Mapping[str, Callable[[Any], bool]],
+    found: list[tuple[dict[str, Any], str]],
+    delivered: int,
+) -> Records:
     origins: list[tuple[None, str]] = []
     values: list[list[str | None]] = []
     rejects: list[Reject] = []
@@ -119,6 +145,10 @@ def _records(fields: list[str], found: list[tuple[dict[str, Any], str]], deliver
         if len(raw) > _LONGEST:
             message = f"it is longer than {_LONGEST:,} characters as JSON."
             rejects.append(Reject(line=None, code="avro.length", message=message, raw=raw[:_LONGEST_SHOWN]))
+            continue
+        if wrong := next((name for name, is_misfit in misfits.items() if is_misfit(record[name])), None):
+            message = f"{wrong} is not of the declared type."
+            rejects.append(Reject(line=None, code=f"{wrong}.dtype", message=message, raw=raw))
             continue
         try:
             values.append([_text(record[name]) for name in fields])

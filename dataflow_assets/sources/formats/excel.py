@@ -96,8 +96,8 @@ class Excel(RecordFormat):
             raise FormatError(f"{path.name} has no row {self.header_row} in the sheet {sheet.name!r}.")
         return sheet, workbook, odd
 
-    def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]], declared: Iterable[str]) -> list[str]:
-        """The names in the header row, '' for a column without one, or whose name came before and nobody reads."""
+    def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]], declared: Iterable[str]) -> list[str | None]:
+        """The names in the header row: '' for a column without one, None where it came before and nobody reads it."""
         header = next((cells for row, cells in rows if row == self.header_row - 1), [])
         names = [_text(cell, is_instant=False).strip() for cell in header]
         folded = [name.casefold() for name in names]
@@ -107,17 +107,21 @@ class Excel(RecordFormat):
                 raise FormatError(f"{path.name} has the column {name!r} twice in its row {self.header_row}.")
         if not any(names):
             raise FormatError(f"{path.name} has no names in its row {self.header_row}.")
-        return ["" if name in names[:place] else name for place, name in enumerate(names)]
+        return [None if name and name in names[:place] else name for place, name in enumerate(names)]
 
 
 def _records(
-    sheet: str, names: list[str], rows: list[tuple[int, list[Cell]]], odd: OddCells, instants: set[str]
+    sheet: str, names: list[str | None], rows: list[tuple[int, list[Cell]]], odd: OddCells, instants: set[str]
 ) -> Records:
-    """Rows of cells as texts; one with a cell that is not what it shows is rejected."""
+    """Rows of cells as texts; one with a cell that is not what it shows is rejected.
+
+    A column of values that has no name is one all the same, without any, for it to be told.
+    """
     origins: list[tuple[int, str]] = []
     values: list[list[str | None]] = []
     rejects: list[Reject] = []
     kept = [(column, name) for column, name in enumerate(names) if name]
+    named, unnamed = {column for column, name in enumerate(names) if name != ""}, set[int]()
     for row, cells in rows:
         texts = [
             odd.numbers.get((row, column)) or _text(cell, is_instant=column < len(names) and names[column] in instants)
@@ -126,6 +130,7 @@ def _records(
         wrong = [(name, fault) for column, name in kept if (fault := _fault(odd, row, column, cells))]
         if not any(texts) and not wrong:
             continue
+        unnamed.update(column for column, text in enumerate(texts) if text and column not in named)
         raw = f"{sheet}!{row + 1}: " + "\t".join(texts)
         if wrong:
             message = "; ".join(f"{name} {_SENTENCES[fault]}" for name, fault in wrong) + "."
@@ -135,7 +140,9 @@ def _records(
             values.append([texts[column] or None if column < len(texts) else None for column, _ in kept])
     return Records(
         origins=pl.DataFrame(origins, _ORIGINS, orient="row"),
-        values=pl.DataFrame(values, {name: pl.String for _, name in kept}, orient="row"),
+        values=pl.DataFrame(values, {name: pl.String for _, name in kept}, orient="row").with_columns(
+            pl.lit(None, pl.String).alias(f"column {column + 1}") for column in sorted(unnamed)
+        ),
         rejects=rejects,
         delivered=len(origins) + len(rejects),
     )

@@ -5,7 +5,7 @@ Here: which of them can be read, and the one form in which the parser takes them
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _SEGMENT = re.compile(
     r"""\.(?P<name>[^.\[\]"'*\s](?:[^.\[\]"'*]*[^.\[\]"'*\s])?)(?=[.\[]|\Z)
@@ -15,6 +15,7 @@ _SEGMENT = re.compile(
     |(?P<every>\.\*|\[\*\])""",
     re.VERBOSE,
 )
+_EVERY = (".*", "[*]")
 
 
 def parse_path(path: str) -> list[str | None]:
@@ -33,6 +34,21 @@ def normal_path(path: str) -> str:
         ValueError: as `parse_path`.
     """
     return "$" + "".join(step for _, step in _steps(path))
+
+
+def is_of_many(path: str) -> bool:
+    """Whether several values may be at a path."""
+    return any(step in _EVERY for _, step in _steps(path))
+
+
+def find_holders(path: str) -> Iterator[tuple[str, str]]:
+    """What leads to the value at a path: the path of each, as the parser takes it, and the type that it must have."""
+    steps = _steps(path)
+    for length in range(1, len(steps)):
+        held, (key, step) = steps[:length], steps[length]
+        if held[-1][1] in _EVERY:
+            return
+        yield "$" + "".join(one for _, one in held), "OBJECT" if key is not None or step == ".*" else "ARRAY"
 
 
 def with_key(path: str, place: int, key: str) -> str:

@@ -77,9 +77,35 @@ def test_text_in_another_encoding_is_read_exactly(
     assert ([row[1] for row in rows], rejects, told) == ([text], [], repaired)
 
 
-def test_what_an_encoding_does_not_have_is_refused(file: Path) -> None:
-    with pytest.raises(FormatError, match="is not text in cp1252"):
-        found(file, HEAD.encode() + b"1;\x81\xe9;;;\n", encoding="cp1252")
+@pytest.mark.parametrize(
+    ("encoding", "text", "broken"),
+    [
+        ("cp1252", "\xe9", b"\x81"),
+        ("iso-8859-7", "\u03b1", b"\xff"),
+        ("shift_jis", "\u65e5", b"\xfd\xfe"),
+        ("cp1252", "\xe9", b"\x81\x8d"),
+    ],
+)
+def test_a_line_of_what_an_encoding_does_not_have_is_rejected(
+    file: Path, encoding: str, text: str, broken: bytes
+) -> None:
+    lines = f"1;{text};;;\n2;{text}".encode(encoding) + broken + f";;;\n3;{text};;;\n".encode(encoding)
+    rows, rejects, _ = found(file, HEAD.encode() + lines, encoding=encoding)
+    assert ([row[:2] for row in rows], rejects) == ([("1", text), ("3", text)], ["csv.invalid_encoding"])
+
+
+def test_lines_of_utf_8_among_others_are_counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataflow_assets.lake.readers.encodings._CHUNK_BYTES", 7)
+    lines = ["1;M\xe9;;;", "2;ascii;;;", "3;;;;"]
+    content = (
+        HEAD.encode()
+        + "\n".join(lines).encode("cp1252")
+        + b"\n4;\xc3\xa9;;;\n5;"
+        + b"\xc3\xa9" * 20
+        + b";;;\n6;\xc3\xa9;;;"
+    )
+    rows, rejects, repaired = found(file, content, encoding="cp1252")
+    assert (len(rows), rows[0][1], rejects, repaired["looks_like_utf_8"]) == (6, "M\xe9", [], 2)
 
 
 @pytest.mark.parametrize("text", ["x", '"x\ny"'], ids=["vectorized", "records"])

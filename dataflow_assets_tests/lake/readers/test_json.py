@@ -1,6 +1,7 @@
 """Files of JSON, whole and damaged: exactly which rows, rejects and refusals they give."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -481,6 +482,33 @@ def test_a_path_names_any_key(file: Path, path: str, value: str) -> None:
 def test_a_path_that_cannot_be_read_is_refused_when_declared(declared: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         _invoices(**declared)
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "broken"),
+    [
+        ("$.a.x", [{"x": 1}, {"y": 2}, {}, None, [], ""], [[{"x": 1}], [{}], 5, "x", True]),
+        ("$.a[0].x", [[{"x": 1}], [{"x": 1}, 2], [{}], [], None, {}], [{"x": 1}, 5, [5], [[1]]]),
+        ("$.a.b[1]", [{"b": [2, 1]}, {"b": [2]}, {"b": None}, {}, None], [{"b": {"1": 1}}, {"b": 1}, [[2, 1]]]),
+        ("$.a[*].x", [[{"x": 1}], [], {}, None], [{"x": 1}, 5, "x"]),
+    ],
+)
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_path_that_leads_through_another_kind_of_value_is_no_null(
+    file: Path, path: str, good: list[object], broken: list[object], lines: bool
+) -> None:
+    class Found(dy.Schema):
+        no = dy.Int64()
+        x = dy.List(dy.Int64(), nullable=True) if "*" in path else dy.Int64(nullable=True)
+
+    reader = Json(paths={"no": "$.no", "x": path}, lines=lines)
+    source = replace(BOOKS, schema=Found, reader=reader, key=("no",))
+    objects = [json.dumps({"no": number, "a": value}) for number, value in enumerate([*good, *broken])]
+    file.write_text("\n".join(objects) if lines else f"[{','.join(objects)}]")
+    rows, rejects, _ = _read(file, source)
+    assert [row[0] for row in rows] == list(range(len(good)))
+    assert [reject.code for reject in rejects] == ["x.path"] * len(broken)
+    assert rejects[0].message == "the path of x leads through something else than the objects and arrays that it names."
 
 
 # what the vendors send

@@ -155,6 +155,11 @@ def test_two_names_that_may_be_one_column_are_none(trial: Trial) -> None:
             trial.read(row)
 
 
+def test_a_name_that_is_alike_beside_the_declared_one_is_another_column(trial: Trial) -> None:
+    found = trial.read({"sku": "a", "name": "A", "NAME": "B", "qty": 1})
+    assert (found.rows, found.rejects, found.undeclared) == ([("a", "A", 1)], [], {"NAME"})
+
+
 def test_a_column_that_is_not_there_is_missing_and_one_without_values_is_not(trial: Trial) -> None:
     found = trial.read({"sku": "a", "other": "A"})
     assert (found.rows, found.undeclared, found.missing) == ([("a", None, None)], {"other"}, {"name", "qty"})

@@ -260,6 +260,7 @@ class Thing(dy.Schema):
     int32 = dy.Int32(nullable=True)
     int64 = dy.Integer(nullable=True)
     single = dy.Float32(nullable=True)
+    double = dy.Float64(nullable=True)
     price = dy.Decimal(5, 2, nullable=True)
     most = dy.Decimal(38, 19, nullable=True)
     whole = dy.Decimal(nullable=True)
@@ -302,6 +303,13 @@ GOOD: list[tuple[str, str, object]] = [
     ("int8", "007", 7),
     ("int8", "-0", 0),
     ("single", "0.5", 0.5),
+    ("single", "-16777216", -(2.0**24)),
+    ("single", "16777216000000", 16777216000000.0),
+    ("double", "9007199254740992", 2.0**53),
+    ("double", "+9007199254740994", 2.0**53 + 2),
+    ("double", "12345678901234567000", 1.2345678901234567e19),  # the fewest digits of a float
+    ("double", "12345678901234567168", 1.2345678901234567e19),  # all of them
+    ("double", "1234567890.1234567890", 1234567890.1234567890),
     ("price", "999.99", Decimal("999.99")),
     ("price", "-999.99", Decimal("-999.99")),
     ("price", "1", Decimal(1)),
@@ -319,6 +327,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("tags", '["\\ud83c\\udfac"]', ["🎬"]),
     ("size", '{"x": 1, "other": [{}]}', {"x": 1, "y": None, "z": None}),
     ("size", '{"z": [true, false], "y": 2, "x": -128}', {"x": -128, "y": 2.0, "z": [True, False]}),
+    ("size", '{"x": 1, "X": 2, "y": 1, "z": []}', {"x": 1, "y": 1.0, "z": []}),
     ("size", '{"x": 1, "y": -1.5e3}', {"x": 1, "y": -1500.0, "z": None}),
 ]
 
@@ -365,6 +374,9 @@ BAD: dict[str, tuple[str, ...]] = {
         )
         for bits, half in ((8, 2**7), (16, 2**15), (32, 2**31), (64, 2**63))
     },
+    "single.dtype": ("16777217", "-123456789"),
+    "double.dtype": ("9007199254740993", "-12345678901234567890", "00009007199254740993"),
+    "double.inf": ("9" * 400,),
     "single.inf": ("1e39", "-inf"),
     "single.nan": ("nan",),
     "price.decimal": (
@@ -394,6 +406,7 @@ BAD: dict[str, tuple[str, ...]] = {
         *('["\\u0000"]', '["\\ud800"]', '["a\nb"]', "[" * 100_000),
     ),
     "size.json": (
+        *('{"X": 1}', '{"x": 1, " Y ": 2}'),
         *("[]", "[1]", "1", "1" * 5000, '{"x": "1"}', '{"x": 1.5}', '{"x": true}', '{"x": 128}'),
         *('{"x": -129}', '{"x": [1]}', '{"x": 1, "y": "2"}', '{"x": 1, "y": NaN}', '{"x": 1, "y": 1e400}'),
         *('{"x": 1, "y": 1' + "0" * 400 + "}", '{"x": 1, "z": true}', '{"x": 1, "z": [1]}'),
@@ -424,10 +437,10 @@ def test_each_type_has_its_sentence() -> None:
     row = {**THING, "born": "2021-02-30", "is_new": "maybe", "price": "1.001", "tags": "[1]", "label": "\0"}
     _, rejected, _ = validate(_text(THINGS, row), THINGS, None)
     assert rejected["message"].item() == (
-        "born is not a date such as 2021-12-31, of the years 1 to 9999; "
+        "born is not a date in a declared format (2021-12-31 where none is), of the years 1 to 9999; "
         "is_new is neither true nor false (nor t, yes, y, 1, f, no, n or 0); "
         "price is not a number of no more digits than are declared; "
-        "tags is not JSON of the declared type (its shape, or a value in it: a number out of range, a NUL character); "
+        "tags is not JSON of the declared type (its shape, its keys, a number out of range, a NUL character); "
         "label holds a NUL character."
     )
 
@@ -477,3 +490,27 @@ def test_every_row_is_accepted_or_rejected_with_a_code_and_a_sentence(rows: list
     accepted, rejected, _ = validate(_text(STREAMS, *rows), STREAMS, None)
     assert sorted([*accepted[POSITION], *rejected[POSITION]]) == list(range(len(rows)))
     assert rejected.null_count().sum_horizontal().item() == 0
+
+
+class Word(dy.Schema):
+    word = dy.String()
+    meaning = dy.String(nullable=True)
+
+
+WORDS = replace(THINGS, schema=Word, key=("word",))
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning", "is_header"),
+    [
+        ("word", "meaning", True),
+        (" Word", "MEANING", True),
+        ("meaning", "word", True),  # of a file with another order, behind which all values are
+        ("word", None, False),
+        ("word", "what is spoken", False),
+        ("meaning", "", False),
+    ],
+)
+def test_a_row_of_names_of_columns_is_a_header(word: str, meaning: str | None, is_header: bool) -> None:
+    rows = [{"word": word, "meaning": meaning}, {"word": "a", "meaning": "b"}]
+    assert _codes(WORDS, *rows) == ([(0, "header")] if is_header else [])

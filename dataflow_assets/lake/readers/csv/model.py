@@ -18,7 +18,7 @@ _SENTENCES = {
     "too_many_columns": "it has more values than the file has columns",
     "text_after_quote": "text follows a closing quote; an earlier quote may lack its end, or `escape` be undeclared",
     "unclosed_quote": "a quote opens that is not closed; the lines behind it are read by themselves",
-    "invalid_encoding": "it is not text in UTF-8",
+    "invalid_encoding": "it is not text in the declared encoding",
     "too_long": f"it is longer than {LONGEST_RECORD:,} bytes",
 }
 

@@ -87,13 +87,13 @@ class Names:
         return sorted({place.first_key or "" for column in self.reader.paths for place in self.places(column)})
 
     def note_alike(self, keys: Iterable[str]) -> bool:
-        """Note those of some keys, which nobody reads, that are like one of a path; whether there are any."""
+        """Note those of some keys, which nobody reads, that are like one of a path; whether any is new."""
         by_fold = {fold_name(key): key for key in self._first_keys}
         found = {key: by_fold[fold_name(key)] for key in keys if fold_name(key) in by_fold}
-        for key, like in found.items():
-            if key not in (known := self.alike.setdefault(like, [])):
-                known.append(key)
-        return bool(found)
+        new = {key: like for key, like in found.items() if key not in self.alike.get(like, ())}
+        for key, like in new.items():
+            self.alike.setdefault(like, []).append(key)
+        return bool(new)
 
     def note(self, keys: Iterable[str], text: pl.DataFrame) -> list[str]:
         """Note keys that nobody reads and the texts of columns; the columns of which none was there yet."""

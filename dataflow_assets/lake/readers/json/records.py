@@ -5,7 +5,7 @@ where in a file a record begins and ends (see `array` and `lines`), and what a r
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import duckdb
 import polars as pl
@@ -15,14 +15,14 @@ from dataflow_assets.lake.readers.base import Batch, literal, quote
 from dataflow_assets.lake.readers.json.names import Names, Place
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.formats import Reject
-from dataflow_assets.sources.formats.json_paths import normal_path
+from dataflow_assets.sources.formats.json_paths import find_holders, is_of_many, normal_path
 
 FAULT = "fault"
 LONGEST_RECORD = 8 << 20  # bytes
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
 
 INVALID, ENCODING, TOO_LONG = "json.invalid", "json.invalid_encoding", "json.line_size_over_maximum"
-_TWICE, _NO_TEXT = "json.duplicate_key", ".dtype"
+_TWICE, _NO_TEXT, _NO_WAY = "json.duplicate_key", ".dtype", ".path"
 _SENTENCES = {
     INVALID: "the text is not one valid JSON object.",
     ENCODING: "the text is not UTF-8.",
@@ -35,7 +35,7 @@ _SENTENCES = {
 _AS_WRITTEN = r"""replace(replace(regexp_replace(json::VARCHAR, '("(?:[^"\\]|\\.)*")|(-?[0-9][-+.eE0-9]*)',
     '\1' || chr(1) || '\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1), '"')"""
 _UNDECLARED = "undeclared"
-_UNREAD = "list_filter(json_keys(json, $payload), lambda name: name NOT IN $keys)"
+_KEYS = "json_keys(json, $payload)"
 
 
 def columns_at_paths(names: Names, fault: str = "NULL") -> str:
@@ -48,9 +48,19 @@ def columns_at_paths(names: Names, fault: str = "NULL") -> str:
     places = {column: names.places(column) for column in reader.paths}
     texts = [f"{_text_of(found, types.get(column))} AS {quote(column)}" for column, found in places.items()]
     faults = [fault, *(fault for column, found in places.items() for fault in _faults(column, found, types))]
-    unread = "[]::VARCHAR[]" if names.read_keys is None else _UNREAD
+    unread = "[]::VARCHAR[]" if names.read_keys is None else _unread(places.values())
     known = f"coalesce({', '.join([*faults, 'NULL::VARCHAR'])})"
     return ", ".join([*texts, f"{known} AS {FAULT}", f"{unread} AS {quote(_UNDECLARED)}"])
+
+
+def _unread(columns: Iterable[Sequence[Place]]) -> str:
+    """The keys that nobody reads: those of no place, and of a column's other places where the first one is there."""
+    conditions = ["name NOT IN $keys"]
+    for first, *others in columns:
+        if others:
+            keys = ", ".join(literal(place.first_key or "") for place in others)
+            conditions.append(f"name IN ({keys}) AND list_contains({_KEYS}, {literal(first.first_key or '')})")
+    return f"list_filter({_KEYS}, lambda name: {' OR '.join(conditions)})"
 
 
 def parameters(names: Names) -> dict[str, object]:
@@ -111,10 +121,20 @@ def batch_of_texts(
         names.absent.difference_update(_find_present(connection, text, names, absent))
     derived = text.with_columns(**names.reader.derived)
     found = validate(derived.select(POSITION, *source.schema.column_names()), source, bounds, names.repeated_hour)
-    column_of = pl.col(FAULT).str.strip_suffix(_NO_TEXT)
-    message = pl.col(FAULT).replace_strict(_SENTENCES, default=pl.format("{} is not of the declared type.", column_of))
-    broken = faulty.select(POSITION, code=FAULT, message=message)
+    broken = faulty.select(POSITION, code=FAULT, message=_message())
     return Batch(found.accepted, _rejects(records, pl.concat([found.rejected, broken])), repaired=found.repaired)
+
+
+def _message() -> pl.Expr:
+    """The sentence of a fault."""
+    fault = pl.col(FAULT)
+    no_text = pl.format("{} is not of the declared type.", fault.str.strip_suffix(_NO_TEXT))
+    no_way = pl.format(
+        "the path of {} leads through something else than the objects and arrays that it names.",
+        fault.str.strip_suffix(_NO_WAY),
+    )
+    of_column = pl.when(fault.str.ends_with(_NO_WAY)).then(no_way).otherwise(no_text)
+    return fault.replace_strict(_SENTENCES, default=of_column)
 
 
 def _find_present(
@@ -157,6 +177,7 @@ def _faults(column: str, places: Sequence[Place], types: Mapping[str, pl.DataTyp
     """The codes of what is wrong with a column: no text is one, or two keys may be the column's."""
     if isinstance(types.get(column), pl.String):
         yield from (_is_no_text(column, place.path) for place in places)
+    yield from (fault for place in places for fault in _breaks_off(column, place.path))
     if len(places) > 2:
         first, *others = (f"json_exists(json, {literal(place.first_path or '$')})" for place in places)
         count = " + ".join(f"{other}::INT" for other in others)
@@ -186,6 +207,19 @@ def _is_no_text(column: str, path: str) -> str:
     is_like_one = f"regexp_matches(json->>{place}, '^[\\[{{]')"
     code = literal(column + _NO_TEXT)
     return f"CASE WHEN {is_like_one} AND json_type(json, {place}) IN ('OBJECT', 'ARRAY') THEN {code} END"
+
+
+def _breaks_off(column: str, path: str) -> Iterator[str]:
+    """The code of a column where its path leads through something else than an object or an array that it names.
+
+    An empty list or text there holds nothing: so some writers show an object without keys.
+    """
+    place = literal(path)
+    is_absent = f"len(json->>{place}) = 0" if is_of_many(path) else f"(json->>{place}) IS NULL"
+    for holder, kind in find_holders(path):
+        held = literal(holder)
+        is_other = f"json_type(json, {held}) NOT IN ('{kind}', 'NULL') AND (json->>{held}) NOT IN ('[]', '{{}}', '')"
+        yield f"CASE WHEN {is_absent} THEN CASE WHEN {is_other} THEN {literal(column + _NO_WAY)} END END"
 
 
 class _TwiceError(Exception):
