@@ -14,6 +14,7 @@ from typing import Any
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
 from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
+from dataflow_assets.runtime.event_log import QuickEventLog
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.runtime.run_launcher import is_lost
 from dataflow_assets.settings import Settings
@@ -31,6 +32,16 @@ def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
     prepare_home(settings)
     with _set_environment(build_environment(settings)), DagsterInstance.get() as instance:
         yield instance
+
+
+@contextmanager
+def open_quick_instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """The same for runs in this process: the server writes their events to its disk by the end of the block."""
+    with open_instance(settings) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, QuickEventLog)
+        with log.written_at_the_end():
+            yield instance
 
 
 def make_ready(instance: DagsterInstance) -> None:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import dagster as dg
-from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
+from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
+
+from dataflow_assets.runtime.event_log import QuickEventLog
 
 Mask = Callable[[str], str]
 _Value = TypeVar("_Value")
@@ -22,7 +24,7 @@ _TEXTS = ("message", "user_message", "stack", "description", "skip_reason", "tex
 _FREE = ("JsonMetadataEntryData", "TableRecord")
 
 
-class MaskedEventLog(PostgresEventLogStorage):
+class MaskedEventLog(QuickEventLog):
     """The event log; `disconnect` is called when the instance is closed, which tells no other storage."""
 
     def __init__(self, url: str, mask: Mask, disconnect: Callable[[], None] = lambda: None) -> None:

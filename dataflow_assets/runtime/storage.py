@@ -5,6 +5,7 @@ instance (see `instance`).
 """
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.runtime.masking import Mask, MaskedEventLog, MaskedRuns, MaskedSchedules
 from dataflow_assets.settings import load_settings
 
+_MOMENT = 0.1  # seconds; an event of a run comes a few milliseconds after the last one
 _POOLED = "dataflow_pooled"  # the name of SQLAlchemy's plugin
 
 
@@ -58,11 +60,31 @@ class PooledConnections(sa.CreateEnginePlugin):
 
     def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
         super().__init__(url, kwargs)
-        kwargs |= {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": -1, "pool_pre_ping": True}
+        kwargs |= {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": -1}
+
+    def engine_created(self, engine: sa.Engine) -> None:
+        """Look at connections as they leave the pool; one that was used a moment ago is not looked at."""
+
+        @sa.event.listens_for(engine, "checkin")
+        def _note(_: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+            record.info["used"] = time.monotonic()
+
+        @sa.event.listens_for(engine, "checkout")
+        def _look(connection: Any, record: sa.pool.ConnectionPoolEntry, _: Any) -> None:
+            used = record.info.get("used")
+            if used and time.monotonic() - used > _MOMENT and not _is_alive(engine, connection):
+                raise sa.exc.DisconnectionError  # whereupon the pool opens another one
 
     def update_url(self, url: sa.URL) -> sa.URL:
         """It adds nothing to the URL."""
         return url
+
+
+def _is_alive(engine: sa.Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error:
+        return False
 
 
 plugins.register(_POOLED, __name__, PooledConnections.__name__)
