@@ -1,6 +1,7 @@
 """`dataflow_assets.connect()` in the kernel of a notebook, and without one."""
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 
@@ -13,13 +14,22 @@ from dataflow_assets.errors import NotFoundError
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
+from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.loading import take_and_load
 from dataflow_assets_tests.orchestration.builders import session, streams_csv
 from dataflow_assets_tests.warehouse.builders import ask
 
+
+def shown_on(page: str) -> str:
+    """The code of a page, with the environment's platform; a semicolon keeps a notebook from showing the last value."""
+    [code] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / page).read_text(), re.DOTALL)
+    return str(code).replace('"/path/to/.dataflow"', "").rstrip() + ";"
+
+
 CELLS = [
-    "import dataflow_assets, polars as pl\nplatform = dataflow_assets.connect()",
+    shown_on("explanation/scale.md"),
+    shown_on("how-to/connect.md"),
     "print(platform.scan('streams').filter(pl.col('movie_title') == 'Heat').select('user_email').collect().rows())",
     "print(platform.answer('engaged_users').collect().rows())",
     "print(platform.lake('streams').select('object', 'position').collect().rows())",

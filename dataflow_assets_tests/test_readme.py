@@ -1,17 +1,20 @@
 """What README and the pages of docs tell a reader to do, done as it stands there, in a copy of the repository."""
 
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from dataflow_assets.analytics.base import compute_partition
 from dataflow_assets.analytics.sql_file import read_sql_answer
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import environment_with, processes_of
@@ -116,3 +119,20 @@ def test_an_answer_in_sql_is_one_file(tmp_path: Path) -> None:
     [code] = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
     (tmp_path / name).write_text(code)
     assert read_sql_answer(tmp_path / name).schema.column_names() == ["day", "movie_title", "sessions"]
+
+
+def test_an_answer_in_python_is_one_file(tmp_path: Path) -> None:
+    text = ANSWERS.read_text()
+    [name] = re.findall(r"`(longest\w+\.py)`", text)
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / name).write_text(code)
+    answer = runpy.run_path(str(tmp_path / name))["ANSWER"]
+    hours = {5: 1.0, 6: 3.0}
+    frame = pl.LazyFrame(
+        {"start_at": start, "end_at": start + timedelta(hours=length)}
+        for day, length in hours.items()
+        for start in [datetime(2021, 12, day, 10, tzinfo=UTC)]
+    )
+    days = {day: date(2021, 12, day) for day in (5, 6, 7)}
+    made = {day: compute_partition(answer, {"streams": frame}, days[day], "UTC").collect().rows() for day in days}
+    assert made == {5: [(days[5], 1.0)], 6: [(days[6], 3.0)], 7: []}

@@ -225,12 +225,7 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     for group in ("landing", "lake", "warehouse", "analytics", "published"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=30_000)
 
-    page.goto(f"{site}/assets/lake/users")
-    page.get_by_role("button", name="Materialize").first.click()
-    choice = page.get_by_role("dialog").get_by_role("textbox").first
-    choice.fill(day)
-    choice.press("Enter")
-    page.get_by_role("button", name="Launch 1 run").click()
+    _materialize(page, f"{site}/assets/lake/users", day)
 
     platform = running.platform
     wait_until(lambda: platform.partitions("lake/users") != [])
@@ -242,6 +237,27 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [])
     recorded = "SELECT delivered, accepted, rejected FROM ledger.deliveries WHERE source = 'users'"
     assert platform.query(recorded) == [(2, 2, 0)]
+
+
+@needs_browser
+def test_one_month_of_an_answer_is_materialized_from_the_browser(running: Running, page: Page) -> None:
+    _stop_sensors(running)
+    platform, answer = running.platform, "analytics/movies_by_author_nationality"
+    before = platform.partitions(answer).count("2021-12-01")
+    _materialize(page, f"http://127.0.0.1:{running.port}/assets/{answer}", "2021-12-01")
+    clicked = time.monotonic()
+    wait_until(lambda: platform.partitions(answer).count("2021-12-01") == before + 1, clicked, limit=60)
+    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [], clicked, limit=60)
+
+
+def _materialize(page: Page, asset: str, partition: str) -> None:
+    """Choose one partition in the dialog on the page of an asset, and launch its run."""
+    page.goto(asset)
+    page.get_by_role("button", name="Materialize").first.click()
+    choice = page.get_by_role("dialog").get_by_role("textbox").first
+    choice.fill(partition)
+    choice.press("Enter")
+    page.get_by_role("button", name="Launch 1 run").click()
 
 
 def _stop_sensors(running: Running) -> None:
