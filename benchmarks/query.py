@@ -9,6 +9,7 @@ for that too; the processor seconds of the server are not.
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.sample_data import write_sample
 
 _DATAFLOW = str(Path(sys.executable).with_name("dataflow"))
+_FIRST = "_first_rows"
+_LINES = 50
 _ASKED = "SELECT * FROM warehouse.streams"
 _DUCKDB = """
 import sys, duckdb
@@ -44,7 +47,8 @@ def main() -> None:
         found: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
         for _ in range(arguments.rounds):
             for name, command in contestants.items():
-                found[name].append(_measure(command, Path(folder) / "out"))
+                measure = _measure_first if name.endswith(_FIRST) else _measure
+                found[name].append(measure(command, Path(folder) / "out"))
         medians = {
             name: {figure: round(statistics.median(one[figure] for one in rounds), 2) for figure in rounds[0]}
             for name, rounds in found.items()
@@ -67,6 +71,8 @@ def _contestants(url: str, home: Path, file: Path) -> dict[str, Sequence[str | P
         "dataflow_csv": [*ours, "csv"],
         "dataflow_json": [*ours, "json"],
         "dataflow_table": [*ours, "table"],
+        f"dataflow_table{_FIRST}": [*ours, "table"],
+        f"psql_table{_FIRST}": [find_programs() / "psql", url, "-X", "-c", _ASKED],
         "dataflow_start": [*ours[:-2], "SELECT 1", "--format", "csv"],
         "duckdb_lake_csv": [sys.executable, "-c", _DUCKDB, home / "lake/streams", file],
     }
@@ -74,17 +80,35 @@ def _contestants(url: str, home: Path, file: Path) -> dict[str, Sequence[str | P
 
 def _measure(command: Sequence[str | Path], out: Path) -> dict[str, float]:
     """The seconds, processor seconds and peak memory (MiB) of a process that writes to a file."""
-    start, peak = time.monotonic(), 0.0
+    start = time.monotonic()
     with out.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream)
+    status, used, peak = _wait(process)
+    assert status == 0, command
+    return {"seconds": time.monotonic() - start, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": peak}
+
+
+def _measure_first(command: Sequence[str | Path], _: Path) -> dict[str, float]:
+    """The same of a process whose reader goes away after some lines, and the seconds until it had them."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout
+    for _line in range(_LINES):
+        process.stdout.readline()
+    seconds = time.monotonic() - start
+    process.stdout.close()
+    _, used, peak = _wait(process)
+    return {"seconds": seconds, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": peak}
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, resource.struct_rusage, float]:
+    """The status of a process at its end, what it used, and its peak memory (MiB)."""
+    peak = 0.0
     # Of what wait4 says the memory is no less than this process's own, which was copied before it became another.
     while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
         peak = max(peak, _peak_mib(process.pid))
         time.sleep(0.01)
-    _, status, used = ended
-    assert status == 0, command
-    seconds = time.monotonic() - start
-    return {"seconds": seconds, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": peak}
+    return ended[1], ended[2], peak
 
 
 def _peak_mib(process: int) -> float:

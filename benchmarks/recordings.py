@@ -31,7 +31,8 @@ _COMMANDS = {  # by the name of the recording: a recording that is named like a 
     "explain": "explain --source movies --key title=Unforgiven",
     "preview": "preview movies.csv --model movie",
     "load": "load --model movie --collector csv --config movies.csv --delivered 2021-12-30",
-    "release": "release",
+    "load-quarantined": "load --model user --collector csv --config users.csv --delivered 2022-01-01",
+    "release": "release --source users --day 2022-01-01",
     "replay": "replay --source movies",
     "backfill": "backfill --asset analytics/engaged_users --from 2021-12-30 --to 2021-12-31",
     "report": "report --out answers.html",
@@ -44,24 +45,27 @@ _COMMANDS = {  # by the name of the recording: a recording that is named like a 
     "url": "url --role reader",
     "psql": "psql --role reader --help",
     "collect": "collect",
-    "follow": "follow",
+    "follow": "follow --help",
     "user-add": "user add ada --role reader --machine",
     "user-list": "user list",
-    "user-role": "user role ada operator",
+    "user-role": "user role ada writer",
     "user-key-add": "user key add ada --days 30",
     "user-key-list": "user key list ada",
     "user-disable": "user disable ada",
     "user-enable": "user enable ada",
     "backup": "backup copy",
     "restore": "restore copy",
-    "rebuild": "rebuild --help",
-    "up": "up --help",
-    "serve": "serve --help",
+    "rebuild": "rebuild",
+    "up": "up",
+    "serve": "serve",
     "worker": "worker --help",
     "user-password": "user password --help",
     "user-key-remove": "user key remove --help",
 }
+_ELSEWHERE = ("restore",)  # in a home of its own
+_UNTIL_STOPPED = {"up": " running · ", "serve": "http://"}  # and what is written before Ctrl-C is pressed
 _MOVIES = "title,duration_mins,original_language,size_mb\nRust,90,,1\n,90,,1\nHeat,long,,1\n"
+_USERS = "email,first_name,last_name\nada@mail.example,Ada,King\n"
 _ORDERS = "number,amount_eur,ordered_at\n1001,19.90,2021-12-30T09:15:00Z\n1002,5.00,2021-12-30T10:20:00Z\n"
 
 
@@ -76,23 +80,26 @@ def main() -> None:
         write_sample(Path("files"), last_day=date(2021, 12, 31))
         Path("movies.csv").write_text(_MOVIES)
         Path("orders.csv").write_text(_ORDERS)
+        Path("users.csv").write_text(_USERS)
         for name, command in _COMMANDS.items():
             if name in only:
-                (RECORDINGS / f"{name}.txt").write_text(_record(command, folder))
+                (RECORDINGS / f"{name}.txt").write_text(_record(name, command, folder))
                 print(name, flush=True)  # noqa: T201
 
 
-def _record(command: str, folder: str) -> str:
+def _record(name: str, command: str, folder: str) -> str:
     """The command and what stood in the terminal; ids, passwords and folders are of this run alone."""
     dropped = {*variable_names(), "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    environment |= {"DATAFLOW_HOME": f"{folder}/home", "TERM": "xterm-256color"}
-    seen = run_in_terminal(shlex.split(command), 80, environment)
+    home = "restored" if name in _ELSEWHERE else "home"
+    environment |= {"DATAFLOW_HOME": f"{folder}/{home}", "TERM": "xterm-256color"}
+    seen = run_in_terminal(shlex.split(command), 80, environment, stop_after=_UNTIL_STOPPED.get(name))
     text = seen.text.replace(folder, "…")
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "00000000-0000-0000-0000-000000000000", text)
     text = re.sub(r"(://\w+):[^@\s]+@", r"\1:…@", text)
     text = re.sub(r"dfk_[\w-]+", "dfk_…", text)
-    return f"$ dataflow {command}\n{text}"
+    variable = f"DATAFLOW_HOME={home} " if name in _ELSEWHERE else ""
+    return f"$ {variable}dataflow {command}\n{text}"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import termios
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,10 @@ class Seen:
         return "\n".join(self.lines) + "\n"
 
 
-def run_in_terminal(arguments: Sequence[str], columns: int, environment: Mapping[str, str]) -> Seen:
-    """Run `dataflow` in a terminal of so many columns."""
+def run_in_terminal(
+    arguments: Sequence[str], columns: int, environment: Mapping[str, str], stop_after: str | None = None
+) -> Seen:
+    """Run `dataflow` in a terminal of so many columns; Ctrl-C is pressed after it has written a certain text."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
     process = start_dataflow(arguments, environment, (theirs, theirs, theirs))
@@ -40,6 +43,9 @@ def run_in_terminal(arguments: Sequence[str], columns: int, environment: Mapping
     try:
         while part := _read(ours):
             written += part
+            if stop_after and stop_after.encode() in written:
+                os.kill(process.pid or 0, signal.SIGINT)
+                stop_after = None
         code = wait_for(process)
     finally:
         process.kill()

@@ -1,5 +1,6 @@
 """`dataflow new source` as a user runs it, in a copy of the program that it may write to."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,8 +43,9 @@ def test_a_drafted_source_is_loaded(run: Run, tmp_path: Path) -> None:
     assert drafted.returncode == 0, drafted.stderr
     assert "prices: 60 rows: 60 would be accepted, 0 rejected." in drafted.stdout
     assert "the key (sku), likely" in drafted.stderr
+    [load] = re.findall(r"`dataflow (load .*?)`", drafted.stderr)
     assert run("init-db").returncode == 0
-    loaded = run("load", "--model", "prices", "--collector", "csv", "--config", "prices.csv")
+    loaded = run(*load.split())
     assert loaded.returncode == 0, loaded.stderr
     asked = run("query", "--format", "csv", "-c", "SELECT count(*), sum(qty) FROM warehouse.prices")
     assert asked.stdout.splitlines()[-1] == "60,1770"

@@ -101,18 +101,29 @@ def test_nothing_is_cut_in_a_pipe(home: Home) -> None:
     assert row["id"] in values
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-def test_no_line_is_wider_than_the_terminal(home: Home, columns: int) -> None:
-    for command in (["rejects"], ["deliveries"], ["answers"], ["doctor"], ["--help"]):
-        seen = home.show(*command, columns=columns)
-        drawn = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.raw).splitlines() if "│" in line]
-        assert max(map(len, drawn), default=0) <= columns, command
+LOOKS = (  # commands that change nothing
+    *(["rejects"], ["deliveries"], ["doctor"], ["--help"], ["load", "--help"], ["query", "-c", WIDE]),
+    *(["explain", "--source", "movies", "--key", "Unforgiven"], ["rejects", "--source", "strems"]),
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*3\d")
+_STEERS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def test_colours_are_left_out_where_nobody_wants_them(home: Home) -> None:
+@pytest.mark.parametrize("look", LOOKS, ids=" ".join)
+def test_what_is_shown_fits_the_terminal_and_has_colours_where_they_are_wanted(home: Home, look: list[str]) -> None:
+    narrow, wide = home.show(*look), home.show(*look, columns=120, NO_COLOR="1")
+    for seen, columns in ((narrow, 80), (wide, 120)):
+        written = _STEERS.sub("", seen.raw).splitlines()
+        assert max(map(len, written)) <= columns, "the terminal folds it, within a word"
+    assert not _COLOUR.search(wide.raw)
+    piped = home.pipe(*look)
+    assert "\x1b" not in piped.stdout + piped.stderr
+    assert narrow.code == wide.code == piped.returncode
+
+
+def test_a_terminal_gets_bold_headers_unless_it_is_dumb(home: Home) -> None:
     assert "\x1b[1m" in home.show("query", "-c", "SELECT 1 AS one").raw
     assert "\x1b[" not in home.show("query", "-c", "SELECT 1 AS one", NO_COLOR="1", TERM="dumb").raw
-    assert "\x1b[3" not in home.show("query", "-c", "SELECT 1 AS one", NO_COLOR="1").raw
 
 
 def test_load_says_what_was_rejected_and_why(home: Home) -> None:
@@ -130,8 +141,9 @@ def test_a_typo_is_answered_by_what_was_meant(home: Home) -> None:
     assert home.show("--version").text.startswith("dataflow 0.")
 
 
-def test_help_has_groups(home: Home) -> None:
+def test_help_has_groups_and_a_line_for_each_command(home: Home) -> None:
     lines = home.show("--help").lines
+    assert [line for line in lines if line.startswith("│    ")] == []
     assert [line.split()[1] for line in lines if line.startswith("╭")] == ["Options", "Start", "Take", "Ask", "Operate"]
 
 

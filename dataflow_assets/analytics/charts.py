@@ -57,12 +57,13 @@ def _series(answer: Answer, rows: pl.DataFrame, number: str) -> Chart:
 
 
 def _bars(answer: Answer, rows: pl.DataFrame, name: str, number: str) -> Chart:
-    newest = max(rows[answer.grain].to_list())
+    newest = max(rows[answer.grain])
+    shown = f"{newest:%Y-%m}" if answer.grain == "month" else newest
     of_newest = rows.filter(pl.col(answer.grain) == newest)
     most = of_newest.group_by(name).agg(pl.max(number)).sort(pl.col(number), pl.col(name), descending=[True, False])
     is_once = most.height == of_newest.height
     return Chart(
-        title=f"{answer.name}: {number} by {name}, {answer.grain} of {newest}{'' if is_once else ', at most'}",
+        title=f"{answer.name}: {number} by {name}, {answer.grain} of {shown}{'' if is_once else ', at most'}",
         about=answer.schema.columns()[number].description or "",
         labels=tuple(most[name].head(_MOST_BARS)),
         values=tuple(most[number].head(_MOST_BARS).cast(pl.Float64)),

@@ -17,6 +17,7 @@ import typer
 
 from dataflow_assets.cli import (
     admin,
+    backfill,
     collect,
     connect,
     demo,
@@ -65,7 +66,7 @@ COMMANDS = {
         rows.preview,
         load.release,
         load.replay,
-        load.backfill,
+        backfill.backfill,
     ),
     "Ask": (inspect.query, report.report, connect.url, inspect.rejects, inspect.deliveries, rows.explain),
     "Operate": (

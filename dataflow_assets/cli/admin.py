@@ -21,7 +21,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000,
     api_port: Annotated[int, typer.Option(help="Port of the HTTP API, on loopback only; 0: a free one.")] = 8000,
 ) -> None:
-    """Run the Dagster UI, its daemon, the code server and the HTTP API until Ctrl-C."""
+    """Run the Dagster UI, sensors, runs and HTTP API until Ctrl-C."""
     from dataflow_assets.runtime import up
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
@@ -46,7 +46,7 @@ def serve(
 
 
 def env(as_json: Json = False) -> None:
-    """Print the variables with which plain `dagster dev` works on the same data."""
+    """Print the variables with which plain `dagster dev` works here."""
     from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
 
     settings = load_settings()
@@ -78,7 +78,10 @@ def housekeeping(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove what is older than DATAFLOW_KEEP_DAYS and no longer needed, as every night does, and say what it freed."""
+    """Remove what is old and no longer needed, as every night does.
+
+    What it freed is said. DATAFLOW_KEEP_DAYS says what is old.
+    """
     from dataflow_assets.core.cleanup import shown
     from dataflow_assets.orchestration.maintenance.housekeeping import tidy_event_log, tidy_lake, tidy_warehouse
     from dataflow_assets.orchestration.resources import open_stores
@@ -109,7 +112,7 @@ def sample(
     streams: Annotated[int, typer.Option(min=0, help="How many sessions.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal files.")] = 0,
 ) -> None:
-    """Write six files of the shapes that the platform takes in, some of their rows broken."""
+    """Write six sample files, with some broken rows."""
     from dataflow_assets.sample_data import write_sample
 
     with as_the_user_has_it():

@@ -34,7 +34,10 @@ def collect(
     load: Annotated[bool, typer.Option("--load", help="Materialize what is new in landing, as `load` does.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring what is new of the sources that say from where they arrive into landing; stopped, it may be repeated."""
+    """Land what is new of sources that say from where they arrive.
+
+    Stopped, it may be repeated: nothing lands twice.
+    """
     settings, sources = load_settings(), _sources_of(source)
     days = [delivery_day(settings, day)] if day else None
     collect_from(settings, sources, days, dry_run=dry_run, load=load, as_json=as_json)

@@ -26,7 +26,10 @@ AsRole = Annotated[Role, typer.Option(help="The owner of the tables, or the role
 
 
 def url(role: AsRole = Role.OWNER) -> None:
-    """Print the address of the database, with its password, for psql, DBeaver, notebooks and BI tools."""
+    """Print the address of the database, with its password.
+
+    It is for psql, DBeaver, notebooks and BI tools.
+    """
     settings = load_settings()
     print(_url(settings, role))  # noqa: T201
     if settings.database_url is not None:
@@ -44,7 +47,10 @@ def psql(
     context: typer.Context,
     role: AsRole = Role.OWNER,
 ) -> None:
-    """Open psql on the database; what follows `--` are psql's own options."""
+    """Open psql on the database.
+
+    What follows `--` are options of psql.
+    """
     from dataflow_assets.postgres.embedded.lease import find_programs
 
     parts = urlsplit(_url(load_settings(), role))

@@ -31,7 +31,9 @@ def demo(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Land a file of each source that has one, materialize every asset after them, and print the answers.
+    """Bring a sample, or files of yours, all the way to answers.
+
+    A file of each source that has one is landed, and every asset after it materialized.
 
     Without files of yours, a sample of the last month up to yesterday.
     """

@@ -17,7 +17,7 @@ from dataflow_assets.settings import load_settings
 
 
 def follow(source: Annotated[str | None, typer.Option(help="Only this source.")] = None) -> None:
-    """Bring what comes of the sources that arrive as streams into landing, until it is stopped."""
+    """Land what arrives as a stream, until it is stopped."""
     from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.collectors.follow import follow as follow_each
     from dataflow_assets.collectors.follow import is_stream

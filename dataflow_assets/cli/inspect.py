@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
-from dataflow_assets.cli.output import print_json, print_line, print_table, say
+from dataflow_assets.cli.output import print_json, print_line, print_sentence, print_table, say
 from dataflow_assets.cli.results import Format, print_query
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
@@ -58,7 +58,10 @@ def query(
 
 
 def answers(context: typer.Context) -> None:
-    """Answer the questions over any window; times without a zone are in DATAFLOW_TIMEZONE."""
+    """Answer the questions, over any window.
+
+    Times without a zone are in DATAFLOW_TIMEZONE.
+    """
     given = vars(_questions_parser().parse_args(context.args))
     as_json, plot = given.pop("json"), given.pop("plot")
     settings = load_settings()
@@ -121,7 +124,10 @@ def rejects(
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print every rejected row: where it stood, why, and its text."""
+    """Print every rejected row: where it stood, and why.
+
+    With --json its text too.
+    """
     from dataflow_assets.lake.delta.table import read_rejects
     from dataflow_assets.landing.storage import open_storage
 
@@ -199,14 +205,18 @@ def _delivery_line(row: dict[str, Any]) -> list[str]:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Look whether settings, object store, database, runs and daemon are as they should be, and say what to do."""
+    """Look whether all is well, and say what to do where it is not.
+
+    That is: settings, disk, object store, database, lake, runs and daemon.
+    """
     from dataflow_assets.doctor import examine
 
     findings = []
     for finding in examine():
         findings.append(vars(finding))
         if not as_json:
-            print_line(f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip())
+            sentence = f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip()
+            print_sentence(sentence, indent=9)
     if as_json:
         print_json(findings)
     if any(finding["state"] == "problem" for finding in findings):

@@ -1,4 +1,4 @@
-"""The commands that bring files and partitions through the platform, in this process.
+"""The commands that bring files through the platform, in this process.
 
 Here: arguments, progress and what is said at the end. Not here: work.
 """
@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow_assets.cli.arguments import Delivered, Verbose, as_usage_error, day_of, delivery_day, source_of
-from dataflow_assets.cli.output import details_in, print_table, progress, say
-from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, RunFailedError, UsageError
+from dataflow_assets.cli.arguments import Delivered, Verbose, delivery_day, source_of
+from dataflow_assets.cli.output import details_in, progress, say
+from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
     from dataflow_assets.landing.deliveries import Delivery, Landing
-    from dataflow_assets.orchestration.planning.ranges import Range
-    from dataflow_assets.orchestration.runs.backfill import Backfill
-    from dataflow_assets.orchestration.runs.made import Made
     from dataflow_assets.sources.base import Source
 
 _MOST_REASONS = 5
@@ -60,7 +55,10 @@ def load(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Land one file, materialize what it touches, and say what was rejected."""
+    """Land one file, and materialize what it touches.
+
+    What was rejected is said, and why.
+    """
     settings = load_settings()
     source = source_of(model)
     with details_in(settings, "load", verbose=verbose):
@@ -89,67 +87,15 @@ def load_file(settings: Settings, source: "Source", path: Path, day: date) -> No
     materialize(settings, [(source, path)], day, reasons=_MOST_REASONS)
 
 
-def backfill(
-    asset: Annotated[str, typer.Option(help="The asset, such as warehouse/streams.")],
-    start: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD.")],
-    end: Annotated[str, typer.Option("--to", help="The last day; of months, those that begin until then.")],
-    only_missing: Annotated[bool, typer.Option("--only-missing", help="Leave out what is as it should be.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
-    verbose: Verbose = False,
-) -> None:
-    """Make partitions of an asset again, here or on workers; stopped, the same command goes on where it was."""
-    from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
-    from dataflow_assets.runtime.instance import open_instance
-    from dataflow_assets.runtime.slots import count_slots
-
-    settings = load_settings()
-    with as_usage_error(NotFoundError):
-        wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end), count_slots(settings))
-    with progress() as report:
-        report("Looking what there is to do")
-        ranges = wanted.ranges(only_stale=only_missing)
-    if ranges and not dry_run:
-        with (
-            details_in(settings, "backfill", verbose=verbose),
-            progress() as report,
-            open_instance(settings) as instance,
-        ):
-            report("Loading the Dagster definitions")
-            try:
-                _run_ranges(wanted, instance, ranges, report)
-            except KeyboardInterrupt:
-                raise RunFailedError("Stopped: the same command goes on where it was.") from None
-    if dry_run:
-        print_table(["from", "to"], [list(one) for one in ranges])
-    say(f"{len(ranges)} {'run' if len(ranges) == 1 else 'runs'} {'to do' if dry_run else 'done'}.")
-
-
-def _run_ranges(
-    wanted: "Backfill", instance: "DagsterInstance", ranges: Sequence["Range"], report: Callable[[str], None]
-) -> None:
-    """Run the ranges of a backfill on the workers, if there are several, else in this process."""
-    from dagster import build_reconstructable_job
-
-    from dataflow_assets.definitions import build_definitions, find_job
-
-    if wanted.slots > 1:
-        job = build_reconstructable_job(find_job.__module__, find_job.__name__, (wanted.job,))
-        wanted.run_on_workers(job, instance, ranges, report, _say_range)
-    else:
-        wanted.run(build_definitions(wanted.settings), instance, ranges, report, _say_range)
-
-
-def _say_range(range_: "Range", made: "Made") -> None:
-    first, last = range_
-    say(f"{first} to {last}: {made.rows:,} rows in {made.partitions:,} partitions")
-
-
 def release(
     objects: Annotated[list[str] | None, typer.Argument(help="Keys of landed objects that are quarantined.")] = None,
     source: Annotated[str | None, typer.Option(help="All that is quarantined of this source and the day.")] = None,
     day: Annotated[str | None, typer.Option(help="Their delivery day, YYYY-MM-DD.")] = None,
 ) -> None:
-    """Load what was quarantined, as it is; this lasts for these versions of the objects."""
+    """Load what was quarantined, as it is.
+
+    This lasts for these versions of the objects.
+    """
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.ledger.delivery_reports import read_quarantined_deliveries
@@ -193,7 +139,10 @@ def _require_unchanged(landing: "Landing", wanted: Sequence[str], quarantined: S
 
 
 def replay(source: Annotated[str | None, typer.Option(help="Only of this source.")] = None) -> None:
-    """Read every object with rejected rows again that was read by another declaration than the present one."""
+    """Read files with rejected rows again, as declared today.
+
+    Those are read that another declaration than the present one rejected.
+    """
     from dataflow_assets.lake.ingest import read_otherwise
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
@@ -243,7 +192,7 @@ def materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day:
 def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
     """Bring everything after deliveries, which are landed once the warehouse is open; the deliveries."""
     from dataflow_assets.orchestration.runs.in_process import Materializer
-    from dataflow_assets.runtime.instance import open_instance
+    from dataflow_assets.runtime.instance import open_quick_instance
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     with progress() as report:
@@ -254,7 +203,7 @@ def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: 
         report("Loading the Dagster definitions")
         from dataflow_assets.definitions import build_definitions
 
-        with open_instance(settings) as instance:
+        with open_quick_instance(settings) as instance:
             materializer = Materializer(
                 settings,
                 build_definitions(settings),

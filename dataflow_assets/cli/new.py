@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dataflow_assets.cli.output import print_line, print_table, say, short
+from dataflow_assets.cli.output import print_line, print_sentence, print_table, say, short
 from dataflow_assets.cli.permissions import as_the_user_has_it
 from dataflow_assets.errors import FormatError, NotFoundError, UsageError
 from dataflow_assets.settings import Settings, load_settings
@@ -19,13 +19,13 @@ from dataflow_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     from dataflow_assets.sources.base import Source
 
-app = typer.Typer(help="Draft a declaration.", no_args_is_help=True)
+app = typer.Typer(help="Draft the declaration of a source.", no_args_is_help=True)
 _ROWS = 5  # that are printed
 
 
 @app.callback()
 def _new() -> None:
-    """Draft a declaration."""
+    """Draft the declaration of a source."""
 
 
 @app.command()
@@ -38,7 +38,10 @@ def source(
     ] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the declaration, and write nothing.")] = False,
 ) -> None:
-    """Draft the declaration of a source from one of its files, with its migration, and preview the file."""
+    """Draft the declaration of a source from one of its files.
+
+    Its migration is written too, and the file previewed.
+    """
     from dataflow_assets.lake.draft.declaration import write_declaration
     from dataflow_assets.lake.draft.sample import read_sample
 
@@ -55,6 +58,11 @@ def source(
     for guess in draft.guesses:
         say(f"Guessed: {guess}.")
     _preview(settings, file, declared)
+    if not only_print:
+        load = (
+            f"load --model {declared.singular} --collector {declared.reader.suffix.removeprefix('.')} --config {file}"
+        )
+        say(f"Next: read both, then `dataflow init-db` makes the table, and `dataflow {load}` brings the file.")
 
 
 def _name_of(file: Path) -> str:
@@ -115,7 +123,6 @@ def _write(settings: Settings, name: str, text: str) -> None:
         path.unlink()  # a declaration without its tables would stop every command
         raise
     say(f"Written: {path}" + (f" and {migration}" if migration else ""))
-    say("Next: read both, then `dataflow init-db` makes the tables, and `dataflow load` brings the file.")
 
 
 def _preview(settings: Settings, file: Path, declared: "Source") -> None:
@@ -128,4 +135,4 @@ def _preview(settings: Settings, file: Path, declared: "Source") -> None:
     for reject in found.rejects:
         say(f"Rejected, line {reject.line}: {reject.message}" if reject.line else f"Rejected: {reject.message}")
     for sentence in found.sentences():
-        print_line(f"{declared.name}: {sentence}")
+        print_sentence(f"{declared.name}: {sentence}")

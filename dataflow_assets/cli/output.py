@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from dataflow_assets.core.formatting import one_line, to_json, visible
-from dataflow_assets.core.logging import format_line
+from dataflow_assets.core.formatting import fold, one_line, to_json, visible
+from dataflow_assets.core.logging import format_line, is_terminal
 from dataflow_assets.errors import SettingsError
 from dataflow_assets.settings import Settings, load_settings
 
@@ -75,11 +75,29 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if sum(whole) + frame > console.width:
         _print_records(names, lines)
         return
+    if sum(longest) + frame <= console.width and not any("\n" in text for line in lines for text in line):
+        _print_whole(names, lines, longest, is_styled=bool(console.color_system))
+        return
     headers = (Column(Text(name), overflow="fold", min_width=width) for name, width in zip(names, whole, strict=True))
     table = Table(*headers)
     for line in lines:
         table.add_row(*map(Text, line))  # a text is no markup
     console.print(table)
+
+
+def _print_whole(names: list[str], lines: list[list[str]], widths: list[int], *, is_styled: bool) -> None:
+    """Print a table of which no cell is folded: as rich draws it, in a small part of the time."""
+
+    def draw(texts: Iterable[str], marks: str, fill: str = " ", style: str = "{}") -> str:
+        cells = (
+            f"{fill}{text}{fill * (width - cell_len(text) + 1)}" for text, width in zip(texts, widths, strict=True)
+        )
+        return marks[0] + marks[1].join(map(style.format, cells)) + marks[2]
+
+    nothing, style = [""] * len(names), "\x1b[1m{}\x1b[0m" if is_styled else "{}"
+    drawn = [draw(nothing, "┏┳┓", "━"), draw(names, "┃┃┃", style=style), draw(nothing, "┡╇┩", "━")]
+    drawn += [draw(line, "│││") for line in lines]
+    print("\n".join([*drawn, draw(nothing, "└┴┘", "─")]))  # noqa: T201
 
 
 def _width(text: str) -> int:
@@ -103,9 +121,16 @@ def short(values: Iterable[object]) -> list[str]:
     return [one_line(value, _LONGEST_CELL) for value in values]
 
 
-def print_line(sentence: str) -> None:
-    """Print a sentence of a result."""
-    print(visible(sentence), flush=True)  # noqa: T201
+def print_line(text: str) -> None:
+    """Print what is to be copied or drawn as it is."""
+    print(visible(text), flush=True)  # noqa: T201
+
+
+def print_sentence(sentence: str, indent: int = 0) -> None:
+    """Print a sentence of a result, in a terminal folded between words, with blanks before its further lines."""
+    console = Console()
+    text = visible(sentence)
+    print(fold(text, console.width, indent) if console.is_terminal else text, flush=True)  # noqa: T201
 
 
 def print_json(value: Any) -> None:
@@ -114,7 +139,8 @@ def print_json(value: Any) -> None:
 
 
 def say(sentence: str, level: int = logging.INFO) -> None:
-    """Say a sentence on standard error, without secrets: as JSON if that is no terminal."""
+    """Say a sentence on standard error, without secrets: folded between words, or as JSON if that is no terminal."""
     with suppress(SettingsError):  # whose sentence has no secret
         sentence = load_settings().masked(sentence)
-    print(format_line(sentence, level), file=sys.stderr)  # noqa: T201
+    line = format_line(sentence, level)
+    print(fold(line, Console(stderr=True).width) if is_terminal() else line, file=sys.stderr)  # noqa: T201

@@ -20,7 +20,10 @@ def rebuild(
         bool, typer.Option("--accept-lake", help="Even where the lake is another one, or lost tables.")
     ] = False,
 ) -> None:
-    """Make the records, the warehouse and the answers anew from the lake as it is; stop `dataflow up` first."""
+    """Make tables, records and answers anew from the lake.
+
+    Stop `dataflow up` first.
+    """
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import all_sources
     from dataflow_assets.warehouse.bootstrap import open_server_of
@@ -42,7 +45,10 @@ def rebuild(
 
 
 def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
-    """Write the database and the lake to a folder; what has landed is not part of it."""
+    """Write the database and the lake to a folder.
+
+    What has landed is not part of it.
+    """
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import all_sources
     from dataflow_assets.warehouse.backup import back_up
@@ -55,7 +61,10 @@ def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> Non
 
 
 def restore(folder: Annotated[Path, typer.Argument(help="The folder of a backup.")]) -> None:
-    """Bring the database and the lake back from a backup, into an empty database and home or bucket."""
+    """Bring the database and the lake back from a backup.
+
+    The database must be empty, and the home or bucket without a lake.
+    """
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.sources import all_sources
     from dataflow_assets.warehouse import backup as backups

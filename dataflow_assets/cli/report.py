@@ -16,7 +16,10 @@ from dataflow_assets.settings import load_settings
 
 
 def report(out: Annotated[Path, typer.Option(help="The file to write, such as answers.html.")]) -> None:
-    """Write the answers and their charts as one page of HTML, which needs no network."""
+    """Write the answers and their charts as one page of HTML.
+
+    The page needs no network.
+    """
     from dataflow_assets.analytics import all_answers
     from dataflow_assets.analytics.question import show_period
     from dataflow_assets.analytics.questions import answer_lines

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from dataflow_assets.cli.output import print_table
-from dataflow_assets.core.formatting import digits, guard_formula, plain, to_json, visible
+from dataflow_assets.core.formatting import counted, digits, guard_formula, plain, to_json, visible
 
 _ROWS_OF_A_TABLE = 1_000  # more make another table: its columns are as wide as their texts, so it is held whole
 
@@ -149,7 +149,7 @@ def _print_tables(columns: Sequence[str], rows: Iterator[_Row]) -> None:
 
 
 def _print_count(count: int) -> None:
-    print(f"({count:,} {'row' if count == 1 else 'rows'})")  # noqa: T201
+    print(f"({counted(count, 'row')})")  # noqa: T201
 
 
 def _print_json(columns: Sequence[str], rows: Iterator[_Row]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataflow_assets.cli.arguments import Delivered, Json, as_usage_error, delivery_day, source_of
-from dataflow_assets.cli.output import print_json, print_line, print_table, say, short
+from dataflow_assets.cli.output import print_json, print_line, print_sentence, print_table, say, short
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.settings import load_settings
@@ -32,7 +32,7 @@ def explain(
     ],
     as_json: Json = False,
 ) -> None:
-    """Tell from which objects and days the rows of a key came, and which of them count."""
+    """Tell from which files and days a row came, and which count."""
     from dataflow_assets.lake import provenance
     from dataflow_assets.lake.delta.dumps import read_dumps
     from dataflow_assets.lake.delta.table import rejects_table, rows_table
@@ -84,7 +84,7 @@ def _print_origins(found: "Explanation") -> None:
     print_table(["delivered", "object", "position", *others, "became"], rows)
     if found.last_seen:
         missing = f", missing since {found.missing_since}" if found.missing_since else ""
-        print_line(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")
+        print_sentence(f"Seen first on {found.first_seen}, last on {found.last_seen}{missing}.")
 
 
 def preview(
@@ -94,7 +94,10 @@ def preview(
     delivered: Delivered = None,
     as_json: Json = False,
 ) -> None:
-    """Tell which rows of a file would be accepted and which rejected, and why; nothing is written."""
+    """Tell which rows of a file would be rejected, and why.
+
+    Nothing is written.
+    """
     from dataflow_assets.lake.ingest import event_bounds
     from dataflow_assets.lake.preview import preview as look_into
 
@@ -116,7 +119,7 @@ def preview(
     if rejects:
         print_table(["line", "code", "why", "text"], rejects)
     for sentence in found.sentences():
-        print_line(f"{source.name}: {sentence}")
+        print_sentence(f"{source.name}: {sentence}")
 
 
 def _without_added_zeros(value: Any) -> Any:

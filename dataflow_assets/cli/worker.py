@@ -21,7 +21,10 @@ def worker(
         str, typer.Option(help="The layers whose runs are made, such as lake,warehouse; unset: all.")
     ] = "",
 ) -> None:
-    """Make the runs that Dagster launches, as a Celery worker at REDIS_URL, until Ctrl-C; runs under way end first."""
+    """Make runs, as a Celery worker at REDIS_URL, until Ctrl-C.
+
+    Runs under way end first.
+    """
     from dataflow_assets.runtime.celery import worker as program
     from dataflow_assets.runtime.celery.queues import require_queues
     from dataflow_assets.runtime.dagster_home import build_environment, prepare_home

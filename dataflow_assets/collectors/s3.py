@@ -20,6 +20,7 @@ from obstore.store import S3Store
 
 from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
 from dataflow_assets.collectors.files import secret_of
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.sources.origins.base import Origin
@@ -39,7 +40,7 @@ class S3Collector(Collector[S3]):
     def check(self) -> str:
         """List the folder; how many objects of the source there are."""
         count = sum(1 for _ in self._list())
-        return f"{self.origin.address} has {count:,} {'object' if count == 1 else 'objects'} of {self.source.name}."
+        return f"{self.origin.address} has {counted(count, 'object')} of {self.source.name}."
 
     def find(self, record: Record) -> Iterable[Remote]:
         """The objects that are not recorded with their present etags."""

@@ -9,6 +9,7 @@ Here: single values and short lists, whatever they come from. Not here: the colu
 
 import json
 import re
+import textwrap
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime, time
@@ -16,6 +17,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
+_COMMAND = re.compile(r"`[^`\n]*`")
+_BLANK = "\0"  # which no visible text holds
 _COLOURS = re.compile(r"\x1b\[\d*m")
 
 
@@ -50,6 +53,16 @@ def few(names: Iterable[str], most: int) -> str:
     return ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
 
 
+def counted(count: int, one: str) -> str:
+    """A count, and of what, by a word whose plural ends in s.
+
+    >>> from dataflow_assets.core.formatting import counted
+    >>> counted(1, "row"), counted(2500, "row")
+    ('1 row', '2,500 rows')
+    """
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
 def one_line(value: Any, longest: int) -> str:
     """A value as a text of one line, cut where it is longer than so many characters; nothing where there is none."""
     text = " ".join(digits(plain(value)).split()) if value is not None else ""
@@ -63,7 +76,24 @@ def without_colours(text: str) -> str:
 
 def visible(text: str) -> str:
     """A text without what would steer a terminal, which is written as Python writes it; line ends stay."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def fold(text: str, width: int, indent: int = 0) -> str:
+    """A text whose lines are folded between words, and never within a command in backticks.
+
+    Args:
+        text: as `visible` gives it.
+        width: characters that a line may have, if no word is longer.
+        indent: blanks before the second line of what was one.
+    """
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", _BLANK), text)
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join("\n".join(wrapper.wrap(line)) for line in kept.split("\n")).replace(_BLANK, " ")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

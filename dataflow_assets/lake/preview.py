@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.quarantine import MOST_QUOTED, find_quarantine_reason
 from dataflow_assets.lake.readers import Reject, read_file
@@ -44,7 +45,7 @@ class Preview:
 
     def sentences(self) -> Iterator[str]:
         """What would become of the whole file."""
-        yield f"{self.delivered:,} rows: {self.accepted:,} would be accepted, {self.rejected:,} rejected."
+        yield f"{counted(self.delivered, 'row')}: {self.accepted:,} would be accepted, {self.rejected:,} rejected."
         if self.codes:
             yield "Rejected: " + ", ".join(f"{count:,} for {code}" for code, count in self.codes.most_common()) + "."
         if self.repaired:
@@ -60,7 +61,8 @@ class Preview:
         if self.quarantine_reason:
             yield f"It would be quarantined: {self.quarantine_reason}"
         if self.event_days:
-            yield f"{len(self.event_days)} event days, from {self.event_days[0]} to {self.event_days[-1]}."
+            first, last = self.event_days[0], self.event_days[-1]
+            yield f"{counted(len(self.event_days), 'event day')}, from {first} to {last}."
 
 
 def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window | None) -> Preview:

@@ -32,6 +32,7 @@ from dataflow_assets.collectors.files import (
     write_here,
 )
 from dataflow_assets.collectors.ftp.session import LOST, FtpSession, State, words_of
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.ftp import Ftp
@@ -47,7 +48,7 @@ class FtpCollector(Collector[Ftp]):
         """Log in and list the folder; how many files of the source there are."""
         with closing(FtpSession(self.origin)) as session:
             count = len(_list(session, self.origin))
-        return f"{self.origin.address} has {count:,} {'file' if count == 1 else 'files'} of {self.source.name}."
+        return f"{self.origin.address} has {counted(count, 'file')} of {self.source.name}."
 
     def find(self, record: Record) -> Iterable[Remote]:
         """The files that are not recorded as they are now."""

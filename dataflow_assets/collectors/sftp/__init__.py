@@ -22,6 +22,7 @@ from dataflow_assets.collectors.base import Collector, Record, Remote, Sink
 from dataflow_assets.collectors.files import as_remotes, find_changed, may_grow
 from dataflow_assets.collectors.sftp.listing import list_files, path_there, version_of
 from dataflow_assets.collectors.sftp.ssh import LOST, REQUEST_SECONDS, SftpSession
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.sftp import Sftp
@@ -40,7 +41,7 @@ class SftpCollector(Collector[Sftp]):
     def check(self) -> str:
         """Log in and list the folder; how many files of the source there are."""
         count = len(asyncio.run(list_files(self.origin)))
-        return f"{self.origin.address} has {count:,} {'file' if count == 1 else 'files'} of {self.source.name}."
+        return f"{self.origin.address} has {counted(count, 'file')} of {self.source.name}."
 
     def find(self, record: Record) -> Iterable[Remote]:
         """The files that are not recorded as they are now."""

@@ -76,7 +76,7 @@ def write_text(sample: Sample, declared: Declared, guesses: Sequence[str]) -> st
         '    owner="team:data",',
         f"    schema={_class_name(name)},",
         *(f"    {line}" for line in _reader(sample)),
-        f"    key=({', '.join(map(_quoted, declared.key))},),",
+        f"    key=({', '.join(map(_quoted, declared.key))}{',' if len(declared.key) == 1 else ''}),",
         *(f"    {line}" for line in _more(declared.more)),
         *(f"    {line}" for line in _aliases(declared.aliases)),
         *([] if formats in ([], ["%+"]) else [f"    time_formats=({', '.join(map(_quoted, formats))},),"]),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, PUBLISHED, REJECTS
 
 
@@ -23,9 +24,8 @@ class Made:
 
     def __str__(self) -> str:
         """One line, of fewer than 80 characters unless a number is very large."""
-        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
         rejected = f"{self.rejected:,} rejected" if self.rejected else ""
-        partitions = f"{self.partitions:,} {'partition' if self.partitions == 1 else 'partitions'}"
+        rows, partitions = counted(self.rows, "row"), counted(self.partitions, "partition")
         return f"{self.asset:<38}{rows:>14}{rejected:>13} {partitions:>13}"
 
 
