@@ -1,6 +1,6 @@
 """The answers as drawings: what the page shows, and any other page may.
 
-Here: a route. Not here: which charts there are (see `analytics.charts`), and how they are drawn (see `report`).
+Here: a route. Not here: which charts there are and how they are drawn (see `analytics.charts` and `analytics.drawing`).
 """
 
 from datetime import date
@@ -9,8 +9,9 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from dataflow_assets.analytics.charts import Chart
+from dataflow_assets.analytics.drawing import draw, round_for_people
 from dataflow_assets.core.formatting import to_json
-from dataflow_assets.report import draw
 from dataflow_assets.serving.access import Reader
 from dataflow_assets.serving.state import State
 from dataflow_assets.setting_values import parse_date
@@ -52,7 +53,10 @@ class Drawing(BaseModel):
 
     title: str = Field(examples=["average_session: seconds"])
     about: str
-    svg: str = Field(description="with the classes grid, line and mark")
+    newest: str = Field(
+        description="the number of the newest partition, where there is one a partition", examples=["82"]
+    )
+    svg: str = Field(description="with the classes grid, line, area, mark and heat")
 
 
 @router.get("", response_model=list[Drawing])
@@ -64,7 +68,12 @@ async def read_drawings(
 
     def compute() -> bytes:
         charts = read_charts(state.database.url, answers, *parameters.window)
-        return to_json([{"title": chart.title, "about": chart.about, "svg": draw(chart)} for chart in charts]).encode()
+        return to_json([_drawing(chart).model_dump() for chart in charts]).encode()
 
     asked = ("charts", [answer.name for answer in answers], parameters.window)
     return await state.rows.respond_once(request, asked, answers, compute)
+
+
+def _drawing(chart: Chart) -> Drawing:
+    newest = round_for_people(chart.values[-1]) if chart.is_series else ""
+    return Drawing(title=chart.title, about=chart.about, newest=newest, svg=draw(chart))

@@ -29,10 +29,14 @@ async function refresh() {
   }
 }
 
+// Several requests may meet the end of the same access token, and a refresh token is good once.
+let refreshing = null;
+const refreshOnce = () => (refreshing ||= refresh().finally(() => (refreshing = null)));
+
 async function ask(path) {
   const headers = () => ({ Authorization: `Bearer ${accessToken}`, Accept: "application/json" });
   let response = await fetch(path, { headers: headers() });
-  if (response.status === 401 && (await refresh())) response = await fetch(path, { headers: headers() });
+  if (response.status === 401 && (await refreshOnce())) response = await fetch(path, { headers: headers() });
   if (response.status === 401) {
     showLogin();
     throw new Error("Log in again.");
@@ -51,7 +55,9 @@ function element(name, text, className) {
   return made;
 }
 
-// A column: its heading, how a row gives its text, and whether it is a number or a day.
+const kind = (column) => (column.isNumber ? "number" : column.isDay ? "day" : column.isAbout ? "about" : "");
+
+// A column: its heading, how a row gives its text or an element, and whether it is a number, a day, or about others.
 function showTable(section, columns, rows, nothing) {
   const place = byId(section).querySelector("div");
   if (!rows.length) {
@@ -61,7 +67,7 @@ function showTable(section, columns, rows, nothing) {
   const table = element("table");
   const heading = table.createTHead().insertRow();
   for (const column of columns) {
-    const cell = element("th", column.title, column.isNumber ? "number" : "");
+    const cell = element("th", column.title, kind(column));
     cell.scope = "col";
     heading.append(cell);
   }
@@ -70,11 +76,12 @@ function showTable(section, columns, rows, nothing) {
     const line = body.insertRow();
     for (const column of columns) {
       const isBad = column.isBad && column.isBad(row);
-      const kind = column.isNumber ? "number " : column.isDay ? "day " : "";
-      line.append(element("td", column.text(row), kind + (isBad ? "bad" : "")));
+      const cell = element("td", undefined, `${kind(column)} ${isBad ? "bad" : ""}`);
+      cell.append(column.show(row));
+      line.append(cell);
     }
   }
-  const wide = element("div", undefined, "wide");
+  const wide = element("div", undefined, "card wide");
   wide.append(table);
   place.replaceChildren(wide);
 }
@@ -101,10 +108,13 @@ async function showQuestions() {
     const refuse = (error) => ({ lines: [{ title: answer.name, value: error.message }] });
     lines.push(...(await ask(answer.question + query).catch(refuse)).lines);
   }
-  showTable("questions", [
-    { title: "Question", text: (line) => line.title },
-    { title: "Answer", text: (line) => line.value, isNumber: true },
-  ], lines, "You may ask nothing.");
+  const cards = lines.map((line) => {
+    const card = element("div", undefined, "card");
+    card.append(element("p", line.title), element("div", line.value, "figure"));
+    return card;
+  });
+  if (!cards.length) cards.push(element("p", "You may ask nothing."));
+  byId("questions").querySelector("div").replaceChildren(...cards);
 }
 
 async function showAnswers() {
@@ -114,25 +124,30 @@ async function showAnswers() {
   const place = byId("answers").querySelector("div");
   place.replaceChildren();
   for (const chart of charts) {
-    const figure = element("figure");
+    const figure = element("figure", undefined, "card");
+    const title = element("div", undefined, "title");
+    const name = chart.title.replaceAll("_", " ");
+    title.append(element("h3", name[0].toUpperCase() + name.slice(1)), element("span", chart.newest, "figure"));
     const drawing = new DOMParser().parseFromString(chart.svg, "text/html").querySelector("svg");
-    figure.append(element("h3", chart.title), element("figcaption", chart.about), drawing);
+    figure.append(title, element("figcaption", chart.about), drawing);
     place.append(figure);
   }
   if (!charts.length) place.append(element("p", "There is nothing to draw yet."));
 }
 
+const STATES = { accepted: "good", quarantined: "wait", rejected: "bad" };
+
 async function showDeliveries() {
   const columns = "day,source,object,state,delivered,accepted,rejected";
   const rows = await ask(`/v1/deliveries?order=-day,source,object&limit=30&columns=${columns}`);
   showTable("deliveries", [
-    { title: "Day", text: (row) => row.day, isDay: true },
-    { title: "Source", text: (row) => row.source },
-    { title: "Object", text: (row) => row.object.split("/").slice(3).join("/") || row.object },
-    { title: "State", text: (row) => row.state, isBad: (row) => ["rejected", "quarantined"].includes(row.state) },
-    { title: "Delivered", text: (row) => count(row.delivered), isNumber: true },
-    { title: "Accepted", text: (row) => count(row.accepted), isNumber: true },
-    { title: "Rejected", text: (row) => count(row.rejected), isNumber: true, isBad: (row) => row.rejected > 0 },
+    { title: "Day", show: (row) => row.day, isDay: true },
+    { title: "Source", show: (row) => row.source },
+    { title: "Object", show: (row) => row.object.split("/").slice(3).join("/") || row.object },
+    { title: "State", show: (row) => element("span", row.state, `state ${STATES[row.state] || "wait"}`) },
+    { title: "Delivered", show: (row) => count(row.delivered), isNumber: true },
+    { title: "Accepted", show: (row) => count(row.accepted), isNumber: true },
+    { title: "Rejected", show: (row) => count(row.rejected), isNumber: true, isBad: (row) => row.rejected > 0 },
   ], rows, "Nothing has been delivered yet.");
 }
 
@@ -146,25 +161,34 @@ async function showRejects() {
   const found = [...counts].map(([key, rejected]) => [...JSON.parse(key), rejected]);
   found.sort((one, other) => other[2] - one[2]);
   const most = rows.length === 10000 ? " (of 10,000 rows)" : "";
+  const bar = (row) => {
+    const drawn = element("div", undefined, "bar");
+    drawn.style.width = `${(100 * row[2]) / found[0][2]}%`;
+    return drawn;
+  };
   showTable("rejects", [
-    { title: "Source", text: (row) => row[0] },
-    { title: "Reason", text: (row) => row[1] },
-    { title: `Rows${most}`, text: (row) => count(row[2]), isNumber: true },
+    { title: "Source", show: (row) => row[0] },
+    { title: "Reason", show: (row) => row[1] },
+    { title: "", show: bar },
+    { title: `Rows${most}`, show: (row) => count(row[2]), isNumber: true },
   ], found, "No row has been rejected.");
+}
+
+function freshness(table) {
+  const days = table.freshness.stale_days_count;
+  if (!days) return table.freshness.newest_day ? element("span", "fresh", "state good") : element("span", "empty", "state");
+  return element("span", days === 1 ? "1 day behind" : `${count(days)} days behind`, "state bad");
 }
 
 async function showTables() {
   const summaries = (await ask("/v1/tables")).filter((table) => table.kind !== "history");
   const tables = await Promise.all(summaries.map((table) => ask(`/v1/tables/${encodeURIComponent(table.name)}`)));
   showTable("tables", [
-    { title: "Table", text: (table) => table.name },
-    { title: "What it holds", text: (table) => table.description },
-    { title: "Rows", text: (table) => count(table.rows), isNumber: true },
-    { title: "Newest day", text: (table) => table.freshness.newest_day || "none", isDay: true },
-    {
-      title: "Days behind", text: (table) => count(table.freshness.stale_days_count), isNumber: true,
-      isBad: (table) => table.freshness.stale_days_count > 0,
-    },
+    { title: "Table", show: (table) => table.name },
+    { title: "What it holds", show: (table) => table.description, isAbout: true },
+    { title: "Rows", show: (table) => count(table.rows), isNumber: true },
+    { title: "Newest day", show: (table) => table.freshness.newest_day || "none", isDay: true },
+    { title: "State", show: freshness },
   ], tables, "You may read no table.");
 }
 
@@ -176,7 +200,7 @@ function tell(error) {
 function showLogin() {
   accessToken = null;
   byId("login").hidden = false;
-  byId("content").hidden = byId("session").hidden = true;
+  for (const part of ["content", "session", "sections"]) byId(part).hidden = true;
   byId("login").elements.username.focus();
 }
 
@@ -184,7 +208,7 @@ async function showContent() {
   const me = await ask("/v1/me");
   byId("who").textContent = `${me.name}, ${me.role}`;
   byId("login").hidden = true;
-  byId("content").hidden = byId("session").hidden = false;
+  for (const part of ["content", "session", "sections"]) byId(part).hidden = false;
   await Promise.all([showAnswers(), showQuestions(), showDeliveries(), showRejects(), showTables()]);
   document.body.dataset.ready = "yes";
 }
