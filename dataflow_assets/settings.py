@@ -151,7 +151,12 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = Field(
         None,
         validation_alias="REDIS_URL",
-        description="Redis of the Celery workers that make the runs, and of the API's answers; unset: neither",
+        description="Redis of the Celery workers that make the runs; unset: this machine makes them",
+    )
+    cache_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = Field(
+        None,
+        validation_alias="DATAFLOW_CACHE_URL",
+        description="Redis that keeps the API's small answers; unset: that of REDIS_URL, or each process its own",
     )
     cors_origins: Annotated[str, AfterValidator(require_origins)] | None = Field(
         None, validation_alias="CORS_ORIGINS", description="sites whose pages may use the API, with commas between them"
@@ -196,6 +201,12 @@ class Settings(BaseSettings):
     def published_file(self) -> Path:
         """The portable DuckDB file that holds every answer."""
         return self.home / "analytics.duckdb"
+
+    @property
+    def api_cache_url(self) -> str | None:
+        """The Redis that keeps the API's answers; None: each process keeps its own."""
+        chosen = self.cache_url or self.redis_url
+        return chosen.get_secret_value() if chosen else None
 
     @property
     def signing_keys(self) -> list[str]:

@@ -48,7 +48,13 @@ FOREIGN = {
 
 # Settings that the services are not given: what stands for them there is in the image, or another setting.
 SET_OTHERWISE = {"DATAFLOW_HOME", "DATAFLOW_DATABASE_PORT", "AWS_REGION", "AWS_SESSION_TOKEN"}
-OF_THE_API = {"SECRET_KEY", "CORS_ORIGINS", "DATAFLOW_REQUESTS_PER_MINUTE", "DATAFLOW_LARGEST_UPLOAD_MB"}
+OF_THE_API = {
+    "SECRET_KEY",
+    "CORS_ORIGINS",
+    "DATAFLOW_CACHE_URL",
+    "DATAFLOW_REQUESTS_PER_MINUTE",
+    "DATAFLOW_LARGEST_UPLOAD_MB",
+}
 
 
 def read_yaml(path: Path) -> Any:

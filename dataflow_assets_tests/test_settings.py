@@ -225,3 +225,16 @@ def test_settings_come_in_at_the_top_alone() -> None:
 def test_the_page_of_settings_names_each_of_them() -> None:
     page = (REPOSITORY / "docs/reference/settings.md").read_text()
     assert [name for name in variable_names() if f"`{name}`" not in page] == []
+
+
+def test_the_answers_of_the_api_are_kept_in_the_redis_of_the_workers_or_in_one_of_their_own(
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings().api_cache_url is None
+    clean_environment.setenv("REDIS_URL", "redis://workers:6379/0")
+    assert load_settings().api_cache_url == "redis://workers:6379/0"
+    clean_environment.setenv("DATAFLOW_CACHE_URL", "redis://answers:6379/0")
+    assert load_settings().api_cache_url == "redis://answers:6379/0"
+    clean_environment.delenv("REDIS_URL")
+    settings = load_settings()
+    assert (settings.api_cache_url, settings.redis_url) == ("redis://answers:6379/0", None)

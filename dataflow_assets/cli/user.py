@@ -36,6 +36,10 @@ class RoleName(StrEnum):
 
 Name = Annotated[str, typer.Argument(help="The user's name.")]
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this source; repeat it. Default: all.")]
+DeliversTo = Annotated[
+    list[str] | None,
+    typer.Option("--deliver-to", help="Of these, delivers to this one alone; repeat it. Default: all of them."),
+]
 
 
 @contextmanager
@@ -52,6 +56,7 @@ def add(
     name: Name,
     role: Annotated[RoleName, typer.Option(help="What they may do.")] = RoleName.READER,
     source: Sources = None,
+    deliver_to: DeliversTo = None,
     machine: Annotated[bool, typer.Option("--machine", help="Without a password: it uses API keys alone.")] = False,
 ) -> None:
     """Add a user; the password is asked for, or read from standard input."""
@@ -60,7 +65,7 @@ def add(
 
     password = None if machine else _hash(_ask_password())
     with _connected() as connection:
-        add_user(connection, name, password, Role(role.value), _names(source))
+        add_user(connection, name, password, Role(role.value), _names(source), _names(deliver_to))
     say(f"{name} is a {role.value} of {', '.join(_names(source) or ['all sources'])}.")
 
 
@@ -75,9 +80,11 @@ def list_(as_json: Json = False) -> None:
         print_json([_row(account) for account in found])
         return
     rows = [
-        [each.principal.name, each.principal.role.value, _shown(each.principal.sources), _way(each)] for each in found
+        [who.name, who.role.value, _shown(who.sources), _shown(who.delivers_to), _way(each)]
+        for each in found
+        for who in [each.principal]
     ]
-    print_table(["name", "role", "sources", "logs in"], rows)
+    print_table(["name", "role", "sources", "delivers to", "logs in"], rows)
 
 
 @app.command()
@@ -91,6 +98,16 @@ def role(
     with _connected() as connection:
         change_role(connection, name, Role(to.value))
     say(f"{name} is a {to.value}.")
+
+
+@app.command()
+def sources(name: Name, source: Sources = None, deliver_to: DeliversTo = None) -> None:
+    """Let a user use other sources than before, and deliver to others of them."""
+    from dataflow_assets.serving.accounts import change_sources
+
+    with _connected() as connection:
+        change_sources(connection, name, _names(source), _names(deliver_to))
+    say(f"{name} may use {', '.join(_names(source) or ['all sources'])}.")
 
 
 @app.command()
@@ -186,6 +203,7 @@ def _row(account: "Account") -> dict[str, object]:
         "name": account.principal.name,
         "role": account.principal.role.value,
         "sources": _listed(account.principal.sources),
+        "delivers_to": _listed(account.principal.delivers_to),
         "has_password": account.password is not None,
         "is_disabled": account.is_disabled,
     }

@@ -21,21 +21,22 @@ from dataflow_assets.serving.tables import refresh_tokens, users
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
-_given = rows_from_json([users.c.name, users.c.password, users.c.role, users.c.sources])
+_ADDED = ("name", "password", "role", "sources", "delivers_to")
+_given = rows_from_json([users.c[name] for name in _ADDED])
 _ADD = (
     postgresql.insert(users)
-    .from_select(["name", "password", "role", "sources"], sa.select(*_given.columns))
+    .from_select(_ADDED, sa.select(*_given.columns))
     .on_conflict_do_nothing()
     .returning(users.c.name)
 )
-_NAMES = ("name", "password", "role", "sources", "is_disabled", "created_at")
+_NAMES = (*_ADDED, "is_disabled", "created_at")
 _READ = sa.select(*(users.c[name] for name in _NAMES))
 _FIND = _READ.where(users.c.name == sa.bindparam("user"))
 _LIST = _READ.order_by(users.c.name)
 _of_user = users.c.name == sa.bindparam("user")
 _CHANGES = {
     name: sa.update(users).values({name: sa.bindparam("value")}).where(_of_user).returning(users.c.name)
-    for name in ("password", "role", "is_disabled")
+    for name in ("password", "role", "sources", "delivers_to", "is_disabled")
 }
 _END_SESSIONS = sa.delete(refresh_tokens).where(refresh_tokens.c.user == sa.bindparam("user"))
 
@@ -51,7 +52,12 @@ class Account:
 
 
 def add_user(
-    connection: Connection, name: str, password: str | None, role: Role, sources: Collection[str] | None
+    connection: Connection,
+    name: str,
+    password: str | None,
+    role: Role,
+    sources: Collection[str] | None = None,
+    delivers_to: Collection[str] | None = None,
 ) -> None:
     """Add a user.
 
@@ -61,13 +67,15 @@ def add_user(
         password: its hash; None of a machine, which uses API keys alone.
         role: what they may do.
         sources: the names of those that they may use; None: all.
+        delivers_to: the names of those of them that they may deliver to; None: all of them.
 
     Raises:
         UsageError: there is one of that name, or it cannot be one.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a user: use letters, digits and . _ @ + -, at most 100.")
-    row = {"name": name, "password": password, "role": role.value, "sources": sources and sorted(sources)}
+    limits = {"sources": sources and sorted(sources), "delivers_to": delivers_to and sorted(delivers_to)}
+    row = {"name": name, "password": password, "role": role.value, **limits}
     if not run(connection, _ADD, rows=as_json([row])):
         raise UsageError(f"There is a user {name!r} already.")
 
@@ -90,6 +98,18 @@ def change_role(connection: Connection, name: str, role: Role) -> None:
         NotFoundError: there is no such user.
     """
     _change(connection, name, "role", role.value)
+
+
+def change_sources(
+    connection: Connection, name: str, sources: Collection[str] | None, delivers_to: Collection[str] | None
+) -> None:
+    """Let a user use other sources, and deliver to others of them; None as of `add_user`.
+
+    Raises:
+        NotFoundError: there is no such user.
+    """
+    _change(connection, name, "sources", sources and sorted(sources))
+    _change(connection, name, "delivers_to", delivers_to and sorted(delivers_to))
 
 
 def change_password(connection: Connection, name: str, password: str) -> None:
@@ -119,7 +139,13 @@ def _change(connection: Connection, name: str, column: str, value: object) -> No
 
 
 def _as_account(
-    name: str, password: str | None, role: str, sources: list[str] | None, is_disabled: Any, created_at: datetime
+    name: str,
+    password: str | None,
+    role: str,
+    sources: list[str] | None,
+    delivers_to: list[str] | None,
+    is_disabled: Any,
+    created_at: datetime,
 ) -> Account:
-    allowed = None if sources is None else frozenset(sources)
-    return Account(Principal(name, Role(role), allowed), password, bool(is_disabled), created_at)
+    used, delivered = (None if names is None else frozenset(names) for names in (sources, delivers_to))
+    return Account(Principal(name, Role(role), used, delivered), password, bool(is_disabled), created_at)

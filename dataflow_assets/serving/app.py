@@ -31,6 +31,7 @@ def build_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="DataFlow Assets",
         version=version("dataflow-assets"),
+        docs_url=None,  # the page is ours (see `routes.page`)
         redoc_url=None,
         generate_unique_id_function=_name_of,
         responses=PROBLEMS,

@@ -12,7 +12,6 @@ from dataflow_assets.serving.refusals import TooManyRequestsError
 _WINDOW_SECONDS = 60
 _LOGINS_OF_USER = RateLimitItemPerMinute(10)
 _LOGINS_OF_ADDRESS = RateLimitItemPerMinute(30)
-_FAILURES_OF_ADDRESS = RateLimitItemPerMinute(60)
 
 
 class RateLimits:
@@ -38,19 +37,6 @@ class RateLimits:
             TooManyRequestsError: there were too many.
         """
         self._count(self._requests, "requests", "request", name)
-
-    def require_few_failures(self, address: str) -> None:
-        """Look whether an address showed too many wrong tokens and keys.
-
-        Raises:
-            TooManyRequestsError: it did.
-        """
-        if not self._windows.test(_FAILURES_OF_ADDRESS, "failure", address):
-            raise _too_many("wrong tokens and keys from this address", _FAILURES_OF_ADDRESS)
-
-    def count_failure(self, address: str) -> None:
-        """Count a wrong token or key."""
-        self._windows.hit(_FAILURES_OF_ADDRESS, "failure", address)
 
     def _count(self, limit: RateLimitItem, what: str, *names: str) -> None:
         if not self._windows.hit(limit, *names):

@@ -14,11 +14,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dataflow_assets.errors import NotFoundError
+from dataflow_assets.serving.bodies import TimedBody
 from dataflow_assets.serving.http_metrics import HttpMetrics
 from dataflow_assets.serving.logs import log_access, route_of
 from dataflow_assets.serving.problems import answer_error
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Control characters, and what stands for bytes that are no text: two paths would mean the same, or one a part of it.
+_NO_PATH = re.compile("[\x00-\x1f\x7f\ufffd]")
 _CLIENT_GONE = 499  # as nginx calls it
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -51,21 +55,26 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, answer = time.perf_counter(), _Answer()
+        start, answer, body = time.perf_counter(), _Answer(), TimedBody(receive)
         given = Headers(scope=scope).get("X-Request-ID", "")
         scope["request_id"] = request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
-                _add_headers(MutableHeaders(scope=message), request_id, time.perf_counter() - start)
+                headers = MutableHeaders(scope=message)
+                _add_headers(headers, request_id, time.perf_counter() - start)
+                if body.is_late:
+                    headers["Connection"] = "close"
             elif message["type"] == "http.response.body":
                 answer.size += len(message.get("body", b""))
                 answer.is_whole = not message.get("more_body", False)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_on)
+            if _NO_PATH.search(scope["path"]):
+                raise NotFoundError("Nothing is at a path that holds a control character, or what is no UTF-8.")
+            await self._app(scope, body.receive, send_on)
         except ClientDisconnect:
             answer.status = answer.status or _CLIENT_GONE
         except Exception as error:

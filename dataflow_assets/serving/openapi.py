@@ -13,7 +13,7 @@ from dataflow_assets.serving.problems import MEDIA_TYPE, Problem
 from dataflow_assets.serving.reading.document import expand
 from dataflow_assets.serving.state import ServingState
 
-_COMMON = (400, 401, 403, 404, 406, 409, 412, 413, 415, 422, 429, 500, 503, 505, 507)
+_COMMON = (400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 429, 500, 503, 505, 507)
 
 _content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -23,7 +23,7 @@ from dataflow_assets.core.files import DiskFullError
 from dataflow_assets.core.time_windows import WindowError
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.landing.events import NotificationError
-from dataflow_assets.serving.refusals import RefusalError
+from dataflow_assets.serving.refusals import RefusalError, TooLargeError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -149,7 +149,8 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, error: HTTPException) -> JSONResponse:
-        code, headers = HTTPStatus(error.status_code).name.lower(), dict(error.headers or {})
+        is_large, headers = error.status_code == TooLargeError.status, dict(error.headers or {})
+        code = TooLargeError.code if is_large else HTTPStatus(error.status_code).name.lower()  # which Python renamed
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_allowed_methods(app, request))
         return answer_problem(request_id_of(request), error.status_code, code, str(error.detail), headers)

@@ -45,6 +45,13 @@ class NotAcceptableError(RefusalError):
     status = 406
 
 
+class TooSlowError(RefusalError):
+    """The body does not come."""
+
+    code = "too_slow"
+    status = 408
+
+
 class BusyError(RefusalError):
     """The same is being done at this moment."""
 

@@ -9,10 +9,12 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from dataflow_assets.errors import DataFlowError, SettingsError
 from dataflow_assets.serving.app import build_app
 from dataflow_assets.serving.logs import set_up_logs
+from dataflow_assets.serving.protocol import BoundedProtocol
 from dataflow_assets.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -38,20 +40,26 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None] |
     listening = _listen(host, port)
     set_up_logs(settings)
     app = build_app(settings)
-    config = uvicorn.Config(
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, and then sends itself the signal again
+        signal.signal(number, lambda *_: None)
+    address = f"[{host}]" if ":" in host else host
+    if say:
+        say(f"The API is up: http://{address}:{listening.getsockname()[1]} (Ctrl-C stops it)")
+    uvicorn.Server(configure(app)).run(sockets=[listening])
+
+
+def configure(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves an app."""
+    return uvicorn.Config(
         app,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, and then sends itself the signal again
-        signal.signal(number, lambda *_: None)
-    address = f"[{host}]" if ":" in host else host
-    if say:
-        say(f"The API is up: http://{address}:{listening.getsockname()[1]} (Ctrl-C stops it)")
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 def is_loopback(host: str) -> bool:

@@ -96,7 +96,7 @@ def open_state(settings: Settings) -> ServingState:
     Raises:
         DataFlowError: the database or the object store is not fit for use.
     """
-    database = Database(open_warehouse(settings))
+    database, keys = Database(open_warehouse(settings)), find_keys(settings)
     return ServingState(
         settings=settings,
         database=database,
@@ -106,10 +106,8 @@ def open_state(settings: Settings) -> ServingState:
         tables={table.name: table for source in all_sources() for table in source_relations(source)},
         answer_tables={answer.name: answer_relation(answer) for answer in all_answers()},
         ledger_tables={table.name: table for table in ledger_relations()},
-        rows=RowReader(
-            database.url, settings.timezone, settings.redis_url.get_secret_value() if settings.redis_url else None
-        ),
-        keys=find_keys(settings),
+        rows=RowReader(database.url, settings.timezone, settings.api_cache_url, keys.derive("cursors")),
+        keys=keys,
         limits=RateLimits(settings.requests_per_minute),
         passwords=PasswordChecks(),
         principals=CachedPrincipals(database),

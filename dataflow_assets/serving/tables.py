@@ -30,6 +30,7 @@ users = sa.Table(
     Column("password", Text(), comment="hashed by argon2; null of a machine, which has API keys alone"),
     Column("role", Text(), nullable=False, comment="reader, writer or admin"),
     Column("sources", ARRAY(Text()), comment="the sources that they may use; null: all"),
+    Column("delivers_to", ARRAY(Text()), comment="those of them that they may deliver to; null: all of them"),
     Column("is_disabled", Boolean(), nullable=False, server_default=sa.false()),
     _now(),
 )

@@ -55,6 +55,10 @@ class KeyRing:
             raise NotAuthenticatedError("The token is not valid; ask for another one at /v1/token.") from None
         return str(claims["sub"])
 
+    def derive(self, purpose: str) -> bytes:
+        """A secret for something else than tokens, which follows from the key that signs."""
+        return hashlib.blake2b(self.keys[0].encode(), digest_size=32, person=purpose.encode()).digest()
+
 
 def _id_of(key: str) -> str:
     """What names a key in a token, and tells nothing of it."""

@@ -24,20 +24,21 @@ class UserFactory(Factory[Principal]):
     name = Sequence(lambda number: f"user-{number}")  # type: ignore[no-untyped-call]
     role = Role.READER
     sources: Collection[str] | None = None
+    delivers_to: Collection[str] | None = None
     password: str | None = None
     is_disabled = False
 
     @classmethod
     def _create(cls, model_class: type[Principal], *args: object, **given: object) -> Principal:
-        url, name, role, sources = (given[key] for key in ("url", "name", "role", "sources"))
+        url, name, role, *limits = (given[key] for key in ("url", "name", "role", "sources", "delivers_to"))
         assert isinstance(url, str)
         assert isinstance(name, str)
         assert isinstance(role, Role)
         with connect(url) as connection:
-            add_user(connection, name, given["password"], role, sources)  # type: ignore[arg-type]
+            add_user(connection, name, given["password"], role, *limits)  # type: ignore[arg-type]
             if given["is_disabled"]:
                 set_disabled(connection, name, is_disabled=True)
-        return model_class(name, role, None if sources is None else frozenset(sources))  # type: ignore[call-overload]
+        return model_class(name, role, *(names and frozenset(names) for names in limits))  # type: ignore[arg-type,call-overload]
 
 
 def make_key(

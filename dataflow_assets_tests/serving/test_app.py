@@ -1,10 +1,13 @@
 """What every answer of the app has in common."""
 
 import httpx2
+import pytest
 from fastapi import FastAPI
 
 from dataflow_assets.errors import NotFoundError, WarehouseUnavailableError
 from dataflow_assets.serving.access import Admin, Reader
+from dataflow_assets.serving.app import build_app
+from dataflow_assets.settings import load_settings
 
 
 async def test_health_is_open_and_says_that_all_is_well(client: httpx2.AsyncClient) -> None:
@@ -43,6 +46,27 @@ async def test_an_unknown_route_and_a_wrong_method_are_problems(client: httpx2.A
 async def test_a_wrong_method_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
     answer = await client.delete("/v1/landing/movies/2021-12-05/movies.csv")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, PUT")
+
+
+@pytest.mark.usefixtures("settings")
+async def test_pages_of_the_sites_that_are_named_may_ask_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example,https://b.example")
+    transport = httpx2.ASGITransport(build_app(load_settings()))
+    asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "Authorization, Idempotency-Key"}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        for origin, may in (("https://a.example", True), ("https://b.example", True), ("https://c.example", False)):
+            before = await client.options("/v1/me", headers={"Origin": origin, **asks})
+            assert before.status_code == (200 if may else 400)
+            assert (before.headers.get("Access-Control-Allow-Origin") == origin) is may
+            refused = await client.get("/v1/me", headers={"Origin": origin})
+            assert refused.status_code == 401
+            assert (refused.headers.get("Access-Control-Allow-Origin") == origin) is may
+            assert "Access-Control-Allow-Credentials" not in refused.headers
+
+
+async def test_no_other_page_may_ask_unless_it_is_named(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/health", headers={"Origin": "https://a.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 async def test_an_error_of_the_platform_is_a_problem_with_its_code_and_sentence(

@@ -110,7 +110,9 @@ async def test_a_packed_file_stays_packed(client: httpx2.AsyncClient, writer: He
         ("movies/2020-12-05/a.csv", 404, "has no partition"),
         ("movies/9999-12-05/a.csv", 404, "has no partition"),
         ("movies/2021-12-05/a%2F..%2Fb.csv", 422, "name: a name has at most"),
-        ("movies/2021-12-05/a%00.csv", 422, "name: a name has at most"),
+        ("movies/2021-12-05/a%00.csv", 404, "a path that holds a control character"),
+        ("movies/2021-12-05/a.csv%0A", 404, "a path that holds a control character"),
+        ("movies/2021-12-05/%FF.csv", 404, "a path that holds a control character, or what is no UTF-8"),
         ("movies/2021-12-05/a.csv%231", 422, "name: a name has at most"),
         (f"movies/2021-12-05/{'a' * 201}", 422, "name: a name has at most"),
         (f"movies/2021-12-05/{'%F0%9F%98%80' * 63}", 422, "name: a name has at most"),
@@ -133,6 +135,17 @@ async def test_a_writer_of_one_source_delivers_to_no_other(client: httpx2.AsyncC
     headers = {"Authorization": f"Bearer {state.keys.sign('player')}"}
     answer = await client.put(URL, content=MOVIES, headers=headers)
     assert (answer.status_code, landed(state)) == (403, {})
+
+
+async def test_who_delivers_to_some_sources_may_read_the_others(
+    client: httpx2.AsyncClient, state: ServingState
+) -> None:
+    user = UserFactory.create(url=state.database.url, role=Role.WRITER, delivers_to=["streams"])
+    headers = {"Authorization": f"Bearer {state.keys.sign(user.name)}"}
+    assert (await client.put(URL, content=MOVIES, headers=headers)).status_code == 403
+    assert (await client.get("/v1/tables/movies/rows", headers=headers)).status_code == 200
+    me = (await client.get("/v1/me", headers=headers)).json()
+    assert (me["sources"], me["delivers_to"]) == (None, ["streams"])
 
 
 async def test_a_body_over_the_limit_is_refused_whether_its_length_is_told_or_not(

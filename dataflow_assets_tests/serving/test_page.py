@@ -85,6 +85,20 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 
 @needs_browser
+def test_the_api_is_described_without_a_file_from_elsewhere(settings: Settings, tmp_path: Path, page: Page) -> None:
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    with serving(tmp_path / "log") as server:
+        page.goto(f"{server.url}/docs")
+        page.locator('[data-path="/v1/tables/streams/rows"]').click()
+        expect(page.get_by_text("event_day.gte", exact=True).first).to_be_visible()
+    assert said == []
+    assert [address for address in asked if not address.startswith((server.url, "data:"))] == []
+
+
+@needs_browser
 def test_who_logs_in_sees_the_answers(settings: Settings, tmp_path: Path, page: Page) -> None:
     url = open_warehouse(settings)
     add_answers(url)
@@ -112,6 +126,10 @@ def test_who_logs_in_sees_the_answers(settings: Settings, tmp_path: Path, page: 
         page.get_by_label("to", exact=True).press_sequentially("12032021")
         page.keyboard.press("Enter")
         expect(page.locator("#answers svg circle")).to_have_count(4)
+        page.evaluate("accessToken = 'one that has expired'")
+        page.get_by_label("Last").select_option("7")
+        expect(page.locator("#answers svg circle")).to_have_count(6)
+        expect(page.get_by_label("Password")).to_be_hidden()
         page.reload()
         expect(page.locator("#answers svg")).to_have_count(2)
         page.get_by_role("button", name="Log out").click()

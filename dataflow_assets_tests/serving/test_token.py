@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import httpx2
 import jwt
@@ -15,6 +16,7 @@ from dataflow_assets.serving.state import ServingState
 from dataflow_assets_tests.serving.factories import UserFactory, make_key
 
 PASSWORD = "correct horse battery staple"
+FILE = b'--B\r\nContent-Disposition: form-data; name="password"; filename="a"\r\n\r\n'
 Form = dict[str, str]
 
 
@@ -39,7 +41,7 @@ async def test_a_password_gives_a_token_that_says_who_somebody_is(client: httpx2
     tokens = (await client.post("/v1/token", data=ann)).json()
     assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 900)
     answer = await client.get("/v1/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
-    assert answer.json() == {"name": "ann", "role": "reader", "sources": None}
+    assert answer.json() == {"name": "ann", "role": "reader", "sources": None, "delivers_to": None}
 
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "bob"}, {"username": "a\0b"}, {"password": ""}])
@@ -118,13 +120,30 @@ async def test_too_many_logins_are_refused(client: httpx2.AsyncClient, ann: Form
     assert (await client.post("/v1/token", data=ann)).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["data", "files"])
+async def test_a_form_that_is_too_large_is_refused_before_it_is_read(client: httpx2.AsyncClient, kind: str) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b"password=" if kind == "data" else FILE
+        while sent < 10_000_000:
+            sent += 10_000
+            yield b"a" * 10_000
+
+    types = {"data": "application/x-www-form-urlencoded", "files": "multipart/form-data; boundary=B"}
+    answer = await client.post("/v1/token", content=body(), headers={"Content-Type": types[kind]})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert sent < 1_000_000
+
+
 async def test_an_api_key_is_limited_to_its_sources_and_its_time(
     client: httpx2.AsyncClient, state: ServingState
 ) -> None:
     UserFactory.create(url=state.database.url, name="machine", sources=["streams", "movies"])
     key = make_key(state.database.url, "machine", ["movies", "books"])
     answer = await client.get("/v1/me", headers={"X-API-Key": key})
-    assert answer.json() == {"name": "machine", "role": "reader", "sources": ["movies"]}
+    assert answer.json() == {"name": "machine", "role": "reader", "sources": ["movies"], "delivers_to": None}
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "jti", "sub"])

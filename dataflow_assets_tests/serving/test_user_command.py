@@ -36,10 +36,30 @@ def test_users_are_added_changed_and_listed(user: Command) -> None:
     user("add", "player", "--machine", "--role", "writer", "--source", "stream")
     user("role", "ann", "reader")
     user("disable", "player")
+    streams = ["streams"]
     assert json.loads(user("list", "--json")) == [
-        {"name": "ann", "role": "reader", "sources": None, "has_password": True, "is_disabled": False},
-        {"name": "player", "role": "writer", "sources": ["streams"], "has_password": False, "is_disabled": True},
+        {
+            "name": "ann",
+            "role": "reader",
+            "sources": None,
+            "delivers_to": None,
+            "has_password": True,
+            "is_disabled": False,
+        },
+        {
+            "name": "player",
+            "role": "writer",
+            "sources": streams,
+            "delivers_to": None,
+            "has_password": False,
+            "is_disabled": True,
+        },
     ]
+    user("sources", "player", "--deliver-to", "movie", "--deliver-to", "stream")
+    [_, player] = json.loads(user("list", "--json"))
+    assert (player["sources"], player["delivers_to"]) == (None, ["movies", "streams"])
+    user("sources", "player")
+    assert json.loads(user("list", "--json"))[1]["delivers_to"] is None
     assert "no longer" in user("list")
 
 

@@ -46,17 +46,25 @@ _Result = TypeVar("_Result")
 
 
 class RowReader:
-    """Answers requests for rows of one database."""
+    """Answers requests for rows of one database.
 
-    def __init__(self, url: str, timezone: str, redis_url: str | None) -> None:
+    Args:
+        url: of the database.
+        timezone: in which days are cut.
+        cache_url: of a Redis that keeps answers.
+        secret: by which cursors are known as ours.
+    """
+
+    def __init__(self, url: str, timezone: str, cache_url: str | None, secret: bytes) -> None:
         self._sessions = Sessions(url)
+        self._secret = secret
         self._timezone = timezone
         self._versions: Shared[str] = Shared()
         self._streams = asyncio.Semaphore(_STREAMS)
         self._short_reads = asyncio.Semaphore(_SHORT_READS)
         self._limiter = anyio.CapacityLimiter(_STREAMS + _SHORT_READS)
         self._computing = anyio.CapacityLimiter(_COMPUTATIONS)
-        self.cache = Cache(redis_url)
+        self.cache = Cache(cache_url)
 
     async def respond(self, request: Request, relation: Relation, principal: Principal) -> Response:
         """The rows that a request asks for.
@@ -132,7 +140,7 @@ class RowReader:
         selection, form = answer.selection, answer.form
 
         def read() -> tuple[bytes, str]:
-            page = read_page(self._sessions, selection, self._timezone)
+            page = read_page(self._sessions, selection, self._timezone, self._secret)
             return b"".join(form.encode(selection.columns, page.batches)), page.next_cursor or ""
 
         async with self._short_reads:

@@ -59,15 +59,15 @@ def stream_rows(sessions: Sessions, selection: Selection, timezone: str) -> Gene
                 yield _plain(batch, selection)
 
 
-def read_page(sessions: Sessions, selection: Selection, timezone: str) -> Page:
-    """The first rows of a selection behind its cursor, as many as its limit says.
+def read_page(sessions: Sessions, selection: Selection, timezone: str, secret: bytes) -> Page:
+    """The first rows of a selection behind its cursor, as many as its limit says; the secret is that of cursors.
 
     Raises:
         UnusableError: the cursor is not the selection's, or as of `stream_rows`.
         WarehouseUnavailableError: the server does not answer.
     """
     assert selection.limit
-    after = None if selection.cursor is None else read_cursor(selection)
+    after = None if selection.cursor is None else read_cursor(selection, secret)
     tables: list[pa.Table] = []
     missing = selection.limit + 1  # the one more tells whether others follow
     with sessions.take() as connection, _refusals():
@@ -83,7 +83,7 @@ def read_page(sessions: Sessions, selection: Selection, timezone: str) -> Page:
     if rows.num_rows > selection.limit:
         rows = rows.slice(0, selection.limit)
         keys = rows.slice(selection.limit - 1).columns[len(selection.columns) :]
-        last = write_cursor(selection, [key[0].as_py() for key in keys])
+        last = write_cursor(selection, [key[0].as_py() for key in keys], secret)
     batches = [_plain(batch, selection) for batch in rows.to_batches()]
     return Page(batches, last)
 

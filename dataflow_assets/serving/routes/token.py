@@ -18,6 +18,8 @@ from dataflow_assets.serving.tokens import LIFETIME
 
 router = APIRouter(prefix="/v1", tags=["login"])
 
+_LARGEST = 64 * 1024  # bytes of a form, which is read before it is known who sends it
+
 
 class TokenForm(BaseModel):
     """A password grant of OAuth 2, or a refresh; `scope` and the client's own fields are not looked at."""
@@ -49,9 +51,10 @@ class Me(BaseModel):
     name: str
     role: Literal["reader", "writer", "admin"]
     sources: list[str] | None = Field(description="the sources that they may use; null: all")
+    delivers_to: list[str] | None = Field(description="those of them that a writer may deliver to; null: all of them")
 
 
-@router.post("/token")
+@router.post("/token", max_body_size=_LARGEST)
 async def log_in(request: Request, state: State, form: Annotated[TokenForm, Form()]) -> Tokens:
     """Log in with a name and a password, or go on with a refresh token."""
     if form.grant_type == "refresh_token":
@@ -63,7 +66,7 @@ async def log_in(request: Request, state: State, form: Annotated[TokenForm, Form
     return Tokens(access_token=state.keys.sign(name), refresh_token=refresh)
 
 
-@router.post("/token/revoke", status_code=204)
+@router.post("/token/revoke", status_code=204, max_body_size=_LARGEST)
 async def log_out(request: Request, state: State, form: Annotated[RevokeForm, Form()]) -> Response:
     """End the login that a refresh token belongs to; access tokens hold until they expire."""
     state.limits.count_request(f"from {address_of(request)}")
@@ -75,8 +78,8 @@ async def log_out(request: Request, state: State, form: Annotated[RevokeForm, Fo
 @router.get("/me")
 async def read_me(principal: Reader) -> Me:
     """Who asks, and what they may."""
-    sources = None if principal.sources is None else sorted(principal.sources)
-    return Me(name=principal.name, role=principal.role.value, sources=sources)
+    sources, delivers_to = (names and sorted(names) for names in (principal.sources, principal.delivers_to))
+    return Me(name=principal.name, role=principal.role.value, sources=sources, delivers_to=delivers_to)
 
 
 async def _check_password(state: ServingState, address: str, name: str, password: str) -> str:

@@ -13,6 +13,7 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.serving.accounts import add_user
 from dataflow_assets.serving.app import build_app
 from dataflow_assets.serving.principals import Role
+from dataflow_assets.serving.server import configure
 from dataflow_assets.serving.state import ServingState
 from dataflow_assets.settings import Settings
 
@@ -42,7 +43,7 @@ def live(settings: Settings) -> Iterator[Server]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # from now on clients can connect; they are answered when the server has started
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3))
+        server = uvicorn.Server(configure(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         headers = {"Authorization": f"Bearer {state.keys.sign('analyst')}"}

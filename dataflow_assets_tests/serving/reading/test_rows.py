@@ -28,6 +28,7 @@ from dataflow_assets.serving.refusals import UnusableError
 from dataflow_assets_tests.serving.reading.builders import STREAMS_TABLE, load_rows, make_tables, relation_of, streams
 from dataflow_assets_tests.warehouse.builders import DAY, READINGS, STREAMS, ask
 
+SECRET = b"s" * 32
 DAYS = [DAY + timedelta(days=number) for number in range(6)]
 COUNTS = dict(zip(DAYS, [3, 40, 1, 25, 60, 7], strict=True))
 # The tables of days, and those around each, that a session has locked.
@@ -62,7 +63,7 @@ def all_pages(sessions: Sessions, given: Given, limit: int) -> list[dict[str, An
     found: list[dict[str, Any]] = []
     cursor: Given = []
     while True:
-        page = read_page(sessions, selected([*given, ("limit", str(limit)), *cursor]), "UTC")
+        page = read_page(sessions, selected([*given, ("limit", str(limit)), *cursor]), "UTC", SECRET)
         of_page = dicts(page.batches)
         found += of_page
         if page.next_cursor is None:
@@ -139,7 +140,7 @@ def test_pages_go_over_nulls(url: str, sessions: Sessions) -> None:
         cursor: str | None = None
         while True:
             given = [("order", order), ("limit", "2"), *([("cursor", cursor)] if cursor else [])]
-            page = read_page(sessions, parse_parameters(relation_of(READINGS), given), "UTC")
+            page = read_page(sessions, parse_parameters(relation_of(READINGS), given), "UTC", SECRET)
             found += [row["text"] for row in dicts(page.batches)]
             if (cursor := page.next_cursor) is None:
                 break
@@ -147,7 +148,7 @@ def test_pages_go_over_nulls(url: str, sessions: Sessions) -> None:
 
 
 def test_a_cursor_goes_on_with_nothing_but_its_own_question(sessions: Sessions) -> None:
-    cursor = read_page(sessions, selected([("limit", "2")]), "UTC").next_cursor
+    cursor = read_page(sessions, selected([("limit", "2")]), "UTC", SECRET).next_cursor
     assert cursor
     for other in (
         [("order", "size_mb")],
@@ -155,22 +156,22 @@ def test_a_cursor_goes_on_with_nothing_but_its_own_question(sessions: Sessions) 
         [("order", "-event_day,-id")],
     ):
         with pytest.raises(UnusableError, match="is not one of these filters and this order"):
-            read_page(sessions, selected([*other, ("limit", "2"), ("cursor", cursor)]), "UTC")
+            read_page(sessions, selected([*other, ("limit", "2"), ("cursor", cursor)]), "UTC", SECRET)
     more = selected([("limit", "7"), ("columns", "position"), ("cursor", cursor)])
-    assert len(dicts(read_page(sessions, more, "UTC").batches)) == 7
+    assert len(dicts(read_page(sessions, more, "UTC", SECRET).batches)) == 7
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "null", "WyJhIl0", "\udcff", "W10", "e30", "W1tbW1tb" * 5000, "é"])
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(UnusableError, match="take it from the link"):
-        read_cursor(selected([("limit", "2"), ("cursor", cursor)]))
+        read_cursor(selected([("limit", "2"), ("cursor", cursor)]), SECRET)
 
 
 @given(values=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), max_size=4))
 def test_a_cursor_holds_any_texts(values: list[str | None]) -> None:
-    written = write_cursor(selected([("limit", "2")]), values)
+    written = write_cursor(selected([("limit", "2")]), values, SECRET)
     assert re.fullmatch("[A-Za-z0-9_-]+", written)
-    assert read_cursor(selected([("limit", "2"), ("cursor", written)])) == values
+    assert read_cursor(selected([("limit", "2"), ("cursor", written)]), SECRET) == values
 
 
 @given(counts=st.lists(st.integers(1, 60), max_size=40), most=st.integers(1, 100))
@@ -213,10 +214,10 @@ def plans(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Plans:
 def test_a_page_within_a_day_uses_its_index_and_sorts_nothing(database_url: str, plans: Plans) -> None:
     sessions = Sessions(database_url)
     given = [("limit", "100"), ("event_day.gte", str(DAYS[1]))]
-    page = read_page(sessions, selected(given), "UTC")
+    page = read_page(sessions, selected(given), "UTC", SECRET)
     for _ in range(3):
         assert page.next_cursor
-        page = read_page(sessions, selected([*given, ("cursor", page.next_cursor)]), "UTC")
+        page = read_page(sessions, selected([*given, ("cursor", page.next_cursor)]), "UTC", SECRET)
     assert len(plans.texts) == 4
     for plan in plans.texts:
         assert "Sort" not in plan, plan
@@ -225,7 +226,7 @@ def test_a_page_within_a_day_uses_its_index_and_sorts_nothing(database_url: str,
 
 
 def test_a_page_that_goes_on_to_the_next_day_sorts_no_large_one(database_url: str, plans: Plans) -> None:
-    read_page(Sessions(database_url), selected([("limit", "100")]), "UTC")
+    read_page(Sessions(database_url), selected([("limit", "100")]), "UTC", SECRET)
     assert ["Sort" in plan for plan in plans.texts] == [True, False], plans.texts
 
 
@@ -249,7 +250,7 @@ def test_rejects_come_in_pages_though_they_have_no_key(database_url: str) -> Non
     found: list[str] = []
     cursor: Given = []
     while True:
-        page = read_page(Sessions(database_url), parse_parameters(rejects, [("limit", "10"), *cursor]), "UTC")
+        page = read_page(Sessions(database_url), parse_parameters(rejects, [("limit", "10"), *cursor]), "UTC", SECRET)
         found += [row["raw"] for row in dicts(page.batches)]
         if page.next_cursor is None:
             break
@@ -297,7 +298,7 @@ def test_a_reader_sees_a_day_before_or_after_its_swap_and_never_between(database
         swapping = pool.submit(swap)
         seen = set()
         while not swapping.done():
-            seen.add(len(dicts(read_page(sessions, selected(given), "UTC").batches)))
+            seen.add(len(dicts(read_page(sessions, selected(given), "UTC", SECRET).batches)))
             seen.add(len(streamed(sessions, given[:1])))
         swapping.result()
     assert seen <= {30, 50}
@@ -329,10 +330,10 @@ def test_rows_that_take_too_long_are_refused_with_what_to_do(url: str, monkeypat
     with pytest.raises(UnusableError, match=r"were not read within 120 seconds: ask for fewer days"):
         list(stream_rows(Sessions(url), slow, "UTC"))
     with pytest.raises(UnusableError, match=r"were not read within 120 seconds: ask for fewer days"):
-        read_page(Sessions(url), pages, "UTC")
+        read_page(Sessions(url), pages, "UTC", SECRET)
 
 
-def test_a_cursor_that_was_made_up_is_refused_by_the_database(sessions: Sessions) -> None:
-    made_up = write_cursor(selected([("limit", "2")]), ["2021-11-06", "not an id"])
-    with pytest.raises(UnusableError, match=r"The database refused a value: invalid input syntax for type uuid"):
-        read_page(sessions, selected([("limit", "2"), ("cursor", made_up)]), "UTC")
+def test_a_cursor_that_was_made_up_is_refused(sessions: Sessions) -> None:
+    made_up = write_cursor(selected([("limit", "2")]), ["2021-11-06", "not an id"], b"another secret")
+    with pytest.raises(UnusableError, match="take it from the link"):
+        read_page(sessions, selected([("limit", "2"), ("cursor", made_up)]), "UTC", SECRET)

@@ -524,6 +524,12 @@ def upgrade() -> None:
         sa.Column(
             "sources", postgresql.ARRAY(sa.Text()), nullable=True, comment="the sources that they may use; null: all"
         ),
+        sa.Column(
+            "delivers_to",
+            postgresql.ARRAY(sa.Text()),
+            nullable=True,
+            comment="those of them that they may deliver to; null: all of them",
+        ),
         sa.Column("is_disabled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name"),
