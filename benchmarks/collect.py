@@ -1,16 +1,15 @@
-"""Files by SFTP: how many a second land, beside paramiko; and how long a look takes that finds nothing new.
+"""Files by SFTP: how many a second land, beside paramiko and dlt; and how long a look takes that finds nothing new.
 
     python -m benchmarks.collect --files 1000 --known 10000 --rounds 3
 
-The server is a process of its own. Ours lands each file and records it; paramiko only copies it to a folder, over one
-connection, one after the other. Prints figures as JSON.
+Ours lands each file and records it; paramiko only copies it to a folder, and dlt's filesystem source only reads it,
+over one connection, one after the other. dlt gets a tenth of the files. Prints figures as JSON.
 
-Here: the contestants. Not here: the server (see the tests).
+Here: the contestants. Not here: the server (see `openssh`).
 """
 
 import argparse
 import json
-import multiprocessing
 import os
 import statistics
 import sys
@@ -19,27 +18,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import asyncssh
+import paramiko  # this and dlt: of the group `bench`
+from dlt.common.configuration.specs import SFTPCredentials
+from dlt.sources.filesystem import filesystem
 
 from benchmarks import common
+from benchmarks.openssh import OpenSsh, open_ssh
 from dataflow_assets.landing.storage import open_folder
 from dataflow_assets.sources.base import Source
-from dataflow_assets_tests.collectors import sftp_server, sftp_source
-from dataflow_assets_tests.collectors.builders import Platform, write
+from dataflow_assets.sources.origins import Sftp
+from dataflow_assets_tests.collectors.builders import Platform, arriving, write
 
 _SIZE = 100_000  # bytes of a file
-
-
-def serve(folder: Path, key: bytes, pipe: Any) -> None:
-    """Serve a folder until the other end hangs up; tells the port, and then how many folders were listed."""
-    server = sftp_server.SftpServer(folder, asyncssh.import_private_key(key))
-    with sftp_server.serve_this(server):
-        pipe.send(server.port)
-        while pipe.recv():
-            pipe.send(sum(what == "list" for what, _ in server.asked))
 
 
 class Rate(NamedTuple):
@@ -64,20 +58,28 @@ def ours(platform: Platform, source: Source, files: int) -> None:
     assert len(report.landed) == files, report
 
 
-def paramiko_copies(port: int, files: int) -> None:
+def paramiko_copies(server: OpenSsh, remote: Path, files: int) -> None:
     """Copy every file to a folder."""
-    import paramiko  # noqa: PLC0415, of the group `bench`
-
     with tempfile.TemporaryDirectory() as folder:
-        transport = paramiko.Transport(("127.0.0.1", port))
-        transport.connect(username=sftp_server.USER, password=sftp_server.PASSWORD)
+        transport = paramiko.Transport(("127.0.0.1", server.port))
+        transport.connect(username=server.user, pkey=paramiko.Ed25519Key.from_private_key_file(server.key_file))
         client = paramiko.SFTPClient.from_transport(transport)
         assert client
-        names = [entry.filename for entry in client.listdir_attr("/files")]
+        names = [entry.filename for entry in client.listdir_attr(str(remote))]
         for name in names:
-            client.get(f"/files/{name}", str(Path(folder, name)))
+            client.get(f"{remote}/{name}", str(Path(folder, name)))
         transport.close()
         assert len(names) == files
+
+
+def dlt_reads(server: OpenSsh, remote: Path, files: int) -> None:
+    """Read the first files, and keep nothing of them."""
+    login = SFTPCredentials(
+        sftp_username=server.user, sftp_key_filename=server.key_file, sftp_port=server.port, sftp_allow_agent=False
+    )
+    found = filesystem(bucket_url=f"sftp://127.0.0.1{remote}", credentials=login, file_glob="*.csv")
+    sizes = [len(item.read_bytes()) for item in islice(found, files)]
+    assert sizes == [_SIZE] * files
 
 
 def look(platform: Platform, source: Source) -> tuple[float, float]:
@@ -95,54 +97,61 @@ def know_all(platform: Platform, source: Source) -> None:
     record.confirm({remote.path: remote.version for _, remote in found})
 
 
+def source_of(server: OpenSsh, folder: Path) -> Source:
+    """Streams that arrive from a folder."""
+    return arriving(
+        Sftp(
+            host="127.0.0.1",
+            port=server.port,
+            user=server.user,
+            folder=str(folder),
+            pattern="*.csv",
+            host_key=server.host_key,
+            key_file=server.key_file,
+        )
+    )
+
+
 def run(files: int, known: int, rounds: int) -> dict[str, Any]:
     """All figures, the contestants in turn."""
-    os.environ[sftp_server.VARIABLE] = sftp_server.PASSWORD
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    with common.server() as (home, url):
+    with common.server() as (home, url), tempfile.TemporaryDirectory() as remote, open_ssh() as server:
         common.empty_warehouse(url)
-        remote = home / "remote"
+        new, old = Path(remote, "files"), Path(remote, "known")
         for number in range(files):
-            write(remote, f"files/{number}.csv", os.urandom(_SIZE))
+            write(new, f"{number}.csv", os.urandom(_SIZE))
         for number in range(known):
-            write(remote, f"known/{number}.csv", b"x")
-        context = multiprocessing.get_context("spawn")
-        pipe, theirs = context.Pipe()
-        context.Process(target=serve, args=(remote, key.export_private_key(), theirs), daemon=True).start()
-        server = sftp_server.SftpServer(remote, key, port=pipe.recv())
-        rates: dict[str, list[Rate]] = {"ours": [], "paramiko": []}
+            write(old, f"{number}.csv", b"x")
+        Path(remote).chmod(0o755)
+        rates: dict[str, list[Rate]] = {"ours": [], "paramiko": [], "dlt": []}
         for number in range(rounds):
             platform = Platform(open_folder(home / f"home{number}"), url, date(2021, 12, 10))
             common.sql(url, "TRUNCATE ledger.collected")
-            common.fair_start(url, *(remote / "files").iterdir())
+            common.fair_start(url, *new.iterdir())
             with rated(files, rates["ours"]):
-                ours(platform, sftp_source.source_at(server, folder="/files"), files)
+                ours(platform, source_of(server, new), files)
             common.fair_start(url)
             with rated(files, rates["paramiko"]):
-                paramiko_copies(server.port, files)
-        source = sftp_source.source_at(server, folder="/known")
-        know_all(platform, source)
-        common.sql(url, "ANALYZE ledger.collected")
-        lists = _lists(pipe)
-        looks = [look(platform, source) for _ in range(5)]
-        listed = (_lists(pipe) - lists) / len(looks)
-        pipe.send(False)
+                paramiko_copies(server, new, files)
+            with rated(files // 10, rates["dlt"]):
+                dlt_reads(server, new, files // 10)
+        looks = looks_at(platform, source_of(server, old), url)
     medians = {name: statistics.median(rate.per_second for rate in found) for name, found in rates.items()}
     return {
         "files": files,
         "files_per_second": medians,
-        "ours / paramiko": round(medians["ours"] / medians["paramiko"], 2),
+        "ours / the better one": round(medians["ours"] / max(medians["paramiko"], medians["dlt"]), 2),
         "rounds": {name: [rate._asdict() for rate in found] for name, found in rates.items()},
         "known_files": known,
         "seconds_of_a_look": [seconds for seconds, _ in looks],
         "processor_seconds_of_a_look": [used for _, used in looks],
-        "listings_of_a_look": listed,
     }
 
 
-def _lists(pipe: Any) -> int:
-    pipe.send(True)
-    return int(pipe.recv())
+def looks_at(platform: Platform, source: Source, url: str) -> list[tuple[float, float]]:
+    """Some looks at a folder of which everything is known."""
+    know_all(platform, source)
+    common.sql(url, "ANALYZE ledger.collected")
+    return [look(platform, source) for _ in range(5)]
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
     [
         "benchmarks.collect_crashes",
+        "benchmarks.collect_places",
         "dataflow_assets.definitions",
         "dataflow_assets.doctor",
         "dataflow_assets.orchestration.runs.in_process",

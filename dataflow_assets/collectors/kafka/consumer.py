@@ -19,7 +19,7 @@ from dataflow_assets.sources.origins.kafka import Kafka
 _ANSWER_SECONDS = 15.0
 _SILENT_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
-_AT_ONCE = 5_000  # messages
+_AT_ONCE = 2_000  # messages
 _REFUSED = {
     KafkaError._AUTHENTICATION: "does not let the user in: the user or the password is wrong",
     KafkaError.SASL_AUTHENTICATION_FAILED: "does not let the user in: the user or the password is wrong",
@@ -168,8 +168,8 @@ def _configuration(origin: Kafka, group: str) -> dict[str, Any]:
         "enable.partition.eof": True,
         "auto.offset.reset": "error",  # never skip what is gone without a word
         "allow.auto.create.topics": False,
-        "queued.max.messages.kbytes": 4 << 10,  # of each partition
-        "queued.min.messages": 5_000,
+        "queued.max.messages.kbytes": 2 << 10,  # of each partition
+        "queued.min.messages": 2_000,
         "fetch.message.max.bytes": 1 << 20,  # a longer message comes by itself
         "log_level": 0,
     }
