@@ -141,7 +141,7 @@ def test_who_cannot_be_reached_is_told_and_what_the_address_asks_for_is_not(
     source = arriving(HttpFile(url="http://no-such-host.invalid/streams.csv?key=s3cr3t"))
     error = platform.collect(source).error
     assert type(error) is CollectError
-    assert str(error).startswith("There is no host at http://no-such-host.invalid/streams.csv (")
+    assert str(error).startswith("http://no-such-host.invalid/streams.csv cannot be reached: there is no such host (")
     web.answer = lambda _: Answer(b"half", sent=2)
     error = platform.collect(export(web)).error
     assert type(error) is UnreachableError

@@ -123,6 +123,8 @@ def test_what_the_database_says_is_told(execute: Execute, platform: Platform, mo
     assert "s3cret" not in str(error)
     monkeypatch.setenv("SHOP_DATABASE", "oracle://shop")
     assert "none that can be asked" in str(platform.collect(source_of()).error)
+    monkeypatch.setenv("SHOP_DATABASE", "adbc:postgresql:me:s3cret@shop")  # which its driver quotes
+    assert 'after "me:********@shop"' in str(platform.collect(source_of()).error)
     monkeypatch.setenv("SHOP_DATABASE", "adbc:oracle:me:s3cret@shop")
     error = platform.collect(source_of()).error
     assert str(error).endswith("is asked by the Python package adbc-driver-oracle, which is not there.")

@@ -61,7 +61,8 @@ class HttpSession:
                 raise CollectError(f"{self._origin.address} has a wrong certificate ({words_of(error)}).") from None
             except requests.RequestException as error:
                 if is_unknown_host(error):
-                    raise CollectError(f"There is no host at {self._origin.address} ({words_of(error)}).") from None
+                    reason = f"there is no such host ({words_of(error)}); correct its url"
+                    raise CollectError(f"{self._origin.address} cannot be reached: {reason}.") from None
                 problem, wait = f"{self._origin.address} cannot be reached ({words_of(error)}).", FIRST_WAIT * tried
             else:
                 status = response.status_code

@@ -32,6 +32,7 @@ from dataflow_assets.sources.origins.query import Query
 
 _PASSING = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
 _DRIVER = re.compile("[a-z0-9_]+")
+_PASSWORD = re.compile(r":([^\s:@/]+)@")
 _BROUGHT = "brought"  # the only version of a day that is over
 
 
@@ -128,7 +129,7 @@ class QueryCollector(Collector[Query]):
                     "adbc:DRIVER:."
                 )
         except AdbcError as error:
-            raise _explain(where, str(error), error.sqlstate) from None
+            raise _explain(where, _without_password(str(error), url), error.sqlstate) from None
         except (duckdb.Error, sqlite3.Error) as error:
             raise _explain_file(where, error) from None
 
@@ -146,6 +147,12 @@ def _connect(where: str, url: str) -> adbc.Connection:
         ) from None
     connection: adbc.Connection = module.connect(uri)
     return connection
+
+
+def _without_password(said: str, url: str) -> str:
+    """What a driver says, without the password of an address that is none of a URL, such as `me:password@account`."""
+    found = _PASSWORD.search(url)
+    return said.replace(found[1], "********") if found else said
 
 
 def _explain_file(where: str, error: duckdb.Error | sqlite3.Error) -> CollectError:
