@@ -23,7 +23,7 @@ from benchmarks import common
 from benchmarks.kafka_ours import bring
 from benchmarks.own_process import figures_of
 from dataflow_assets_tests.collectors.kafka_broker import SENT, broker_process
-from dataflow_assets_tests.loading import Worker, preload
+from dataflow_assets_tests.loading import Worker
 
 _PARTITIONS = 6
 
@@ -72,7 +72,6 @@ def _send(address: str, count: int) -> None:
 
 def _kill(url: str, address: str, home: Path, kills: int) -> dict[str, int]:
     """Let two collectors work at once, and kill each at a random moment, again and again."""
-    preload("benchmarks.kafka_ours")
     killed = done = 0
     while killed < kills and not done:
         both = [Worker(), Worker()]

@@ -1,39 +1,58 @@
-"""Dagster's event log, with fewer statements: a run of some partitions logs hundreds of events, each by several.
+"""Dagster's event log in PostgreSQL, with fewer statements for the same rows.
 
-Here: what is stored together, and what is not asked again. Not here: secrets (see `masking`), and connections (see
-`storage`).
+A small run has about thirty events, and to store them takes longer than what the run is for. So the partitions that a
+run plans to make are stored at once, and nobody is notified of what concerns a run alone.
+
+Here: that. Not here: what is masked before it is stored (see `masking`), and connections (see `storage`).
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 from dagster_postgres import PostgresEventLogStorage
 
-_WRITE = sa.text(
-    "SELECT pg_logical_emit_message(true, 'dataflow', '')"
-)  # for which, and all before it, the server waits
-_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+from dataflow_assets.runtime.ask_once import ask_once
+
+_KIND = dg.DagsterEventType
+_PLANNED = _KIND.ASSET_MATERIALIZATION_PLANNED
+_OF_A_RUN_ALONE = {  # and what its code logs, which is of no kind
+    *(None, _KIND.ENGINE_EVENT, _KIND.LOGS_CAPTURED, _KIND.STEP_START, _KIND.STEP_INPUT, _KIND.STEP_OUTPUT),
+    *(_KIND.STEP_SUCCESS, _KIND.LOADED_INPUT, _KIND.HANDLED_OUTPUT),
+    *(_KIND.RESOURCE_INIT_STARTED, _KIND.RESOURCE_INIT_SUCCESS),
+}
+_MOST_ROWS = 1_000  # of one statement
+_WRITE = sa.text("SELECT pg_logical_emit_message(true, 'dataflow', '')")  # the server writes it and all before it
 
 
-class QuickEventLog(PostgresEventLogStorage):
-    """The event log of a database whose tables are of the present version, or soon will be."""
+@ask_once("has_table", "has_asset_key_col", "has_secondary_index")
+class EventLog(PostgresEventLogStorage):
+    """Dagster's event log."""
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event, and what follows from it elsewhere."""
+        if event.dagster_event_type not in _OF_A_RUN_ALONE:
+            super().store_event(event)
+            return
+        with self._connect() as connection:
+            connection.execute(self.prepare_insert_event(event))
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store events together: also those of what a run is about to make, which Dagster's own stores one by one."""
+        """Store events together."""
         planned = [event for event in events if event.dagster_event_type is _PLANNED]
-        others = [event for event in events if event.dagster_event_type is not _PLANNED]
-        if planned:
-            newest = {event.dagster_event.asset_key: event for event in planned if event.dagster_event}
-            with self.index_transaction() as connection:
-                connection.execute(self.prepare_insert_event_batch(planned))
-                for event in newest.values():
-                    self._store_asset_event(connection, event, event_id=0)  # of a plan the id is not kept
-        if others:
-            super().store_event_batch(others)
+        for start in range(0, len(planned), _MOST_ROWS):
+            self._store_planned(planned[start : start + _MOST_ROWS])
+        super().store_event_batch([event for event in events if event.dagster_event_type is not _PLANNED])
+
+    def _store_planned(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store what a run plans to make; what is kept of an asset itself is the same by each of its events."""
+        of_assets = {event.get_dagster_event().asset_key: event for event in events}
+        with self._connect() as connection:
+            connection.execute(self.prepare_insert_event_batch(events))
+        for event in of_assets.values():
+            self.store_asset_event(event, 0)  # of a planned one no number is kept
 
     @contextmanager
     def written_at_the_end(self) -> Iterator[None]:
@@ -50,26 +69,6 @@ class QuickEventLog(PostgresEventLogStorage):
             self._engine.dispose()
             with self._connect() as connection:
                 connection.execute(_WRITE)
-
-    def has_table(self, table_name: str) -> bool:
-        """Whether there is a table of Dagster; one that is there stays."""
-        if table_name not in self._seen:
-            if not super().has_table(table_name):
-                return False
-            self._seen.add(table_name)
-        return True
-
-    def has_asset_key_col(self, column_name: str) -> bool:
-        """Whether the table of assets has a column; one that is there stays."""
-        if column_name not in self._seen:
-            if not super().has_asset_key_col(column_name):
-                return False
-            self._seen.add(column_name)
-        return True
-
-    @cached_property
-    def _seen(self) -> set[str]:
-        return set()
 
 
 def _wait_for_no_disk(connection: Any, _: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
 from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
-from dataflow_assets.runtime.event_log import QuickEventLog
+from dataflow_assets.runtime.event_log import EventLog
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.runtime.run_launcher import is_lost
 from dataflow_assets.settings import Settings
@@ -39,7 +39,7 @@ def open_quick_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The same for runs in this process: the server writes their events to its disk by the end of the block."""
     with open_instance(settings) as instance:
         log = instance.event_log_storage
-        assert isinstance(log, QuickEventLog)
+        assert isinstance(log, EventLog)
         with log.written_at_the_end():
             yield instance
 

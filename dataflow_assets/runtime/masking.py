@@ -14,7 +14,8 @@ from typing import Any, TypeVar, cast
 import dagster as dg
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 
-from dataflow_assets.runtime.event_log import QuickEventLog
+from dataflow_assets.runtime.ask_once import ask_once
+from dataflow_assets.runtime.event_log import EventLog
 
 Mask = Callable[[str], str]
 _Value = TypeVar("_Value")
@@ -24,7 +25,7 @@ _TEXTS = ("message", "user_message", "stack", "description", "skip_reason", "tex
 _FREE = ("JsonMetadataEntryData", "TableRecord")
 
 
-class MaskedEventLog(QuickEventLog):
+class MaskedEventLog(EventLog):
     """The event log; `disconnect` is called when the instance is closed, which tells no other storage."""
 
     def __init__(self, url: str, mask: Mask, disconnect: Callable[[], None] = lambda: None) -> None:
@@ -45,6 +46,7 @@ class MaskedEventLog(QuickEventLog):
         super().store_event_batch([masked(event, self._mask) for event in events])
 
 
+@ask_once("has_instigators_table", "has_built_index")
 class MaskedSchedules(PostgresScheduleStorage):
     """The ticks of sensors and schedules, with why they failed."""
 
@@ -61,6 +63,7 @@ class MaskedSchedules(PostgresScheduleStorage):
         return super().update_tick(tick._replace(tick_data=masked(tick.tick_data, self._mask)))
 
 
+@ask_once("has_run_stats_index_cols", "has_backfill_id_column", "has_built_index")
 class MaskedRuns(PostgresRunStorage):
     """The runs, and the backfills with why they failed."""
 

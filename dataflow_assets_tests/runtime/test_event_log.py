@@ -1,59 +1,68 @@
-"""Dagster's event log is stored by few statements, and as Dagster's own stores it."""
+"""What Dagster stores of a run, and by how many statements; and connections that the server ended meanwhile."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-import pytest
 import sqlalchemy as sa
 
-from dataflow_assets.runtime import storage
 from dataflow_assets.runtime.instance import open_instance, open_quick_instance
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings
+from dataflow_assets_tests.orchestration.builders import postgres
 
-DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-10")
-_OTHERS = (
-    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
-)
-FIRST, LAST = "2026-01-01", "2026-02-09"
+DAYS = dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-03-11")  # a hundred
+PLANNED = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
 
 
 @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
-def daily() -> None:
-    """An asset of forty days."""
+def wide(context: dg.AssetExecutionContext) -> None:
+    context.log.info("made")
 
 
-def materialize(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    job = dg.Definitions(assets=[daily]).resolve_implicit_global_asset_job_def()
-    return job.execute_in_process(instance=instance, tags=range_tags(FIRST, LAST))
+def make(instance: dg.DagsterInstance, first: str, last: str) -> dg.ExecuteInProcessResult:
+    job = dg.Definitions(assets=[wide]).resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(instance=instance, tags=range_tags(first, last))
 
 
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is sent to databases meanwhile."""
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What SQLAlchemy sends to any server while the block runs."""
     sent: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         sent.append(statement)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    yield sent
-    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
-def test_what_a_run_is_about_to_make_is_stored_together(settings: Settings, statements: list[str]) -> None:
+def test_the_partitions_that_a_run_plans_are_stored_by_few_statements(settings: Settings) -> None:
     with open_instance(settings) as instance:
-        result = materialize(instance)
-        planned = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-        made = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        [record] = instance.get_asset_records([daily.key])
-    days = DAYS.get_partition_keys()
-    assert sorted(entry.get_dagster_event().partition or "" for entry in planned) == days
-    assert sorted(entry.get_dagster_event().partition or "" for entry in made) == days
-    assert record.asset_entry.last_run_id == result.run_id
-    stored = [statement for statement in statements if statement.startswith("INSERT INTO event_logs")]
-    assert len(stored) < len(days)
+        make(instance, "2021-12-01", "2021-12-01")
+        with statements() as of_one:
+            make(instance, "2021-12-02", "2021-12-02")
+        with statements() as of_many:
+            result = make(instance, "2021-12-01", "2022-03-10")
+        planned = [record for record in instance.get_event_records(PLANNED) if record.run_id == result.run_id]
+        assert sorted(str(record.partition_key) for record in planned) == list(DAYS.get_partition_keys())
+        (record,) = instance.get_asset_records([wide.key])
+        assert record.asset_entry.last_run_id == result.run_id
+    assert len(of_many) < len(of_one) + 10
+
+
+def test_a_run_asks_for_no_table_that_an_earlier_one_found(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        make(instance, "2021-12-01", "2021-12-01")
+    with open_instance(settings) as instance:
+        with statements() as sent:
+            result = make(instance, "2021-12-02", "2021-12-02")
+        assert "made" in [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert [statement for statement in sent if "pg_attribute" in statement or "secondary_indexes" in statement] == []
 
 
 def test_runs_of_a_command_wait_for_the_disk_at_its_end_alone(settings: Settings) -> None:
@@ -63,16 +72,18 @@ def test_runs_of_a_command_wait_for_the_disk_at_its_end_alone(settings: Settings
 
     with open_quick_instance(settings) as instance:
         assert durability(instance) == "off"
-        run_id = materialize(instance).run_id
+        run_id = make(instance, "2021-12-01", "2021-12-01").run_id
     with open_instance(settings) as instance:
         assert durability(instance) == "on"
         assert instance.get_run_by_id(run_id)
 
 
-def test_a_connection_that_the_server_ended_is_replaced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_MOMENT", 0.0)
+def test_connections_that_the_server_ended_are_replaced(settings: Settings) -> None:
     with open_instance(settings) as instance:
-        assert instance.event_log_storage.get_pool_limits() == []
-        with sa.create_engine(settings.database_url.get_secret_value()).connect() as other:  # type: ignore[union-attr]
-            other.execute(sa.text(f"SELECT pg_terminate_backend(pid) {_OTHERS}"))
-        assert instance.event_log_storage.get_pool_limits() == []
+        assert make(instance, "2021-12-01", "2021-12-01").success
+        with postgres(settings) as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = current_user AND pid <> pg_backend_pid()"
+            )
+        assert make(instance, "2021-12-02", "2021-12-02").success
