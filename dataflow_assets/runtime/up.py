@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from dataflow_assets.core.logging import format_line
 from dataflow_assets.errors import DataFlowError
@@ -28,11 +28,9 @@ from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime import dagster_process, process_group, run_server
 from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
 from dataflow_assets.runtime.only_one import lock_home, only_database
+from dataflow_assets.runtime.status_line import StatusLine, status_line
 from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
-
-if TYPE_CHECKING:
-    from dataflow_assets.runtime.status_line import StatusLine
 
 _HOST = "127.0.0.1"
 _API = "dataflow_assets.serving"  # by name alone: it is above this room
@@ -66,12 +64,12 @@ def up(
             only_database(settings),
             process_group.catch_signals(*process_group.STOP_SIGNALS) as signals,
         ):
-            database_url(settings)  # leased until the end: the parts find it running
+            url = database_url(settings)  # leased until the end: the parts find it running
             prepare_home(settings)
             page = f"http://{_HOST}:{port}"
             known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
             has_streams = _prepare(known)
-            with _status_line(settings, page) as status:
+            with _status_line(settings, url, page) as status:
                 parts, log = _parts(settings, port, api_port, module, has_streams), status.log if status else None
                 process = process_group.start(parts, known, alone, log)
                 return _run(process, _Addresses(port, api_port), signals, known, status)
@@ -91,15 +89,12 @@ def _prepare(known: Mapping[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def _status_line(settings: Settings, page: str) -> "Iterator[StatusLine | None]":
+def _status_line(settings: Settings, url: str, page: str) -> Iterator[StatusLine | None]:
     """The line, where a person watches a terminal; None elsewhere: there the processes say everything themselves."""
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         yield None
         return
-    from dataflow_assets.runtime.instance import open_instance  # noqa: PLC0415, only here Dagster is needed
-    from dataflow_assets.runtime.status_line import status_line  # noqa: PLC0415
-
-    with open_instance(settings) as instance, status_line(instance, page, settings.home / "logs" / "up.log") as status:
+    with status_line(url, page, settings.home / "logs" / "up.log") as status:
         yield status
 
 
@@ -173,7 +168,7 @@ def _run(
     addresses: _Addresses,
     signals: int,
     known: Mapping[str, str],
-    status: "StatusLine | None",
+    status: StatusLine | None,
 ) -> int:
     try:
         return _watch(process, addresses, signals, known, status)
@@ -186,7 +181,7 @@ def _watch(
     addresses: _Addresses,
     signals: int,
     known: Mapping[str, str],
-    status: "StatusLine | None",
+    status: StatusLine | None,
 ) -> int:
     """Tell when the UI answers; return when a signal came or its leader ends. The clock may be set back meanwhile."""
     assert process.stdout
@@ -223,7 +218,7 @@ def _watch(
                 status.look()
 
 
-def _say_ready(addresses: _Addresses, status: "StatusLine | None") -> None:
+def _say_ready(addresses: _Addresses, status: StatusLine | None) -> None:
     sentence = f"DataFlow Assets is up: {addresses} (Ctrl-C stops it)"
     if status:
         status.tell(sentence)

@@ -19,11 +19,11 @@ def fragile(context: dg.AssetExecutionContext) -> None:
         raise dg.Failure("no")
 
 
-def test_runs_that_end_are_told_once_and_counted(settings: Settings) -> None:
+def test_runs_that_end_are_told_once_and_counted(settings: Settings, database_url: str) -> None:
     job = dg.Definitions(assets=[fragile]).resolve_implicit_global_asset_job_def()
     terminal = io.StringIO()
     with open_instance(settings) as instance:
-        line = StatusLine(instance, terminal, PAGE, io.StringIO())
+        line = StatusLine(database_url, terminal, PAGE, io.StringIO())
         for day, more in (("2021-12-01", {}), ("2021-12-09", {}), ("2021-12-02", {IN_PROCESS: "true"})):
             job.execute_in_process(instance=instance, tags=range_tags(day, day) | more, raise_on_error=False)
         line.look()
@@ -36,18 +36,15 @@ def test_runs_that_end_are_told_once_and_counted(settings: Settings) -> None:
     assert not any("2021-12-02" in text for text in told), "a command tells of its own runs itself"
 
 
-def test_what_a_terminal_does_not_hold_is_cut_and_what_would_steer_it_is_shown(settings: Settings) -> None:
+def test_what_a_terminal_does_not_hold_is_cut_and_what_would_steer_it_is_shown(database_url: str) -> None:
     terminal = io.StringIO()
-    with open_instance(settings) as instance:
-        line = StatusLine(instance, terminal, PAGE, io.StringIO())
-        line.show("x" * 200 + "\x1b[31m")
+    StatusLine(database_url, terminal, PAGE, io.StringIO()).show("x" * 200 + "\x1b[31m")
     assert terminal.getvalue() == "\r\x1b[2K" + "x" * 78 + "…"
 
 
-def test_the_line_is_drawn_again_only_where_it_changed(settings: Settings) -> None:
+def test_the_line_is_drawn_again_only_where_it_changed(database_url: str) -> None:
     terminal = io.StringIO()
-    with open_instance(settings) as instance:
-        line = StatusLine(instance, terminal, PAGE, io.StringIO())
-        line.show("same")
-        line.show("same")
+    line = StatusLine(database_url, terminal, PAGE, io.StringIO())
+    line.show("same")
+    line.show("same")
     assert terminal.getvalue() == "\r\x1b[2Ksame"
