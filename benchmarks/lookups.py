@@ -1,0 +1,124 @@
+"""A few rows among years of days: our tables beside DuckDB over the files of our lake.
+
+    python -m benchmarks.lookups --days 3650 --rows 300
+
+The days are in the lake, their small files merged, and in the warehouse, with an index on `user_email`; the user who is
+looked for has one session. Of each question: milliseconds by the clock, the median of seven; of ours in a session that
+asked before, and the first time in a new one, which reads which partitions there are.
+
+Here: asking. Not here: loading (see `load` and `backfill`).
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+
+from benchmarks import common
+from benchmarks.backfill import write_sessions
+from dataflow_assets.lake.delta.maintenance import merge_small_files
+from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.lake.ingest import ingest
+from dataflow_assets.landing.deliveries import Landing
+from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.settings import load_settings
+from dataflow_assets.sources import Events, find_source
+from dataflow_assets.warehouse.events import load_day
+
+_FIRST = date(2015, 1, 1)
+_ROUNDS = 7
+_RARE = "rare@streaming-example.org"
+_WINDOW = "'{day} 10:00:00+00', '{day} 11:00:00+00'"
+_IN_WINDOW = "start_at >= '{day} 10:00:00+00' AND start_at < '{day} 11:00:00+00'"
+_OURS = {
+    "an hour, by the function": f"SELECT * FROM warehouse.streams_between({_WINDOW})",
+    "an hour, and its day": f"SELECT * FROM warehouse.streams WHERE event_day = '{{day}}' AND {_IN_WINDOW}",
+    "an hour": f"SELECT * FROM warehouse.streams WHERE {_IN_WINDOW}",
+    "a user, in a month": "SELECT * FROM warehouse.streams WHERE event_day BETWEEN '{day}' AND '{later}' AND {user}",
+    "a user": "SELECT * FROM warehouse.streams WHERE {user}",
+}
+_DUCKDB = {
+    "an hour": f"SELECT * FROM lake WHERE {_IN_WINDOW}",
+    "a user, in a month": "SELECT * FROM lake WHERE start_at BETWEEN '{day}' AND '{later}' AND {user}",
+    "a user": "SELECT * FROM lake WHERE {user}",
+}
+
+
+def main() -> None:
+    """Load, ask, and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--days", type=int, default=3650)
+    parser.add_argument("--rows", type=int, default=300, help="of a day")
+    arguments = parser.parse_args()
+    days = [_FIRST + timedelta(days=number) for number in range(arguments.days)]
+    with common.server() as (folder, url):
+        common.empty_warehouse(url)
+        files = _load(folder, url, days, arguments.rows)
+        day = days[len(days) // 2]
+        named = {"day": day, "later": day + timedelta(days=30), "user": f"user_email = '{_RARE}'"}
+        figures = {"ours": _ask_ours(url, named), "duckdb": _ask_duckdb(files, named)}
+    print(json.dumps({"days": arguments.days, "rows": arguments.rows, **figures}, indent=2))  # noqa: T201
+
+
+def _load(folder: Path, url: str, days: list[date], rows: int) -> list[str]:
+    """Take a file of all days into the lake and the warehouse; the files of the lake."""
+    os.environ |= {"DATAFLOW_HOME": str(folder / "home"), "DATABASE_URL": url, "DATAFLOW_FIRST_DAY": str(_FIRST)}
+    settings, source = load_settings(), find_source("streams")
+    assert isinstance(source, Events)
+    storage, path = open_storage(settings), folder / "sessions.csv"
+    write_sessions(path, days, rows)
+    with path.open("a") as file:
+        middle = days[len(days) // 2]
+        file.write(f"The Rare Movie,{_RARE},1.0,{middle}T10:30:00.000+0000,{middle}T11:30:00.000+0000\n")
+    key = Landing(storage).put("streams", days[-1], path).object
+    assert ingest(storage, source, key, "UTC", first_day=settings.first_day)
+    table = rows_table(storage, source)
+    merge_small_files(table)
+    lake = table.scan()
+    with connect(url) as connection:
+        for number, day in enumerate(days):
+            load_day(connection, source, lake, 1, day, "UTC")
+            if number % 500 == 0:
+                sys.stderr.write(f"{day} is loaded\n")
+    common.sql(url, "CREATE INDEX ON warehouse.streams (user_email)", "ANALYZE ONLY warehouse.streams")
+    return table.open().file_uris()
+
+
+def _ask_ours(url: str, named: dict[str, Any]) -> dict[str, dict[str, float]]:
+    found = {}
+    for name, statement in _OURS.items():
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            times = [_milliseconds(cursor, statement.format(**named)) for _ in range(1 + _ROUNDS)]
+        found[name] = {"first": times[0], "then": common.median(times[1:])}
+    return found
+
+
+def _ask_duckdb(files: list[str], named: dict[str, Any]) -> dict[str, float]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        listed = ", ".join(f"'{file}'" for file in files)
+        connection.execute(f"CREATE VIEW lake AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)")
+        return {
+            name: common.median([_milliseconds(connection, statement.format(**named)) for _ in range(_ROUNDS)])
+            for name, statement in _DUCKDB.items()
+        }
+
+
+def _milliseconds(asked: Any, statement: str) -> float:
+    start = time.perf_counter()
+    asked.execute(statement)
+    assert asked.fetchall()
+    return round((time.perf_counter() - start) * 1000, 2)
+
+
+if __name__ == "__main__":
+    main()
