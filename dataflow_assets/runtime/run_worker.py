@@ -18,9 +18,10 @@ import sys
 from importlib.metadata import entry_points
 from typing import Any
 
-from dagster import DagsterInstance
+from dagster import DagsterInstance, RunsFilter
 
 from dataflow_assets.core.logging import mask_process
+from dataflow_assets.runtime.tags import PART_OF
 from dataflow_assets.settings import load_settings
 
 _MOST_BYTES = 1 << 20
@@ -93,13 +94,14 @@ def _record_end(run_id: str, code: int | None) -> None:
 
 
 def record_failure(run_id: str, how: str) -> None:
-    """Record that a run failed whose process ended, unless it had come to its end."""
+    """Record that a run failed whose process ended, and what it went on with, unless they had come to their end."""
     with DagsterInstance.get() as instance:
-        run = instance.get_run_by_id(run_id)
-        if run and not run.is_finished:
-            message = f"The process of this run ended unexpectedly, {how}."
-            instance.report_engine_event(message, run)
-            instance.report_run_failed(run, message)
+        parts = instance.get_runs(RunsFilter(tags={PART_OF: run_id}))
+        for run in [*parts, instance.get_run_by_id(run_id)]:
+            if run and not run.is_finished:
+                message = f"The process of this run ended unexpectedly, {how}."
+                instance.report_engine_event(message, run)
+                instance.report_run_failed(run, message)
 
 
 if __name__ == "__main__":

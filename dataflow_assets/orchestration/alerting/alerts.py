@@ -13,7 +13,7 @@ from dataflow_assets.core.formatting import few
 from dataflow_assets.orchestration.checks import nothing_quarantined, snapshots_complete
 from dataflow_assets.orchestration.runs.failures import first_failure
 from dataflow_assets.runtime.sensors import FailingSensor
-from dataflow_assets.runtime.tags import VERSIONS, partitions_of
+from dataflow_assets.runtime.tags import PART_OF, VERSIONS, partitions_of
 
 _MOST_ASSETS = 5
 _WILL_RETRY = "dagster/will_retry"  # Dagster's tag of a failed run that it makes again by itself
@@ -39,13 +39,15 @@ class Alert:
 def failed_run(instance: dg.DagsterInstance, record: dg.EventLogRecord, ui: str) -> Alert | None:
     """The alert of a run that failed; None where the run is no longer known, is made again, or failed before.
 
+    What a run of the lake went on with, the sensors ask for again.
+
     Args:
         instance: has the run and its events.
         record: the event of its failure.
         ui: the address of the Dagster UI.
     """
     run = instance.get_run_by_id(record.run_id)
-    if run is None or run.tags.get(_WILL_RETRY) == "true" or _failed_before(instance, run):
+    if run is None or run.tags.get(_WILL_RETRY) == "true" or PART_OF in run.tags or _failed_before(instance, run):
         return None
     steps = instance.all_logs(record.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     event = record.event_log_entry.dagster_event

@@ -1,16 +1,14 @@
 """The assets of the lake: `lake/<source>`, and the external ones that its runs speak of.
 
-Here: what they depend on and say of themselves, and which deliveries a run takes. Not here: what a run does (see
-`lake_run`).
+Here: what they depend on and say of themselves. Not here: which deliveries a run takes (see `ingest_config`), and what
+it does (see `lake_run`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
-from pydantic import Field
 
-from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.orchestration.assets.ingest_config import IngestConfig
 from dataflow_assets.orchestration.assets.lake_run import LakeRun
 from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of
 from dataflow_assets.orchestration.checks import check_specs
@@ -27,32 +25,9 @@ from dataflow_assets.orchestration.resources import (
     open_both,
 )
 from dataflow_assets.orchestration.retries import retry_transient
+from dataflow_assets.orchestration.runs.going_on import go_on
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
-
-
-class IngestConfig(dg.Config):
-    """What a run of a lake asset ingests."""
-
-    objects: list[str] = Field([], description="Keys of objects of the run's days; where none is named, all of them.")
-    release: dict[str, str] = Field(
-        {}, description="Etags of versions that are loaded although they would be quarantined, by the object's key."
-    )
-
-
-def ingest_config(deliveries: Iterable[Delivery], *, release: bool = False) -> dict[str, Any]:
-    """The configuration of a run that ingests these deliveries, and not what else was landed on their days."""
-    etags: dict[str, dict[str, str]] = {}
-    for delivery in deliveries:
-        etags.setdefault(delivery.source, {})[delivery.object] = delivery.etag
-    return {
-        "ops": {
-            dg.AssetKey([LAKE, source]).to_python_identifier(): {
-                "config": {"objects": sorted(found), "release": found if release else {}}
-            }
-            for source, found in etags.items()
-        }
-    }
 
 
 def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
@@ -90,6 +65,7 @@ def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
             storage = open_both(object_store, database, settings.first_day).storage
             LakeRun(context, settings, storage, outcome, config.objects, config.release).write()
         yield from outputs_of(checks)
+        go_on(context, settings)
 
     return lake_table
 

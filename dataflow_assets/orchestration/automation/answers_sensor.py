@@ -12,7 +12,7 @@ A tick that was cut short is repeated, under the same run keys. A run that faile
 something that it reads changes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
 from dataflow_assets.orchestration.resources import DatabaseResource
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.runtime.tags import IN_PROCESS, range_tags
+from dataflow_assets.runtime.tags import ANSWERED, GOES_ON, IN_PROCESS, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import are_answers_being_made
@@ -72,7 +72,11 @@ def _look(
     url = database.open_warehouse()
     if _are_under_way(instance, url):
         return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
-    return dg.SensorResult(run_requests=list(_requests(settings, url, changes)), cursor=feed.cursor)
+    answered = _find_answered(instance, {load.run for loads in changes.values() for load in loads})
+    left = {source: [load for load in loads if load.run not in answered] for source, loads in changes.items()}
+    if not any(left.values()):
+        return dg.SensorResult(skip_reason="What changed was answered at once.", cursor=feed.cursor)
+    return dg.SensorResult(run_requests=list(_requests(settings, url, left)), cursor=feed.cursor)
 
 
 def _first_cursor(instance: dg.DagsterInstance, sources: Sequence[Source]) -> str:
@@ -107,7 +111,14 @@ def _are_under_way(instance: dg.DagsterInstance, url: str) -> bool:
     return is_launched or are_answers_being_made(url)
 
 
+def _find_answered(instance: dg.DagsterInstance, runs: Collection[str]) -> set[str]:
+    """Those among some runs whose changes are in the answers already, because the run of a delivery went on."""
+    return {run.run_id for run in instance.get_runs(dg.RunsFilter(run_ids=list(runs))) if ANSWERED in run.tags}
+
+
 def _makes_answers(run: dg.DagsterRun) -> bool:
+    if GOES_ON in run.tags:
+        return True
     if run.asset_selection is None:
         return run.job_name in ANSWERS.values()
     return any(asset.path[0] == ANALYTICS for asset in run.asset_selection)

@@ -21,7 +21,7 @@ from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.listing import Listed
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.discovery import find_new, report_strays
-from dataflow_assets.orchestration.assets.lake import ingest_config
+from dataflow_assets.orchestration.assets.ingest_config import ingest_config
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.automation.told import keep, receive
 from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
@@ -32,13 +32,14 @@ from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStor
 from dataflow_assets.postgres.connection import Connection, connect
 from dataflow_assets.runtime.notices import Notices, notices
 from dataflow_assets.runtime.slots import count_slots
-from dataflow_assets.runtime.tags import RANGE_END, RANGE_START, VERSIONS, range_tags
+from dataflow_assets.runtime.tags import GOES_ON, IN_PROCESS, RANGE_END, RANGE_START, VERSIONS, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
 _LOOK_SECONDS = 8.0  # after which a tick looks again at a store that tells of nothing
 _QUEUE_SECONDS = 3.0  # after which a tick looks again into the queue of notifications
 _SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
+_SMALL_BYTES = 4 << 20  # of a delivery that is brought to its answers by one run
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
 
 
@@ -85,6 +86,8 @@ def _look(
     settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
     ready = [found for found in settled if not _is_in(under_way, found)]
     wanted = list(_requests(context.instance, ready, daily_partitions(settings), count_slots(settings) if ready else 1))
+    if _is_small(settings, wanted) and not _is_anything_under_way(context.instance):
+        wanted = [(_going_on(request), versions) for request, versions in wanted]
     requested = {found for _, versions in wanted for found in versions}
     if settings.listing_seconds is None:
         discovery.wait_for(found for found in fresh if found not in requested)
@@ -145,6 +148,20 @@ def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
         key in (run.asset_selection or ()) and run.tags.get(RANGE_START, "") <= day <= run.tags.get(RANGE_END, "")
         for run in runs
     )
+
+
+def _is_small(settings: Settings, wanted: Sequence[tuple[dg.RunRequest, Sequence[Delivery]]]) -> bool:
+    """Whether all that is asked for is so little that its run goes on; Celery workers may be for other layers."""
+    return settings.redis_url is None and len(wanted) == 1 and sum(one.size for one in wanted[0][1]) <= _SMALL_BYTES
+
+
+def _going_on(request: dg.RunRequest) -> dg.RunRequest:
+    return request.with_replaced_attrs(tags={**request.tags, GOES_ON: "true"})
+
+
+def _is_anything_under_way(instance: dg.DagsterInstance) -> bool:
+    """Whether a run waits or works, other than in the process of a command, which may have been killed."""
+    return any(IN_PROCESS not in run.tags for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)))
 
 
 def _requests(

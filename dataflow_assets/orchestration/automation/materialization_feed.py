@@ -17,10 +17,11 @@ _LIMIT = 5_000  # the rest is left for the next tick
 
 @dataclass(frozen=True)
 class Materialization:
-    """One materialization of one day: the number of its event, and the metrics that it says of the day."""
+    """One materialization of one day: its run, the number of its event, and the metrics that it says of the day."""
 
     asset: dg.AssetKey
     day: date
+    run: str
     number: int
     metrics: Mapping[str, int]
 
@@ -47,7 +48,7 @@ class MaterializationFeed:
         found = self._instance.fetch_materializations(wanted, limit=_LIMIT, ascending=True).records
         self._cursors[asset.to_user_string()] = cursor.after(found)
         return [
-            Materialization(asset, date.fromisoformat(day), record.storage_id, _metrics(record))
+            Materialization(asset, date.fromisoformat(day), record.run_id, record.storage_id, _metrics(record))
             for record in cursor.new(found)
             if self._partitions.has_partition_key(day := record.partition_key or "")
         ]

@@ -24,7 +24,7 @@ from dataflow_assets.orchestration.planning.ranges import Range, cut_ranges, rea
 from dataflow_assets.orchestration.planning.staleness import newer_than_table
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource
 from dataflow_assets.runtime.slots import count_slots
-from dataflow_assets.runtime.tags import range_tags
+from dataflow_assets.runtime.tags import GOES_ON, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
 
@@ -71,9 +71,14 @@ def _table(source: Source) -> dg.AssetKey:
 
 
 def _loading(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    """The tables of which a load was asked for that has not ended."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=WAREHOUSE, statuses=UNFINISHED))
-    return {table for run in runs for table in run.asset_selection or ()}
+    """The tables of which a load was asked for that has not ended, or that a run of the lake loads as it goes on."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    assets = {asset for run in runs if run.job_name == WAREHOUSE or GOES_ON in run.tags for asset in _assets(run)}
+    return {dg.AssetKey([WAREHOUSE, asset.path[-1]]) for asset in assets}
+
+
+def _assets(run: dg.DagsterRun) -> Iterable[dg.AssetKey]:
+    return run.asset_selection or ()
 
 
 def _newer(url: str, source: Source, written: Iterable[Materialization]) -> dict[date, int]:

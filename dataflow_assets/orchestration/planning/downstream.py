@@ -39,7 +39,7 @@ class Affected:
 
 
 def affected_partitions(changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> list[Affected]:
-    """The partitions of answers that may say something else now, those of the same days together.
+    """The partitions of answers that may say something else now, those of the same days together, the months last.
 
     Args:
         changed: what changed in the warehouse.
@@ -50,7 +50,8 @@ def affected_partitions(changed: Changed, loaded: Callable[[Events], Set[date]],
     for answer in all_answers():
         if days := _days(answer, changed, loaded, timezone):
             together.setdefault((answer.grain, days), []).append(answer)
-    return [Affected(tuple(answers), days) for (_, days), answers in together.items()]
+    in_order = sorted(together.items(), key=lambda item: item[0][0])  # "day" is before "month"
+    return [Affected(tuple(answers), days) for (_, days), answers in in_order]
 
 
 def _days(answer: Answer, changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> frozenset[date]:

@@ -15,14 +15,14 @@ import dagster as dg
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.event_days import read_loaded_days
-from dataflow_assets.orchestration.assets.lake import ingest_config
+from dataflow_assets.orchestration.assets.ingest_config import ingest_config
 from dataflow_assets.orchestration.checks import references_known
-from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.keys import LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
 from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
 from dataflow_assets.orchestration.runs.failures import first_failure
-from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
+from dataflow_assets.orchestration.runs.made import Made, find_touched, read_materializations, summarize_made
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RETRIES, MAX_RUNTIME, range_tags
 from dataflow_assets.settings import Settings
@@ -46,10 +46,11 @@ class Materializer:
     """
 
     settings: Settings
-    definitions: dg.Definitions
+    definitions: dg.Definitions | dg.RepositoryDefinition
     instance: dg.DagsterInstance
-    report: Callable[[str], None]
+    report: Callable[[str], None] = lambda _: None
     tell: Callable[[Made], None] = lambda _: None
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the runs
     warnings: list[str] = field(default_factory=list, init=False)
     _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
     _failures: list[str] = field(default_factory=list, init=False)
@@ -69,11 +70,28 @@ class Materializer:
         days = {delivery.day for delivery in deliveries}
         lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
         snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
-        by_day = daily_partitions(self.settings)
-        self._run([*lake, *snapshots], by_day, days, ingest_config(deliveries, release=release))
+        self._run(
+            [*lake, *snapshots],
+            daily_partitions(self.settings),
+            days,
+            ingest_config(deliveries, release=release),
+        )
+        self._follow(sources)
+
+    def follow(self, touched: Mapping[str, set[date]]) -> None:
+        """Bring the warehouse, the answers and the published file after the event days that deliveries touched.
+
+        Raises:
+            RunFailedError: naming every run that failed, and why.
+        """
+        self._touched, self._failures, self._warned = dict(touched), [], []
+        self._follow([find_source(name) for name in sorted(touched)])
+
+    def _follow(self, sources: Sequence[Source]) -> None:
         for source in sources:
             if isinstance(source, Events):
-                self._run([dg.AssetKey([WAREHOUSE, source.name])], by_day, self._touched.get(source.name, set()))
+                days = self._touched.get(source.name, set())
+                self._run([dg.AssetKey([WAREHOUSE, source.name])], daily_partitions(self.settings), days)
         self._run_answers(sources)
         self.warnings = _summarize(self._warned)
         if self._failures:
@@ -119,7 +137,9 @@ class Materializer:
         made: list[dg.AssetMaterialization] = []
         for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
-            result = run_range(self.definitions, self.instance, selection, range_tags(first, last), config)
+            result = run_range(
+                self.definitions, self.instance, selection, {**range_tags(first, last), **self.tags}, config
+            )
             made += read_materializations(self.instance, result.run_id)
             self._note_warnings(result)
             if not result.success:
@@ -130,10 +150,8 @@ class Materializer:
         return made
 
     def _note_touched(self, made: Iterable[dg.AssetMaterialization]) -> None:
-        for one in made:
-            layer, name = one.asset_key.path
-            if layer == LAKE and name.endswith(DAYS_SUFFIX) and one.partition:
-                self._touched.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(one.partition))
+        for source, days in find_touched(made).items():
+            self._touched.setdefault(source, set()).update(days)
 
     def _note_warnings(self, result: dg.ExecuteInProcessResult) -> None:
         for entry in self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
@@ -161,14 +179,18 @@ def _first_few(check: dg.AssetCheckKey, sentences: Sequence[str]) -> list[str]:
 
 
 def run_range(
-    definitions: dg.Definitions,
+    definitions: dg.Definitions | dg.RepositoryDefinition,
     instance: dg.DagsterInstance,
     assets: Sequence[dg.AssetKey],
     tags: Mapping[str, str],
     config: Mapping[str, Any] = _ALL,
 ) -> dg.ExecuteInProcessResult:
     """Run assets in this process, for the partitions that the tags name; it may fail."""
-    job = definitions.resolve_implicit_global_asset_job_def()
+    job = (
+        definitions.get_implicit_global_asset_job_def()
+        if isinstance(definitions, dg.RepositoryDefinition)
+        else definitions.resolve_implicit_global_asset_job_def()
+    )
     with in_code_location(instance, job.name):
         return job.execute_in_process(
             instance=instance,

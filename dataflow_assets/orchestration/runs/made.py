@@ -1,4 +1,4 @@
-"""What a command's runs made, in a line for each asset.
+"""What runs made: in a line for each asset, and which event days of the lake they touched.
 
 Here: from the events of runs to partitions and rows, and the line. Not here: running anything (see `in_process`), and
 what the log of a run says of each partition (see `metadata.metrics`).
@@ -6,6 +6,7 @@ what the log of a run says of each partition (see `metadata.metrics`).
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import dagster as dg
 
@@ -34,6 +35,16 @@ def read_materializations(instance: dg.DagsterInstance, run_id: str) -> list[dg.
     logged = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     events = (entry.get_dagster_event() for entry in logged)
     return [event.step_materialization_data.materialization for event in events if event.asset_key]
+
+
+def find_touched(materializations: Iterable[dg.AssetMaterialization]) -> dict[str, set[date]]:
+    """The event days, by source, that a run of the lake says it touched."""
+    found: dict[str, set[date]] = {}
+    for one in materializations:
+        layer, name = one.asset_key.path
+        if layer == LAKE and name.endswith(DAYS_SUFFIX) and one.partition:
+            found.setdefault(name.removesuffix(DAYS_SUFFIX), set()).add(date.fromisoformat(one.partition))
+    return found
 
 
 def summarize_made(materializations: Iterable[dg.AssetMaterialization]) -> Iterator[Made]:

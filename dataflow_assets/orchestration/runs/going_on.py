@@ -1,0 +1,41 @@
+"""A run of the lake that goes on: of one small delivery, when nothing else waits, the warehouse and the answers too.
+
+Each step is a run of its own, as if it had been asked for, so one that fails does so alone. But all are made by the
+process of the first: to ask for a run and to launch it takes longer than a small run does. Meanwhile the sensors ask
+for nothing that it may make. Where it fails, or is killed, they ask for the rest as they do for any other delivery.
+
+Here: going on. Not here: which runs do (see `automation.landing_sensor`), and the runs (see `in_process`).
+"""
+
+import dagster as dg
+
+from dataflow_assets.orchestration.runs.in_process import Materializer
+from dataflow_assets.orchestration.runs.made import find_touched, read_materializations
+from dataflow_assets.runtime.tags import ANSWERED, GOES_ON, PART_OF, RUN_SERVER
+from dataflow_assets.settings import Settings
+
+MOST_DAYS = 3  # that a delivery touches; many are better made by runs that others see and can stop
+
+
+def go_on(context: dg.AssetExecutionContext, settings: Settings) -> None:
+    """Make what follows from the event days that this run touched, if its tag says so and they are few.
+
+    Raises:
+        KeyboardInterrupt: the run was canceled meanwhile; what it made just then has taken the signal for its own.
+    """
+    run, instance = context.run, context.instance
+    touched = find_touched(read_materializations(instance, run.run_id)) if GOES_ON in run.tags else {}
+    if not 0 < sum(map(len, touched.values())) <= MOST_DAYS:
+        return
+    server = {RUN_SERVER: run.tags[RUN_SERVER]} if RUN_SERVER in run.tags else {}  # its end is theirs
+    tags = {PART_OF: run.run_id, **server}
+    try:
+        Materializer(settings, context.repository_def, instance, tags=tags).follow(touched)
+    except Exception as error:  # what this run was asked for is done
+        context.log.warning(f"What follows from the delivery was not made, and is asked for again: {error}")
+        now = instance.get_run_by_id(run.run_id)
+        if now and now.status is dg.DagsterRunStatus.CANCELING:
+            raise KeyboardInterrupt from None
+        return
+    for part in instance.get_runs(dg.RunsFilter(tags={PART_OF: run.run_id})):
+        instance.add_run_tags(part.run_id, {ANSWERED: "true"})
