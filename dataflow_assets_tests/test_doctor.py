@@ -207,6 +207,17 @@ def test_a_server_that_is_too_old(settings: Settings) -> None:
     assert databases.database(settings, oldest=99).advice == "Use PostgreSQL 99 or a later one."
 
 
+def test_a_server_that_lets_us_have_few_connections(settings: Settings) -> None:
+    url = database_url(settings)
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} CONNECTION LIMIT 20")
+    finding = databases.database(settings)
+    assert (finding.state, finding.advice) == (
+        "warning",
+        "Raise max_connections, or the limit of the role or database, to 30 or more.",
+    )
+    assert "It lets us have 20 connections" in finding.sentence
+
+
 def test_a_database_without_the_tables(clean_environment: pytest.MonkeyPatch, empty_database_url: str) -> None:
     clean_environment.setenv("DATABASE_URL", empty_database_url)
     *_, finding = examine()

@@ -20,7 +20,14 @@ from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
 
 _OLDEST_SERVER = 15  # PostgreSQL: MERGE
-_ROLE = "SELECT current_user::text, rolsuper FROM pg_roles WHERE rolname = current_user"
+_ENOUGH_CONNECTIONS = 30  # `dataflow up` held 25 with two runs, an answer over HTTP and a command
+_SERVER = """
+    SELECT current_setting('server_version'), current_setting('timezone'), pg_is_in_recovery(), rolname::text, rolsuper,
+        least(
+            current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+            nullif(rolconnlimit, -1), nullif(datconnlimit, -1)
+        )
+    FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()"""
 _UTC = ("UTC", "Etc/UTC", "GMT")
 _PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OWNER TO dataflow`"
 
@@ -30,12 +37,16 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
     url = database_url(settings)
     require_sessions(url)
     with connect(url) as connection:
-        [(version,)] = execute(connection, "SHOW server_version")
-        [(role, is_superuser)] = execute(connection, _ROLE)
-        [(zone,)] = execute(connection, "SHOW timezone")
+        [(version, zone, is_standby, role, is_superuser, connections)] = execute(connection, _SERVER)
     said = f"PostgreSQL {version} answers at {shown(url)}."
     if int(version.partition(".")[0]) < oldest:
         return Finding("database", "problem", said, f"Use PostgreSQL {oldest} or a later one.")
+    if is_standby:
+        return Finding("database", "problem", f"{said} It is a standby, which only reads.", "Name the primary server.")
+    if connections < _ENOUGH_CONNECTIONS:
+        said = f"{said} It lets us have {connections} connections; `dataflow up` with its runs may want more."
+        advice = f"Raise max_connections, or the limit of the role or database, to {_ENOUGH_CONNECTIONS} or more."
+        return Finding("database", "warning", said, advice)
     if is_superuser:
         said = f"{said} The role {role} of DATABASE_URL is a superuser: it may read and write files of the server."
         return Finding("database", "warning", said, f"Use a plain role that owns the database: {_PLAIN_ROLE}.")

@@ -160,8 +160,9 @@ def _upgrade(connection: sa.Connection) -> bool:
         return False
     if now is None and sa.inspect(connection).has_table(VERSION_TABLE, WAREHOUSE):
         raise WarehouseMismatchError(
-            "The database was made before the platform kept its records in a schema `ledger`, and cannot be upgraded: "
-            "use a new database and a new folder of the lake, and land the files again."
+            "The database was made before the platform kept its records in a schema `ledger`, and cannot be upgraded. "
+            "Nothing was changed: name an empty database, and run `dataflow init-db` and `dataflow rebuild`, which "
+            "makes the records, the warehouse and the answers anew from the lake."
         )
     if now is not None and now not in {script.revision for script in scripts.walk_revisions()}:
         raise WarehouseMismatchError(

@@ -18,7 +18,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from dataflow_assets.errors import WarehouseUnavailableError
+from dataflow_assets.errors import WarehouseMismatchError, WarehouseUnavailableError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.embedded import lease as lease_module
 from dataflow_assets.postgres.embedded.programs import reachable_programs
@@ -262,6 +262,18 @@ def test_a_start_that_fails_says_why_and_where(home: Path) -> None:
         embedded.acquire(home)
     assert str(home / "postgres" / "server.log") in str(raised.value)
     assert "DATABASE_URL" in str(raised.value)
+
+
+def test_a_server_of_an_earlier_build_is_refused_with_what_to_do(home: Path) -> None:
+    """Its configuration lies in the data folder, where the server's user may write it."""
+    embedded.acquire(home, durable=False).close()
+    cluster = home / "postgres" / "cluster"
+    for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf"):
+        (cluster / name).rename(cluster / "data" / name)
+    with pytest.raises(WarehouseMismatchError, match=r"earlier build.*move the folder .* `dataflow rebuild`"):
+        embedded.acquire(home)
+    (home / "postgres").rename(home / "postgres.before")
+    embedded.acquire(home, durable=False).close()
 
 
 def test_a_home_that_cannot_be_made_says_so(tmp_path: Path) -> None:

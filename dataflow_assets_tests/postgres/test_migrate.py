@@ -216,6 +216,13 @@ def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
         require_current(database_url)
 
 
+def test_a_database_of_an_earlier_build_is_refused_with_what_to_do(empty_database_url: str) -> None:
+    ask(empty_database_url, "CREATE SCHEMA warehouse CREATE TABLE migrations (version_num text)")
+    with pytest.raises(WarehouseMismatchError, match=r"name an empty database.*`dataflow init-db`.*`dataflow rebuild`"):
+        upgrade(empty_database_url)
+    assert ask(empty_database_url, "SELECT to_regclass('ledger.migrations')") == [(None,)]
+
+
 def test_tables_of_somebody_else_are_named_and_stay(empty_database_url: str) -> None:
     with psycopg2.connect(empty_database_url) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA warehouse CREATE TABLE streams (mine int)")

@@ -19,6 +19,13 @@ from dataflow_assets.lake.delta.table import LakeTable, log_entry
 from dataflow_assets.landing.deliveries import Delivery, parse_object_key
 
 _READERS = 8  # of the log at once
+# The lakes of earlier builds call four facts otherwise, and a log is never written again.
+_FORMER_NAMES = {
+    "kept_out": "undeclared_columns",
+    "lacking": "missing_columns",
+    "mended": "repaired",
+    "held": "quarantine_reason",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,8 @@ class CommitInfo:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Self:
-        """The facts that a commit of a delivery carries."""
+        """The facts that a commit of a delivery carries, one of an earlier build too."""
+        metadata = {_FORMER_NAMES.get(name, name): value for name, value in metadata.items()}
         return cls(
             delivery=_delivery(metadata),
             delivered=int(metadata["delivered"]),
@@ -86,7 +94,7 @@ class CommitInfo:
             undeclared_columns=tuple(json.loads(metadata["undeclared_columns"])),
             missing_columns=tuple(json.loads(metadata["missing_columns"])),
             repaired=json.loads(metadata["repaired"]),
-            quarantine_reason=metadata.get("quarantine_reason"),
+            quarantine_reason=metadata.get("quarantine_reason") or None,
         )
 
 

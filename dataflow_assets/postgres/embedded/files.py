@@ -64,6 +64,11 @@ class Files:
         return self.cluster / "reader_password"
 
     @property
+    def hba(self) -> Path:
+        """Who may connect."""
+        return self.cluster / "pg_hba.conf"
+
+    @property
     def data(self) -> Path:
         """PostgreSQL's data folder."""
         return self.cluster / "data"

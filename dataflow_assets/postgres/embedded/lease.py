@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from dataflow_assets.core.files import make_private
-from dataflow_assets.errors import NotFoundError, WarehouseUnavailableError
+from dataflow_assets.errors import NotFoundError, WarehouseMismatchError, WarehouseUnavailableError
 from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.postgres.embedded.cluster import READER
 from dataflow_assets.postgres.embedded.files import Files
@@ -70,6 +70,7 @@ def acquire(home: Path, *, durable: bool = True, port: int | None = None) -> Lea
 
     Raises:
         WarehouseUnavailableError: saying what failed, where to read more and what to do.
+        WarehouseMismatchError: an earlier build made the server.
     """
     files = Files.below(home)
     deadline = time.monotonic() + _START_SECONDS
@@ -148,10 +149,21 @@ def _find_or_start(files: Files, deadline: float, *, durable: bool, port: int | 
             elif started:
                 raise _unavailable(files, "it stopped while it started")
             else:
+                _require_present_layout(files)
                 _start_supervisor(files, durable=durable, port=port)
                 started = True
         time.sleep(locks.PAUSE)
     raise _unavailable(files, f"it was not ready after {_START_SECONDS:.0f} seconds")
+
+
+def _require_present_layout(files: Files) -> None:
+    """Refuse the server of an earlier build, whose tables could not be upgraded either."""
+    if files.cluster.is_dir() and not files.hba.exists():
+        raise WarehouseMismatchError(
+            f"The embedded PostgreSQL in {files.folder} was made by an earlier build, and cannot be upgraded. Nothing "
+            f"was changed: move the folder {files.folder} away and run `dataflow rebuild`, which makes the records, "
+            "the warehouse and the answers anew from the lake."
+        )
 
 
 def _start_supervisor(files: Files, *, durable: bool, port: int | None) -> None:

@@ -46,3 +46,13 @@ def test_what_a_commit_says_is_read_as_it_was_written(info: CommitInfo) -> None:
     metadata = info.to_metadata()
     assert all(isinstance(value, str) for value in metadata.values())
     assert CommitInfo.from_metadata(metadata) == info
+
+
+@given(info=INFOS)
+def test_what_a_commit_of_an_earlier_build_says_is_read_too(info: CommitInfo) -> None:
+    """Lakes are never written again; the first build had other names for four of the facts."""
+    metadata = info.to_metadata()
+    names = {"undeclared_columns": "kept_out", "missing_columns": "lacking", "repaired": "mended"}
+    former = {names.get(name, name): value for name, value in metadata.items() if name != "quarantine_reason"}
+    former["held"] = info.quarantine_reason or ""
+    assert CommitInfo.from_metadata(former) == info
