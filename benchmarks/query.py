@@ -97,7 +97,7 @@ def _measure_first(command: Sequence[str | Path], _: Path) -> dict[str, float]:
         process.stdout.readline()
     seconds = time.monotonic() - start
     process.stdout.close()
-    _, used, peak = _wait(process)
+    _status, used, peak = _wait(process)
     return {"seconds": seconds, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": peak}
 
 

@@ -100,7 +100,7 @@ def _show_day(sheet: Worksheet) -> None:
 
 def _avro(**values: Any) -> bytes:
     written = io.BytesIO()
-    types = {bytes: "bytes", dict: {"type": "map", "values": "string"}}
+    types: dict[type, Any] = {bytes: "bytes", dict: {"type": "map", "values": "string"}}
     fields = [{"name": name, "type": types.get(type(value), "string")} for name, value in values.items()]
     fastavro.writer(written, {"type": "record", "name": "row", "fields": fields}, [values])
     return written.getvalue()

@@ -512,5 +512,5 @@ WORDS = replace(THINGS, schema=Word, key=("word",))
     ],
 )
 def test_a_row_of_names_of_columns_is_a_header(word: str, meaning: str | None, is_header: bool) -> None:
-    rows = [{"word": word, "meaning": meaning}, {"word": "a", "meaning": "b"}]
+    rows: list[Text] = [{"word": word, "meaning": meaning}, {"word": "a", "meaning": "b"}]
     assert _codes(WORDS, *rows) == ([(0, "header")] if is_header else [])
