@@ -2,16 +2,28 @@
 
 import socket
 import struct
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import pytest
+
+from dataflow_assets.postgres import embedded
 
 _PROTOCOL, _SASL, _CONTINUE = 196_608, 10, 11
 _LEAST = 4096  # iterations that RFC 7677 asks for, and lib/pq insists on
 
 
-def test_passwords_are_stretched_as_the_standard_asks(server: str) -> None:
-    parts = urlsplit(server)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
-        start = f"user\0{parts.username}\0database\0{parts.path[1:]}\0\0".encode()
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[SplitResult]:
+    """Where a server is that nobody has touched."""
+    with embedded.acquire(tmp_path / "home", durable=False) as lease:
+        yield urlsplit(lease.url)
+
+
+def test_passwords_are_stretched_as_the_standard_asks(address: SplitResult) -> None:
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
+        start = f"user\0{address.username}\0database\0{address.path[1:]}\0\0".encode()
         connection.sendall(struct.pack("!ii", len(start) + 8, _PROTOCOL) + start)
         assert b"SCRAM-SHA-256\0" in _authentication(connection, _SASL)
         first = b"n,,n=,r=anything"
