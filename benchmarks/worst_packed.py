@@ -93,10 +93,10 @@ PACKED: dict[str, dict[str, Write]] = {
         "many numbers": xlsx(sheet(lambda n: row(n, number(f"A{n}", n), number(f"B{n}", n)), 900_000)),
         "one huge value": xlsx(sheet(lambda n: row(n, number(f"A{n}"), inline(f"B{n}", long_text(50 * MIB))))),
         "many values of 1.9 MB": xlsx(
-            sheet(lambda n: row(n, number(f"A{n}"), inline(f"B{n}", long_text(1_900_000))), 140)
+            sheet(lambda n: row(n, number(f"A{n}"), inline(f"B{n}", long_text(1_900_000))), 75)
         ),
-        "one long text, 200 cells": xlsx(
-            sheet(lambda n: row(n, number(f"A{n}", n), f'<c r="B{n}" t="s"><v>0</v></c>'), 200),
+        "one long text, 100 cells": xlsx(
+            sheet(lambda n: row(n, number(f"A{n}", n), f'<c r="B{n}" t="s"><v>0</v></c>'), 100),
             lambda: [f"<si><t>{long_text(1_400_000)}</t></si>"],
         ),
         "10,000 columns": xlsx(_wide_sheet),

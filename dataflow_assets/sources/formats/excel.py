@@ -16,7 +16,7 @@ from xml.etree.ElementTree import ParseError
 import polars as pl
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
-from dataflow_assets.core.iteration import batched
+from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 from dataflow_assets.sources.formats.workbook_cells import ERROR, NO_DAY, NO_VALUE, OddCells, find_odd_cells
@@ -26,6 +26,7 @@ Cell = int | float | str | bool | time | date | datetime | timedelta
 _ORIGINS = {"line": pl.Int64, "raw": pl.String}
 _ROWS = 20_000  # at a time
 _CELLS = 400_000  # at a time
+_TEXT = 4 << 20  # characters at a time, and the row with which they are reached
 _BROKEN = (CalamineError, LookupError, ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError, ParseError)
 _EXACT = 2**53  # up to which a float holds every whole number
 _SENTENCES = {
@@ -74,7 +75,8 @@ class Excel(RecordFormat):
             instants = {name for name, dtype in columns.items() if isinstance(dtype, pl.Datetime)}
             next_row, read = self.header_row, [column for column, name in enumerate(names) if name]
             present = odd.rows_with(read)
-            for some in batched(rows, max(1, min(_ROWS, _CELLS // max(sheet.width, 1)))):
+            most = max(1, min(_ROWS, _CELLS // max(sheet.width, 1)))
+            for some in batched_by_size(rows, most, lambda row: _characters(row[1]), _TEXT):
                 last = some[-1][0]
                 delivered = present[next_row : last + 1].count(1)
                 yield replace(_records(sheet.name, names, some, odd, instants), delivered=delivered)
@@ -151,6 +153,10 @@ def _records(
 def _fault(odd: OddCells, row: int, column: int, cells: Sequence[Cell]) -> str | None:
     is_date = column < len(cells) and isinstance(cells[column], date)
     return NO_DAY if is_date and (row, column) in odd.sixties else odd.faults.get((row, column))
+
+
+def _characters(cells: Sequence[Cell]) -> int:
+    return sum(len(cell) for cell in cells if isinstance(cell, str))
 
 
 def _text(cell: Cell, *, is_instant: bool) -> str:

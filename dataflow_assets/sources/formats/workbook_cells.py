@@ -59,7 +59,8 @@ class Size:
             ValueError: it is too large.
         """
         self.height, self.width = max(self.height, row + 1), max(self.width, column + 1)
-        self.others += (_CELL_BYTES + (_TEXT_BYTES + len(text.encode()) if text else 0)) * count
+        # What is made of a text takes as much again.
+        self.others += (_CELL_BYTES + (_TEXT_BYTES + 2 * len(text.encode()) if text else 0)) * count
         self._require_room()
 
     def add_odd(self, count: int = 1) -> None:

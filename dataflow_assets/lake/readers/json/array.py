@@ -44,6 +44,8 @@ from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 2 << 20
 _VECTOR_ROWS = 2048  # that DuckDB reads at once
+# Objects of so many bytes, and so many bytes of them at once, may be deep: DuckDB takes thirty times as much for such.
+_LONG, _MANY_LONG = 64 << 10, 4 << 20
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 # What stands before a bracket, and the bracket; or before the end, or a quote that nothing closes.
@@ -74,13 +76,13 @@ def count_objects(path: Path, keys: Keys = ()) -> int:
     return _measure(path, keys)[0]
 
 
-def _measure(path: Path, keys: Keys) -> tuple[int, int]:
-    """How many objects an array has, and the most bytes of as many as DuckDB reads at once."""
-    largest = size = count = 0
+def _measure(path: Path, keys: Keys) -> tuple[int, int, int]:
+    """How many objects an array has, the most bytes of as many as DuckDB reads at once, and of one."""
+    largest = longest = size = count = 0
     for count, (_, content) in enumerate(_find_objects(path, keys), 1):
         size = len(content) + (0 if count % _VECTOR_ROWS == 1 else size)
-        largest = max(largest, size)
-    return count, largest
+        largest, longest = max(largest, size), max(longest, len(content))
+    return count, largest, longest
 
 
 def _read_batches(path: Path, names: Names, bounds: Window | None) -> Iterator[Batch]:
@@ -89,11 +91,11 @@ def _read_batches(path: Path, names: Names, bounds: Window | None) -> Iterator[B
     The first batch tells how many rows there are, the last what was repaired of the names.
     """
     keys = names.reader.records_keys
-    count, largest = _measure(path, keys)
+    count, largest, longest = _measure(path, keys)
     yield Batch(no_rows(names.source), delivered=count)
     known = 0
     try:
-        if keys or largest > BATCH_BYTES:
+        if keys or largest > BATCH_BYTES or (longest > _LONG and largest > _MANY_LONG):
             raise FormatError(f"{path.name} cannot be read the quick way: too deep, or too large.")
         rows = min(BATCH_ROWS, _VECTOR_ROWS * (BATCH_BYTES // max(largest, 1)))
         for batch in _read_quickly(path, names, bounds, rows):
