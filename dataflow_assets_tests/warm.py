@@ -27,6 +27,7 @@ WARM.set_forkserver_preload(
         "benchmarks.collect_crashes",
         "benchmarks.collect_places",
         "benchmarks.kafka_ours",
+        "dataflow_assets_tests.collectors.kafka_broker",
         "dataflow_assets.definitions",
         "dataflow_assets.doctor",
         "dataflow_assets.orchestration.runs.in_process",
