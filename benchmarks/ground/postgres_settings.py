@@ -223,12 +223,12 @@ def _collations(programs: Path, data: Path, folder: Path) -> str:
 
 
 _CASES: dict[str, Callable[[Path, Path, Path], str]] = {
-    "max_connections = 20": _few_connections,
     "TLS required": _tls,
-    "a standby": _standby,
     "a failover in a load": _failover,
     "a dump of a running platform": _dump,
+    "a standby": _standby,
     "an ICU collation and a tablespace": _collations,
+    "max_connections = 20": _few_connections,
 }
 
 
