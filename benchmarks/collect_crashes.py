@@ -129,7 +129,6 @@ def _await_start(worker: Worker) -> None:
 
 def run(kind: str, kills: int, seed: int | None = None) -> dict[str, Any]:
     """Kill so many processes at moments drawn from a seed; the figures. All is well if `faults` is empty."""
-    preload("benchmarks.collect_places", "benchmarks.common")
     seed = random.randrange(2**32) if seed is None else seed
     start = time.perf_counter()
     with common.server() as (home, url):
