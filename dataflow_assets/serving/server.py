@@ -40,12 +40,13 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None] |
     listening = _listen(host, port)
     set_up_logs(settings)
     app = build_app(settings)
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends, and then sends itself the signal again
-        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(configure(app))
+    for number in (signal.SIGINT, signal.SIGTERM):  # before uvicorn runs, and when it sends itself the signal again
+        signal.signal(number, server.handle_exit)
     address = f"[{host}]" if ":" in host else host
     if say:
         say(f"The API is up: http://{address}:{listening.getsockname()[1]} (Ctrl-C stops it)")
-    uvicorn.Server(configure(app)).run(sockets=[listening])
+    server.run(sockets=[listening])
 
 
 def configure(app: ASGIApp) -> uvicorn.Config:
