@@ -57,13 +57,13 @@ _COMMANDS = {  # by the name of the recording: a recording that is named like a 
     "restore": "restore copy",
     "rebuild": "rebuild",
     "up": "up",
-    "serve": "serve",
+    "serve": "serve --help",
     "worker": "worker --help",
     "user-password": "user password --help",
     "user-key-remove": "user key remove --help",
 }
 _ELSEWHERE = ("restore",)  # in a home of its own
-_UNTIL_STOPPED = {"up": " running · ", "serve": "http://"}  # and what is written before Ctrl-C is pressed
+_UNTIL_STOPPED = {"up": " running · "}  # and what is written before Ctrl-C is pressed
 _MOVIES = "title,duration_mins,original_language,size_mb\nRust,90,,1\n,90,,1\nHeat,long,,1\n"
 _USERS = "email,first_name,last_name\nada@mail.example,Ada,King\n"
 _ORDERS = "number,amount_eur,ordered_at\n1001,19.90,2021-12-30T09:15:00Z\n1002,5.00,2021-12-30T10:20:00Z\n"

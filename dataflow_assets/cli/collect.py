@@ -13,7 +13,8 @@ import typer
 from dataflow_assets.cli.arguments import Json, delivery_day, source_of
 from dataflow_assets.cli.inspect import expected_objects
 from dataflow_assets.cli.load import bring
-from dataflow_assets.cli.output import print_json, print_table, progress, say, short
+from dataflow_assets.cli.output import details_in, print_json, print_table, progress, say, short
+from dataflow_assets.core.logging import is_terminal
 from dataflow_assets.errors import RunFailedError, UsageError
 from dataflow_assets.settings import load_settings
 
@@ -40,7 +41,8 @@ def collect(
     """
     settings, sources = load_settings(), _sources_of(source)
     days = [delivery_day(settings, day)] if day else None
-    collect_from(settings, sources, days, dry_run=dry_run, load=load, as_json=as_json)
+    with details_in(settings, "collect", verbose=not is_terminal()):  # a scheduler keeps what its commands say
+        collect_from(settings, sources, days, dry_run=dry_run, load=load, as_json=as_json)
 
 
 def collect_from(

@@ -59,10 +59,8 @@ def source(
         say(f"Guessed: {guess}.")
     _preview(settings, file, declared)
     if not only_print:
-        load = (
-            f"load --model {declared.singular} --collector {declared.reader.suffix.removeprefix('.')} --config {file}"
-        )
-        say(f"Next: read both, then `dataflow init-db` makes the table, and `dataflow {load}` brings the file.")
+        load = f"dataflow load --model {declared.singular} --collector {declared.reader.suffix[1:]} --config {file}"
+        say(f"Next: read both, then `dataflow init-db` makes the table, and `{load}` brings the file.")
 
 
 def _name_of(file: Path) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataflow_assets.cli.output import progress, say
+from dataflow_assets.cli.output import details_in, progress, say
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def rebuild(
         for source, days in rebuild_warehouse(url, storage, sources, settings.timezone, settings.first_day):
             changed[source.name] = days
             report(f"Made {source.name} again")
-    make_answers(settings, changed)
-    days_made = sum(map(len, changed.values()))
-    say(f"All was made again from the lake at {storage.uri}: {days_made:,} event days, and the answers after them.")
+    with details_in(settings, "rebuild", verbose=False):
+        make_answers(settings, changed)
+    days_made = counted(sum(map(len, changed.values())), "event day")
+    say(f"All was made again from the lake at {storage.uri}: {days_made}, and the answers after them.")
 
 
 def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
@@ -81,11 +83,17 @@ def make_answers(settings: Settings, changed: "dict[str, set[date]]") -> None:
     """Bring the answers after the event days of sources that changed."""
     from dataflow_assets.definitions import build_definitions
     from dataflow_assets.orchestration.runs.in_process import Materializer
-    from dataflow_assets.runtime.instance import open_instance
+    from dataflow_assets.runtime.instance import open_quick_instance
 
     with progress() as report:
         report("Loading the Dagster definitions")
         definitions = build_definitions(settings)
-        with open_instance(settings) as instance:
-            materializer = Materializer(settings, definitions, instance, lambda what: report(f"Materializing {what}"))
+        with open_quick_instance(settings) as instance:
+            materializer = Materializer(
+                settings,
+                definitions,
+                instance,
+                lambda what: report(f"Materializing {what}"),
+                lambda made: say(str(made)),
+            )
             materializer.make_answers(changed)

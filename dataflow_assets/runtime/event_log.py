@@ -67,8 +67,8 @@ class EventLog(PostgresEventLogStorage):
         finally:
             sa.event.remove(self._engine, "connect", _wait_for_no_disk)
             self._engine.dispose()
-            with self._connect() as connection:
-                connection.execute(_WRITE)
+        with self._connect() as connection:
+            connection.execute(_WRITE)
 
 
 def _wait_for_no_disk(connection: Any, _: Any) -> None:

@@ -239,16 +239,6 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     assert platform.query(recorded) == [(2, 2, 0)]
 
 
-@needs_browser
-def test_one_month_of_an_answer_is_materialized_from_the_browser(running: Running, page: Page) -> None:
-    _stop_sensors(running)
-    platform, answer = running.platform, "analytics/movies_by_author_nationality"
-    before = platform.partitions(answer).count("2021-12-01")
-    _materialize(page, f"http://127.0.0.1:{running.port}/assets/{answer}", "2021-12-01")
-    wait_until(lambda: platform.partitions(answer).count("2021-12-01") == before + 1)
-    wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [])
-
-
 def _materialize(page: Page, asset: str, partition: str) -> None:
     """Choose one partition in the dialog on the page of an asset, and launch its run."""
     page.goto(asset)
