@@ -49,6 +49,7 @@ _COMMANDS = {  # by the name of the recording: a recording that is named like a 
     "user-add": "user add ada --role reader --machine",
     "user-list": "user list",
     "user-role": "user role ada writer",
+    "user-sources": "user sources ada --source streams --source movies",
     "user-key-add": "user key add ada --days 30",
     "user-key-list": "user key list ada",
     "user-disable": "user disable ada",

@@ -21,7 +21,8 @@ from dataflow_assets_tests.processes import environment_with, processes_of
 from dataflow_assets_tests.program_copy import copy_program
 
 README = REPOSITORY / "README.md"
-SOURCES, ANSWERS = (REPOSITORY / "docs/how-to" / f"add-{what}.md" for what in ("a-source", "an-answer"))
+SOURCES = REPOSITORY / "docs/how-to/add-a-source.md"
+ANSWERS = REPOSITORY / "docs/how-to/add-an-answer.md"
 COPIED = ("pyproject.toml", "README.md", "workspace.yaml")
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)  # the partitions of a demo's home begin a month ago
 PAYMENT = (
