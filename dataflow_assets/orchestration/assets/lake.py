@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from dataflow_assets.orchestration.assets.ingest_config import IngestConfig
 from dataflow_assets.orchestration.assets.lake_run import LakeRun
 from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of
 from dataflow_assets.orchestration.checks import check_specs
 from dataflow_assets.orchestration.checks.base import Outcome, Target
+from dataflow_assets.orchestration.ingest_config import IngestConfig
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, LANDING, REJECTS
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.columns import columns_of_lake, columns_of_rejects

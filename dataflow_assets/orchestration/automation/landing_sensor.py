@@ -21,10 +21,10 @@ from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.listing import Listed
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.discovery import find_new, report_strays
-from dataflow_assets.orchestration.assets.ingest_config import ingest_config
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.automation.told import keep, receive
 from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
+from dataflow_assets.orchestration.ingest_config import ingest_config
 from dataflow_assets.orchestration.keys import LAKE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.shares import cut_shares

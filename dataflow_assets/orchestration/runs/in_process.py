@@ -15,8 +15,8 @@ import dagster as dg
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.event_days import read_loaded_days
-from dataflow_assets.orchestration.assets.ingest_config import ingest_config
 from dataflow_assets.orchestration.checks import references_known
+from dataflow_assets.orchestration.ingest_config import ingest_config
 from dataflow_assets.orchestration.keys import LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
