@@ -13,6 +13,7 @@ from dataflow_assets_tests.processes import environment_with
 from dataflow_assets_tests.program_copy import copy_program
 
 _ORDERS = Path(__file__).with_name("orders.py")
+_ANSWER = Path(__file__).with_name("orders_by_day.sql")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,13 @@ class Program:
 
     @classmethod
     def with_orders_from(cls, folder: Path, origin: str) -> "Program":
-        """A copy in which orders arrive from what an expression in Python makes, such as `Kafka(…)`."""
+        """A copy in which orders, of which an answer is made, arrive from what an expression makes: `Kafka(…)`."""
         copy = folder / "program"
         copy_program(copy)
         imports = f"from dataflow_assets.sources.origins import {origin.partition('(')[0]}\n"
         declared = f"{_ORDERS.read_text()}\n\n{imports}SOURCE = orders_from({origin})\n"
         (copy / "dataflow_assets" / "sources" / "orders.py").write_text(declared)
+        (copy / "dataflow_assets" / "analytics" / _ANSWER.name).write_text(_ANSWER.read_text())
         program = cls(folder)
         program.run("init-db")
         program.run_python("from dataflow_assets.postgres.migrate import write_revision; write_revision('orders')")
