@@ -65,7 +65,7 @@ def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
             storage = open_both(object_store, database, settings.first_day).storage
             LakeRun(context, settings, storage, outcome, config.objects, config.release).write()
         yield from outputs_of(checks)
-        go_on(context, settings)
+        go_on(context, settings, outcome.url)
 
     return lake_table
 

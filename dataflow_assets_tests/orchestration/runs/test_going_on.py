@@ -79,6 +79,14 @@ def test_what_goes_on_makes_the_warehouse_and_the_answers_and_nothing_is_asked_f
     assert asked(platform) == []
 
 
+def test_a_file_that_comes_again_makes_nothing_again(platform: Platform) -> None:
+    assert make(platform).success
+    again = make(platform)
+    assert again.success
+    assert platform.instance.get_runs(dg.RunsFilter(tags={PART_OF: again.run_id})) == []
+    assert asked(platform) == []
+
+
 def test_the_sensors_ask_for_nothing_that_a_run_will_make_as_it_goes_on(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
