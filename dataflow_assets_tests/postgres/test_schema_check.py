@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dataflow_assets.errors import SchemaMismatchError, WarehouseMismatchError
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import tables_of
+from dataflow_assets.postgres.views import views_aside
 from dataflow_assets.sources.base import Events, Snapshot
 from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.events import DayLoad, load_day
@@ -42,10 +43,8 @@ def load_dumps(url: str, lake: pl.DataFrame, source: Snapshot = AUTHORS, version
 
 def make_again(url: str, source: Events | Snapshot) -> None:
     """Make the tables of a source with their columns the other way round."""
-    if isinstance(source, Snapshot):
-        ask(url, f"DROP VIEW warehouse.{source.name}")
     engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
+    with engine.begin() as connection, views_aside(connection):
         for table in tables_of(source):
             table.drop(connection)
             options: dict[str, Any] = (

@@ -4,6 +4,7 @@ Here: telling the format, and looking into files whose columns have names of the
 module each), and what the texts mean (see `columns`).
 """
 
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,6 +33,7 @@ from dataflow_assets.sources.formats import (
 )
 
 _HIGHEST_HEADER = 10  # row of a sheet in which names are looked for
+_TOLD = re.compile(r"column \d+")
 _JSON = Json(paths={}, lines=False)
 
 
@@ -114,7 +116,7 @@ def _read(path: Path, reader: Format) -> Sample:
 def _read_records(path: Path, reader: RecordFormat) -> pl.DataFrame:
     parts: list[pl.DataFrame] = []
     for records in reader.read(path, {}):
-        parts.append(records.values)
+        parts.append(_named(records.values))
         if sum(part.height for part in parts) >= MOST_ROWS:
             break
     return pl.concat(parts, how="diagonal").head(MOST_ROWS)
@@ -132,4 +134,10 @@ def _count_names(path: Path) -> Iterator[tuple[int, int]]:
             some = next(islice(Excel(header_row=row).read(path, {}), 1), None)
         except FormatError:
             continue
-        yield row, len(some.values.columns) if some else 0
+        yield row, len(_named(some.values).columns) if some else 0
+
+
+def _named(values: pl.DataFrame) -> pl.DataFrame:
+    """Without `column 4` and the like, by which a workbook tells of values that have no name."""
+    told = {name for name in values.columns if _TOLD.fullmatch(name) and values[name].null_count() == values.height}
+    return values.drop(told)
