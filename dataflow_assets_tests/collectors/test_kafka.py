@@ -126,7 +126,6 @@ def test_two_at_once_land_each_message_once(broker: Broker, topic: str, storage:
     with ThreadPoolExecutor(2) as both:
         reports = list(both.map(lambda rows: platform.collect(source_of(broker, topic, batch_rows=rows)), [70, 110]))
     assert [report.error for report in reports] == [None, None]
-    assert all(report.landed for report in reports)
     assert numbers(platform, source_of(broker, topic)) == list(range(8_000))
 
 

@@ -54,6 +54,22 @@ def test_a_broker_that_is_killed_and_comes_back_gives_each_message_once(vendor: 
     assert sorted(numbers(platform, source)) == list(range(6_000))
 
 
+def test_a_partition_whose_messages_come_later_is_followed_with_the_others(platform: Platform) -> None:
+    with broker_of() as broker:
+        broker.send("orders", values(500), partition=2)
+        source = orders_from(
+            Kafka(brokers=broker.address, topic="orders", tls=False, batch_rows=100, batch_seconds=0.2)
+        )
+        deadline = time.monotonic() + 60
+
+        def is_enough() -> bool:
+            return len(numbers(platform, source)) >= 1_000 or time.monotonic() > deadline
+
+        report = collect_and(platform, source, lambda: broker.send("orders", values(500, 500), partition=1), is_enough)
+        assert report.error is None
+    assert sorted(numbers(platform, source)) == list(range(1_000))
+
+
 def test_others_of_its_group_take_nothing_from_it(platform: Platform) -> None:
     with broker_of() as broker:
         for partition in range(4):

@@ -29,6 +29,7 @@ class KafkaCollector(Collector[Kafka]):
     origin_type: ClassVar[type[Origin]] = Kafka
     is_stream: ClassVar[bool] = True
     _record: Record
+    _followed: Sequence[Chain] = ()  # all but those of a topic that was made anew
     _unsettled: Collection[int] = ()  # partitions of which a batch may be in landing that is not recorded
 
     def check(self) -> str:
@@ -50,6 +51,7 @@ class KafkaCollector(Collector[Kafka]):
             starts = {number: found.end for number, found in last.items()}
             bounds = {number: reader.bounds(number) for number in starts}
             found = self._find_first(reader, starts, bounds)
+        self._followed = [chain for chain in chains if starts[chain.partition] <= bounds[chain.partition][1]]
         for chain in chains:
             start, (_, end) = starts[chain.partition], bounds[chain.partition]
             if end < start:
@@ -80,8 +82,11 @@ class KafkaCollector(Collector[Kafka]):
         return list(found.values())
 
     def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
-        """Bring the messages of the partitions that the batches are of, up to their present ends."""
-        chains = [Chain.of(remote) for remote in wanted]
+        """Bring the messages of the partitions that the batches are of, up to their present ends.
+
+        With `is_enough`, those of the partitions that have none so far too: theirs may come any time.
+        """
+        chains = self._followed if self.is_enough else [Chain.of(remote) for remote in wanted]
         if unsettled := [chain for chain in chains if chain.partition in self._unsettled]:
             Chain.adopt(unsettled, sink)
         with closing(self._connect()) as reader:
