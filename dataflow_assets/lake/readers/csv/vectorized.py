@@ -31,7 +31,8 @@ def parse_lines(content: bytes, first_line: int, form: Form) -> Part:
     Raises:
         NotPlainError: one may not be a whole record.
     """
-    if _BYTE_ORDER_MARK in content or (form.reader.escape and form.reader.escape.encode() in content):
+    is_marked = _BYTE_ORDER_MARK[:1] in content and _BYTE_ORDER_MARK in content  # a byte is found far sooner than three
+    if is_marked or (form.reader.escape and form.reader.escape.encode() in content):
         raise NotPlainError("a line may begin with a mark, or hold an escape")
     line_ends = _carriage_returns(content)
     lines = _lines(content, first_line, form.reader)
