@@ -13,6 +13,7 @@ from datetime import date
 from benchmarks.memory import peak_rss_mib
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
+from dataflow_assets.lake.readers.registry import find_reader
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.event_days import read_day_versions
 from dataflow_assets.postgres.connection import connect
@@ -31,6 +32,7 @@ def main() -> None:
     url, storage = open_warehouse(settings), open_storage(settings)
     source = find_source("streams")
     assert isinstance(source, Events)
+    find_reader(source)  # imports it
     start = time.perf_counter()
     version, days = _take_in(storage, source, keys, settings)
     in_lake = time.perf_counter()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataflow_assets.errors import FormatError
@@ -93,6 +92,8 @@ def _parts(batch: pa.RecordBatch, path: Path) -> Iterator[tuple[pa.RecordBatch, 
 
 def _text_bytes(values: pa.Array) -> int:
     """The bytes that the texts of some values take where each is stored as often as it stands there."""
+    import pyarrow.compute as pc  # noqa: PLC0415, slow, and not needed for other formats
+
     if pa.types.is_dictionary(values.type):
         lengths = pc.binary_length(values.dictionary).cast(pa.int64())
         return int(pc.sum(lengths.take(values.indices)).as_py() or 0)

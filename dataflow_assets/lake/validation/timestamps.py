@@ -122,7 +122,7 @@ def _in_order(found: pl.DataFrame, columns: Mapping[str, str], source: Events, r
 
 def _leap_seconds(found: pl.DataFrame, columns: Mapping[str, str]) -> Iterator[pl.Expr]:
     """Flags of the texts that say a second 60, which is read as the first of the next minute."""
-    on_the_minute = found.select(pl.col(instant).to_physical() // 1_000_000 % 60 == 0 for instant in columns.values())
+    on_the_minute = found.select(pl.col(instant).to_physical() % 60_000_000 < 1_000_000 for instant in columns.values())
     for name, instant in columns.items():
         candidates = found[name].filter(on_the_minute[instant])
         if candidates.str.contains(_LEAP_SECOND).any():
