@@ -32,13 +32,13 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.serving.accounts import add_user
 from dataflow_assets.serving.api_keys import add_key
-from dataflow_assets.serving.app import create_app
 from dataflow_assets.serving.principals import Role
 from dataflow_assets.serving.reading.cursors import write_cursor
 from dataflow_assets.serving.reading.parameters import parse_parameters
 from dataflow_assets.serving.reading.relations import source_relations
-from dataflow_assets.serving.server import configure
+from dataflow_assets.serving.server import serve as serve_ours
 from dataflow_assets.serving.tokens import KeyRing
+from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.answers import load_answer
@@ -59,10 +59,14 @@ class Process:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.serving", "--serve", kind, "--port", str(self.port)],
-            env={**os.environ, **environment},
-        )
+        home = Path(environment["DATAFLOW_HOME"])
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / f"{kind}.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.serving", "--serve", kind, "--port", str(self.port)],
+                env={**os.environ, **environment},
+                stderr=log,
+            )
         self.headers = {"X-API-Key": key}
         for _ in range(3000):  # five minutes, on a busy machine
             try:
@@ -103,7 +107,7 @@ class Process:
 
 
 def serve(kind: str, port: int) -> None:
-    """Run a server in this process: ours, or a rival."""
+    """Run a server in this process: ours as `dataflow serve` does, with its log in a file, or a rival without one."""
     rivals = {
         "orm": lambda: orm_app(os.environ["DATABASE_URL"]),
         "datasette": lambda: datasette_app(Path(os.environ["DATAFLOW_HOME"])),
@@ -111,9 +115,7 @@ def serve(kind: str, port: int) -> None:
     if kind in rivals:
         uvicorn.run(rivals[kind](), port=port, log_level="warning", access_log=False)
         return
-    config = configure(create_app())
-    config.port = port
-    uvicorn.Server(config).run()
+    serve_ours(load_settings(), "127.0.0.1", port)
 
 
 def measure(process: Process, path: str, rows: int) -> dict[str, Any]:

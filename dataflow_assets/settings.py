@@ -220,6 +220,8 @@ class Settings(BaseSettings):
                 text = mask_secrets(text, value.get_secret_value())
         for key in self.signing_keys:
             text = mask_secrets(text, key)
+        if "=" not in text and "://" not in text:  # as most lines: there can be none
+            return text
         return _FOREIGN_SECRETS.sub(lambda found: f"{found['url'] or found['name']}{_MASK}", text)
 
 

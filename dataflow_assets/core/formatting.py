@@ -110,6 +110,8 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=marked)
     text = text.replace(f'"{mark}', "").replace(f'{mark}"', "")
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 

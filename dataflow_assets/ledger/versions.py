@@ -5,15 +5,18 @@ Here: that text for tables of sources and of answers. Not here: the records that
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from dataflow_assets.analytics.base import Answer
 from dataflow_assets.ledger.tables import answers, event_days, lake, snapshots
-from dataflow_assets.postgres.connection import Connection
-from dataflow_assets.postgres.statements import run
+from dataflow_assets.postgres.statements import run_briefly
 from dataflow_assets.sources.base import Events, Source
+
+if TYPE_CHECKING:
+    from psycopg2 import extensions
 
 _NAME = sa.bindparam("name", type_=sa.Text())
 _FIRST, _LAST = sa.bindparam("first", type_=sa.Date()), sa.bindparam("last", type_=sa.Date())
@@ -40,7 +43,7 @@ _READ_ANSWER = sa.select(
 ).where(answers.c.answer == _NAME, answers.c.partition.between(_FIRST, _LAST))
 
 
-def read_versions(connection: Connection, of: Source | Answer, days: tuple[date, date]) -> str:
+def read_versions(connection: "extensions.connection", of: Source | Answer, days: tuple[date, date]) -> str:
     """What the rows were made from that are there now, from the first to the last of two days.
 
     Of snapshots and changes the days do not matter.
@@ -48,8 +51,8 @@ def read_versions(connection: Connection, of: Source | Answer, days: tuple[date,
     Read it before the rows: then rows that were replaced meanwhile are only taken for older than they are.
     """
     if isinstance(of, Source) and not isinstance(of, Events):
-        found = run(connection, _READ_SNAPSHOT, name=of.name)
+        found = run_briefly(connection, _READ_SNAPSHOT, name=of.name)
         return str(found[0][0]) if found else "never made"
     statement = _READ_EVENTS if isinstance(of, Events) else _READ_ANSWER
-    [(digest,)] = run(connection, statement, name=of.name, first=days[0], last=days[1])
+    [(digest,)] = run_briefly(connection, statement, name=of.name, first=days[0], last=days[1])
     return str(digest)

@@ -16,9 +16,13 @@ _access = logging.getLogger("dataflow.access")
 
 
 class _Lines(logging.Formatter):
+    def __init__(self, *, in_terminal: bool) -> None:
+        super().__init__()
+        self._in_terminal = in_terminal
+
     def format(self, record: logging.LogRecord) -> str:
         event = super().format(record)
-        if is_terminal():
+        if self._in_terminal:
             return format_line(event, record.levelno)
         time = datetime.fromtimestamp(record.created, UTC)
         return json_line(time, record.levelno, record.name, event, **getattr(record, "known", {}))
@@ -28,7 +32,7 @@ def set_up_logs(settings: Settings) -> None:
     """Say everything as lines on standard error, without secrets."""
     mask_process(settings)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_Lines(in_terminal=is_terminal()))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in ("alembic", "uvicorn"):  # they tell of each step
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -5,12 +5,13 @@ A pure ASGI middleware, which passes streams on as they come.
 Here: the outermost part of the app. Not here: what is answered.
 """
 
+import itertools
 import re
+import secrets
 import time
-import uuid
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,14 +25,17 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Control characters, and what stands for bytes that are no text: two paths would mean the same, or one a part of it.
 _NO_PATH = re.compile("[\x00-\x1f\x7f\ufffd]")
 _CLIENT_GONE = 499  # as nginx calls it
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"  # a page says what it needs itself
+_SECURITY = (  # names of headers are lower case here, as in all of ASGI
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+_NO_PAGE = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'",
+)  # a page says what it needs itself
 
 
 @dataclass
@@ -49,6 +53,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._process, self._numbers = secrets.token_hex(8), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever happens."""
@@ -57,15 +62,14 @@ class RequestMiddleware:
             return
         start, answer, body = time.perf_counter(), _Answer(), TimedBody(receive)
         given = Headers(scope=scope).get("X-Request-ID", "")
-        scope["request_id"] = request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope["request_id"] = request_id = (
+            given if _REQUEST_ID.fullmatch(given) else f"{self._process}-{next(self._numbers)}"
+        )
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                _add_headers(headers, request_id, time.perf_counter() - start)
-                if body.is_late:
-                    headers["Connection"] = "close"
+                _add_headers(message, request_id, time.perf_counter() - start, closes=body.is_late)
             elif message["type"] == "http.response.body":
                 answer.size += len(message.get("body", b""))
                 answer.is_whole = not message.get("more_body", False)
@@ -88,10 +92,14 @@ class RequestMiddleware:
             self._metrics.count(scope["method"], route_of(scope), answer.status, seconds, is_whole=answer.is_whole)
 
 
-def _add_headers(headers: MutableHeaders, request_id: str, seconds: float) -> None:
-    headers["X-Request-ID"] = request_id
-    headers.append("Server-Timing", f"app;dur={seconds * 1000:.1f}")
-    for name, value in _SECURITY.items():
-        headers.setdefault(name, value)
-    if not headers.get("content-type", "").startswith("text/html"):
-        headers.setdefault("Content-Security-Policy", _NO_PAGE)
+def _add_headers(message: Message, request_id: str, seconds: float, *, closes: bool) -> None:
+    headers = list(message["headers"])
+    given = dict(headers)
+    headers += [pair for pair in _SECURITY if pair[0] not in given]
+    if _NO_PAGE[0] not in given and not given.get(b"content-type", b"").startswith(b"text/html"):
+        headers.append(_NO_PAGE)
+    headers.append((b"x-request-id", request_id.encode()))
+    headers.append((b"server-timing", b"app;dur=%.1f" % (seconds * 1000)))
+    if closes:
+        headers.append((b"connection", b"close"))
+    message["headers"] = headers

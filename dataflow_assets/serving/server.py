@@ -3,6 +3,7 @@
 Here: where it listens, and how it starts and ends. Not here: what it answers (see `app`).
 """
 
+import gc
 import ipaddress
 import signal
 import socket
@@ -46,6 +47,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None] |
     address = f"[{host}]" if ":" in host else host
     if say:
         say(f"The API is up: http://{address}:{listening.getsockname()[1]} (Ctrl-C stops it)")
+    gc.collect()
+    gc.freeze()  # what was imported stays: nobody has to look for garbage in it
     server.run(sockets=[listening])
 
 

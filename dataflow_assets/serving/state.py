@@ -117,7 +117,7 @@ def open_state(settings: Settings) -> ServingState:
     )
 
 
-def find_state(request: Request) -> ServingState:
+async def find_state(request: Request) -> ServingState:  # async: else it is called in a thread, for each request
     """The state of the server that answers a request."""
     found = request.app.state.serving
     assert isinstance(found, ServingState)

@@ -16,7 +16,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets_tests.serving.factories import UserFactory, make_key
 from dataflow_assets_tests.serving.live_server import start
 
-POSTS, KILLS, CLIENTS = 40, 3, 4
+POSTS, KILLS, CLIENTS = 100, 3, 4
 TYPE = {"Content-Type": "text/csv"}
 
 

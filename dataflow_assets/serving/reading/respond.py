@@ -9,7 +9,7 @@ known. Others are streamed.
 import asyncio
 import hashlib
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -21,7 +21,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.errors import WarehouseUnavailableError
 from dataflow_assets.ledger.versions import read_versions
+from dataflow_assets.postgres.brief import BriefConnections
 from dataflow_assets.postgres.connection import Connection
 from dataflow_assets.serving.principals import Principal
 from dataflow_assets.serving.reading.cache import LARGEST, Cache
@@ -60,6 +62,7 @@ class RowReader:
         self._secret = secret
         self._timezone = timezone
         self._versions: Shared[str] = Shared()
+        self._brief = BriefConnections(url)  # of ADBC, a statement as small takes ten times as much processor time
         self._streams = asyncio.Semaphore(_STREAMS)
         self._short_reads = asyncio.Semaphore(_SHORT_READS)
         self._limiter = anyio.CapacityLimiter(_STREAMS + _SHORT_READS)
@@ -124,8 +127,17 @@ class RowReader:
 
     async def _read_versions(self, declared: Source | Answer, days: Days) -> str:
         """What the rows of some days were made from; read after this was called, and together with others who ask."""
-        read = partial(self.read, partial(read_versions, of=declared, days=days))
-        return await self._versions.get((type(declared), declared.name, days), read)
+
+        def read() -> str:
+            with self._brief.take() as connection:
+                return read_versions(connection, of=declared, days=days)
+
+        async def read_again() -> str:
+            with suppress(WarehouseUnavailableError):  # it may be the connection alone that was lost since its last use
+                return await self._in_thread(read)
+            return await self._in_thread(read)
+
+        return await self._versions.get((type(declared), declared.name, days), read_again)
 
     async def _tag(self, selection: Selection, form: Format) -> str | None:
         """A text that is another one whenever the response may be another; None where nothing tells."""

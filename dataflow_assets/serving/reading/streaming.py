@@ -34,10 +34,13 @@ def withhold(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
     """The same bytes, the last of which come only at the end."""
     held = b""
     for chunk in chunks:
-        known = held + chunk
-        if len(known) > _WITHHELD:
+        if len(chunk) > _WITHHELD:
+            yield held + memoryview(chunk)[:-_WITHHELD]  # one copy: chunks are of megabytes
+            held = chunk[-_WITHHELD:]
+        else:
+            known = held + chunk
             yield known[:-_WITHHELD]
-        held = known[-_WITHHELD:]
+            held = known[-_WITHHELD:]
     yield held
 
 
