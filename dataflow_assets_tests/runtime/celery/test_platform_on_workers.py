@@ -9,11 +9,12 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import psycopg2
 import pytest
 
 from dataflow_assets.cli.inspect import print_answers
@@ -23,6 +24,7 @@ from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.automation.jobs import UNFINISHED
 from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
+from dataflow_assets.runtime.dagster_home import build_environment
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.runtime.slots import count_slots
 from dataflow_assets.runtime.tags import WORKER
@@ -31,7 +33,8 @@ from dataflow_assets.sources import all_sources
 from dataflow_assets_tests.known_answers import require_known_answers
 from dataflow_assets_tests.live_platform import up
 from dataflow_assets_tests.loading import uneven_days
-from dataflow_assets_tests.redis_server import free_port, redis
+from dataflow_assets_tests.processes import kill
+from dataflow_assets_tests.redis_server import restarting_redis
 from dataflow_assets_tests.runtime.celery.workers import kill_group, names
 from dataflow_assets_tests.runtime.test_run_server import wait_until
 
@@ -40,11 +43,12 @@ _STARTED, _FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
 
 @contextmanager
-def working(folder: Path, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`dataflow worker` for two runs at once, once it gives signs of life; its group gets SIGKILL at the end."""
+def working(folder: Path, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`dataflow worker` for so many runs at once, once it gives signs of life; its group gets SIGKILL at the end."""
+    redis_url = os.environ["REDIS_URL"]
     before = names(redis_url)
     process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "dataflow", "worker", "--concurrency", "2"],
+        [Path(sysconfig.get_path("scripts")) / "dataflow", "worker", "--concurrency", str(concurrency)],
         cwd=folder,
         stderr=(folder / "worker").open("a"),
         env=dict(os.environ),
@@ -65,40 +69,67 @@ def _land(settings: Settings, data: Path) -> None:
 
 
 def test_the_reference_data_gives_the_known_answers_though_workers_and_redis_die(
-    clean_environment: pytest.MonkeyPatch,
     settings: Settings,
     reference_data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    port = free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    clean_environment.setenv("REDIS_URL", url)
-    settings = load_settings()
-    with ExitStack() as server, open_instance(settings) as instance, up_with_redis(tmp_path, server, port):
+    with restarting_redis() as restart_redis, open_instance(load_settings()) as instance, up(tmp_path):
+        settings = load_settings()
         assert workers(settings).state == "problem"
-        with working(tmp_path, url) as worker:
+        with working(tmp_path, concurrency=4) as worker:
             assert workers(settings).state == "ok", workers(settings)
-            _land(settings, reference_data)
-            wait_until(lambda: len(under_way(instance)) == 2, seconds=120)
-            kill_group(worker)
-        killed, lost = time.monotonic(), under_way(instance)
-        assert lost, "both runs had ended just then"
-        server.close()  # Redis too, with all that it held
-        server.enter_context(redis(port))
-        with working(tmp_path, url):
-            wait_until(lambda: not under_way(instance, {run.run_id for run in lost}), seconds=_NOTICED_SECONDS)
+            with _no_delivery_recorded(settings):
+                _land(settings, reference_data)
+                wait_until(lambda: len(under_way(instance)) == 4, seconds=120)
+                kill_group(worker)
+        killed, lost = time.monotonic(), {run.run_id for run in under_way(instance)}
+        assert len(lost) == 4, "they are held in the middle, and have every slot of their pool"
+        restart_redis()  # which forgets all that it held
+        with working(tmp_path, concurrency=2), _second_daemon(settings):
+            wait_until(lambda: not under_way(instance, lost), seconds=_NOTICED_SECONDS)
             noticed = time.monotonic() - killed
             wait_until(lambda: _is_quiet(instance) and _has_known_answers(settings, capsys), seconds=400)
             days = _backfill(settings, instance)
             assert (sum(days), len(days) > 1) == (30, True), f"a month is shared out among two: {days}"
             assert _has_known_answers(settings, capsys)
-    runs = instance.get_runs()
-    failed = {run.run_id for run in runs if run.status is _FAILURE}
-    assert failed <= {run.run_id for run in lost}
-    assert failed <= {run.parent_run_id for run in runs}, "a lost run was not made again"
+        runs = instance.get_runs()
+        assert lost <= {run.run_id for run in runs if run.status is _FAILURE}
+        assert lost <= {run.parent_run_id for run in runs}, "a lost run was not made again"
+        assert all(_starts(instance, run) <= 1 for run in runs), "a run was made by two"
     assert noticed < _NOTICED_SECONDS
     assert uneven_days(settings) == []
+
+
+@contextmanager
+def _no_delivery_recorded(settings: Settings) -> Iterator[None]:
+    """Let no run record a delivery until the block ends: it waits in the middle, and what it has done so far stands."""
+    assert settings.database_url
+    connection = psycopg2.connect(settings.database_url.get_secret_value())
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE ledger.deliveries IN EXCLUSIVE MODE")
+        yield
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _second_daemon(settings: Settings) -> Iterator[None]:
+    """Another daemon of the same instance, as nobody should start it, beside that of `dataflow up`."""
+    scripts, workspace = Path(sysconfig.get_path("scripts")), settings.home / "workspace.yaml"
+    environment = os.environ | build_environment(settings)
+    process = subprocess.Popen([scripts / "dagster-daemon", "run", "-w", workspace], env=environment)
+    try:
+        yield
+        assert process.poll() is None, "the second daemon ended"
+    finally:
+        kill(process.pid)
+        process.wait()
+
+
+def _starts(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int:
+    return len(instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_START))
 
 
 def _backfill(settings: Settings, instance: dg.DagsterInstance) -> list[int]:
@@ -115,15 +146,6 @@ def _backfill(settings: Settings, instance: dg.DagsterInstance) -> list[int]:
         lambda _, made: days.append(made.partitions),
     )
     return days
-
-
-@contextmanager
-def up_with_redis(folder: Path, server: ExitStack, port: int) -> Iterator[None]:
-    """`dataflow up` beside a Redis, which the stack holds."""
-    with server:
-        server.enter_context(redis(port))
-        with up(folder):
-            yield
 
 
 def under_way(instance: dg.DagsterInstance, of: set[str] | None = None) -> list[dg.DagsterRun]:
