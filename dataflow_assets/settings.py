@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     first_day: Annotated[date, BeforeValidator(parse_date)] = Field(
         date(2021, 11, 1), validation_alias="DATAFLOW_FIRST_DAY", description="first daily partition"
     )
-
+    events_from: Literal["warehouse", "lake"] = Field(
+        "warehouse", validation_alias="DATAFLOW_EVENTS_FROM", description="where the answers' tables get events from"
+    )
     discovery_minutes: int = Field(
         10,
         validation_alias="DATAFLOW_DISCOVERY_MINUTES",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-_ORDER = ("delivery_day", "object", "position")  # of equal keys the last one counts
+ORDER = ("delivery_day", "object", "position")  # of equal keys the last one counts
 
 
 def find_moved_keys(rows: pl.LazyFrame, others: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:
@@ -21,11 +21,11 @@ def find_moved_keys(rows: pl.LazyFrame, others: pl.LazyFrame, key: Sequence[str]
         others: the same of the other days.
         key: its columns, never null.
     """
-    columns = [*key, *_ORDER]
+    columns = [*key, *ORDER]
     rivals = _with_keys(others.select(columns), rows, key)
     own = _with_keys(rows.select(columns), rivals.lazy(), key)
     together = pl.concat([own.with_columns(is_own=True), rivals.with_columns(is_own=False)])
-    latest = together.sort(_ORDER).unique(key, keep="last", maintain_order=True)
+    latest = together.sort(ORDER).unique(key, keep="last", maintain_order=True)
     return latest.filter(~pl.col("is_own")).select(key)
 
 

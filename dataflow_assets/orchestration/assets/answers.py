@@ -8,13 +8,14 @@ says (see `analytics`), and the statements (see `warehouse.answers`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import dagster as dg
 import polars as pl
 
 from dataflow_assets.analytics import Answer
+from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of, write_each
 from dataflow_assets.orchestration.checks import check_specs, judge_run
 from dataflow_assets.orchestration.checks.base import Outcome, Target
@@ -24,7 +25,7 @@ from dataflow_assets.orchestration.metadata.lineage import answer_columns, descr
 from dataflow_assets.orchestration.metadata.metrics import Metrics, preview_newest
 from dataflow_assets.orchestration.partitions import answer_partitions, partition_days
 from dataflow_assets.orchestration.planning.inputs import days_before, days_read, have_events, versions_read
-from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource
+from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.orchestration.warehouse_tables import WAREHOUSE_TABLES
 from dataflow_assets.postgres.connection import Connections
@@ -33,6 +34,7 @@ from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.compute_answer import compute_answer
+from dataflow_assets.warehouse.lake_events import current_rows
 from dataflow_assets.warehouse.scan import Table, open_table
 
 
@@ -59,11 +61,13 @@ def build_answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinitio
         },
         check_specs=checks,
     )
-    def answer_table(context: dg.AssetExecutionContext, database: DatabaseResource) -> Iterator[Written]:
+    def answer_table(
+        context: dg.AssetExecutionContext, database: DatabaseResource, object_store: ObjectStoreResource
+    ) -> Iterator[Written]:
         with retry_transient(context):
             days = partition_days(context.partition_keys)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
-            _AnswerRun(context, settings, answer, outcome).write()
+            _AnswerRun(context, settings, answer, outcome, object_store).write()
         yield from outputs_of(checks)
 
     return answer_table
@@ -89,17 +93,26 @@ class _AnswerRun:
     settings: Settings
     answer: Answer
     outcome: Outcome
+    object_store: ObjectStoreResource
 
     def write(self) -> None:
         """Make and store one partition after the other, and let the checks judge, whatever fails."""
-        url, timezone = self.outcome.url, self.settings.timezone
-        tables = {name: open_table(url, find_source(name), timezone) for name in self.answer.reads}
-        connections = Connections(url)
+        tables = {name: self._open_table(find_source(name)) for name in self.answer.reads}
+        connections = Connections(self.outcome.url)
         try:
             # Each reads its own days, in batches, and no run holds the days of all.
             write_each(self.context, lambda day: self._write_day(tables, connections, day), self.settings.home)
         finally:
             judge_run(self.context, self.outcome)
+
+    def _open_table(self, source: Source) -> Table:
+        """The table of a source, or what of it the lake has where the settings say so; versions are the table's."""
+        timezone = self.settings.timezone
+        table = open_table(self.outcome.url, source, timezone)
+        if self.settings.events_from == "warehouse" or not isinstance(source, Events):
+            return table
+        lake = rows_table(self.object_store.open_storage(), source).scan()  # after the versions: never older than they
+        return replace(table, scan=lambda days: current_rows(lake, source, list(days), timezone))
 
     def _write_day(self, tables: Mapping[str, Table], connections: Connections, day: date) -> Metrics:
         name = self.answer.name
