@@ -13,16 +13,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-
-import psycopg2
 
 from benchmarks.ground.main_job import digest_tables, do_main_job, make_another_day, said
 from benchmarks.ground.servers import (
     DATAFLOW,
     as_servers_user,
+    ask,
     execute,
     find_programs,
     free_port,
@@ -75,8 +74,8 @@ def _live(url: str, data: Path, folder: Path, admin: str) -> str:
             shutil.copy(file, landed)
         most, deadline = 0, time.monotonic() + _LIVE_SECONDS
         connections = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-        while (days := _ask(admin, "SELECT count(*) FROM analytics.average_session")) < _DAYS:
-            most = max(most, _ask(admin, connections) - 1)
+        while (days := ask(admin, "SELECT count(*) FROM analytics.average_session")) < _DAYS:
+            most = max(most, ask(admin, connections) - 1)
             if time.monotonic() > deadline:
                 return f"`up`: {days} of {_DAYS} days, {most} connections: {said((folder / 'up.log').read_text())}"
             run(settings, "deliveries")
@@ -86,13 +85,6 @@ def _live(url: str, data: Path, folder: Path, admin: str) -> str:
         process.terminate()
         process.wait(60)
         kill_all(folder)
-
-
-def _ask(url: str, statement: str) -> Any:
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-        [(value,)] = cursor.fetchall()
-    return value
 
 
 def _tls(programs: Path, data: Path, folder: Path) -> str:
@@ -106,12 +98,13 @@ def _tls(programs: Path, data: Path, folder: Path) -> str:
             (place / "data" / file.name).chmod(0o600)
         (place / "data" / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
         with running(programs, place / "data", "ssl=on") as port:
-            url = make_database(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", "ground")
+            admin = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+            url = make_database(admin, "ground")
             refused = run({"DATABASE_URL": f"{url}?sslmode=disable", "DATAFLOW_HOME": str(folder / "none")}, "init-db")
             checked = f"{url}?sslmode=verify-full&sslrootcert={certificate[0]}"
             found = do_main_job(checked, "UTC", data, make_another_day(folder / "another"))
-            other = make_database(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", "other")
-            live = _live(checked.replace(url, other), data, folder / "live", checked)
+            other = make_database(admin, "other")
+            live = _live(checked.replace(url, other), data, folder / "live", admin.replace("/postgres", "/other"))
             return f"{found}; {live}; without TLS: {said(refused.stderr)}"
 
 
@@ -133,8 +126,8 @@ def _standby(programs: Path, data: Path, folder: Path) -> str:
         settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url}
         require(settings, "init-db")
         require(settings, "demo", "--data", data)
-        reached = _ask(url, "SELECT pg_current_wal_lsn()::text")
-        while not _ask(standby, f"SELECT pg_last_wal_replay_lsn() >= '{reached}'"):
+        reached = ask(url, "SELECT pg_current_wal_lsn()::text")
+        while not ask(standby, f"SELECT pg_last_wal_replay_lsn() >= '{reached}'"):
             time.sleep(0.1)
         lines = []
         commands: tuple[list[Any], ...]
@@ -169,8 +162,8 @@ def _primary(programs: Path, stack: ExitStack) -> tuple[str, int]:
     """The URL of a database, and the port of its server, which others may follow."""
     folder = stack.enter_context(server_folder())
     password = make_cluster(programs, folder)
-    with (folder / "data" / "pg_hba.conf").open("a") as access:
-        access.write("host replication postgres 127.0.0.1/32 trust\n")
+    access = folder / "data" / "pg_hba.conf"  # whose first line that fits is the one that counts
+    access.write_text(f"host replication postgres 127.0.0.1/32 trust\n{access.read_text()}")
     port = stack.enter_context(running(programs, folder / "data"))
     return make_database(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", "ground"), port
 
@@ -179,13 +172,13 @@ def _follow(programs: Path, stack: ExitStack, port: int) -> Path:
     """The data folder of a server that follows the one at a port, once it is started."""
     data = stack.enter_context(server_folder()) / "data"
     source = f"host=127.0.0.1 port={port} user=postgres"
-    as_servers_user(programs / "pg_basebackup", "-R", "-c", "fast", "-D", data, "-d", source)
+    as_servers_user(programs / "pg_basebackup", "-R", "-w", "-c", "fast", "-D", data, "-d", source)
     return data
 
 
 def _wait_for_days(url: str) -> None:
     """Return while a load puts the days of sessions in place."""
-    while _ask(url, "SELECT count(*) FROM pg_inherits") < _DAYS:
+    while ask(url, "SELECT count(*) FROM pg_inherits") < _DAYS:
         time.sleep(0.01)
 
 
@@ -204,7 +197,7 @@ def _dump(programs: Path, data: Path, folder: Path) -> str:
         other = make_database(admin, "other")
         subprocess.run([programs / "pg_restore", "--no-owner", "-d", other, folder / "dump"], check=True)
         settings["DATABASE_URL"] = other
-        at_first = _ask(other, "SELECT count(*) FROM warehouse.streams")
+        at_first = ask(other, "SELECT count(*) FROM warehouse.streams")
         require(settings, "demo", "--data", data, "--json")
         after = digest_tables(settings)
         same = "the same tables" if before == after else f"other tables: {before}, {after}"

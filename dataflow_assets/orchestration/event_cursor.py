@@ -3,27 +3,36 @@
 Here: cursors into the log, as values and as the text that a sensor keeps. Not here: reading it, and what the events
 say.
 
-The database numbers events before others can see them: one may appear after another with a higher number. So those
-of the last minute are looked at again at each tick, and a cursor holds which of them were taken before.
+The database numbers events before others can see them: one may appear after another with a higher number. So an event
+is looked at again for a minute after it was taken, and a cursor holds which were taken. The minute is one of the
+reader's clock: that of the worker that wrote the event may be another one.
 """
 
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import dagster as dg
 
 _SETTLING_SECONDS = 60.0
+_MOST_AT_ONCE = 10_000  # events that Dagster gives
 
 
 @dataclass(frozen=True)
 class EventCursor:
-    """All events up to the number `settled` were taken, and the `later` ones after it."""
+    """All events up to the number `settled` were taken, and the `later` ones after it.
+
+    Each of `looks` took something: when it was, and the number up to which it took all that could be seen.
+    """
 
     settled: int = 0
     later: tuple[int, ...] = ()
+    looks: tuple[tuple[float, int], ...] = ()
+
+    def limit(self, most: int) -> int:
+        """How many events to read after `settled` so that up to so many are new."""
+        return min(most + len(self.later), _MOST_AT_ONCE)
 
     def new(self, records: Iterable[dg.EventLogRecord]) -> list[dg.EventLogRecord]:
         """Those of the records after `settled` that were not taken."""
@@ -32,19 +41,25 @@ class EventCursor:
 
     def after(self, taken: Sequence[dg.EventLogRecord]) -> "EventCursor":
         """The cursor once the first records after `settled`, in order, are taken as well."""
-        now, settled = time.time(), self.settled
-        # One of the future is old too: the clock was set back since.
-        for record in takewhile(lambda record: abs(now - record.timestamp) > _SETTLING_SECONDS, taken):
-            settled = record.storage_id
+        now, looks, reach = round(time.time(), 1), self.looks, taken[-1].storage_id if taken else self.settled
+        if self.new(taken):
+            looks = (*looks, (now, reach))
+        # A look of the future is old too: the clock was set back since.
+        old = [min(number, reach) for at, number in looks if abs(now - at) >= _SETTLING_SECONDS]
+        settled = max(old, default=self.settled)
         numbers = {*self.later, *(record.storage_id for record in taken)}
-        return EventCursor(settled, tuple(sorted(number for number in numbers if number > settled)))
+        later = tuple(sorted(number for number in numbers if number > settled))
+        return EventCursor(settled, later, tuple(look for look in looks if look[1] > settled))
 
 
 def read_cursors(text: str) -> dict[str, EventCursor]:
     """The cursors that the text of a sensor holds, by name."""
-    return {name: EventCursor(settled, tuple(later)) for name, (settled, later) in json.loads(text).items()}
+    return {
+        name: EventCursor(settled, tuple(later), tuple((at, number) for at, number in looks))
+        for name, (settled, later, looks) in json.loads(text).items()
+    }
 
 
 def write_cursors(cursors: Mapping[str, EventCursor]) -> str:
     """Some cursors as the text of a sensor."""
-    return json.dumps({name: (cursor.settled, cursor.later) for name, cursor in cursors.items()})
+    return json.dumps({name: (cursor.settled, cursor.later, cursor.looks) for name, cursor in cursors.items()})

@@ -81,7 +81,7 @@ def _send_of_events(
         place: EventCursor = places[kind]
         taken: _Records = []
         try:
-            for record in read(place.settled):
+            for record in read(place):
                 alert = alert_of(record) if place.new([record]) else None
                 if alert and sent == _MOST_SENT:
                     break
@@ -115,22 +115,22 @@ def _send_of_sensors(
 
 def _kinds(
     instance: dg.DagsterInstance, ui: str
-) -> dict[str, tuple[Callable[[int], _Records], Callable[[dg.EventLogRecord], Alert | None]]]:
-    """Of each kind of event how it is read after a number, oldest first, and what it tells."""
+) -> dict[str, tuple[Callable[[EventCursor], _Records], Callable[[dg.EventLogRecord], Alert | None]]]:
+    """Of each kind of event how it is read after a place, oldest first, and what it tells."""
     return {
         "runs": (partial(_failures, instance), lambda record: failed_run(instance, record, ui)),
         "checks": (partial(_evaluations, instance), lambda record: failed_check(record, ui)),
     }
 
 
-def _failures(instance: dg.DagsterInstance, after: int) -> _Records:
-    wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=after)
-    return list(instance.fetch_run_status_changes(wanted, limit=_MOST, ascending=True).records)
+def _failures(instance: dg.DagsterInstance, place: EventCursor) -> _Records:
+    wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=place.settled)
+    return list(instance.fetch_run_status_changes(wanted, limit=place.limit(_MOST), ascending=True).records)
 
 
-def _evaluations(instance: dg.DagsterInstance, after: int) -> _Records:
-    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=after)
-    return list(instance.get_event_records(wanted, limit=_MOST, ascending=True))
+def _evaluations(instance: dg.DagsterInstance, place: EventCursor) -> _Records:
+    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=place.settled)
+    return list(instance.get_event_records(wanted, limit=place.limit(_MOST), ascending=True))
 
 
 def _ends(instance: dg.DagsterInstance) -> dict[str, EventCursor]:

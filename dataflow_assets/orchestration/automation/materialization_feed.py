@@ -45,7 +45,7 @@ class MaterializationFeed:
         """What is new of an asset, oldest first; what is said of no partition or of an unknown one is left out."""
         cursor = self._cursors.get(asset.to_user_string(), EventCursor())
         wanted = dg.AssetRecordsFilter(asset, after_storage_id=cursor.settled)
-        found = self._instance.fetch_materializations(wanted, limit=_LIMIT, ascending=True).records
+        found = self._instance.fetch_materializations(wanted, limit=cursor.limit(_LIMIT), ascending=True).records
         self._cursors[asset.to_user_string()] = cursor.after(found)
         return [
             Materialization(asset, date.fromisoformat(day), record.run_id, record.storage_id, _metrics(record))

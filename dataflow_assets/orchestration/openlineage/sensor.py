@@ -120,7 +120,7 @@ def _tell(
     for kind in _KINDS:
         place = places[kind.value]
         wanted = dg.RunStatusChangeRecordsFilter(kind, after_storage_id=place.settled)
-        records = context.instance.fetch_run_status_changes(wanted, limit=_MOST, ascending=True).records
+        records = context.instance.fetch_run_status_changes(wanted, limit=place.limit(_MOST), ascending=True).records
         new = {record.storage_id for record in place.new(records)}
         for number, record in enumerate(records, start=1):
             if record.storage_id in new:

@@ -1,6 +1,10 @@
 """New materializations are given once each, those too that appear after others with higher numbers."""
 
+import time
+from collections.abc import Callable
 from datetime import date
+from functools import partial
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -43,12 +47,40 @@ def test_one_that_appears_late_is_given(monkeypatch: pytest.MonkeyPatch) -> None
     with dg.DagsterInstance.ephemeral() as instance:
         report(instance, 1, 2, 3)
         numbers = [told.number for told in MaterializationFeed(instance, DAYS, None).read(ASSET)]
-        unseen = cursor_after({ASSET: 0}).replace("[]", f"[{numbers[0]}, {numbers[2]}]")
+        unseen = cursor_after({ASSET: 0}).replace("[]", f"[{numbers[0]}, {numbers[2]}]", 1)
         found, cursor = given(instance, unseen)
         assert (found, given(instance, cursor)[0]) == ([2], [])
         # Once they are old, only the last number is kept.
         monkeypatch.setattr(event_cursor, "_SETTLING_SECONDS", 0)
         assert given(instance, cursor) == ([], cursor_after({ASSET: numbers[2]}))
+
+
+@pytest.mark.parametrize("ahead", [-600.0, 600.0])
+def test_one_that_appears_late_is_given_whatever_the_clock_of_its_worker_says(
+    ahead: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right_time = time.time
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(time, "time", lambda: right_time() + ahead)
+        report(instance, 1, 2)
+        monkeypatch.setattr(time, "time", right_time)
+        with monkeypatch.context() as hidden:
+            hidden.setattr(instance, "fetch_materializations", partial(_without_first, instance.fetch_materializations))
+            first, cursor = given(instance, None)
+        assert (first, given(instance, cursor)[0]) == ([2], [1])
+
+
+def _without_first(fetch: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    found = fetch(*arguments, **options)
+    return type(found)(found.records[1:], cursor=found.cursor, has_more=found.has_more)
+
+
+def test_more_than_a_tick_takes_are_given_before_they_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(materialization_feed, "_LIMIT", 2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        report(instance, 1, 2, 3)
+        first, cursor = given(instance, None)
+        assert (first, given(instance, cursor)[0]) == ([1, 2], [3])
 
 
 def test_a_tick_takes_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
