@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+
+try:
+    from playwright.sync_api import Page, expect, sync_playwright
+except ModuleNotFoundError:  # it is large, and in the group `ci` alone
+    Page = expect = sync_playwright = None  # type: ignore[assignment,misc]
+
+__all__ = ["Page", "expect", "needs_browser", "open_page"]
 
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = [
@@ -17,7 +23,10 @@ _FLAGS = [
     *("--disable-background-networking", "--disable-component-update"),
 ]
 
-needs_browser = pytest.mark.skipif(_CHROMIUM is None, reason="there is no chromium on this machine")
+needs_browser = pytest.mark.skipif(
+    _CHROMIUM is None or sync_playwright is None,
+    reason="there is no chromium on this machine, or no Playwright (uv sync --group ci)",
+)
 
 
 @contextmanager

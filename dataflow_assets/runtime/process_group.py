@@ -31,11 +31,15 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Part:
-    """One process. If it has a port, the next part starts when it listens there."""
+    """One process. If it has a port, the next part starts when it listens there.
+
+    Where one ends, all do, but for one that `may_end` and does so with code 0.
+    """
 
     name: str
     command: Sequence[str]
     port: int | None = None
+    may_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,14 @@ def is_listening(port: int) -> bool:
 
 
 def _keep_alive(parts: Sequence[Part], lifeline: int) -> End:
-    waiting, running = list(parts), dict[str, subprocess.Popen[bytes]]()
+    waiting, running = list(parts), list[tuple[Part, subprocess.Popen[bytes]]]()
     port: int | None = None
     with catch_signals(signal.SIGCHLD, *STOP_SIGNALS) as signals:
         while True:
             if waiting and (port is None or is_listening(port)):
                 part = waiting.pop(0)
-                running[part.name] = subprocess.Popen(part.command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+                process = subprocess.Popen(part.command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+                running.append((part, process))
                 port = part.port
                 continue
             ready, _, _ = select.select([lifeline, signals], [], [], _LOOK_SECONDS if waiting else None)
@@ -107,12 +112,13 @@ def _keep_alive(parts: Sequence[Part], lifeline: int) -> End:
                 return end
 
 
-def _end_for(signals: bytes, running: dict[str, subprocess.Popen[bytes]]) -> End | None:
+def _end_for(signals: bytes, running: Sequence[tuple[Part, subprocess.Popen[bytes]]]) -> End | None:
     if set(signals) & {*STOP_SIGNALS}:
         return End("", _ASKED_SECONDS)
-    for name, process in running.items():
-        if process.poll() is not None:
-            return End(f"the {name} ended with code {process.returncode}", _ASKED_SECONDS)
+    for part, process in running:
+        code = process.poll()
+        if code is not None and not (part.may_end and code == 0):
+            return End(f"the {part.name} ended with code {code}", _ASKED_SECONDS)
     return None
 
 

@@ -68,24 +68,13 @@ def up(
             prepare_home(settings)
             page = f"http://{_HOST}:{port}"
             known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
-            has_streams = _prepare(known)
             with _status_line(settings, url, page) as status:
-                parts, log = _parts(settings, port, api_port, module, has_streams), status.log if status else None
+                parts, log = _parts(settings, port, api_port, module), status.log if status else None
                 process = process_group.start(parts, known, alone, log)
                 return _run(process, _Addresses(port, api_port), signals, known, status)
     finally:
         embedded.release(settings.home)
         os.close(alone)
-
-
-def _prepare(known: Mapping[str, str]) -> bool:
-    """Put right what a platform that was killed, or a clock that was set back, left; whether any source is a stream."""
-    command = [sys.executable, "-m", _PREPARATION]
-    # In a session of its own a signal of the terminal leaves it alone: it is done in a moment.
-    done = subprocess.run(command, env=known, stdout=subprocess.PIPE, start_new_session=True, check=False)
-    if done.returncode != 0:
-        raise DataFlowError("Dagster's records could not be prepared; what failed stands above.")
-    return bool(json.loads(done.stdout.splitlines()[-1])["has_streams"])
 
 
 @contextlib.contextmanager
@@ -110,27 +99,27 @@ def _check_free(port: int, option: str) -> None:
             ) from None
 
 
-def _parts(
-    settings: Settings, port: int, api_port: int | None, module: str, has_streams: bool
-) -> list[process_group.Part]:
+def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> list[process_group.Part]:
+    """The processes: first the two that the page needs, side by side, and the others once it listens."""
     code_port = _free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
-    start = (sys.executable, "-m", dagster_process.__name__)
-    code = (*start, "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    python = (sys.executable, "-m")
+    start, after = (*python, dagster_process.__name__), ("--after", str(code_port))
+    code = (*start, "--prepare", "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     threads = ("--max-workers", "32")  # a tick that waits for news has one for itself
-    runs = (sys.executable, "-m", run_server.__name__, str(settings.dagster_home), module)
-    parts = [] if settings.redis_url else [process_group.Part("run server", runs)]  # Celery workers make the runs
-    parts += [
-        process_group.Part("code server", (*code, *threads, "--location-name", CODE_LOCATION), code_port),
-        process_group.Part("webserver", (*start, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)),
+    page = (*start, *after, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)
+    parts = [
+        process_group.Part("code server", (*code, *threads, "--location-name", CODE_LOCATION)),
+        process_group.Part("webserver", page, port),
         process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
     ]
     if api_port is not None:
-        parts.append(process_group.Part("HTTP API", (sys.executable, "-m", _API, "--port", str(api_port))))
-    if has_streams:
-        command = (sys.executable, "-m", "dataflow_assets.cli", "follow")
-        parts.append(process_group.Part("collector of streams", command))
-    return parts
+        parts.append(process_group.Part("HTTP API", (*python, _API, "--port", str(api_port))))
+    if not settings.redis_url:  # Celery workers make the runs
+        runs = (*python, run_server.__name__, str(settings.dagster_home), module)
+        parts.append(process_group.Part("run server", runs))
+    follow = (*python, "dataflow_assets.cli", "follow", "--if-any")
+    return [*parts, process_group.Part("collector of streams", follow, may_end=True)]
 
 
 def _free_port() -> int:
@@ -196,8 +185,8 @@ def _watch(
         if ahead < before - _SET_BACK_SECONDS:
             sentence = "dataflow up: the clock was set back; the sensors go on as if it had not been"
             _say(format_line(sentence, logging.WARNING), sys.stderr)
-            with contextlib.suppress(Exception):  # the next start does it
-                _prepare(known)
+            # In a session of its own a signal of the terminal leaves it alone; where it fails, the next start does it.
+            subprocess.run([sys.executable, "-m", _PREPARATION], env=known, start_new_session=True, check=False)
         if signals in ready:
             if status:
                 status.show("Stopping …")

@@ -97,6 +97,13 @@ def wait_for(path: Path, seconds: float = 300) -> None:
         time.sleep(0.05)
 
 
+def wait_until_said(home: Path, words: str, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while words not in (home / "stderr").read_text():
+        assert time.monotonic() < deadline, f"nothing said {words}"
+        time.sleep(0.05)
+
+
 def pid_of(home: Path, word: str) -> int:
     return next(process for process, command in processes_of(home).items() if word in command)
 
@@ -123,6 +130,7 @@ def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: i
 
 def test_when_a_part_dies_all_stop_and_say_so(home: Path, port: int) -> None:
     process = start(home, port)
+    wait_until_said(home, "dagster.daemon")
     kill(pid_of(home, "dagster-daemon"))
     process.communicate(timeout=300)
     assert process.returncode == 1

@@ -18,7 +18,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from playwright.sync_api import Page, expect
 
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.orchestration.automation.jobs import UNFINISHED
@@ -26,7 +25,7 @@ from dataflow_assets.orchestration.resources import OBJECT_STORE
 from dataflow_assets.runtime.instance import forget_future_ticks, open_instance
 from dataflow_assets.runtime.tags import IN_PROCESS, PART_OF, RANGE_START
 from dataflow_assets.settings import load_settings, variable_names
-from dataflow_assets_tests.browser import needs_browser, open_page
+from dataflow_assets_tests.browser import Page, expect, needs_browser, open_page
 from dataflow_assets_tests.live_platform import up
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
 from dataflow_assets_tests.processes import kill
@@ -181,7 +180,7 @@ def test_sensors_go_on_after_the_clock_was_set_back(running: Running) -> None:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with open_page(tmp_path, width=1600, height=900, seconds=30) as page:
+    with open_page(tmp_path, width=1600, height=900, seconds=300) as page:
         yield page
 
 
@@ -225,7 +224,7 @@ def test_one_day_of_an_asset_is_materialized_from_the_browser(running: Running, 
     site = f"http://127.0.0.1:{running.port}"
     page.goto(f"{site}/asset-groups")
     for group in ("landing", "lake", "warehouse", "analytics", "published"):
-        expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=300_000)
 
     _materialize(page, f"{site}/assets/lake/users", day)
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
 
 from dataflow_assets.serving.passwords import hash_password
 from dataflow_assets.serving.principals import Role
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets_tests.browser import needs_browser, open_page
+from dataflow_assets_tests.browser import Page, expect, needs_browser, open_page
 from dataflow_assets_tests.serving.conftest import Headers
 from dataflow_assets_tests.serving.factories import UserFactory
 from dataflow_assets_tests.serving.live_server import serving

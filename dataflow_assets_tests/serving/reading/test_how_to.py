@@ -68,6 +68,7 @@ def test_what_is_shown_of_curl(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("reader")
 def test_what_is_shown_in_python(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pandas")
     names: dict[str, object] = {}
     printed = []
     for code in blocks("python"):
