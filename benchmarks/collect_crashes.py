@@ -159,9 +159,12 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--seed", type=int)
     arguments = parser.parse_args()
-    figures = [run(kind, arguments.kills, arguments.seed) for kind in arguments.kinds]
-    print(json.dumps(figures, indent=2))  # noqa: T201
-    sys.exit(any(found["faults"] for found in figures))
+    faults = []
+    for kind in arguments.kinds:
+        found = run(kind, arguments.kills, arguments.seed)
+        print(json.dumps(found, indent=2), flush=True)  # noqa: T201
+        faults += found["faults"]
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

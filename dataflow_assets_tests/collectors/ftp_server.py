@@ -4,6 +4,7 @@ Here: starting, stopping and disturbing it. Not here: what is collected.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,10 @@ class FtpServer:
 
 def _handler_of(server: FtpServer, base: type[Any]) -> type[Any]:
     class Files(AbstractedFS):  # type: ignore[misc]
+        def chdir(self, path: str) -> None:  # by itself it moves the whole process, for all threads
+            os.scandir(path).close()
+            self.cwd = self.fs2ftp(path)
+
         def open(self, filename: str, mode: str) -> Any:
             _hear(server, self.cmd_channel, "open", filename)
             file = super().open(filename, mode)
