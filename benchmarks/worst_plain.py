@@ -89,7 +89,7 @@ PLAIN: dict[str, dict[str, Write]] = {
         "many tiny rejects": csv("a\n", times=2_000_000),
         "many tiny rejects, broken text": _bytes(b"number,text\n", b"\xff\n", 1_000_000),
         "many tiny rejects, ends of CR": csv("a\r", times=1_000_000),
-        "one huge value": csv(f"1,{long_text(15 * MIB)}\n"),
+        "one huge value": csv(f"1,{long_text(11 * MIB)}\n"),
         "many values of 1.9 MB": csv(f"1,{long_text(1_900_000)}\n", times=150),
         "many values of 0.9 MB": csv(f"1,{long_text(900_000)}\n", times=300),
         "many rejects of 1.9 MB": csv(f"{long_text(1_900_000)}\n", times=150),
@@ -103,6 +103,7 @@ PLAIN: dict[str, dict[str, Write]] = {
         "many values of 1.9 MB": _json_lines(1_900_000, 150),
         "many values of 0.9 MB": _json_lines(900_000, 300),
         "deep nesting": lambda path: _write(path, _many(_DEEP + "\n", 100)),
+        "a record of 11 MB": _json_lines(11 * MIB),
         "a record of 50 MB": _json_lines(50 * MIB),
     },
     "json": {

@@ -20,7 +20,7 @@ from dataflow_assets.lake.readers.csv.fields import MARK, BrokenError, Escapes, 
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
 
-_LONGEST_KEPT = 16 << 20  # bytes; a reject keeps its record whole, in memory
+_LONGEST_KEPT = 12 << 20  # bytes; a reject keeps its record whole, in memory
 _MOST_READ_AGAIN = 16 << 20  # bytes of a part's lines; a file of broken quotes would be read again without end
 _MARK = MARK.encode().decode("latin-1")  # as lines show it here
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")

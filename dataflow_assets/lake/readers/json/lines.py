@@ -24,7 +24,7 @@ from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 2 << 20
-_LONGEST_TEXT = 32 << 20  # bytes of a line that are kept as a reject
+_LONGEST_TEXT = 12 << 20  # bytes of a line that are kept as a reject
 _BEGINNING_BYTES = 1 << 20
 _MARK = "\ufeff"
 _BOM = _MARK.encode()
