@@ -8,8 +8,8 @@ import pytest
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.live_platform import up
-from dataflow_assets_tests.runtime.test_run_server import wait_until
 from dataflow_assets_tests.runtime.tiny_definitions import defs
+from dataflow_assets_tests.waiting import wait_until
 from dataflow_assets_tests.warehouse.builders import ask
 
 _MONITOR_SECONDS = 120.0  # it looks when it starts, and every 30 seconds

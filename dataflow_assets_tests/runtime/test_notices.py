@@ -17,8 +17,8 @@ from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.runtime.notices import Notices
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.landing.stores import land
-from dataflow_assets_tests.runtime.test_run_server import wait_until
 from dataflow_assets_tests.runtime.tiny_definitions import defs
+from dataflow_assets_tests.waiting import wait_until
 
 _LONG = 60.0
 

@@ -9,8 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from dataflow_assets.runtime.run_server import is_served
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.processes import kill, kill_all, processes_of
 from dataflow_assets_tests.runtime import tiny_definitions
+from dataflow_assets_tests.waiting import wait_until
 
 _MODULE = tiny_definitions.__name__
 _PROCESS = re.compile(r"Started process for run \(pid: (\d+)\)")
@@ -56,13 +56,6 @@ def serving(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         server.wait()
         while processes_of(settings.home):  # one of them may have started another just now
             kill_all(settings.home)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds"
-        time.sleep(0.05)
 
 
 def launch(instance: dg.DagsterInstance, job: str) -> str:

@@ -36,7 +36,7 @@ from dataflow_assets_tests.loading import uneven_days
 from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.redis_server import restarting_redis
 from dataflow_assets_tests.runtime.celery.workers import kill_group, names
-from dataflow_assets_tests.runtime.test_run_server import wait_until
+from dataflow_assets_tests.waiting import wait_until
 
 _NOTICED_SECONDS = 60
 _STARTED, _FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE

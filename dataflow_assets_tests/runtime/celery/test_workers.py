@@ -30,7 +30,8 @@ from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.redis_server import free_port, redis
 from dataflow_assets_tests.runtime import tiny_definitions
 from dataflow_assets_tests.runtime.celery.workers import OLDER, kill_group, working
-from dataflow_assets_tests.runtime.test_run_server import launch, process_of, status, wait_for, wait_until
+from dataflow_assets_tests.runtime.test_run_server import launch, process_of, status, wait_for
+from dataflow_assets_tests.waiting import wait_until
 
 _CANCELED, _FAILURE, _SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 _STARTED = dg.DagsterRunStatus.STARTED

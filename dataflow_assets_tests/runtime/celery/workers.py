@@ -17,7 +17,7 @@ from dataflow_assets.runtime.dagster_home import build_environment
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.runtime import tiny_definitions
-from dataflow_assets_tests.runtime.test_run_server import wait_until
+from dataflow_assets_tests.waiting import wait_until
 
 TOP = Path(__file__).parents[3]
 OLDER = """
