@@ -10,9 +10,10 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from dataflow_assets.orchestration.resources import OBJECT_STORE
 from dataflow_assets.runtime.instance import forget_future_ticks, open_instance
 from dataflow_assets.runtime.tags import IN_PROCESS, PART_OF, RANGE_START
 from dataflow_assets.settings import load_settings, variable_names
+from dataflow_assets_tests import waiting
 from dataflow_assets_tests.browser import Page, expect, needs_browser, open_page
 from dataflow_assets_tests.live_platform import up
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
@@ -87,13 +89,7 @@ def _make_known(platform: Platform) -> None:
     platform.materialize(*landed)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for something that must hold in the end; how soon it does, `benchmarks.latency` says."""
-    deadline = time.monotonic() + 600
-    while not holds():
-        assert time.monotonic() < deadline, "not within ten minutes"
-        time.sleep(0.2)
-
+wait_until = partial(waiting.wait_until, seconds=600)  # how soon it is, `benchmarks.latency` says
 
 LOADED = "SELECT count(*) FROM warehouse.streams"
 DAILY = "SELECT sessions FROM analytics.average_session WHERE day = '2021-12-05'"

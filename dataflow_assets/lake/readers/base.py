@@ -20,8 +20,9 @@ from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Reject
 
-_CACHED_BYTES = 1 << 18
+_CACHED_BYTES = 1 << 18  # that fit the processor's cache
 BATCH_ROWS = 122_880  # a row group of DuckDB's readers
+LONGEST_KEPT = 12 << 20  # bytes of a line or record that a reject keeps whole; a longer one refuses its file
 BATCH_BYTES = 16 << 20  # of what is held at once in a form that takes several times as much
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x^", b"x\x9c", b"x\xda")  # as gzip, zstd and zlib begin
 MOST_NAMES = 100  # keys of JSON may be values, of which there is no end

@@ -287,7 +287,7 @@ def test_a_line_too_long_for_the_parser_is_one_reject(file: Path) -> None:
 def test_a_record_without_end_is_refused_before_it_fills_the_memory(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "_LONGEST_KEPT", 10_000)
+    monkeypatch.setattr(records, "LONGEST_KEPT", 10_000)
     file.write_bytes(HEAD + b'a@x,"A,Aa\n' + b"b@x\n" * 4_000)
     with pytest.raises(FormatError, match="has no end to the record that begins on line 2"):
         list(read_file(file, USERS).batches)

@@ -137,7 +137,7 @@ def test_a_line_over_the_limit_is_one_reject(file: Path) -> None:
 
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "_LONGEST_TEXT", 1_000)
+    monkeypatch.setattr(lines, "LONGEST_KEPT", 1_000)
     monkeypatch.setattr(lines, "_BLOCK_BYTES", 100)
     file.write_bytes(A + b"\n{" + b" " * 2_000)
     with pytest.raises(

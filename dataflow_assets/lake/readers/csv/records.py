@@ -15,12 +15,11 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import BATCH_ROWS
+from dataflow_assets.lake.readers.base import BATCH_ROWS, LONGEST_KEPT
 from dataflow_assets.lake.readers.csv.fields import MARK, BrokenError, Escapes, Parser, Quotes, Record
 from dataflow_assets.lake.readers.csv.model import LONGEST_RECORD, Form, Part, build_reject
 from dataflow_assets.sources.formats import Csv, Reject
 
-_LONGEST_KEPT = 12 << 20  # bytes; a reject keeps its record whole, in memory
 _MOST_READ_AGAIN = 16 << 20  # bytes of a part's lines; a file of broken quotes would be read again without end
 _MARK = MARK.encode().decode("latin-1")  # as lines show it here
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -124,7 +123,7 @@ class _Found:
 
 def _longest() -> int:
     """How many bytes of a record are read before its lines are looked at."""
-    return min(LONGEST_RECORD, _LONGEST_KEPT - 1)
+    return min(LONGEST_RECORD, LONGEST_KEPT - 1)
 
 
 class _Lines:
@@ -170,10 +169,10 @@ class _Lines:
             if size > longest:
                 if self._are_lines(lines):
                     break
-                if size >= _LONGEST_KEPT:
+                if size >= LONGEST_KEPT:
                     first = self._first(lines)
                     raise FormatError(f"{self._name} has no end to the record that begins on line {first}.")
-                longest = min(2 * longest, _LONGEST_KEPT - 1)
+                longest = min(2 * longest, LONGEST_KEPT - 1)
         return lines, is_open
 
     def is_doubtful(self, record: Record, kind: str) -> bool:
@@ -201,7 +200,7 @@ class _Lines:
         return Record(record.line, text, first[len(text) :], 1, is_open=True)
 
     def _read_line(self) -> str:
-        line = self._given_back.popleft() if self._given_back else self._text.readline(_LONGEST_KEPT)
+        line = self._given_back.popleft() if self._given_back else self._text.readline(LONGEST_KEPT)
         self._next_line += bool(line)
         return line
 

@@ -15,7 +15,7 @@ import polars as pl
 from dataflow_assets.core.iteration import prefetched
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.readers.base import Batch, Content, cut_lines, no_rows, open_parser, split_lines
+from dataflow_assets.lake.readers.base import LONGEST_KEPT, Batch, Content, cut_lines, no_rows, open_parser, split_lines
 from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.lake.readers.json.array import cut_objects
 from dataflow_assets.lake.readers.json.names import Names
@@ -24,7 +24,6 @@ from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 
 _BLOCK_BYTES = 2 << 20
-_LONGEST_TEXT = 12 << 20  # bytes of a line that are kept as a reject
 _BEGINNING_BYTES = 1 << 20
 _MARK = "\ufeff"
 _BOM = _MARK.encode()
@@ -132,7 +131,7 @@ def _read_blocks(path: Path) -> Iterator[bytes]:
                 block = _with_lf(rest[:end])
                 line += block.count(b"\n")
                 yield block
-            elif len(rest) > _LONGEST_TEXT:
+            elif len(rest) > LONGEST_KEPT:
                 raise FormatError(f"{path.name} is not a file of JSON lines: the one at line {line} has no end.")
             rest = rest[end:] + chunk
         yield _with_lf(rest)
