@@ -8,10 +8,13 @@ Nothing is imported before it is asked for, so that a small part (the database s
 from typing import TYPE_CHECKING
 
 from dataflow_assets.core.exports import load_on_demand
+from dataflow_assets.core.memory import prepare_polars
 
 if TYPE_CHECKING:
     from dataflow_assets.notebook import connect
 
 __all__ = ["connect"]
+
+prepare_polars()
 
 __getattr__ = load_on_demand(__name__, {"connect": "notebook"})
