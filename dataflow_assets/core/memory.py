@@ -15,7 +15,7 @@ import sys
 from functools import cache
 
 _M_MMAP_THRESHOLD = -3
-_LARGE = 1 << 20  # bytes; with 128 KiB a load takes 3 % more processor time
+_LARGE = 1 << 19  # bytes; with 128 KiB a load takes 3 % more processor time
 _POLARS = "_RJEM_MALLOC_CONF"  # read once, when Polars is loaded
 
 

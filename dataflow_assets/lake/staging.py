@@ -32,7 +32,7 @@ from dataflow_assets.sources.base import Events, Snapshot, Source
 
 _STAGE_ROWS = 250_000
 _STAGE_REJECTS = 50_000
-_STAGE_BYTES = 8 << 20  # of rows, as Polars holds them
+_STAGE_BYTES = 12 << 20  # of rows, as Polars holds them
 _STAGE_REJECT_CHARACTERS = 16 << 20
 
 
