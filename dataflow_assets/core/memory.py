@@ -2,9 +2,9 @@
 
 By itself it stays with the process. glibc, after the first large value that is freed, puts those of up to 32 MiB among
 the small ones, in a heap for each thread, where whatever small is kept behind them holds their place: reading a file of
-values of 2 MB took 1.2 GB so, and takes half of that. The allocator inside Polars, jemalloc, keeps freed pages of each
-thread half a second, and then only tells the system that it may have them (`muzzy_decay_ms:-1`): the same file took
-650 MiB, and takes 520.
+values of 2 MB took 1.2 GB so, and takes half of that. The allocator inside Polars, jemalloc, gives each thread an
+arena, and what one thread frees is not there for another before it has gone back, a second later: the same file took
+650 MiB so, and takes 550.
 
 Here: the settings of this process. Not here: how much is held at once (see `lake.readers`).
 """
@@ -20,7 +20,7 @@ _POLARS = "_RJEM_MALLOC_CONF"  # read once, when Polars is loaded
 
 
 def prepare_polars() -> None:
-    """Let large values of Polars have pages of their own that go back at once; it is too late where Polars is loaded.
+    """Let all threads have one arena for large values of Polars; it is too late where Polars is loaded.
 
     A setting of the user's own stands.
     """
