@@ -31,7 +31,7 @@ print(max(held))
 
 
 def _most_held() -> int:
-    """The most bytes that a process takes in which eight threads, one after the other, make and free 50 MiB of columns."""
+    """The most bytes of a process in which eight threads, one after the other, make and free 50 MiB of columns."""
     inherited = {name: value for name, value in os.environ.items() if name != _SETTING}
     done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True, env=inherited)
     return int(done.stdout)
