@@ -68,6 +68,12 @@ class WarehouseRefusedError(WarehouseUnavailableError):
     code = "warehouse_refused"
 
 
+class WarehouseReadOnlyError(WarehouseUnavailableError):
+    """PostgreSQL answers, and lets nobody write: a standby, as after a failover, or a setting."""
+
+    code = "warehouse_read_only"
+
+
 class WarehouseMismatchError(DataFlowError):
     """The warehouse was made with another time zone or by another version of the tables."""
 

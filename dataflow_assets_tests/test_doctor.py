@@ -37,7 +37,7 @@ __all__ = ["s3_storage", "s3_url"]
 
 EVERYTHING = [
     *("settings", "disk", "object store", "database", "tables"),
-    *("time zone", "lake", "columns", "deliveries", "runs", "daemon", "sensors"),
+    *("time zone", "lake", "columns", "clocks", "deliveries", "runs", "daemon", "sensors"),
 ]
 
 
@@ -209,13 +209,13 @@ def test_a_server_that_is_too_old(settings: Settings) -> None:
 
 def test_a_server_that_lets_us_have_few_connections(settings: Settings) -> None:
     url = database_url(settings)
-    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} CONNECTION LIMIT 20")
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} CONNECTION LIMIT 17")
     finding = databases.database(settings)
     assert (finding.state, finding.advice) == (
         "warning",
-        "Raise max_connections, or the limit of the role or database, to 30 or more.",
+        "Raise max_connections, or the limit of the role or database, to 20 or more.",
     )
-    assert "It lets us have 20 connections" in finding.sentence
+    assert "It lets us have 17 connections" in finding.sentence
 
 
 def test_a_database_without_the_tables(clean_environment: pytest.MonkeyPatch, empty_database_url: str) -> None:
@@ -245,6 +245,20 @@ def test_columns_that_somebody_altered(settings: Settings) -> None:
     assert "warehouse.streams has no column size_mb" in finding.sentence
     assert "warehouse.users_history requires a value of last_name" in finding.sentence
     assert found("daemon").state == "warning", "what comes after it is looked at too"
+
+
+@pytest.mark.parametrize(("seconds", "side"), [(600, "behind"), (-600, "ahead of")])
+def test_clocks_that_are_minutes_off(
+    settings: Settings, s3_storage: Storage, monkeypatch: pytest.MonkeyPatch, seconds: int, side: str
+) -> None:
+    assert found("clocks").state == "ok"
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + seconds)  # this machine's
+    finding = found("clocks")
+    assert finding.state == "warning"
+    said = re.findall(r"The ([a-z ]+)'s clock is (?:599|60[01]) s (.+?) this machine's\.", finding.sentence)
+    assert said == [("database", side), ("object store", side)]
+    assert s3_storage.store.list(chunk_size=10).collect() == [], "the probe is left behind"
 
 
 def test_a_delivery_that_was_refused(settings: Settings) -> None:

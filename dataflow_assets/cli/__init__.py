@@ -37,6 +37,8 @@ from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
 from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.failures import is_refused_write, read_only
+from dataflow_assets.postgres.server import database_url
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import load_settings
 
@@ -120,11 +122,18 @@ def main() -> None:
     except DataFlowError as error:
         say(str(error), logging.ERROR)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except Exception as error:  # a bug: its traceback, as everything that is said, has no secret
-        say("".join(traceback.format_exception(error)).rstrip(), logging.ERROR)
+    except Exception as error:
+        say(_explain(error), logging.ERROR)
         sys.exit(1)
     finally:
         embedded.release_all()
+
+
+def _explain(error: Exception) -> str:
+    """What is said of a failure that the command did not foresee: a bug's traceback, as everything without secrets."""
+    if is_refused_write(error):
+        return str(read_only(database_url(load_settings())))
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 @contextmanager

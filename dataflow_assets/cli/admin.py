@@ -23,10 +23,10 @@ def up(
 ) -> None:
     """Run the Dagster UI, sensors, runs and HTTP API until Ctrl-C."""
     from dataflow_assets.runtime import up
-    from dataflow_assets.warehouse.bootstrap import open_warehouse
+    from dataflow_assets.warehouse.bootstrap import open_writable_warehouse
 
     settings = load_settings()
-    open_warehouse(settings)
+    open_writable_warehouse(settings)
     if settings.redis_url is not None:
         from dataflow_assets.doctor.workers import workers
 

@@ -193,11 +193,11 @@ def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: 
     """Bring everything after deliveries, which are landed once the warehouse is open; the deliveries."""
     from dataflow_assets.orchestration.runs.in_process import Materializer
     from dataflow_assets.runtime.instance import open_quick_instance
-    from dataflow_assets.warehouse.bootstrap import open_warehouse
+    from dataflow_assets.warehouse.bootstrap import open_writable_warehouse
 
     with progress() as report:
         report("Opening the warehouse")
-        open_warehouse(settings)
+        open_writable_warehouse(settings)
         report("Landing the files")
         deliveries = land()
         report("Loading the Dagster definitions")

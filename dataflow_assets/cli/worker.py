@@ -28,13 +28,13 @@ def worker(
     from dataflow_assets.runtime.celery import worker as program
     from dataflow_assets.runtime.celery.queues import require_queues
     from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
-    from dataflow_assets.warehouse.bootstrap import open_warehouse
+    from dataflow_assets.warehouse.bootstrap import open_writable_warehouse
 
     settings = load_settings()
     if settings.redis_url is None:
         raise SettingsError("REDIS_URL is not set: set it to the Redis of the platform, redis://host:6379/0")
     names = require_queues(name.strip() for name in queues.split(",") if name.strip())
-    open_warehouse(settings)
+    open_writable_warehouse(settings)
     prepare_home(settings)
     # Another program, for its processes are copies of it: threads of what was used until here would be missing there.
     arguments = ["dataflow_assets.definitions", str(concurrency or os.cpu_count() or 1), *names]

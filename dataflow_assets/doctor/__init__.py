@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from dataflow_assets.core.environment import find_unknown_settings
+from dataflow_assets.doctor.clocks import clocks
 from dataflow_assets.doctor.collectors import collector
 from dataflow_assets.doctor.contents import deliveries, lake
 from dataflow_assets.doctor.databases import columns, database, tables, timezone
@@ -47,6 +48,7 @@ def examine() -> Iterator[Finding]:
         "time zone": timezone,
         "lake": lake,
         "columns": columns,
+        "clocks": clocks,
         "deliveries": deliveries,
         "runs": runs,
         "daemon": daemon,

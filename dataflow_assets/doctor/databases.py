@@ -9,7 +9,7 @@ from dataflow_assets.errors import WarehouseMismatchError
 from dataflow_assets.ledger.identity import read_timezone, require_timezone
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.embedded.cluster import READER
-from dataflow_assets.postgres.failures import shown
+from dataflow_assets.postgres.failures import read_only, shown
 from dataflow_assets.postgres.migrate import require_current
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.reading_role import READING_ROLE
@@ -20,9 +20,10 @@ from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
 
 _OLDEST_SERVER = 15  # PostgreSQL: MERGE
-_ENOUGH_CONNECTIONS = 30  # `dataflow up` held 25 with two runs, an answer over HTTP and a command
+_ENOUGH_CONNECTIONS = 20  # `dataflow up` held 16 with three runs; commands and answers over HTTP come on top
 _SERVER = """
-    SELECT current_setting('server_version'), current_setting('timezone'), pg_is_in_recovery(), rolname::text, rolsuper,
+    SELECT current_setting('server_version'), current_setting('timezone'),
+        current_setting('transaction_read_only')::bool, rolname::text, rolsuper,
         least(
             current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
             nullif(rolconnlimit, -1), nullif(datconnlimit, -1)
@@ -37,12 +38,12 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
     url = database_url(settings)
     require_sessions(url)
     with connect(url) as connection:
-        [(version, zone, is_standby, role, is_superuser, connections)] = execute(connection, _SERVER)
+        [(version, zone, is_read_only, role, is_superuser, connections)] = execute(connection, _SERVER)
     said = f"PostgreSQL {version} answers at {shown(url)}."
     if int(version.partition(".")[0]) < oldest:
         return Finding("database", "problem", said, f"Use PostgreSQL {oldest} or a later one.")
-    if is_standby:
-        return Finding("database", "problem", f"{said} It is a standby, which only reads.", "Name the primary server.")
+    if is_read_only:
+        raise read_only(url)
     if connections < _ENOUGH_CONNECTIONS:
         said = f"{said} It lets us have {connections} connections; `dataflow up` with its runs may want more."
         advice = f"Raise max_connections, or the limit of the role or database, to {_ENOUGH_CONNECTIONS} or more."

@@ -44,7 +44,7 @@ def object_store(settings: Settings) -> Finding:
         where = f"s3://{settings.s3_bucket} at {settings.aws_endpoint_url or 'AWS'}"
         advice = "Start it or make the bucket, or mend S3_BUCKET, AWS_ENDPOINT_URL or the credentials."
     try:
-        broken = _find_broken_rules(_impatient(settings))
+        broken = _find_broken_rules(open_impatient_storage(settings))
     except (BaseError, OSError) as error:
         return Finding("object store", "problem", f"{where} cannot be used: {first_line(error)}.", advice)
     if broken:
@@ -70,7 +70,7 @@ def event_queue(settings: Settings) -> Finding:
     return Finding("event queue", "ok", f"About {count:,} notifications wait.")
 
 
-def _impatient(settings: Settings) -> Storage:
+def open_impatient_storage(settings: Settings) -> Storage:
     """The store, which gives up soon where nobody answers, and deletes folders with their last file."""
     storage = open_storage(settings)
     if isinstance(storage.store, LocalStore):

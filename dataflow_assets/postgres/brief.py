@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import psycopg2
 from psycopg2 import extensions
 
-from dataflow_assets.postgres.failures import unavailable
+from dataflow_assets.postgres.failures import read_only, unavailable
 
 
 @contextmanager
@@ -28,6 +28,19 @@ def connect_briefly(url: str, application_name: str | None = None) -> Iterator[e
         yield connection
     finally:
         connection.close()
+
+
+def require_writable(url: str) -> None:
+    """Check that the server lets something be written, before anything is done that needs it.
+
+    Raises:
+        WarehouseReadOnlyError: it is a standby, or was told to.
+        WarehouseUnavailableError: it does not answer.
+    """
+    with connect_briefly(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        if cursor.fetchall() == [("on",)]:
+            raise read_only(url)
 
 
 class BriefConnections:

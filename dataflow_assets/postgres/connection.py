@@ -95,12 +95,13 @@ def _open(url: str) -> Connection:
 
 @cache
 def _database(url: str) -> Connection:
-    """The first connection of this process, from which others take over what types there are.
+    """The first connection of this process, from which others take over what types there are; its session is over.
 
     They are PostgreSQL's own, which the driver knows. To ask the server would read each column of each table: with the
     tables of ten years a second of processor time in each process.
     """
     connection: Connection = adbc.connect(url, db_kwargs=_OWN_TYPES, autocommit=True)
+    connection._conn.close()  # of a connection that is closed itself none can be taken over
     return connection
 
 

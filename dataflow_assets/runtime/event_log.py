@@ -3,7 +3,7 @@
 A small run has about thirty events, and to store them takes longer than what the run is for. So the partitions that a
 run plans to make are stored at once, and nobody is notified of what concerns a run alone.
 
-Here: that. Not here: what is masked before it is stored (see `masking`), and connections (see `storage`).
+Here: that. Not here: what is masked before it is stored (see `masking`), and connections (see `shared_engine`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from dagster_postgres import PostgresEventLogStorage
 
 from dataflow_assets.runtime.ask_once import ask_once
+from dataflow_assets.runtime.shared_engine import SharedEngine
 
 _KIND = dg.DagsterEventType
 _PLANNED = _KIND.ASSET_MATERIALIZATION_PLANNED
@@ -28,7 +29,7 @@ _WRITE = sa.text("SELECT pg_logical_emit_message(true, 'dataflow', '')")  # the 
 
 
 @ask_once("has_table", "has_asset_key_col", "has_secondary_index")
-class EventLog(PostgresEventLogStorage):
+class EventLog(SharedEngine, PostgresEventLogStorage):
     """Dagster's event log."""
 
     def store_event(self, event: dg.EventLogEntry) -> None:

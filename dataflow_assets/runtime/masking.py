@@ -16,6 +16,7 @@ from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 
 from dataflow_assets.runtime.ask_once import ask_once
 from dataflow_assets.runtime.event_log import EventLog
+from dataflow_assets.runtime.shared_engine import SharedEngine
 
 Mask = Callable[[str], str]
 _Value = TypeVar("_Value")
@@ -26,16 +27,16 @@ _FREE = ("JsonMetadataEntryData", "TableRecord")
 
 
 class MaskedEventLog(EventLog):
-    """The event log; `disconnect` is called when the instance is closed, which tells no other storage."""
+    """The event log."""
 
-    def __init__(self, url: str, mask: Mask, disconnect: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, url: str, mask: Mask) -> None:
         super().__init__(url, should_autocreate_tables=False)
-        self._mask, self._disconnect = mask, disconnect
+        self._mask = mask
 
     def dispose(self) -> None:
-        """Close what is open."""
+        """Close what is kept open for all storages: an instance that is closed tells this one alone."""
         super().dispose()
-        self._disconnect()
+        self._engine.dispose()
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event."""
@@ -47,7 +48,7 @@ class MaskedEventLog(EventLog):
 
 
 @ask_once("has_instigators_table", "has_built_index")
-class MaskedSchedules(PostgresScheduleStorage):
+class MaskedSchedules(SharedEngine, PostgresScheduleStorage):
     """The ticks of sensors and schedules, with why they failed."""
 
     def __init__(self, url: str, mask: Mask) -> None:
@@ -64,7 +65,7 @@ class MaskedSchedules(PostgresScheduleStorage):
 
 
 @ask_once("has_run_stats_index_cols", "has_backfill_id_column", "has_built_index")
-class MaskedRuns(PostgresRunStorage):
+class MaskedRuns(SharedEngine, PostgresRunStorage):
     """The runs, and the backfills with why they failed."""
 
     def __init__(self, url: str, mask: Mask) -> None:

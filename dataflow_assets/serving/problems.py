@@ -23,6 +23,7 @@ from dataflow_assets.core.files import DiskFullError
 from dataflow_assets.core.time_windows import WindowError
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.landing.events import NotificationError
+from dataflow_assets.postgres.failures import is_refused_write
 from dataflow_assets.serving.refusals import RefusalError, TooLargeError
 
 MEDIA_TYPE = "application/problem+json"
@@ -106,6 +107,8 @@ def answer_error(request_id: str | None, error: Exception) -> JSONResponse:
     """What an error of any kind is answered; what nobody outside should read is logged instead."""
     if isinstance(error, AdbcError) and is_lost_connection(error):
         error = errors.WarehouseUnavailableError(str(error))
+    elif is_refused_write(error):
+        error = errors.WarehouseReadOnlyError(str(error))
     if isinstance(error, StoreError):
         _log.error("request %s failed: %s", request_id, error)
         headers = {"Retry-After": str(RETRY_SECONDS)}

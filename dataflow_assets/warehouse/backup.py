@@ -18,6 +18,7 @@ from dataflow_assets.lake.copy import copy_lake_id, copy_table, find_missing, is
 from dataflow_assets.lake.identity import TablePosition, read_position, tables_of_lake
 from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import Storage, open_folder
+from dataflow_assets.postgres.brief import require_writable
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.dump import dump_database, restore_database
 from dataflow_assets.postgres.failures import shown
@@ -60,7 +61,9 @@ def restore(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
 
     Raises:
         BackupError: the folder is no whole backup, its parts are of different ones, or the target is not empty.
+        WarehouseReadOnlyError: the server lets nobody write.
     """
+    require_writable(url)
     positions = _require_pair(folder, sources)
     _require_empty(url, storage)
     copied = open_folder(folder)

@@ -13,12 +13,20 @@ from pathlib import Path
 from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.marks import read_marks
+from dataflow_assets.postgres.brief import require_writable
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.revisions import newest_revision
 from dataflow_assets.postgres.server import database_url, secret_url, server_url
 from dataflow_assets.settings import Settings
 
-__all__ = ["database_url", "open_bound_warehouse", "open_server", "open_server_of", "open_warehouse"]
+__all__ = [
+    "database_url",
+    "open_bound_warehouse",
+    "open_server",
+    "open_server_of",
+    "open_warehouse",
+    "open_writable_warehouse",
+]
 
 
 def open_warehouse(settings: Settings) -> str:
@@ -37,18 +45,30 @@ def open_warehouse(settings: Settings) -> str:
 
 
 def open_bound_warehouse(settings: Settings) -> tuple[str, Storage]:
-    """The same, and the store that it belongs to from now on.
+    """The same for who writes, and the store that it belongs to from now on.
 
     Raises:
         LakeMismatchError: it was made from another lake.
+        WarehouseReadOnlyError: the server lets nobody write.
     """
-    url, storage = open_warehouse(settings), open_storage(settings)
+    url, storage = open_writable_warehouse(settings), open_storage(settings)
     marks = read_marks(url)
     if marks is None or marks.first_day is None or settings.first_day < marks.first_day:
         from dataflow_assets.ledger.lake import bind_lake
 
         bind_lake(url, storage, settings.first_day)
     return url, storage
+
+
+def open_writable_warehouse(settings: Settings) -> str:
+    """The URL that `open_warehouse` gives, for who does something before the first write.
+
+    Raises:
+        WarehouseReadOnlyError: the server lets nobody write.
+    """
+    url = open_warehouse(settings)
+    require_writable(url)
+    return url
 
 
 def open_server_of(settings: Settings) -> str:

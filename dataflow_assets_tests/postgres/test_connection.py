@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 import pytest
 
 from dataflow_assets.errors import WarehouseUnavailableError
+from dataflow_assets.postgres.brief import connect_briefly
 from dataflow_assets.postgres.connection import AdbcError, connect, transaction
 from dataflow_assets.postgres.copy import copy_in, read
 from dataflow_assets.postgres.failures import shown, unavailable
@@ -16,6 +17,7 @@ from dataflow_assets.postgres.locks import with_lock_retries
 from dataflow_assets.postgres.migrate import require_current, upgrade
 from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.warehouse.query import run_query
+from dataflow_assets_tests.waiting import wait_until
 from dataflow_assets_tests.warehouse.builders import ask
 
 SECRET = "hunter2-not-to-be-seen"
@@ -103,6 +105,23 @@ def test_connections_work_again_after_the_server_ended_them_all(database_url: st
     ask(database_url, ended, database_url.rsplit("/", 1)[1])
     with connect(database_url) as connection:
         assert execute(connection, "SELECT 2") == [(2,)]
+
+
+def test_no_session_stays_of_connections_that_are_closed(database_url: str) -> None:
+    open_and_close(database_url)
+    open_and_close(database_url)
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    wait_until(lambda: ask(database_url, sessions, database_url.rsplit("/", 1)[1]) == [(0,)])
+
+
+@pytest.mark.parametrize("connected", [connect, connect_briefly])
+def test_a_server_without_a_connection_left_is_told_as_such(
+    database_url: str, connected: Callable[[str], AbstractContextManager[object]]
+) -> None:
+    ask(database_url, f"ALTER DATABASE {database_url.rpartition('/')[2]} CONNECTION LIMIT 0")
+    said = r"has no connection left \(.*\); try again, or raise"
+    with pytest.raises(WarehouseUnavailableError, match=said), connected(database_url):
+        pass
 
 
 def test_no_session_stays_in_a_transaction(database_url: str) -> None:

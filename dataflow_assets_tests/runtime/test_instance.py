@@ -26,6 +26,9 @@ with open_instance(load_settings()) as instance:
     print(instance.get_runs_count())
 """
 
+_COUNT_SESSIONS = """
+    SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
@@ -89,7 +92,6 @@ def test_a_named_database_is_used(settings: Settings, monkeypatch: pytest.Monkey
 
 
 def test_an_instance_that_is_closed_keeps_no_connection(settings: Settings) -> None:
-    count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     gc.disable()  # which would close them some day
     try:
         for _ in range(3):
@@ -97,9 +99,20 @@ def test_an_instance_that_is_closed_keeps_no_connection(settings: Settings) -> N
                 assert instance.get_runs_count() == 0
                 assert instance.all_instigator_state() == []
                 assert instance.event_log_storage.get_pool_limits() == []
-        wait_until(lambda: ask(database_url(settings), count) == [(0,)])  # the server's processes end soon after
+        wait_until(
+            lambda: ask(database_url(settings), _COUNT_SESSIONS) == [(0,)]
+        )  # the server's processes end soon after
     finally:
         gc.enable()
+
+
+def test_instances_of_a_process_share_a_connection(settings: Settings) -> None:
+    with open_instance(settings) as first, open_instance(settings) as second:
+        for instance in (first, second):
+            assert instance.get_runs_count() == 0
+            assert instance.all_instigator_state() == []
+            assert instance.event_log_storage.get_pool_limits() == []
+        wait_until(lambda: ask(database_url(settings), _COUNT_SESSIONS) == [(1,)])
 
 
 def test_the_home_is_prepared_once(settings: Settings) -> None:
