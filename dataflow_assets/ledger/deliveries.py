@@ -21,7 +21,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.rejects import replace_rejects
 from dataflow_assets.ledger.tables import deliveries
-from dataflow_assets.postgres.connection import Connection, connect
+from dataflow_assets.postgres.connection import Connection, Connections, connect
 from dataflow_assets.postgres.locks import advisory_lock
 from dataflow_assets.postgres.schema import LEDGER
 from dataflow_assets.postgres.sql import execute, identifier
@@ -77,13 +77,16 @@ _FIND_UNKNOWN = sa.select(_given.c.delivery).where(
 )
 
 
-def record_delivery(url: str, intake: Intake, rejects: pl.LazyFrame | None = None) -> None:
+def record_delivery(database: str | Connections, intake: Intake, rejects: pl.LazyFrame | None = None) -> None:
     """Record what the lake made of a version of an object, and of those before it that nobody has recorded.
 
-    `rejects` are the lake's; without them the table of rejects is left alone.
+    Args:
+        database: its URL, or connections that are used again.
+        intake: what was made.
+        rejects: the lake's; without them the table of rejects is left alone.
     """
     delivery = intake.delivery
-    with connect(url) as connection:
+    with (Connections(database) if isinstance(database, str) else database).take() as connection:
         advisory_lock(connection, "deliveries", str(delivery.id))
         [(newest,)] = run(connection, _READ_NEWEST_VERSION, delivery=delivery.id)
         _write(connection, [intake, *intake.unrecorded])

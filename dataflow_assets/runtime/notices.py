@@ -12,7 +12,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ from dataflow_assets.postgres.server import database_url
 from dataflow_assets.settings import Settings
 
 _CHANNEL = "run_events"  # on which Dagster's storage tells of each event of a run: `<run>_<number>`
-_KINDS = "SELECT dagster_event_type FROM event_logs WHERE id = ANY(%s)"
-_AT_ONCE = {LANDED, "PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"}
+_KINDS = "SELECT dagster_event_type, run_id FROM event_logs WHERE id = ANY(%s)"
+_ENDS = {"PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED"}
+# Dagster stores that a run has ended first as an event, then in its status, which is what the sensors look at.
+_UNFINISHED = "SELECT run_id FROM runs WHERE run_id = ANY(%s) AND status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')"
+_STATUS_LOOK_SECONDS, _STATUS_SECONDS = 0.05, 5.0
 _SOON = "ASSET_MATERIALIZATION"
 _SOON_SECONDS = 4.0  # after which the partitions of a run that goes on are news
 _DEAF_SECONDS = 4.0  # the longest wait of those that nobody would wake
@@ -124,28 +127,42 @@ def _news(connection: Any) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {_CHANNEL}; LISTEN {LANDED}")
         yield
-        due = None
+        due: float | None = None
+        ending: dict[str, float] = {}  # the runs whose end is an event, and until when their status is waited for
         while True:
-            ready, _, _ = select.select([connection], [], [], None if due is None else max(due - time.monotonic(), 0))
-            kinds = _read(connection, cursor) if ready else set()
-            if kinds & _AT_ONCE or (due is not None and time.monotonic() >= due):
+            wait = _STATUS_LOOK_SECONDS if ending else None if due is None else max(due - time.monotonic(), 0)
+            ready, _, _ = select.select([connection], [], [], wait)
+            kinds, ended = _read(connection, cursor) if ready else (set(), set())
+            ending |= dict.fromkeys(ended, time.monotonic() + _STATUS_SECONDS)
+            left = _find_unfinished(cursor, ending)
+            is_over, ending = len(left) < len(ending), left
+            if is_over or LANDED in kinds or (due is not None and time.monotonic() >= due):
                 due = None
                 yield
             elif _SOON in kinds and due is None:
                 due = time.monotonic() + _SOON_SECONDS
 
 
-def _read(connection: Any, cursor: Any) -> set[str]:
-    """The kinds of the events of runs that were told of, and `LANDED` where a store told of objects."""
+def _read(connection: Any, cursor: Any) -> tuple[set[str], set[str]]:
+    """The kinds of the events of runs that were told of, `LANDED` where a store told of objects; the runs that end."""
     connection.poll()
     notices = list(connection.notifies)
     connection.notifies.clear()
     landed = {LANDED} if any(notice.channel == LANDED for notice in notices) else set()
     numbers = [int(notice.payload.rpartition("_")[2]) for notice in notices if notice.channel == _CHANNEL]
     if not numbers:
-        return landed
+        return landed, set()
     cursor.execute(_KINDS, (numbers,))
-    return landed | {kind for (kind,) in cursor.fetchall()}
+    found = cursor.fetchall()
+    return landed | {kind for kind, _ in found}, {run for kind, run in found if kind in _ENDS}
+
+
+def _find_unfinished(cursor: Any, ending: Mapping[str, float]) -> dict[str, float]:
+    """Those of the runs that end whose status does not say so yet, and is still waited for."""
+    if not ending:
+        return {}
+    cursor.execute(_UNFINISHED, (list(ending),))
+    return {run: ending[run] for (run,) in cursor.fetchall() if time.monotonic() < ending[run]}
 
 
 def _watch(home: Path, heard: Notices) -> None:

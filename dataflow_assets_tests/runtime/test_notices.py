@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,6 +16,7 @@ from dataflow_assets.ledger.pending import note_objects
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime import notices as notices_module
 from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.runtime.masking import MaskedRuns
 from dataflow_assets.runtime.notices import Notices
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.landing.stores import land
@@ -49,6 +52,25 @@ def test_the_end_of_a_run_wakes(settings: Settings, heard: Notices) -> None:
     with open_instance(settings) as instance:
         assert defs.resolve_job_def("quick_job").execute_in_process(instance=instance).success
     assert seconds_until_woken(heard, count) < _LONG / 2
+
+
+def test_who_is_woken_by_the_end_of_a_run_finds_that_it_has_ended(
+    settings: Settings, heard: Notices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_status = MaskedRuns.handle_run_event
+
+    def store_late(storage: Any, run_id: str, event: dg.DagsterEvent, *rest: Any) -> None:
+        if event.event_type is dg.DagsterEventType.RUN_SUCCESS:
+            time.sleep(1)  # the event itself is stored already
+        store_status(storage, run_id, event, *rest)
+
+    monkeypatch.setattr(MaskedRuns, "handle_run_event", store_late)
+    count = heard.count
+    with open_instance(settings) as instance, ThreadPoolExecutor(1) as beside:
+        made = beside.submit(defs.resolve_job_def("quick_job").execute_in_process, instance=instance)
+        heard.wait(count, _LONG)
+        (run,) = instance.get_runs()
+        assert (run.status, made.result().success) == (dg.DagsterRunStatus.SUCCESS, True)
 
 
 def test_a_partition_that_was_made_in_a_run_that_goes_on_wakes(settings: Settings, heard: Notices) -> None:

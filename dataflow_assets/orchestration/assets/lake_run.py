@@ -29,6 +29,7 @@ from dataflow_assets.orchestration.checks.base import Outcome
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, REJECTS
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.metrics import Metrics, partition_metadata
+from dataflow_assets.postgres.connection import Connections
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
@@ -58,6 +59,16 @@ class LakeRun:
     def _tables(self) -> OpenTables:
         """The tables that the objects are taken into, one after the other."""
         return OpenTables(self.storage, self.source)
+
+    @cached_property
+    def _connections(self) -> Connections:
+        """Those by which the objects are recorded, one after the other."""
+        return Connections(self.outcome.url)
+
+    @cached_property
+    def _recorded(self) -> Mapping[int, int]:
+        """The versions that were recorded before this run, which takes each object once."""
+        return read_recorded_versions(self.outcome.url, self.source)
 
     def write(self) -> None:
         """Ingest day by day; say of rejects, and let the checks judge, whatever fails."""
@@ -109,12 +120,11 @@ class LakeRun:
         What would lose rows is not ingested, and keeps no other object from it; the sentences that say so go to
         `losses`.
         """
-        recorded = read_recorded_versions(self.outcome.url, self.source)
         for delivery in deliveries:
             try:
                 intake = ingest(
                     *(self.storage, self.source, delivery.object, self.settings.timezone),
-                    recorded.get(delivery.id, 0),
+                    self._recorded.get(delivery.id, 0),
                     first_day=self.settings.first_day,
                     run=self.context.run_id,
                     release=self.release.get(delivery.object),
@@ -129,7 +139,7 @@ class LakeRun:
             if intake.delivered != intake.accepted + intake.rejected:
                 losses.append(_loss(intake))
             _log_event_days(self.context, self.source, intake)
-            record_delivery(self.outcome.url, intake, _rejects_of(self.storage, intake))
+            record_delivery(self._connections, intake, _rejects_of(self.storage, intake))
             yield intake
 
 

@@ -39,6 +39,8 @@ from dataflow_assets.sources.base import Source
 _LOOK_SECONDS = 8.0  # after which a tick looks again at a store that tells of nothing
 _QUEUE_SECONDS = 3.0  # after which a tick looks again into the queue of notifications
 _SETTLING_SECONDS = 2.0  # after which nobody writes on at a local file
+_GATHERING_SECONDS = 8.0  # after which a local file waits no longer for others that are being written
+_LITTLE_SECONDS = 0.05  # clocks of files are coarser than others
 _SMALL_BYTES = 4 << 20  # of a delivery that is brought to its answers by one run
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0  # seconds after a failed run
 
@@ -83,7 +85,8 @@ def _look(
         fresh = _find_new(context, connection, chain(told, listed), expected)
         keep(connection, settings, told, fresh)
     missing = Companions(storage, expected).find_missing
-    settled = (found for found in fresh if _is_settled(storage, found) and not missing(found))
+    arriving = {found.source for found in fresh if not _is_settled(storage, found)}
+    settled = (found for found in fresh if _is_settled(storage, found, found.source in arriving) and not missing(found))
     ready = [found for found in settled if not _is_in(under_way, found)]
     wanted = list(_requests(context.instance, ready, daily_partitions(settings), count_slots(settings) if ready else 1))
     if _is_small(settings, wanted) and not _is_anything_under_way(context.instance):
@@ -101,8 +104,9 @@ def _look(
 
 def _seconds_to_next(fresh: Sequence[Delivery], settings: Settings, heard: Notices | None) -> float:
     """When to look again: soon at what is being written, and rarely where somebody tells of what lands."""
-    if any(abs(time.time() - found.last_modified.timestamp()) <= _SETTLING_SECONDS for found in fresh):
-        return _SETTLING_SECONDS
+    ages = [age for found in fresh if (age := _age(found)) <= _SETTLING_SECONDS]
+    if ages:
+        return _SETTLING_SECONDS - min(ages) + _LITTLE_SECONDS
     if settings.s3_events_queue_url:
         return _QUEUE_SECONDS
     if settings.listing_seconds:
@@ -121,10 +125,19 @@ def _find_new(
     return list({(one.object, one.etag): one for one in found if isinstance(one, Delivery)}.values())
 
 
-def _is_settled(storage: Storage, delivery: Delivery) -> bool:
-    """Whether nobody is writing the object still: on S3 it is there when it is whole, a file may have a wrong clock."""
-    age = time.time() - delivery.last_modified.timestamp()
-    return not isinstance(storage.store, LocalStore) or abs(age) > _SETTLING_SECONDS
+def _is_settled(storage: Storage, delivery: Delivery, more_arrive: bool = False) -> bool:
+    """Whether nobody is writing the object still: on S3 it is there when it is whole.
+
+    Where more of its source arrive, it waits a little for them, so that many files at once become one run.
+    """
+    return not isinstance(storage.store, LocalStore) or _age(delivery) > (
+        _GATHERING_SECONDS if more_arrive else _SETTLING_SECONDS
+    )
+
+
+def _age(delivery: Delivery) -> float:
+    """The seconds since an object was written; the clock of a file may be wrong."""
+    return abs(time.time() - delivery.last_modified.timestamp())
 
 
 def _why_nothing(fresh: Sequence[Delivery], ready: Sequence[Delivery]) -> str:

@@ -1,4 +1,4 @@
-"""A run of the lake that goes on: of one small delivery, when nothing else waits, the warehouse and the answers too.
+"""A run of the lake that goes on: of small deliveries, when nothing else waits, the warehouse and the answers too.
 
 Each step is a run of its own, as if it had been asked for, so one that fails does so alone. But all are made by the
 process of the first: to ask for a run and to launch it takes longer than a small run does. Meanwhile the sensors ask
@@ -18,7 +18,7 @@ from dataflow_assets.runtime.tags import ANSWERED, GOES_ON, PART_OF, RUN_SERVER
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 
-MOST_DAYS = 3  # that a delivery touches; many are better made by runs that others see and can stop
+MOST_DAYS = 120  # that its deliveries touch: about 20 seconds, for which the answers of others wait
 
 
 def go_on(context: dg.AssetExecutionContext, settings: Settings, url: str) -> None:

@@ -246,6 +246,19 @@ def test_an_object_that_may_be_written_still_is_waited_for(platform: Platform) -
     assert len(requests(platform)) == 3
 
 
+def test_what_arrives_together_is_one_run_and_waits_for_the_rest_no_longer_than_some_seconds(
+    platform: Platform,
+) -> None:
+    first, second = "2021-12-01", "2021-12-02"
+    for seconds, asked in ((5.0, []), (9.0, [("lake/movies", first, first)])):
+        platform.land("movies", first, movies_csv("Rust"), seconds_ago=seconds)
+        platform.land("movies", second, movies_csv("Heat"), seconds_ago=0)
+        assert [wanted(request) for request in platform.tick("landing_sensor").requests] == asked
+    platform.land("movies", first, movies_csv("Rust"), seconds_ago=5)
+    platform.land("movies", second, movies_csv("Heat"), seconds_ago=2.5)
+    assert [wanted(request) for request in requests(platform)] == [("lake/movies", first, second)]
+
+
 @pytest.fixture
 def many(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """A platform that knows an object of each of 60 days, and looks at few of them at a time."""

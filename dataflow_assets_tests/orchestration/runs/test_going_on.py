@@ -121,12 +121,17 @@ def test_answers_that_a_run_could_not_make_are_asked_for_again(
     assert {f"analytics/{answer}" for answer in ANSWERS} < set(asked(platform))
 
 
-def test_a_run_that_touched_many_days_leaves_them_to_others(platform: Platform) -> None:
-    days = range(1, going_on.MOST_DAYS + 2)
-    platform.land("streams", "2021-12-30", streams_csv(*(session(f"2021-12-{day:02}T10:00") for day in days)))
-    assert platform.run("lake/streams", "2021-12-30", tags={GOES_ON: "true"}).success
-    assert platform.query("SELECT count(*) FROM warehouse.streams") == [(0,)]
-    assert asked(platform) == ["warehouse/streams"]
+@pytest.mark.parametrize(("most", "loaded", "left"), [(3, 0, ["warehouse/streams"]), (4, 4, [])])
+def test_a_run_of_several_deliveries_leaves_what_they_touched_to_others_where_it_is_much(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, most: int, loaded: int, left: list[str]
+) -> None:
+    monkeypatch.setattr(going_on, "MOST_DAYS", most)
+    for day in range(1, 5):
+        platform.land("streams", f"2021-12-{day + 1:02}", streams_csv(session(f"2021-12-{day:02}T10:00")))
+    (request,) = requests(platform)
+    assert platform.run("lake/streams", "2021-12-02", "2021-12-05", tags=request.tags).success
+    assert platform.query("SELECT count(*) FROM warehouse.streams") == [(loaded,)]
+    assert asked(platform) == left
 
 
 def test_what_a_killed_run_went_on_with_has_failed_too(platform: Platform) -> None:
