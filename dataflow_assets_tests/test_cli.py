@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,7 +29,7 @@ from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
 from dataflow_assets_tests.processes import environment_with, processes_of
-from dataflow_assets_tests.warm import run_dataflow
+from dataflow_assets_tests.warm import NOTHING, run_dataflow, start_dataflow, wait_for
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
 
@@ -616,15 +617,22 @@ def test_output_that_cannot_be_written_fails_the_command(settings: Settings, com
     reader, gone = os.pipe()
     os.close(reader)
     with Path("/dev/full").open("w") as full:
-        for how, stdout, said in (
-            ('exec "$@" >&-', None, "Bad file descriptor"),
-            ('exec "$@"', full.fileno(), "No space left on device"),
-            ('exec "$@"', gone, None),
-        ):
-            shell = ["sh", "-c", how, "sh", DATAFLOW, *command]
-            done = subprocess.run(shell, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=180, check=False)
-            told = sentences(done.stderr)
-            assert done.returncode == 1, how
-            assert (said in told and told.startswith("Error: ")) if said else told == "", how
+        for stdout, said in ((None, "Bad file descriptor"), (full.fileno(), "No space left on device"), (gone, None)):
+            code, stderr = _run_without_output(command, stdout)
+            told = sentences(stderr)
+            assert code == 1, said
+            assert (said in told and told.startswith("Error: ")) if said else told == ""
             assert told.count("\n") == (1 if said else 0)
     os.close(gone)
+
+
+def _run_without_output(command: Sequence[str], stdout: int | None) -> tuple[int, str]:
+    """What a command ends with and says on standard error, whose standard output is this, or is closed."""
+    if stdout is None:
+        shell = ["sh", "-c", 'exec "$@" >&-', "sh", DATAFLOW, *command]
+        done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, timeout=180, check=False)
+        return done.returncode, done.stderr
+    with tempfile.TemporaryFile("w+") as err:
+        code = wait_for(start_dataflow(command, os.environ, (NOTHING, stdout, err.fileno())))
+        err.seek(0)
+        return code, err.read()

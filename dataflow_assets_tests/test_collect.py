@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from dataflow_assets_tests.collectors.builders import write
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import environment_with
 from dataflow_assets_tests.program_copy import copy_program
+from dataflow_assets_tests.warm import run_dataflow
 
-COMMAND = "from dataflow_assets.cli import main; main()"
 STREAMS = (
     "movie_title,user_email,size_mb,start_at,end_at\n"
     "Rust,a@b.example,1.0,2021-12-05T10:00:00+00:00,2021-12-05T11:00:00+00:00\n"
@@ -43,18 +42,7 @@ def run(copy: Path, tmp_path: Path) -> Run:
     environment = environment_with(DATAFLOW_HOME=str(tmp_path / "home"), PYTHONPATH=str(copy))
     environment |= {"SFTP_PASSWORD": sftp_server.PASSWORD, "FTP_PASSWORD": ftp_server.PASSWORD}
 
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", COMMAND, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-            timeout=300,
-            check=False,
-        )
-
-    return command
+    return lambda *arguments: run_dataflow(arguments, environment, tmp_path, copy)
 
 
 def declare(copy: Path, shown: str, arrives: str = "ARRIVES") -> None:

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pytest
 
 from dataflow_assets_tests.processes import environment_with
 from dataflow_assets_tests.program_copy import copy_program
+from dataflow_assets_tests.warm import run_dataflow
 
-COMMAND = "from dataflow_assets.cli import main; main()"
 ROWS = "sku,name,qty\n" + "".join(f"S{number},x,{number}\n" for number in range(60))
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,18 +23,7 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "prices.csv").write_text(ROWS)
     environment = environment_with(DATAFLOW_HOME=str(tmp_path / "home"), PYTHONPATH=str(copy))
 
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", COMMAND, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-            timeout=300,
-            check=False,
-        )
-
-    return command
+    return lambda *arguments: run_dataflow(arguments, environment, tmp_path, copy)
 
 
 def test_a_drafted_source_is_loaded(run: Run, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from dataflow_assets.analytics.sql_file import read_sql_answer
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import environment_with, processes_of
 from dataflow_assets_tests.program_copy import copy_program
+from dataflow_assets_tests.warm import run_dataflow
 
 README = REPOSITORY / "README.md"
 SOURCES = REPOSITORY / "docs/how-to/add-a-source.md"
@@ -37,17 +38,15 @@ class Copy:
     folder: Path
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        program, *arguments = shlex.split(command.removeprefix("uv run "))
+        name, *arguments = shlex.split(command.removeprefix("uv run "))
         environment = environment_with(DATAFLOW_HOME=str(self.folder / "home"), PYTHONPATH=str(self.folder))
-        done = subprocess.run(
-            [Path(sys.executable).parent / program, *arguments],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        if name == "dataflow":
+            done = run_dataflow(arguments, environment, self.folder, self.folder)
+        else:
+            program = [str(Path(sys.executable).parent / name), *arguments]
+            done = subprocess.run(
+                program, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+            )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 

@@ -1,10 +1,12 @@
-"""Processes that have imported the program already: copies of one that has done nothing else yet.
+"""Processes that have imported the program already: forks of one that has done nothing else yet.
 
-Here: that process, and `dataflow` as a command in such a copy. Not here: what a test does in one (see `loading`,
-`terminal`). That the installed program starts, and what it imports, other tests show.
+Here: that process, and `dataflow` as a command in such a fork, also of a copy of the program that a test changed. Not
+here: what a test does in one (see `loading`, `terminal`). That the installed program starts, and what it imports, other
+tests show.
 """
 
 import atexit
+import importlib
 import multiprocessing
 import os
 import subprocess
@@ -20,7 +22,7 @@ from typing import Any
 
 from dataflow_assets.cli import main
 
-# A copy starts in milliseconds.
+# A fork starts in milliseconds.
 WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
     [
@@ -35,24 +37,35 @@ WARM.set_forkserver_preload(
         __name__,
     ]
 )
-_NOTHING = os.open(os.devnull, os.O_RDONLY)
+NOTHING = os.open(os.devnull, os.O_RDWR)
 get_temp_dir()  # where its socket goes: now, before a test lets temporary files go to a folder with a long path
 
 
 def start_dataflow(
-    arguments: Sequence[str], environment: Mapping[str, str], streams: tuple[int, int, int]
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
+    folder: Path | None = None,
+    program: Path | None = None,
 ) -> BaseProcess:
-    """Start a command whose standard streams are these descriptors."""
+    """Start a command whose standard streams are these descriptors, in the present folder or another.
+
+    Of a copy of the program, whose folder is given, only our own modules are imported anew.
+    """
     sent = [DupFd(stream) for stream in streams]
-    process = WARM.Process(target=_be_dataflow, args=(list(arguments), dict(environment), Path.cwd(), sent))
+    place = folder or Path.cwd()
+    process = WARM.Process(target=_be_dataflow, args=(list(arguments), dict(environment), place, sent, program))
     process.start()
     return process
 
 
-def run_dataflow(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run_dataflow(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None, program: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """What a program gets from a command."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        code = wait_for(start_dataflow(arguments, environment, (_NOTHING, out.fileno(), err.fileno())))
+        streams = NOTHING, out.fileno(), err.fileno()
+        code = wait_for(start_dataflow(arguments, environment, streams, folder, program))
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(["dataflow", *arguments], code, out.read(), err.read())
@@ -67,7 +80,9 @@ def wait_for(process: BaseProcess, seconds: float = 180) -> int:
     return process.exitcode
 
 
-def _be_dataflow(arguments: list[str], environment: dict[str, str], folder: Path, streams: list[Any]) -> None:
+def _be_dataflow(
+    arguments: list[str], environment: dict[str, str], folder: Path, streams: list[Any], program: Path | None
+) -> None:
     os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream.detach(), number)
@@ -77,7 +92,15 @@ def _be_dataflow(arguments: list[str], environment: dict[str, str], folder: Path
     os.chdir(folder)
     sys.argv = ["dataflow", *arguments]
     try:
-        main()
+        main() if program is None else _main_of(program)()
     finally:
         threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()  # what Python does at the end of a program, and not at that of a copy
+        atexit._run_exitfuncs()  # what Python does at the end of a program, and not at that of a fork
+
+
+def _main_of(program: Path) -> Any:
+    """The command of a copy of the program, in place of the program that is imported."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dataflow_assets"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(program))
+    return importlib.import_module("dataflow_assets.cli").main
