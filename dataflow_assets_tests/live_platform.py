@@ -7,12 +7,21 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dataflow_assets_tests.processes import kill_all, wait_until_gone
+
+# The whole platform with the smallest code location, and without the HTTP API.
+SMALLEST = """
+import sys
+from dataflow_assets.runtime.up import up
+from dataflow_assets.settings import load_settings
+sys.exit(up(load_settings(), int(sys.argv[1]), module="dataflow_assets_tests.runtime.tiny_definitions"))
+"""
 
 
 @contextmanager
@@ -21,11 +30,25 @@ def up(folder: Path, program: Path | None = None) -> Iterator[tuple[int, int]]:
 
     The block gets the ports of its UI and of its HTTP API.
     """
+    dataflow = program or Path(sysconfig.get_path("scripts")) / "dataflow"
+    with _running(folder, str(dataflow), "up", "--api-port", "0", "--port") as ports:
+        yield ports[0], ports[1]
+
+
+@contextmanager
+def smallest_up(folder: Path) -> Iterator[None]:
+    """The same of the smallest code location."""
+    with _running(folder, sys.executable, "-c", SMALLEST):
+        yield
+
+
+@contextmanager
+def _running(folder: Path, *command: str) -> Iterator[list[int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     process = subprocess.Popen(
-        [program or Path(sysconfig.get_path("scripts")) / "dataflow", "up", "--port", str(port), "--api-port", "0"],
+        [*command, str(port)],
         stdout=subprocess.PIPE,
         stderr=(folder / "stderr").open("w"),
         text=True,
@@ -36,7 +59,7 @@ def up(folder: Path, program: Path | None = None) -> Iterator[tuple[int, int]]:
         assert process.stdout
         ports = re.findall(r":(\d+)", process.stdout.readline())
         assert ports[:1] == [str(port)], (folder / "stderr").read_text()
-        yield port, int(ports[1])
+        yield [int(port) for port in ports]
         process.terminate()
         process.communicate(timeout=300)
         assert process.returncode == 0, (folder / "stderr").read_text()

@@ -113,13 +113,18 @@ def in_words(name: str) -> str:
     return f"_{re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower().strip('_')}_"
 
 
+def is_assignment_to(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]
+
+
 def find_old_names(source: str) -> Iterator[str]:
     """A sentence for each name in the source of a module that holds an old word; what earlier builds wrote is read."""
     tree = ast.parse(source)
-    tree.body = [node for node in tree.body if not ast.unparse(node).startswith("_FORMER_NAMES = ")]
+    tree.body = [node for node in tree.body if not is_assignment_to(node, "_FORMER_NAMES")]
     for line, name in named(tree):
+        words = in_words(name)
         for old, new in NAMES.items():
-            if f"_{old}_" in in_words(name):
+            if f"_{old}_" in words:
                 yield f"line {line}: {name} says {old}; say {new}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value in STATES:

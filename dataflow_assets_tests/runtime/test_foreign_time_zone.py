@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import load_settings
-from dataflow_assets_tests.live_platform import up
+from dataflow_assets_tests.live_platform import smallest_up
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.waiting import wait_until
 from dataflow_assets_tests.warehouse.builders import ask
@@ -30,7 +30,7 @@ def test_the_monitor_ends_the_run_that_never_started_and_no_other(
         "UPDATE runs SET create_timestamp = create_timestamp - interval '11 minutes' WHERE run_id = %s",
         old,
     )
-    with up(tmp_path), open_instance(load_settings()) as instance:
+    with smallest_up(tmp_path), open_instance(load_settings()) as instance:
         wait_until(lambda: _status(instance, old) == dg.DagsterRunStatus.FAILURE, _MONITOR_SECONDS)
         assert _status(instance, new) == dg.DagsterRunStatus.NOT_STARTED
 

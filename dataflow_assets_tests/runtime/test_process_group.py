@@ -18,15 +18,10 @@ from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.runtime.up import up
 from dataflow_assets.settings import load_settings
+from dataflow_assets_tests.live_platform import SMALLEST
 from dataflow_assets_tests.processes import kill, kill_all, processes_of, wait_until_gone
 
 _MODULE = "dataflow_assets_tests.runtime.tiny_definitions"
-_UP = f"""
-import sys
-from dataflow_assets.runtime.up import up
-from dataflow_assets.settings import load_settings
-sys.exit(up(load_settings(), int(sys.argv[1]), module="{_MODULE}"))
-"""
 _LAUNCH = """
 mutation Launch($job: String!) {
   launchRun(executionParams: {
@@ -58,7 +53,7 @@ def start(home: Path, port: int, *, wait: bool = True) -> subprocess.Popen[str]:
     """Start `up` as `sh -c '... &'` does: deaf to SIGINT unless it installs a handler."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     process = subprocess.Popen(
-        [sys.executable, "-c", _UP, str(port)],
+        [sys.executable, "-c", SMALLEST, str(port)],
         stdout=subprocess.PIPE,
         stderr=(home / "stderr").open("a"),
         text=True,
