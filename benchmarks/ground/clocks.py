@@ -2,9 +2,9 @@
 
     python -m benchmarks.ground.clocks --data ../shared/reference [--only NAME …]
 
-Each case starts a PostgreSQL, an S3 server (moto) and `up` in a temporary folder, one of them under libfaketime
-(Debian's package `faketime`). A file lands, is replaced, and the others land beside it. The known answers must come,
-from runs of which none failed, and be the same after `housekeeping`.
+Each case starts a PostgreSQL, an S3 server (moto) and `up` in a temporary folder, one of them with another time of day
+(`other_clock.c`, which needs a C compiler). A file lands, is replaced, and the others land beside it. The known answers
+must come, from runs of which none failed, and be the same after `housekeeping`.
 """
 
 import argparse
@@ -23,13 +23,16 @@ import obstore
 from obstore.store import S3Store
 
 from benchmarks.ground.main_job import digest_tables, said
-from benchmarks.ground.servers import DATAFLOW, ask, find_programs, free_port, make_database, require, server
+from benchmarks.ground.servers import DATAFLOW, ask, find_programs, free_port, make_database, require, run, server
 from dataflow_assets_tests.known_answers import require_known_answers
 from dataflow_assets_tests.processes import environment_with, kill_all
 
 _DATABASE, _STORE, _OURS = "the database's clock", "the object store's clock", "the platform's clock"
-_CASES = {f"{name} {offset}": (name, offset) for name in (_DATABASE, _STORE, _OURS) for offset in ("+10m", "-10m")}
-_LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+_CASES = {
+    f"{name} {offset}": (name, seconds)
+    for name in (_DATABASE, _STORE, _OURS)
+    for offset, seconds in (("+10m", 600), ("-10m", -600))
+}
 _KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _SOURCES, _SECONDS = 6, 280
 
@@ -41,12 +44,21 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(_CASES), choices=_CASES)
     arguments = parser.parse_args()
     for case in arguments.only:
-        wrong, offset = _CASES[case]
-        prefix = ("env", f"LD_PRELOAD={_LIBRARY}", f"FAKETIME={offset}", "FAKETIME_DONT_FAKE_MONOTONIC=1")
-        prefixes = {name: prefix if name == wrong else () for name in (_DATABASE, _STORE, _OURS)}
+        wrong, seconds = _CASES[case]
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            prefix = ("env", f"LD_PRELOAD={_compile(Path(folder))}", f"CLOCK_SECONDS={seconds}")
+            prefixes = {name: prefix if name == wrong else () for name in (_DATABASE, _STORE, _OURS)}
             found = _try(prefixes, arguments.data, Path(folder), stack)
             print(f"| {case} | {found} |", flush=True)  # noqa: T201
+
+
+def _compile(folder: Path) -> Path:
+    """The library of another time of day, where the servers' user finds it."""
+    folder.chmod(0o755)
+    library = folder / "other_clock.so"
+    source = Path(__file__).with_name("other_clock.c")
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
 
 
 def _try(prefixes: Mapping[str, tuple[str, ...]], data: Path, folder: Path, stack: ExitStack) -> str:
@@ -55,9 +67,11 @@ def _try(prefixes: Mapping[str, tuple[str, ...]], data: Path, folder: Path, stac
     store = S3Store(
         "ground", access_key_id="test", secret_access_key="test", endpoint=endpoint, client_options={"allow_http": True}
     )
-    settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url, "S3_BUCKET": "ground", **_KEYS}
+    settings = {"DATAFLOW_HOME": str(folder / "home"), "DATABASE_URL": url, "S3_BUCKET": "ground", **_KEYS}
     settings["AWS_ENDPOINT_URL"] = endpoint
     require(settings, "init-db")
+    findings = json.loads(run(settings, "doctor", "--json", prefix=prefixes[_OURS]).stdout)
+    [doctor] = [finding["sentence"] for finding in findings if finding["name"] == "clocks"]
     stack.enter_context(_up(prefixes[_OURS], settings, folder))
     [movies] = data.glob("*/movies.csv")
     lines = movies.read_bytes().splitlines(keepends=True)
@@ -76,7 +90,7 @@ def _try(prefixes: Mapping[str, tuple[str, ...]], data: Path, folder: Path, stac
     same = "the same tables" if digest_tables(settings) == before else "other tables"
     runs, failed = (ask(url, f"SELECT count(*) FROM runs {which}") for which in ("", "WHERE status = 'FAILURE'"))
     taken = f"{ask(url, deliveries)} versions of {_SOURCES} files, {runs} runs, {failed} failed"
-    return f"the known answers after {took:.0f} s; {taken}; `housekeeping`: {same}"
+    return f"the known answers after {took:.0f} s; {taken}; `housekeeping`: {same}; `doctor`: {doctor}"
 
 
 @contextmanager

@@ -129,11 +129,11 @@ def ask(url: str, statement: str) -> Any:
 
 
 def run(
-    settings: Mapping[str, str], *arguments: str | Path, program: Path = DATAFLOW
+    settings: Mapping[str, str], *arguments: str | Path, program: Path = DATAFLOW, prefix: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """A command of the platform, with these settings and no others."""
+    """A command of the platform, with these settings and no others; `prefix` is what it begins with."""
     environment = environment_with(**settings)
-    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run([*prefix, program, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
 def require(settings: Mapping[str, str], *arguments: str | Path, program: Path = DATAFLOW) -> str:

@@ -31,6 +31,7 @@ from dataflow_assets_tests.browser import Page, expect, needs_browser, open_page
 from dataflow_assets_tests.live_platform import up
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
 from dataflow_assets_tests.processes import kill
+from dataflow_assets_tests.warehouse.builders import ask
 
 _STOP_SENSOR = """
 mutation { stopSensor(id: "%s") { __typename } }"""
@@ -65,6 +66,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
             environment.delenv(name, raising=False)
         environment.setenv("DATAFLOW_HOME", str(folder / "home"))
         environment.setenv("DATABASE_URL", module_database_url)
+        # As many as a server whose max_connections is 20 leaves to a plain role.
+        ask(module_database_url, f"ALTER DATABASE {module_database_url.rpartition('/')[2]} CONNECTION LIMIT 17")
         settings = load_settings()
         with open_instance(settings) as instance:
             platform = Platform(settings, build_definitions(settings), instance)
