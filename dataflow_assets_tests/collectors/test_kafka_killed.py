@@ -57,11 +57,11 @@ def count(program: Program) -> str:
 def test_collectors_that_are_killed_bring_each_message_once(broker: Broker, program: Program) -> None:
     send(broker, _MESSAGES)
     for _ in range(4):
-        both = [program.start("collect", "--source", "orders") for _ in range(2)]
-        time.sleep(random.uniform(2.0, 4.5))
+        both = [program.begin("collect", "--source", "orders") for _ in range(2)]
+        time.sleep(random.uniform(0.7, 3.0))
         for process in both:
             process.kill()
-            process.communicate()
+            process.join()
     topic = f"kafka://{broker.address}/orders"  # by hand, from the server of the declaration
     program.run("load", "--model", "orders", "--collector", "kafka", "--config", topic)
     assert messages_in_landing(program) == _MESSAGES
