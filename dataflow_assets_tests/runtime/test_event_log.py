@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
+from dataflow_assets.runtime.event_log import storing_together
 from dataflow_assets.runtime.instance import open_instance, open_quick_instance
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings
@@ -21,8 +22,27 @@ def wide(context: dg.AssetExecutionContext) -> None:
     context.log.info("made")
 
 
-def make(instance: dg.DagsterInstance, first: str, last: str) -> dg.ExecuteInProcessResult:
-    job = dg.Definitions(assets=[wide]).resolve_implicit_global_asset_job_def()
+@dg.asset(
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec("is_odd", asset="judged")],
+)
+def judged(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Says twice of each partition that it is odd, first that it is not, and of another asset that it was made."""
+    with storing_together(context.instance):
+        for is_odd in (False, True):
+            for day in context.partition_keys:
+                context.log_event(dg.AssetCheckEvaluation(judged.key, "is_odd", passed=is_odd, partition=day))
+        for day in context.partition_keys:
+            context.log_event(dg.AssetMaterialization("other", partition=day))
+    yield dg.MaterializeResult()
+    yield dg.Output(None, "judged_is_odd")
+
+
+def make(
+    instance: dg.DagsterInstance, first: str, last: str, asset: dg.AssetsDefinition = wide
+) -> dg.ExecuteInProcessResult:
+    job = dg.Definitions(assets=[asset]).resolve_implicit_global_asset_job_def()
     return job.execute_in_process(instance=instance, tags=range_tags(first, last))
 
 
@@ -53,6 +73,34 @@ def test_the_partitions_that_a_run_plans_are_stored_by_few_statements(settings: 
         (record,) = instance.get_asset_records([wide.key])
         assert record.asset_entry.last_run_id == result.run_id
     assert len(of_many) < len(of_one) + 10
+
+
+def test_what_is_said_of_many_partitions_together_is_stored_by_few_statements_and_all_of_it(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        make(instance, "2021-12-01", "2021-12-01", judged)
+        with statements() as of_one:
+            make(instance, "2021-12-02", "2021-12-02", judged)
+        with statements() as of_many:
+            result = make(instance, "2021-12-01", "2022-03-10", judged)
+        assert result.success
+        made = instance.fetch_materializations(dg.AssetKey("other"), limit=1000).records
+        of_run = [str(record.partition_key) for record in made if record.run_id == result.run_id]
+        assert sorted(of_run) == list(DAYS.get_partition_keys())
+        (record,) = instance.get_asset_records([dg.AssetKey("other")])
+        assert record.asset_entry.last_run_id == result.run_id
+    with postgres(settings) as cursor:
+        cursor.execute(
+            "SELECT execution_status, count(DISTINCT partition), count(*), count(DISTINCT evaluation_event_storage_id) "
+            "FROM asset_check_executions WHERE run_id = %s AND partition IS NOT NULL GROUP BY 1",
+            (result.run_id,),
+        )
+        assert cursor.fetchall() == [("SUCCEEDED", 100, 100, 100)]
+        cursor.execute(
+            "SELECT count(*) FROM event_logs WHERE run_id = %s AND dagster_event_type = 'ASSET_CHECK_EVALUATION'",
+            (result.run_id,),
+        )
+        assert cursor.fetchall() == [(200,)]
+    assert len(of_many) < len(of_one) + 20
 
 
 def test_a_run_asks_for_no_table_that_an_earlier_one_found(settings: Settings) -> None:

@@ -30,6 +30,7 @@ from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, REJECTS
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.metrics import Metrics, partition_metadata
 from dataflow_assets.postgres.connection import Connections
+from dataflow_assets.runtime.event_log import storing_together
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
@@ -80,7 +81,8 @@ class LakeRun:
             write_each(self.context, partial(self._write_day, deliveries, before), self.settings.home)
         finally:
             require_tables(self.outcome.url, self.storage, [self.source])
-            _log_rejects(self.context, self.storage, {delivery.day for delivery in deliveries})
+            with storing_together(self.context.instance):
+                _log_rejects(self.context, self.storage, {delivery.day for delivery in deliveries})
             judge_run(self.context, self.outcome)
 
     def _find_deliveries(self, days: Sequence[date]) -> list[Delivery]:
@@ -138,7 +140,8 @@ class LakeRun:
             _log_intake(self.context, intake)
             if intake.delivered != intake.accepted + intake.rejected:
                 losses.append(_loss(intake))
-            _log_event_days(self.context, self.source, intake)
+            with storing_together(self.context.instance):
+                _log_event_days(self.context, self.source, intake)
             record_delivery(self._connections, intake, _rejects_of(self.storage, intake))
             yield intake
 

@@ -13,6 +13,7 @@ import dagster as dg
 
 from dataflow_assets.orchestration.checks.base import Check, Outcome, PastDay, Target, Verdict
 from dataflow_assets.orchestration.metadata.metrics import as_metadata
+from dataflow_assets.runtime.event_log import storing_together
 
 
 @cache
@@ -35,9 +36,10 @@ def check_specs(target: Target) -> list[dg.AssetCheckSpec]:
 
 def judge_run(context: dg.AssetExecutionContext, outcome: Outcome) -> None:
     """Let every check of an asset judge what a run wrote, and log what it says."""
-    for check in checks_of(outcome.target):
-        for evaluation in evaluate(check, outcome.target, check.judge_run(outcome)):
-            context.log_event(evaluation)
+    with storing_together(context.instance):
+        for check in checks_of(outcome.target):
+            for evaluation in evaluate(check, outcome.target, check.judge_run(outcome)):
+                context.log_event(evaluation)
 
 
 def judge_past_day(past: PastDay, target: Target) -> Iterator[dg.AssetCheckEvaluation]:
