@@ -3,3 +3,7 @@
 Here: the app, who may do what, how requests are answered, and a module for each resource under `routes`. Not here: the
 work itself (see `warehouse`, `ledger` and `landing`), and Dagster, which this knows nothing of.
 """
+
+from dataflow_assets.core.memory import prepare_server
+
+prepare_server()

@@ -1,8 +1,9 @@
-"""Memory of large values that one thread freed is there for the others, where the package is imported before Polars."""
+"""What a process keeps of the memory that it no longer uses is bounded, where the package is imported first."""
 
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -52,3 +53,44 @@ def test_a_setting_of_the_user_for_that_memory_stands() -> None:
         env=os.environ | {_SETTING: "narenas:2"},
     )
     assert done.stdout.strip() == "narenas:2"
+
+
+# Each thread holds a value for which the C library needs a heap, until all of them do.
+_HEAPS = textwrap.dedent("""
+    import ctypes
+    import re
+    import tempfile
+    from threading import Barrier, Thread
+
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
+    everybody = Barrier(8)
+
+    def hold() -> None:
+        libc.malloc(100_000)
+        everybody.wait()
+
+    threads = [Thread(target=hold) for _ in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    with tempfile.NamedTemporaryFile() as said:
+        file = ctypes.c_void_p(libc.fopen(said.name.encode(), b"w"))
+        libc.malloc_info(0, file)
+        libc.fclose(file)
+        heaps = len(re.findall("<heap nr=", said.read().decode()))
+""")
+
+
+def _run(script: str) -> str:
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="heaps are those of glibc")
+def test_the_threads_of_a_server_share_two_heaps() -> None:
+    assert int(_run(f"{_HEAPS}print(heaps)")) > 2
+    assert int(_run(f"import dataflow_assets.serving\n{_HEAPS}print(heaps)")) == 2
+
+
+def test_arrow_keeps_nothing_for_itself_in_a_server() -> None:
+    script = "import pyarrow\nprint(pyarrow.default_memory_pool().backend_name)"
+    assert _run(f"import dataflow_assets.serving.server\n{script}") == "system"

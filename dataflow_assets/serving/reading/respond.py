@@ -182,7 +182,7 @@ class RowReader:
         turns.release()
         return answer.whole(beginning)
 
-    def _make_chunks(self, selection: Selection, form: Format) -> Generator[bytes, None, None]:
+    def _make_chunks(self, selection: Selection, form: Format) -> Generator[bytes | memoryview, None, None]:
         with closing(stream_rows(self._sessions, selection, self._timezone)) as rows:
             yield from withhold(form.encode(selection.columns, rows))
 
@@ -250,7 +250,7 @@ def _names_tag(header: str, tag: str) -> bool:
     return header.strip() == "*" or tag in (name.strip().removeprefix("W/").strip('"') for name in header.split(","))
 
 
-def _gather(chunks: Generator[bytes, None, None]) -> tuple[bytes, bool]:
+def _gather(chunks: Generator[bytes | memoryview, None, None]) -> tuple[bytes, bool]:
     """The first bytes, and whether these are all."""
     pieces, size = [], 0
     for chunk in chunks:

@@ -30,17 +30,14 @@ class StalledReaderError(ClientDisconnect):
     """A reader took nothing for too long, or too long for everything, and was cut off."""
 
 
-def withhold(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+def withhold(chunks: Iterable[bytes]) -> Generator[bytes | memoryview, None, None]:
     """The same bytes, the last of which come only at the end."""
     held = b""
     for chunk in chunks:
-        if len(chunk) > _WITHHELD:
-            yield held + memoryview(chunk)[:-_WITHHELD]  # one copy: chunks are of megabytes
-            held = chunk[-_WITHHELD:]
-        else:
-            known = held + chunk
-            yield known[:-_WITHHELD]
-            held = known[-_WITHHELD:]
+        known = held + chunk
+        del chunk  # of megabytes, and a reader may take its time
+        yield memoryview(known)[:-_WITHHELD]
+        held = known[-_WITHHELD:]
     yield held
 
 
@@ -59,7 +56,7 @@ class StreamedRows(StreamingResponse):
     def __init__(
         self,
         beginning: bytes,
-        chunks: Generator[bytes, None, None],
+        chunks: Generator[bytes | memoryview, None, None],
         *,
         limiter: anyio.CapacityLimiter,
         on_end: Callable[[], None],
@@ -86,8 +83,7 @@ class StreamedRows(StreamingResponse):
                 await to_thread.run_sync(self._chunks.close, limiter=self._limiter)
             self._on_end()
 
-    async def _pieces(self, beginning: bytes) -> AsyncIterator[memoryview]:
-        chunk: bytes | None = beginning
+    async def _pieces(self, chunk: bytes | memoryview | None) -> AsyncIterator[memoryview]:
         while chunk is not None:
             for start in range(0, len(chunk), _PIECE):
                 yield memoryview(chunk)[start : start + _PIECE]

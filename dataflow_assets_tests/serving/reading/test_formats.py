@@ -239,7 +239,7 @@ def test_a_format_does_not_finish_what_failed(url: str, name: str) -> None:
         yield from good
         raise BrokenError
 
-    taken: list[bytes] = []
+    taken: list[bytes | memoryview] = []
     with pytest.raises(BrokenError):
         taken.extend(withhold(all_formats()[name].encode(selection.columns, batches())))
     whole = b"".join(withhold(all_formats()[name].encode(selection.columns, good)))

@@ -1,6 +1,8 @@
 """Rows as CSV with a header: commas, line feeds, times in ISO 8601, nothing for null and `""` for an empty text."""
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import polars as pl
 import pyarrow as pa
@@ -14,8 +16,13 @@ def _encode(columns: Sequence[Column], batches: Iterable[pa.RecordBatch]) -> Ite
     times = [
         pl.col(column.name).dt.to_string("iso:strict") for column in columns if isinstance(column.dtype, pl.Datetime)
     ]
-    for batch in batches:
-        yield frame(batch).with_columns(times).write_csv(include_header=False).encode()
+    yield from map(partial(_lines, times), batches)
+
+
+def _lines(times: list[pl.Expr], batch: pa.RecordBatch) -> bytes:
+    buffer = io.BytesIO()
+    frame(batch).with_columns(times).write_csv(buffer, include_header=False)
+    return buffer.getvalue()
 
 
 FORMAT = Format(name="csv", media_type="text/csv; charset=utf-8", encode=_encode, cut=None)

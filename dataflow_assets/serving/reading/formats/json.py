@@ -10,12 +10,19 @@ from dataflow_assets.serving.reading.relations import Column
 
 
 def _encode(columns: Sequence[Column], batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
-    before = b"["
-    for lines in filter(None, encode_lines(columns, batches)):
-        # A text within JSON holds no line feed, so that each one is the end of a row.
-        yield before + lines.rstrip(b"\n").replace(b"\n", b",\n")
-        before = b",\n"
-    yield b"[]" if before == b"[" else b"]"
+    lines = filter(None, encode_lines(columns, batches))
+    yield b"[" + _separated(next(lines, b""))
+    yield from map(_following, lines)
+    yield b"]"
+
+
+def _separated(lines: bytes) -> bytes:
+    # A text within JSON holds no line feed, so that each one is the end of a row.
+    return lines[:-1].replace(b"\n", b",\n")
+
+
+def _following(lines: bytes) -> bytes:
+    return b",\n" + _separated(lines)
 
 
 FORMAT = Format(name="json", media_type="application/json", encode=_encode, cut="the array is not closed")

@@ -7,6 +7,7 @@ put into the line as it is. A float that JSON does not have (NaN, infinity) is n
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 import polars as pl
@@ -18,16 +19,17 @@ from dataflow_assets.serving.reading.relations import Column
 
 def encode_lines(columns: Sequence[Column], batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     """The rows as lines; nothing for none."""
-    line = _line(columns)
-    for batch in batches:
-        rows = frame(batch)
-        if line is None:
-            buffer = io.BytesIO()
-            rows.write_ndjson(buffer)
-            yield buffer.getvalue()
-        else:
-            [text] = rows.select(line.str.join("\n")).to_series()
-            yield f"{text}\n".encode() if rows.height else b""
+    return map(partial(_lines, _line(columns)), batches)
+
+
+def _lines(line: pl.Expr | None, batch: pa.RecordBatch) -> bytes:
+    rows = frame(batch)
+    if line is None:
+        buffer = io.BytesIO()
+        rows.write_ndjson(buffer)
+        return buffer.getvalue()
+    [text] = rows.select(line.str.join("\n")).to_series()
+    return f"{text}\n".encode() if rows.height else b""
 
 
 def _line(columns: Sequence[Column]) -> pl.Expr | None:
