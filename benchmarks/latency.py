@@ -99,7 +99,7 @@ def _platform() -> Iterator[Platform]:
     ):
         platform = Platform(settings, build_definitions(settings), instance)
         known = [platform.land(name, "2021-11-30", json.dumps([row]), f"{name}.json") for name, row in _KNOWN.items()]
-        Materializer(settings, platform.definitions, instance, lambda _: None).materialize(known)
+        Materializer(settings, lambda: platform.definitions, instance, lambda _: None).materialize(known)
         (Path(folder) / "up").mkdir()
         with up(Path(folder) / "up"):
             _wait_until(lambda: _is_quiet(platform))

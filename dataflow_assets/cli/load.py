@@ -5,7 +5,9 @@ Here: arguments, progress and what is said at the end. Not here: work.
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,8 @@ from dataflow_assets.errors import FormatError, NotFoundError, QuarantinedError,
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from dataflow_assets.landing.deliveries import Delivery, Landing
     from dataflow_assets.sources.base import Source
 
@@ -143,7 +147,7 @@ def replay(source: Annotated[str | None, typer.Option(help="Only of this source.
 
     Those are read that another declaration than the present one rejected.
     """
-    from dataflow_assets.lake.ingest import read_otherwise
+    from dataflow_assets.lake.known import read_otherwise
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
     from dataflow_assets.ledger.delivery_reports import find_incomplete_deliveries
@@ -181,37 +185,47 @@ def materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day:
 
     def land() -> list["Delivery"]:
         landing = Landing(open_storage(settings))
-        return [landing.put(source.name, day, path) for source, path in files]
+        return [landing.put_changed(source.name, day, path) for source, path in files]
 
-    url = open_warehouse(settings)
     deliveries = bring(settings, land)
+    url = open_warehouse(settings)
     _say_rejected(url, deliveries, reasons=reasons)
     _require_accepted(url, deliveries)
 
 
 def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: bool = False) -> list["Delivery"]:
     """Bring everything after deliveries, which are landed once the warehouse is open; the deliveries."""
-    from dataflow_assets.orchestration.runs.in_process import Materializer
-    from dataflow_assets.runtime.instance import open_quick_instance
     from dataflow_assets.warehouse.bootstrap import open_writable_warehouse
 
     with progress() as report:
         report("Opening the warehouse")
-        open_writable_warehouse(settings)
+        with ThreadPoolExecutor(1) as beside:
+            opened = beside.submit(open_writable_warehouse, settings)  # its server starts while Dagster is imported
+            from dataflow_assets.orchestration.runs.in_process import Materializer
+            from dataflow_assets.runtime.instance import open_quick_instance
+
+            opened.result()
         report("Landing the files")
         deliveries = land()
-        report("Loading the Dagster definitions")
-        from dataflow_assets.definitions import build_definitions
+
+        @cache
+        def definitions() -> "dg.Definitions":
+            report("Loading the Dagster definitions")
+            from dataflow_assets.definitions import build_definitions
+
+            return build_definitions(settings)
 
         with open_quick_instance(settings) as instance:
             materializer = Materializer(
                 settings,
-                build_definitions(settings),
+                definitions,
                 instance,
                 lambda what: report(f"Materializing {what}"),
                 lambda made: say(str(made)),
             )
             materializer.materialize(deliveries, release=release)
+    if materializer.has_kept:
+        say("What has not changed since it was made was left as it is.")
     for warning in materializer.warnings:
         say(warning, logging.WARNING)
     return deliveries

@@ -124,7 +124,7 @@ def _write(settings: Settings, name: str, text: str) -> None:
 
 
 def _preview(settings: Settings, file: Path, declared: "Source") -> None:
-    from dataflow_assets.lake.ingest import event_bounds
+    from dataflow_assets.lake.known import event_bounds
     from dataflow_assets.lake.preview import preview
 
     bounds = event_bounds(declared, settings.today, settings.timezone, settings.first_day)

@@ -91,7 +91,7 @@ def make_answers(settings: Settings, changed: "dict[str, set[date]]") -> None:
         with open_quick_instance(settings) as instance:
             materializer = Materializer(
                 settings,
-                definitions,
+                lambda: definitions,
                 instance,
                 lambda what: report(f"Materializing {what}"),
                 lambda made: say(str(made)),

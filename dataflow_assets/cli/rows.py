@@ -98,7 +98,7 @@ def preview(
 
     Nothing is written.
     """
-    from dataflow_assets.lake.ingest import event_bounds
+    from dataflow_assets.lake.known import event_bounds
     from dataflow_assets.lake.preview import preview as look_into
 
     source = source_of(model)

@@ -5,27 +5,25 @@ point ends in the same tables. Not here: reading the object (see `staging`), wha
 Delta Lake (see `delta`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 
-from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import ConflictError
 from dataflow_assets.lake.delta.commit import commit_delivery, commit_info
 from dataflow_assets.lake.delta.commit_log import (
     CommitInfo,
     DeliveryCommit,
-    find_last_commit,
     read_all_commits,
     read_commits,
 )
-from dataflow_assets.lake.delta.intact import holds_rejects, holds_rows
 from dataflow_assets.lake.delta.table import LakeConflictError, count_rows, rows_table
+from dataflow_assets.lake.known import event_bounds, is_intact, is_known
 from dataflow_assets.lake.moved_keys import days_of_keys
 from dataflow_assets.lake.open_tables import OpenTables, Tables
 from dataflow_assets.lake.quarantine import judge
-from dataflow_assets.lake.staging import Staging, file_digest, reading_of, stage_object
+from dataflow_assets.lake.staging import Staging, stage_object
 from dataflow_assets.lake.touched_days import touched_days
 from dataflow_assets.landing.companions import read_control
 from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
@@ -146,10 +144,10 @@ def _try_to_ingest(request: _Request) -> Intake | None:
 
 def _ingest_delivery(request: _Request, tables: Tables, delivery: Delivery) -> Intake:
     older = list(_since(read_commits(tables.rows, tables.rows_base, delivery), request.recorded_version))
-    is_intact = not older or _is_intact(tables, older[0].info, delivery)
-    if not is_intact:  # a restore brought rows of any older version back
+    has_lost = bool(older) and not is_intact(tables, older[0].info, delivery)
+    if has_lost:  # a restore brought rows of any older version back
         older = list(read_commits(tables.rows, tables.rows_base, delivery))
-    if is_known := bool(older) and is_intact and _is_known(request, older[0].info, delivery):
+    if was_known := bool(older) and not has_lost and _is_known(request, older[0].info, delivery):
         commit, *older = older
     else:
         commit = _read_and_commit(request, tables, delivery, older[0].info if older else None)
@@ -163,8 +161,13 @@ def _ingest_delivery(request: _Request, tables: Tables, delivery: Delivery) -> I
         delivery=delivery,
         accepted=count_rows(tables.rows_base, delivery.id),
         rejected=count_rows(tables.rejects_base, delivery.id),
-        is_known=is_known,
+        is_known=was_known,
     )
+
+
+def _is_known(request: _Request, last: CommitInfo, delivery: Delivery) -> bool:
+    bounds = event_bounds(request.source, delivery.day, request.timezone, request.first_day)
+    return is_known(request.storage, request.source, last, delivery, bounds, request.release)
 
 
 def _read_and_commit(request: _Request, tables: Tables, delivery: Delivery, last: CommitInfo | None) -> DeliveryCommit:
@@ -187,59 +190,6 @@ def _read_and_commit(request: _Request, tables: Tables, delivery: Delivery, last
         commit_delivery(tables.rejects, tables.rejects_base, staging.staged_rejects, info)
         version = commit_delivery(tables.rows, tables.rows_base, staging.staged, info)
     return DeliveryCommit(version, info)
-
-
-def event_bounds(source: Source, day: date, timezone: str, first_day: date) -> Window | None:
-    """When the events of a delivery day may begin: from the first day to the day after it.
-
-    All of these days have a partition. It is an empty window where something was delivered before the first day; None
-    for a snapshot.
-    """
-    if not isinstance(source, Events):
-        return None
-    last = max(day + timedelta(days=1), first_day - timedelta(days=1))
-    return Window.of_days(first_day, last, timezone)
-
-
-def _is_intact(tables: Tables, last: CommitInfo, delivery: Delivery) -> bool:
-    """Whether both tables hold what the object's last commit says: somebody may have restored them since."""
-    return holds_rows(tables.rows, tables.rows_base, delivery, last.accepted) and holds_rejects(
-        tables.rejects, tables.rejects_base, delivery, last.rejected
-    )
-
-
-def _is_known(request: _Request, last: CommitInfo, delivery: Delivery) -> bool:
-    """Whether nothing is to be done: these bytes came before as the same object, and were read in the same way.
-
-    An equal etag shows that nothing was written since; without it an equal size makes the body worth a look. Bytes that
-    are to be released, and were not before, are not known.
-    """
-    if request.release == delivery.etag and last.released != last.digest:
-        return False
-    bounds = event_bounds(request.source, delivery.day, request.timezone, request.first_day)
-    if last.quarantine_reason and request.source.control:  # which may have been corrected
-        return False
-    if last.delivery.size != delivery.size or last.reading != reading_of(request.source, bounds):
-        return False
-    if last.delivery.etag == delivery.etag:
-        return True
-    with Landing(request.storage).lend(delivery) as path:
-        return last.digest == file_digest(path)
-
-
-def read_otherwise(
-    storage: Storage, source: Source, deliveries: Iterable[Delivery], timezone: str, first_day: date
-) -> list[Delivery]:
-    """Those of some deliveries that the lake holds and that were read by another declaration than the present one."""
-    table = rows_table(storage, source)
-    base = table.open()
-
-    def is_read_otherwise(delivery: Delivery) -> bool:
-        last = find_last_commit(table, base, delivery)
-        bounds = event_bounds(source, delivery.day, timezone, first_day)
-        return last is not None and last.info.reading != reading_of(source, bounds)
-
-    return [delivery for delivery in deliveries if is_read_otherwise(delivery)]
 
 
 def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterator[Intake]:

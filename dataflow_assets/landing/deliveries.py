@@ -6,11 +6,12 @@ lending a file to a reader. Not here: going through all of landing (see `listing
 """
 
 import errno
+import filecmp
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -164,6 +165,18 @@ class Landing:
         found = self.current(key)
         assert found is not None
         return found
+
+    def put_changed(self, source: str, day: date, path: Path) -> Delivery:
+        """Land a file as `put` does, but leave an object that has its name and its bytes.
+
+        In a local folder, where each writing makes another version; elsewhere equal bytes are one by their etag.
+        """
+        key = _object_key(source, day, path.name)
+        if isinstance(self._store, LocalStore) and path.is_file() and (found := self.current(key)):
+            with suppress(ObjectChangedError), self.lend(found) as landed:
+                if filecmp.cmp(path, landed, shallow=False):
+                    return found
+        return self.put(source, day, path)
 
     def put_new(self, source: str, day: date, path: Path, name: str) -> Delivery | None:
         """Land a file as `put` does, but where there is an object of that name leave it: None.

@@ -8,7 +8,8 @@ import pytest
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.delta.table import read_rejects
-from dataflow_assets.lake.ingest import event_bounds, ingest
+from dataflow_assets.lake.ingest import ingest
+from dataflow_assets.lake.known import event_bounds
 from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sample_data import write_sample

@@ -176,6 +176,19 @@ def test_a_repeat_replaces_the_object(storage: Storage) -> None:
     assert (old.etag, old.size) != (new.etag, new.size)
 
 
+def test_an_equal_file_leaves_the_object_and_another_replaces_it(storage: Storage, tmp_path: Path) -> None:
+    landing, path = Landing(storage), tmp_path / "a.csv"
+    path.write_bytes(b"one")
+    first = landing.put_changed("users", DAY, path)
+    again = landing.put_changed("users", DAY, path)
+    assert (again.etag, again.size) == (first.etag, first.size)
+    path.write_bytes(b"two")
+    other = landing.put_changed("users", DAY, path)
+    assert other.etag != first.etag
+    with landing.lend(other) as lent:
+        assert lent.read_bytes() == b"two"
+
+
 def test_who_reads_the_older_body_goes_on_reading_it(local_storage: Storage) -> None:
     delivery = land(local_storage, "users", "a.csv", b"older body")
     with Path(local_storage.uri, delivery.object).open("rb") as reader:

@@ -71,7 +71,7 @@ class Platform:
         return found
 
     def materialize(self, *deliveries: Delivery) -> None:
-        Materializer(self.settings, self.definitions, self.instance, lambda _: None).materialize(deliveries)
+        Materializer(self.settings, lambda: self.definitions, self.instance, lambda _: None).materialize(deliveries)
 
     def run(
         self,

@@ -4,7 +4,7 @@ Here: that alone, from the days that changed. Not here: finding out what changed
 and `automation.answers_sensor`).
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,6 +19,7 @@ from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
 
 Changed = Mapping[str, Set[date]]  # by source: the event days that changed; of a snapshot it does not matter which
+Choose = Callable[[Answer, Set[date]], Collection[date]]
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,24 @@ class Affected:
         return answer_partitions(settings, self.answers[0])
 
 
-def affected_partitions(changed: Changed, loaded: Callable[[Events], Set[date]], timezone: str) -> list[Affected]:
+def affected_partitions(
+    changed: Changed,
+    loaded: Callable[[Events], Set[date]],
+    timezone: str,
+    choose: Choose = lambda _, days: days,
+) -> list[Affected]:
     """The partitions of answers that may say something else now, those of the same days together, the months last.
 
     Args:
         changed: what changed in the warehouse.
         loaded: the days that the table of a source holds.
         timezone: the business time zone.
+        choose: those among an answer's that are to be made; without it all of them.
     """
     together: dict[tuple[str, frozenset[date]], list[Answer]] = {}
     for answer in all_answers():
-        if days := _days(answer, changed, loaded, timezone):
+        reached = _days(answer, changed, loaded, timezone)
+        if reached and (days := frozenset(choose(answer, reached))):
             together.setdefault((answer.grain, days), []).append(answer)
     in_order = sorted(together.items(), key=lambda item: item[0][0])  # "day" is before "month"
     return [Affected(tuple(answers), days) for (_, days), answers in in_order]

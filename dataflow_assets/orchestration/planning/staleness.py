@@ -9,7 +9,7 @@ source of a million deliveries, where a whole tick takes less than 0.1 s; and a 
 at once, though nothing has changed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 
 import dagster as dg
@@ -39,7 +39,8 @@ def stale_partitions(stores: Stores, asset: dg.AssetKey, partitions: Sequence[da
         with connect(stores.url) as connection:
             stale = find_stale_days(connection, find_source(name))
         return [day for day in partitions if day in stale]
-    return _stale_answers(stores, find_answer(name), partitions)
+    answer = find_answer(name)
+    return find_stale_answers(stores, [answer])(answer, partitions)
 
 
 def newer_than_table(url: str, source: Source) -> Callable[[date, int], bool]:
@@ -59,19 +60,24 @@ def _stale_in_lake(stores: Stores, source: Source, days: Sequence[date]) -> list
     return [day for day in days if day in found]
 
 
-def _stale_answers(stores: Stores, answer: Answer, partitions: Sequence[date]) -> list[date]:
-    """The partitions of an answer that were made from older tables, or never.
+def find_stale_answers(stores: Stores, answers: Iterable[Answer]) -> Callable[[Answer, Collection[date]], list[date]]:
+    """Which among some partitions of one of the answers were made from older tables than the present ones, or never.
 
     Where there were no events that it could read, there is nothing to make.
     """
-    sources = [find_source(name) for name in answer.reads]
-    tables = {source.name: open_table(stores.url, source, stores.timezone) for source in sources}
+    sources = [find_source(name) for name in sorted({name for answer in answers for name in answer.reads})]
+    opened = {source.name: open_table(stores.url, source, stores.timezone) for source in sources}
     events = {source.name for source in sources if isinstance(source, Events)}
-    with connect(stores.url) as connection:
-        made = read_answer_versions(connection, answer.name, min(partitions), max(partitions))
 
-    def is_stale(day: date) -> bool:
-        now = versions_read(tables, days_read(answer, day, stores.timezone))
-        return any(now[name] for name in events) and made.get(day) != now
+    def find(answer: Answer, partitions: Collection[date]) -> list[date]:
+        tables = {name: opened[name] for name in answer.reads}
+        with connect(stores.url) as connection:
+            made = read_answer_versions(connection, answer.name, min(partitions), max(partitions))
 
-    return [day for day in partitions if is_stale(day)]
+        def is_stale(day: date) -> bool:
+            now = versions_read(tables, days_read(answer, day, stores.timezone))
+            return any(now[name] for name in events.intersection(now)) and made.get(day) != now
+
+        return sorted(filter(is_stale, partitions))
+
+    return find

@@ -4,7 +4,7 @@ Here: running what follows from a delivery, in order. Not here: what a run does,
 `planning.downstream`), and runs that the daemon starts.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -12,14 +12,19 @@ from typing import Any
 
 import dagster as dg
 
+from dataflow_assets.analytics import Answer, all_answers
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.event_days import read_loaded_days
+from dataflow_assets.ledger.settled import find_settled, read_touched_days
 from dataflow_assets.orchestration.checks import references_known
 from dataflow_assets.orchestration.ingest_config import ingest_config
 from dataflow_assets.orchestration.keys import LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
-from dataflow_assets.orchestration.planning.downstream import affected_partitions
+from dataflow_assets.orchestration.planning.downstream import Choose, affected_partitions
+from dataflow_assets.orchestration.planning.staleness import find_stale_answers, stale_partitions
+from dataflow_assets.orchestration.planning.unpublished import find_unpublished
+from dataflow_assets.orchestration.resources import Stores, open_stores
 from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
 from dataflow_assets.orchestration.runs.failures import first_failure
 from dataflow_assets.orchestration.runs.made import Made, find_touched, read_materializations, summarize_made
@@ -42,16 +47,20 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class Materializer:
     """Runs assets of one code location in this process; `report` hears what is about to run, `tell` what was made.
 
-    `warnings` are what the checks of the last deliveries warned of.
+    `definitions` gives those of the code location. It is asked for each run, and not where there is nothing to do.
+
+    `warnings` are what the checks of the last deliveries warned of. `has_kept` says that some of what follows from them
+    was left as it is, since nothing that it is made from has changed.
     """
 
     settings: Settings
-    definitions: dg.Definitions | dg.RepositoryDefinition
+    definitions: Callable[[], dg.Definitions | dg.RepositoryDefinition]
     instance: dg.DagsterInstance
     report: Callable[[str], None] = lambda _: None
     tell: Callable[[Made], None] = lambda _: None
     tags: Mapping[str, str] = field(default_factory=dict)  # of the runs
     warnings: list[str] = field(default_factory=list, init=False)
+    has_kept: bool = field(default=False, init=False)
     _touched: dict[str, set[date]] = field(default_factory=dict, init=False)
     _failures: list[str] = field(default_factory=list, init=False)
     _warned: list[dg.AssetCheckEvaluation] = field(default_factory=list, init=False)
@@ -59,24 +68,43 @@ class Materializer:
     def materialize(self, deliveries: Sequence[Delivery], *, release: bool = False) -> None:
         """Take deliveries into the lake and bring the warehouse, the answers and the published file after them.
 
+        Of what follows from them, only that is made again whose inputs have changed since.
+
         Where a run fails the others still run, on what there is. To `release` them is to load also what would be
         quarantined.
 
         Raises:
             RunFailedError: naming every run that failed, and why.
         """
-        self._touched, self._failures, self._warned = {}, [], []
+        self._begin({})
+        stores = open_stores(self.settings)
+        found = find_settled(stores.url, stores.storage, deliveries, stores.timezone, self.settings.first_day)
+        settled = set() if release else set(found)  # whose days were touched before
+        self._touched, self.has_kept = read_touched_days(stores.url, settled), bool(settled)
+        new = [delivery for delivery in deliveries if delivery not in settled]
+        if new:
+            self._run_lake(new, release=release)
+        self._load_settled(stores, settled, {delivery.source for delivery in new})
+        self._follow([find_source(name) for name in sorted({delivery.source for delivery in deliveries})], stores)
+
+    def _run_lake(self, deliveries: Sequence[Delivery], *, release: bool) -> None:
+        """Take deliveries into the lake; the tables of snapshots are brought after it by the same runs."""
         sources = [find_source(name) for name in sorted({delivery.source for delivery in deliveries})]
-        days = {delivery.day for delivery in deliveries}
         lake = [dg.AssetKey([LAKE, source.name]) for source in sources]
         snapshots = [dg.AssetKey([WAREHOUSE, source.name]) for source in sources if not isinstance(source, Events)]
         self._run(
             [*lake, *snapshots],
             daily_partitions(self.settings),
-            days,
+            {delivery.day for delivery in deliveries},
             ingest_config(deliveries, release=release),
         )
-        self._follow(sources)
+
+    def _load_settled(self, stores: Stores, settled: Set[Delivery], loaded: Set[str]) -> None:
+        """Bring the tables of snapshots after deliveries that the lake held before, but for those that are `loaded`."""
+        for name in sorted({delivery.source for delivery in settled} - loaded):
+            if not isinstance(find_source(name), Events):
+                key, days = dg.AssetKey([WAREHOUSE, name]), {one.day for one in settled if one.source == name}
+                self._run([key], daily_partitions(self.settings), stale_partitions(stores, key, sorted(days)))
 
     def follow(self, touched: Mapping[str, set[date]]) -> None:
         """Bring the warehouse, the answers and the published file after the event days that deliveries touched.
@@ -84,15 +112,20 @@ class Materializer:
         Raises:
             RunFailedError: naming every run that failed, and why.
         """
-        self._touched, self._failures, self._warned = dict(touched), [], []
+        self._begin(touched)
         self._follow([find_source(name) for name in sorted(touched)])
 
-    def _follow(self, sources: Sequence[Source]) -> None:
+    def _begin(self, touched: Mapping[str, set[date]]) -> None:
+        self._touched, self._failures, self._warned, self.has_kept = dict(touched), [], [], False
+
+    def _follow(self, sources: Sequence[Source], stores: Stores | None = None) -> None:
+        """Make what follows from the days that were touched; where `stores` are given, only what is stale there."""
         for source in sources:
-            if isinstance(source, Events):
-                days = self._touched.get(source.name, set())
-                self._run([dg.AssetKey([WAREHOUSE, source.name])], daily_partitions(self.settings), days)
-        self._run_answers(sources)
+            if isinstance(source, Events) and (days := self._touched.get(source.name, set())):
+                key = dg.AssetKey([WAREHOUSE, source.name])
+                stale = stale_partitions(stores, key, sorted(days)) if stores else days
+                self._run([key], daily_partitions(self.settings), self._chosen(stale, days))
+        self._run_answers(sources, partial(self._find_outdated, stores) if stores else _choose_all)
         self.warnings = _summarize(self._warned)
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
@@ -103,19 +136,37 @@ class Materializer:
         Raises:
             RunFailedError: naming every run that failed, and why.
         """
-        self._touched, self._failures, self._warned = dict(changed), [], []
-        self._run_answers([find_source(name) for name in sorted(changed)])
+        self._begin(changed)
+        self._run_answers([find_source(name) for name in sorted(changed)], _choose_all)
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
-    def _run_answers(self, sources: Sequence[Source]) -> None:
-        """Run the answers that read a source, those with the same partitions together."""
+    def _find_outdated(self, stores: Stores) -> Choose:
+        """Of an answer, the partitions that are stale, or that the published file does not hold as they are."""
+        find_stale, has_file = find_stale_answers(stores, all_answers()), self.settings.published_file.exists()
+
+        def choose(answer: Answer, days: Set[date]) -> Set[date]:
+            stale = {*find_stale(answer, days), *find_unpublished(self.instance, answer, days)}
+            return self._chosen(stale, days) if has_file else days
+
+        return choose
+
+    def _chosen(self, stale: Collection[date], among: Collection[date]) -> set[date]:
+        self.has_kept |= len(set(stale)) < len(among)
+        return set(stale)
+
+    def _run_answers(self, sources: Sequence[Source], look: Callable[[], Choose]) -> None:
+        """Run the answers that read a source, those with the same partitions together.
+
+        `look` is called once nobody else makes answers, and says how to choose among their partitions.
+        """
         changed = {source.name: self._touched.get(source.name, set()) for source in sources}
         url = open_warehouse(self.settings)
-        with connect(url) as connection:
-            affected = affected_partitions(changed, partial(read_loaded_days, connection), self.settings.timezone)
         published: list[dg.AssetMaterialization] = []
         with making_answers(url):
+            with connect(url) as connection:
+                loaded = partial(read_loaded_days, connection)
+                affected = affected_partitions(changed, loaded, self.settings.timezone, look())
             for together in affected:
                 made = self._run(together.assets, together.partitions(self.settings), together.days)
                 published += [one for one in made if one.asset_key.path[0] == PUBLISHED]
@@ -138,7 +189,7 @@ class Materializer:
         for first, last in stretches(partitions, days):
             self.report(", ".join(key.to_user_string() for key in selection))
             result = run_range(
-                self.definitions, self.instance, selection, {**range_tags(first, last), **self.tags}, config
+                self.definitions(), self.instance, selection, {**range_tags(first, last), **self.tags}, config
             )
             made += read_materializations(self.instance, result.run_id)
             self._note_warnings(result)
@@ -158,6 +209,10 @@ class Materializer:
             event = entry.get_dagster_event()
             assert isinstance(event.event_specific_data, dg.AssetCheckEvaluation)
             self._warned += [event.event_specific_data] if event.event_specific_data.description else []
+
+
+def _choose_all() -> Choose:
+    return lambda _, days: days
 
 
 def _summarize(warned: Sequence[dg.AssetCheckEvaluation]) -> list[str]:

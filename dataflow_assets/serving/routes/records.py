@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.ingest import event_bounds
+from dataflow_assets.lake.known import event_bounds
 from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.serving.access import Writer, require_source

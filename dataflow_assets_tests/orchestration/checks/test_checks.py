@@ -54,7 +54,7 @@ def test_columns_that_were_kept_out_are_told_for_each_day(platform: Platform) ->
 def test_a_day_warns_until_each_of_its_files_is_as_declared(platform: Platform) -> None:
     platform.land("movies", "2021-12-01", OTHER, "one.csv")
     assert platform.run("lake/movies", "2021-12-01").success
-    materializer = Materializer(platform.settings, platform.definitions, platform.instance, lambda _: None)
+    materializer = Materializer(platform.settings, lambda: platform.definitions, platform.instance, lambda _: None)
     for _ in range(2):  # the second time nothing is read
         materializer.materialize([platform.land("movies", "2021-12-01", movies_csv("Heat"), "two.csv")])
         [warning] = materializer.warnings

@@ -56,7 +56,7 @@ def metrics(one: dg.AssetCheckEvaluation) -> dict[str, Any]:
 
 
 def release(platform: Platform, *deliveries: Any) -> None:
-    materializer = Materializer(platform.settings, platform.definitions, platform.instance, lambda _: None)
+    materializer = Materializer(platform.settings, lambda: platform.definitions, platform.instance, lambda _: None)
     materializer.materialize(deliveries, release=True)
 
 

@@ -18,7 +18,7 @@ DELIVERED = "2021-12-31"
 
 def note(platform: Platform, *deliveries: Delivery) -> list[str]:
     """What loading these deliveries warns of."""
-    materializer = Materializer(platform.settings, platform.definitions, platform.instance, lambda _: None)
+    materializer = Materializer(platform.settings, lambda: platform.definitions, platform.instance, lambda _: None)
     materializer.materialize(deliveries)
     return materializer.warnings
 

@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.ledger.settled import find_settled
+from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources
@@ -92,7 +94,7 @@ def test_deliveries_of_two_firsts_of_months_make_no_days_between(platform: Platf
 
 
 def test_what_was_made_before_is_not_made_again(platform: Platform) -> None:
-    materializer = Materializer(platform.settings, platform.definitions, platform.instance, lambda _: None)
+    materializer = Materializer(platform.settings, lambda: platform.definitions, platform.instance, lambda _: None)
     materializer.materialize([platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T10:00")))])
     later = platform.land("streams", "2021-12-31", streams_csv(session("2021-12-09T10:00")), "later.csv")
     materializer.materialize([later])
@@ -127,6 +129,85 @@ def test_a_changed_snapshot_makes_the_answers_that_read_it(december: Platform) -
         "analytics/engaged_users": days(4, 14),
         "published/engaged_users": days(4, 14),
     }
+
+
+def test_a_delivery_that_came_before_makes_nothing_again_that_follows_from_it(december: Platform) -> None:
+    found = made_by(december, december.land("streams", "2021-12-31", a_session_on(4, 6)))
+    assert found == {
+        "lake/streams": ["2021-12-31"],
+        "lake/rejects": ["2021-12-31"],
+        "lake/streams_days": days(4, 6),
+    }
+
+
+def test_the_same_version_of_an_object_is_not_even_taken_in_again(platform: Platform) -> None:
+    movies = platform.land("movies", "2021-12-31", movies_csv("Rust"))
+    streams = platform.land("streams", "2021-12-31", a_session_on(4, 6))
+    platform.materialize(movies, streams)
+    assert made_by(platform, movies, streams) == {}
+
+
+def test_what_is_stale_after_an_object_is_made_though_the_object_is_not_taken_in_again(platform: Platform) -> None:
+    movies = platform.land("movies", "2021-12-31", movies_csv("Rust"))
+    streams = platform.land("streams", "2021-12-31", a_session_on(4, 6))
+    platform.materialize(movies, streams)
+    with postgres(platform.settings) as cursor:
+        cursor.execute("UPDATE ledger.snapshots SET lake_version = 0 WHERE source = 'movies'")
+        cursor.execute("UPDATE ledger.event_days SET lake_version = 0 WHERE event_day = '2021-12-05'")
+        cursor.execute("DELETE FROM ledger.answers WHERE answer = 'average_session' AND partition = '2021-12-06'")
+    found = made_by(platform, movies, streams)
+    assert [asset for asset in found if asset.startswith("lake/")] == []
+    assert found["warehouse/movies"] == ["2021-12-31"]
+    assert found["warehouse/streams"] == days(5, 5)
+    assert found["analytics/average_session"] == found["published/average_session"] == days(6, 6)
+
+
+def test_an_object_whose_record_is_lost_is_taken_in_again(december: Platform) -> None:
+    late = december.land("streams", "2021-12-31", a_session_on(5, 5), "late.csv")
+    december.materialize(late)
+    with postgres(december.settings) as cursor:
+        cursor.execute("DELETE FROM ledger.deliveries WHERE object LIKE '%late.csv'")
+    assert "lake/streams" in made_by(december, late)
+    assert december.query("SELECT state FROM ledger.deliveries WHERE object LIKE '%late.csv'") == [("accepted",)]
+
+
+def test_an_object_that_would_be_read_otherwise_now_is_not_settled(december: Platform) -> None:
+    late, stores = (
+        december.land("streams", "2021-12-31", a_session_on(5, 5), "late.csv"),
+        open_stores(december.settings),
+    )
+    december.materialize(late)
+    first_day = december.settings.first_day
+    assert find_settled(stores.url, stores.storage, [late], "UTC", first_day) == [late]
+    assert find_settled(stores.url, stores.storage, [late], "UTC", first_day + timedelta(days=1)) == []
+
+
+def test_a_snapshot_that_says_what_it_said_before_makes_no_answer_again(december: Platform) -> None:
+    found = made_by(december, december.land("movies", "2021-12-31", movies_csv("Rust")))
+    assert {asset for asset in found if not asset.startswith("lake/")} == {"warehouse/movies"}
+
+
+def test_what_could_not_be_published_is_published_by_the_next_try(december: Platform) -> None:
+    published = december.settings.published_file
+    whole = published.read_bytes()
+    late = december.land("streams", "2021-12-31", streams_csv(session("2021-12-05T23:00")), "late.csv")
+    published.write_text("no database")
+    with pytest.raises(RunFailedError):
+        december.materialize(late)
+    assert december.query(f"{_SESSIONS} analytics.average_session {_OF_THE_FIFTH}") == [(2,)]
+    published.write_bytes(whole)
+    assert december.published(f"{_SESSIONS} published.average_session {_OF_THE_FIFTH}") == [(1,)]
+    december.materialize(late)
+    assert december.published(f"{_SESSIONS} published.average_session {_OF_THE_FIFTH}") == [(2,)]
+
+
+_SESSIONS, _OF_THE_FIFTH = "SELECT sessions FROM", "WHERE day = '2021-12-05'"
+
+
+def test_a_published_file_that_was_removed_is_made_again(december: Platform) -> None:
+    december.settings.published_file.unlink()
+    december.materialize(december.land("streams", "2021-12-31", a_session_on(4, 6)))
+    assert december.published("SELECT count(*) FROM published.average_session") == [(3,)]
 
 
 def test_deliveries_of_many_days_take_a_run_for_each_stretch(platform: Platform) -> None:
