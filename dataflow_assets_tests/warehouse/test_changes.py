@@ -10,7 +10,7 @@ import dataframely as dy
 import polars as pl
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.lake.delta.table import rows_table
@@ -34,6 +34,7 @@ from dataflow_assets.warehouse.references import find_unknown_names
 from dataflow_assets.warehouse.scan import open_table, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
 from dataflow_assets.warehouse.staleness import find_stale_days
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.warehouse.builders import DAY, ORIGIN, ask, delivery_id
 
 VERSIONS = itertools.count(1)
@@ -378,7 +379,7 @@ FILES = st.lists(
 )
 
 
-@settings(max_examples=300)
+@examples(4)
 @given(files=FILES, source=st.sampled_from(SOURCES))
 def test_both_tables_say_what_one_change_after_the_other_gives(files: list[File], source: Changes) -> None:
     changes = order_changes(lake(source, files).lazy(), source, missing(source, files))
@@ -388,7 +389,7 @@ def test_both_tables_say_what_one_change_after_the_other_gives(files: list[File]
 
 
 @pytest.mark.parametrize("at_once", [2, 100_000], ids=["many parts", "one part"])
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(1 / 4)
 @given(files=FILES, source=st.sampled_from(SOURCES), data=st.data())
 def test_any_order_of_deliveries_gives_equal_tables(
     url: str, monkeypatch: pytest.MonkeyPatch, at_once: int, files: list[File], source: Changes, data: Any

@@ -6,8 +6,7 @@ from itertools import count
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -15,6 +14,7 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.lake_events import current_rows
 from dataflow_assets.warehouse.scan import scan_source
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.warehouse.builders import STREAMS
 
 ZONE = "Europe/Paris"
@@ -46,7 +46,7 @@ def lake_of(rows: list[tuple[str, int, int, int]]) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("happens_once", [False, True])
-@hypothesis_settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(1 / 3)
 @given(rows=ROWS)
 def test_what_counts_in_the_lake_is_what_the_table_holds(
     database_url: str, happens_once: bool, rows: list[tuple[str, int, int, int]]

@@ -16,8 +16,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -35,6 +34,7 @@ from dataflow_assets.sources import all_sources, find_source
 from dataflow_assets.warehouse.backup import back_up, restore
 from dataflow_assets.warehouse.bootstrap import open_server_of, open_warehouse
 from dataflow_assets.warehouse.rebuild import rebuild_warehouse
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.loading import Landed, ask, deliver, take_and_load
 from dataflow_assets_tests.orchestration.builders import session, streams_csv
 
@@ -248,7 +248,7 @@ def fresh(settings: Settings) -> Callable[[], Settings]:
     return make
 
 
-@examples(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(1 / 6)
 @given(steps=st.lists(STEPS, min_size=3, max_size=10))
 def test_whatever_was_lost_or_restored_the_tables_are_those_of_the_lake(
     fresh: Callable[[], Settings], steps: list[tuple[Any, ...]]

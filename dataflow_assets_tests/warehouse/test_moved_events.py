@@ -9,8 +9,7 @@ from typing import Any
 import dataframely as dy
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.core.time_windows import day_of
@@ -26,6 +25,7 @@ from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.staleness import find_stale_days
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.loading import ask
 
 ZONE = "Europe/Paris"
@@ -230,7 +230,7 @@ OBJECTS = st.lists(
 REACHES = st.sampled_from(["warehouse", "warehouse", "record", "lake"])
 
 
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(1 / 3)
 @given(objects=OBJECTS, data=st.data())
 def test_any_order_of_deliveries_and_crashes_ends_with_each_key_once(
     settings: Settings, objects: Sequence[Sequence[File]], data: Any

@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars._typing import PolarsDataType
 from polars.testing.parametric import dataframes
 
 from dataflow_assets.io_managers.delta_columns import stored_type
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.io_managers.delta.builders import KINDS, Root, Runs, as_kind, failure, local_root
 from dataflow_assets_tests.io_managers.delta.test_partitions import BY_DAY, DAILY, DAYS, by_day, files
 
@@ -141,7 +142,7 @@ _TYPES: list[PolarsDataType] = [
     rows=dataframes(min_cols=1, max_cols=6, max_size=8, allowed_dtypes=_TYPES, allow_null=True),
     kind=st.sampled_from(KINDS),
 )
-@settings(max_examples=40)
+@examples(1 / 2)
 def test_any_values_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, rows: pl.DataFrame, kind: type
 ) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dataflow_assets.lake.delta.table import read_rejects, rows_table
@@ -13,6 +13,7 @@ from dataflow_assets.lake.readers.csv import reader as csv
 from dataflow_assets.lake.readers.csv import records
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 USERS, BOOKS = find_source("users"), find_source("books")
@@ -25,8 +26,7 @@ OBJECTS = [f'{{"name": "Book {number}", "pages": {number + 1}, "author": "A \\"B
 
 Row = tuple[str, str, str]
 
-FILES = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-TAKEN_IN = settings(FILES, max_examples=25)
+FILES, TAKEN_IN = examples(2), examples(1 / 2)
 PLACE = st.integers(0, 1_000)
 REMOVED = st.integers(0, 6)
 PUT = st.one_of(st.binary(max_size=6), st.text('",\n\r\0 ax{}[]:', max_size=4).map(str.encode))

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.utils.exceptions import IllegalCharacterError
 
@@ -26,6 +26,7 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.sources import Avro, Csv, Excel, FixedWidth, Json, Parquet, Snapshot
 from dataflow_assets.sources.formats import Format
+from dataflow_assets_tests.examples import examples
 
 TYPES = pl.Schema(
     {
@@ -286,7 +287,7 @@ def test_the_usual_is_loaded_whole(tmp_path: Path, write: Write) -> None:
 
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(1 / 4)
 @given(rows=ROWS)
 def test_a_value_is_as_it_was_written_or_is_rejected(tmp_path: Path, write: Write, rows: list[tuple[Any, ...]]) -> None:
     frame = pl.DataFrame(rows, TYPES, orient="row")
@@ -305,7 +306,7 @@ def test_a_value_is_as_it_was_written_or_is_rejected(tmp_path: Path, write: Writ
     assert len(loaded) + rejected == len(rows)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(1 / 4)
 @given(rows=st.lists(st.tuples(TEXTS, st.integers(-(10**9), 10**9)), min_size=1, max_size=6))
 def test_columns_of_fixed_width_are_read_by_their_characters(tmp_path: Path, rows: list[tuple[str, int]]) -> None:
     path = tmp_path / "prices.fwf"

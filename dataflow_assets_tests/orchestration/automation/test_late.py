@@ -108,7 +108,7 @@ def test_withdrawn_days_have_no_answers_and_nothing_is_left_to_do_for_them(daemo
 def test_a_shuffled_month_ends_as_the_same_files_in_order(
     platform: Platform, clean_environment: pytest.MonkeyPatch, empty_database_url: str, tmp_path: Path
 ) -> None:
-    objects, daemon = month(days=3), Daemon(platform)
+    objects, daemon = month(days=2), Daemon(platform)
     for wave in shuffled(objects, 3):
         for file in wave:
             land(platform, file)

@@ -48,7 +48,7 @@ def test_no_request_that_the_document_allows_or_forbids_is_answered_otherwise(
             f"--include-path-regex={SOME if most <= SHORT else ALL}",
             "--checks=all",
             "--phases=examples,coverage,fuzzing",
-            f"--max-examples={most // 3}",
+            f"--max-examples={most // 6}",
             "--generation-deterministic",
             "--suppress-health-check=all",
             "--no-color",

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.lake.delta.dumps import Dumps, MissingColumns
@@ -18,6 +18,7 @@ from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 from dataflow_assets.warehouse.snapshots.derive import derive_current, derive_dumps, derive_history
 from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
+from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, ask, complete, delivery_id, dump, together
 
 CURRENT = "SELECT name, nationality, delivery, first_seen, last_seen, missing_since FROM warehouse.authors_current"
@@ -179,9 +180,7 @@ def changed_between(versions: Mapping[int, Version], since: int, now: int) -> se
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["all dumps are read", "told which days changed"])
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(1 / 4)
 @given(objects=OBJECTS, released=RELEASED, data=st.data())
 def test_any_order_of_loads_ends_in_the_same_tables(
     database_url: str, is_told: bool, objects: list[Object], released: frozenset[date], data: Any
