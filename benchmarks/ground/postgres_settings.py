@@ -1,6 +1,6 @@
 """The platform on a PostgreSQL that others set up: few connections, TLS, a standby, a failover, a dump, collations.
 
-    python -m benchmarks.ground.postgres_settings --data ../shared/reference [--only NAME …]
+    python -m benchmarks.ground.postgres_settings --data ../shared/reference [--timezone Europe/Paris] [--only NAME …]
 
 Each case makes a server of the newest Debian version below /usr/lib/postgresql in a temporary folder and prints a row.
 """
@@ -33,7 +33,7 @@ from benchmarks.ground.servers import (
     server,
     server_folder,
 )
-from dataflow_assets_tests.known_answers import require_known_answers
+from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.processes import environment_with, kill_all
 
 _DAYS = 31  # of the reference data that have sessions
@@ -45,25 +45,26 @@ def main() -> None:
     """Run each case and print a row for it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of the reference data")
+    parser.add_argument("--timezone", default="UTC", choices=EXPECTED)
     parser.add_argument("--only", nargs="+", default=list(_CASES), choices=_CASES)
     arguments = parser.parse_args()
     programs = find_programs()[-1]
     for name in arguments.only:
         with tempfile.TemporaryDirectory() as folder:
-            found = _CASES[name](programs, arguments.data.resolve(), Path(folder))
+            found = _CASES[name](programs, arguments.data.resolve(), Path(folder), arguments.timezone)
             print(f"| {name} | {found} |", flush=True)  # noqa: T201
 
 
-def _few_connections(programs: Path, data: Path, folder: Path) -> str:
+def _few_connections(programs: Path, data: Path, folder: Path, timezone: str) -> str:
     """`up` takes in the reference data while one command after another asks."""
     with server(programs, "max_connections=20") as admin:
         url = make_database(admin, "ground")
-        return _live(url, data, folder, f"{admin.rpartition('/')[0]}/ground")
+        return _live(url, data, folder, timezone, f"{admin.rpartition('/')[0]}/ground")
 
 
-def _live(url: str, data: Path, folder: Path, admin: str) -> str:
+def _live(url: str, data: Path, folder: Path, timezone: str, admin: str) -> str:
     folder.mkdir(exist_ok=True)
-    settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url}
+    settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url, "DATAFLOW_TIMEZONE": timezone}
     require(settings, "init-db")
     ports = ("--port", str(free_port()), "--api-port", str(free_port()))
     with (folder / "up.log").open("w") as log:
@@ -92,7 +93,7 @@ def _live(url: str, data: Path, folder: Path, admin: str) -> str:
         kill_all(folder)
 
 
-def _tls(programs: Path, data: Path, folder: Path) -> str:
+def _tls(programs: Path, data: Path, folder: Path, timezone: str) -> str:
     """Whoever does not encrypt is refused; the certificate is checked."""
     with server_folder() as place:
         password = make_cluster(programs, place)
@@ -107,9 +108,11 @@ def _tls(programs: Path, data: Path, folder: Path) -> str:
             url = make_database(admin, "ground")
             refused = run({"DATABASE_URL": f"{url}?sslmode=disable", "DATAFLOW_HOME": str(folder / "none")}, "init-db")
             checked = f"{url}?sslmode=verify-full&sslrootcert={certificate[0]}"
-            found = do_main_job(checked, "UTC", data, make_another_day(folder / "another"))
+            found = do_main_job(checked, timezone, data, make_another_day(folder / "another"))
             other = make_database(admin, "other")
-            live = _live(checked.replace(url, other), data, folder / "live", admin.replace("/postgres", "/other"))
+            live = _live(
+                checked.replace(url, other), data, folder / "live", timezone, admin.replace("/postgres", "/other")
+            )
             return f"{found}; {live}; without TLS: {said(refused.stderr)}"
 
 
@@ -122,13 +125,13 @@ def _make_certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def _standby(programs: Path, data: Path, folder: Path) -> str:
+def _standby(programs: Path, data: Path, folder: Path, timezone: str) -> str:
     """A server that only reads: what may be asked of it, and what is refused."""
     with ExitStack() as stack:
         url, port = _primary(programs, stack)
         copy = _follow(programs, stack, port)
         standby = url.replace(f":{port}/", f":{stack.enter_context(running(programs, copy))}/")
-        settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url}
+        settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url, "DATAFLOW_TIMEZONE": timezone}
         require(settings, "init-db")
         require(settings, "demo", "--data", data)
         reached = ask(url, "SELECT pg_current_wal_lsn()::text")
@@ -143,13 +146,13 @@ def _standby(programs: Path, data: Path, folder: Path) -> str:
         return "; ".join(lines)
 
 
-def _failover(programs: Path, data: Path, folder: Path) -> str:
+def _failover(programs: Path, data: Path, folder: Path, timezone: str) -> str:
     """The server is lost in the middle of a load; the one that followed takes its place and its port."""
     with ExitStack() as stack, ExitStack() as first, ExitStack() as follower:
         url, port = _primary(programs, first)
         copy = _follow(programs, stack, port)
         follower.enter_context(running(programs, copy))
-        settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url}
+        settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url, "DATAFLOW_TIMEZONE": timezone}
         require(settings, "init-db")
         with ThreadPoolExecutor(1) as pool:
             load = pool.submit(run, settings, "demo", "--data", data, "--json")
@@ -159,7 +162,7 @@ def _failover(programs: Path, data: Path, folder: Path) -> str:
             (copy / "standby.signal").unlink()
             stack.enter_context(running(programs, copy, port=port))
         ended = "the load went on" if load.result().returncode == 0 else f"the load: {said(load.result().stderr)}"
-        require_known_answers(json.loads(require(settings, "demo", "--data", data, "--json")), "UTC")
+        require_known_answers(json.loads(require(settings, "demo", "--data", data, "--json")), timezone)
         return f"{ended}; `demo` again: the known answers, tables {digest_tables(settings)}"
 
 
@@ -187,11 +190,11 @@ def _wait_for_days(url: str) -> None:
         time.sleep(0.01)
 
 
-def _dump(programs: Path, data: Path, folder: Path) -> str:
+def _dump(programs: Path, data: Path, folder: Path, timezone: str) -> str:
     """A dump of the database while days are loaded, restored to another; the platform goes on there."""
     with server(programs) as admin:
         url = make_database(admin, "ground")
-        settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url}
+        settings = {"DATAFLOW_HOME": str(folder), "DATABASE_URL": url, "DATAFLOW_TIMEZONE": timezone}
         require(settings, "init-db")
         with ThreadPoolExecutor(1) as pool:
             load = pool.submit(require, settings, "demo", "--data", data, "--json")
@@ -209,7 +212,7 @@ def _dump(programs: Path, data: Path, folder: Path) -> str:
         return f"restored with {at_first:,} of 9,652 sessions; `demo`: {same}"
 
 
-def _collations(programs: Path, data: Path, folder: Path) -> str:
+def _collations(programs: Path, data: Path, folder: Path, timezone: str) -> str:
     """A database in an ICU collation that sorts numbers within texts, whose tables go to a tablespace."""
     with server(programs) as admin, server_folder() as space:
         url = make_database(admin, "ground")
@@ -217,10 +220,10 @@ def _collations(programs: Path, data: Path, folder: Path) -> str:
         options = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-kn-true-ks-level2' OWNER ground"
         execute(admin, f"CREATE DATABASE ground {options}", "GRANT CREATE ON TABLESPACE slow TO ground")
         execute(admin, "ALTER DATABASE ground SET default_tablespace = 'slow'")
-        return do_main_job(url, "UTC", data, make_another_day(folder))
+        return do_main_job(url, timezone, data, make_another_day(folder))
 
 
-_CASES: dict[str, Callable[[Path, Path, Path], str]] = {
+_CASES: dict[str, Callable[[Path, Path, Path, str], str]] = {
     "TLS required": _tls,
     "a failover in a load": _failover,
     "a dump of a running platform": _dump,

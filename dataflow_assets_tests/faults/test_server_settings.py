@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from dataflow_assets_tests.known_answers import require_known_answers
+from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.processes import environment_with
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
@@ -44,8 +44,8 @@ SETTINGS = {
 }
 
 
-def dataflow(url: str, home: Path, *arguments: str) -> str:
-    environment = environment_with(DATAFLOW_HOME=str(home), DATABASE_URL=url)
+def dataflow(url: str, home: Path, timezone: str, *arguments: str) -> str:
+    environment = environment_with(DATAFLOW_HOME=str(home), DATABASE_URL=url, DATAFLOW_TIMEZONE=timezone)
     done = subprocess.run(
         [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -70,7 +70,10 @@ def of_others(server: str) -> Iterator[str]:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_known_answers_on_a_server_of_others(of_others: str, tmp_path: Path, reference_data: Path) -> None:
-    dataflow(of_others, tmp_path / "home", "init-db")
-    printed = dataflow(of_others, tmp_path / "home", "demo", "--data", str(reference_data), "--json")
-    require_known_answers(json.loads(printed), "UTC")
+@pytest.mark.parametrize("timezone", EXPECTED)
+def test_the_known_answers_on_a_server_of_others(
+    of_others: str, tmp_path: Path, reference_data: Path, timezone: str
+) -> None:
+    dataflow(of_others, tmp_path / "home", timezone, "init-db")
+    printed = dataflow(of_others, tmp_path / "home", timezone, "demo", "--data", str(reference_data), "--json")
+    require_known_answers(json.loads(printed), timezone)
