@@ -375,7 +375,7 @@ def test_doctor_tells_a_line_for_each_thing_and_fails_where_there_is_a_problem(
 ) -> None:
     code, out, _ = run("doctor")
     assert code == 0
-    assert [re.split("  +", line)[0].split()[0] for line in out.splitlines()] == [*["ok"] * 10, "warning", "ok"]
+    assert [re.split("  +", line)[0].split()[0] for line in out.splitlines()] == [*["ok"] * 11, "warning", "ok"]
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:1/nothing")
     code, out, _ = run("doctor", "--json")
     assert code == 1

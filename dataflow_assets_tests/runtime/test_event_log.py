@@ -131,7 +131,7 @@ def test_connections_that_the_server_ended_are_replaced(settings: Settings) -> N
         assert make(instance, "2021-12-01", "2021-12-01").success
         with postgres(settings) as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, timeout => 60000) FROM pg_stat_activity "
                 "WHERE usename = current_user AND pid <> pg_backend_pid()"
             )
         assert make(instance, "2021-12-02", "2021-12-02").success

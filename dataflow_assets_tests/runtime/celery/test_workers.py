@@ -67,8 +67,12 @@ class Running:
         return config.max_concurrent_runs
 
     def begin_slow_run(self) -> str:
+        """Launch a run, and wait until its code works and has no more to store."""
+        at_work = Path(self.settings.home, "slow-runs")
+        at_work.unlink(missing_ok=True)
         run = launch(self.instance, "slow_job")
         wait_for(self.instance, run, _STARTED)
+        wait_until(at_work.exists)
         return run
 
 
