@@ -18,11 +18,13 @@ import polars as pl
 from dagster_duckdb_polars import DuckDBPolarsIOManager, DuckDBPolarsTypeHandler
 
 from dataflow_assets.core.files import explain_full_disk
+from dataflow_assets.errors import FormatError
 from dataflow_assets.io_managers.per_partition import Metadata, store_each
 from dataflow_assets.io_managers.slices import expression, output_slices
 
 Describe = Callable[[dg.OutputContext, pl.DataFrame, float], None]
 _DRAFT = "draft-"
+_MAGIC = b"DUCK"  # bytes 8 to 11 of a database, by DuckDB's storage format
 
 
 class PublishedIOManager(DuckDBPolarsIOManager):
@@ -94,6 +96,18 @@ def _point_at(resource_config: Any, draft: Path) -> None:
     resource_config["database"] = str(draft)
 
 
+def _require_database(published: Path) -> None:
+    """Check that the file begins as DuckDB's do: dagster-duckdb would try for minutes to open another one.
+
+    Raises:
+        FormatError: it does not.
+    """
+    with published.open("rb") as file:
+        beginning = file.read(12)
+    if beginning and beginning[8:] != _MAGIC:
+        raise FormatError(f"{published} is not a DuckDB database. Remove it, and what was published is made again.")
+
+
 @contextmanager
 def _private_copy(published: Path) -> Iterator[Path]:
     """A copy to work on while no other writer is at work; it is gone after the block unless it was moved."""
@@ -104,6 +118,7 @@ def _private_copy(published: Path) -> Iterator[Path]:
         draft = published.with_suffix(f".{_DRAFT}{uuid.uuid4().hex}")
         try:
             if published.exists():
+                _require_database(published)
                 shutil.copyfile(published, draft)
             yield draft
         finally:
