@@ -192,7 +192,7 @@ def test_what_could_not_be_published_is_published_by_the_next_try(december: Plat
     whole = published.read_bytes()
     late = december.land("streams", "2021-12-31", streams_csv(session("2021-12-05T23:00")), "late.csv")
     published.write_text("no database")
-    with pytest.raises(RunFailedError, match="is not a DuckDB database. Remove it"):
+    with pytest.raises(RunFailedError, match=r"is not a DuckDB database\. Remove it"):
         december.materialize(late)
     assert december.query(f"{_SESSIONS} analytics.average_session {_OF_THE_FIFTH}") == [(2,)]
     published.write_bytes(whole)
