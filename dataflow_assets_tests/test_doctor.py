@@ -1,6 +1,7 @@
 """What is broken is found, said in one line with what to do, and keeps nothing else from being looked at."""
 
 import json
+import os
 import re
 import threading
 import time
@@ -32,6 +33,7 @@ from dataflow_assets_tests.orchestration.ticks import fail_ticks
 from dataflow_assets_tests.redis_server import free_port
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.builders import ask
+from dataflow_assets_tests.warm import run_dataflow
 
 __all__ = ["s3_storage", "s3_url"]
 
@@ -43,7 +45,7 @@ EVERYTHING = [
 
 def found(name: str) -> Finding:
     """What the doctor finds of one thing."""
-    (finding,) = [finding for finding in examine() if finding.name == name]
+    (finding,) = [finding for finding in examine(load_settings()) if finding.name == name]
     return finding
 
 
@@ -54,7 +56,7 @@ def database_url(settings: Settings) -> str:
 
 def test_a_platform_that_is_well(settings: Settings) -> None:
     open_warehouse(settings)
-    findings = list(examine())
+    findings = list(examine(load_settings()))
     assert [finding.name for finding in findings] == EVERYTHING
     assert {finding.name for finding in findings if finding.state != "ok"} == {"daemon"}
     assert sorted(path.name for path in settings.home.iterdir()) == ["dagster"], "the probe is left behind"
@@ -62,13 +64,14 @@ def test_a_platform_that_is_well(settings: Settings) -> None:
 
 def test_a_wrong_setting_is_all_that_can_be_said(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("DATAFLOW_TIMEZONE", "Nowhere")
-    [finding] = examine()
-    assert (finding.name, finding.state) == ("settings", "problem")
-    assert "DATAFLOW_TIMEZONE='Nowhere' is not usable" in finding.sentence
+    done = run_dataflow(["doctor", "--json"], os.environ)
+    [finding] = json.loads(done.stdout)
+    assert (done.returncode, finding["name"], finding["state"]) == (1, "settings", "problem")
+    assert "DATAFLOW_TIMEZONE='Nowhere' is not usable" in finding["sentence"]
 
 
 def test_a_new_home_gets_no_database(clean_environment: pytest.MonkeyPatch) -> None:
-    findings = list(examine())
+    findings = list(examine(load_settings()))
     assert {finding.state for finding in findings} == {"ok"}
     assert findings[-1].name == "database"
     assert not list(load_settings().home.iterdir())
@@ -181,7 +184,7 @@ def test_a_database_server_that_is_stopped(clean_environment: pytest.MonkeyPatch
     with embedded.acquire(tmp_path / "server", durable=False) as lease:
         url = lease.url
     clean_environment.setenv("DATABASE_URL", url)
-    findings = list(examine())
+    findings = list(examine(load_settings()))
     assert [(finding.name, finding.state) for finding in findings] == [
         ("settings", "ok"),
         ("disk", "ok"),
@@ -220,7 +223,7 @@ def test_a_server_that_lets_us_have_few_connections(settings: Settings) -> None:
 
 def test_a_database_without_the_tables(clean_environment: pytest.MonkeyPatch, empty_database_url: str) -> None:
     clean_environment.setenv("DATABASE_URL", empty_database_url)
-    *_, finding = examine()
+    *_, finding = examine(load_settings())
     assert (finding.name, finding.state) == ("tables", "problem")
     assert "run `dataflow init-db` first" in finding.sentence
     [(tables,)] = ask(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")

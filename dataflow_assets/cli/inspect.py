@@ -5,7 +5,7 @@ Here: arguments and how the findings are printed. Not here: work.
 
 import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +16,11 @@ from rich.console import Console
 from dataflow_assets.cli.arguments import Json, as_usage_error, day_of, source_of
 from dataflow_assets.cli.output import print_json, print_line, print_sentence, print_table, say
 from dataflow_assets.cli.results import Format, print_query
-from dataflow_assets.errors import NotFoundError, UsageError
+from dataflow_assets.errors import NotFoundError, SettingsError, UsageError
 from dataflow_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from dataflow_assets.doctor import Finding
     from dataflow_assets.landing.deliveries import Expected
 
 
@@ -209,10 +210,8 @@ def doctor(as_json: Json = False) -> None:
 
     That is: settings, disk, object store, database, lake, runs and daemon.
     """
-    from dataflow_assets.doctor import examine
-
     findings = []
-    for finding in examine():
+    for finding in _examine():
         findings.append(vars(finding))
         if not as_json:
             sentence = f"{finding.state:8} {finding.name}: {finding.sentence} {finding.advice}".rstrip()
@@ -221,3 +220,13 @@ def doctor(as_json: Json = False) -> None:
         print_json(findings)
     if any(finding["state"] == "problem" for finding in findings):
         raise typer.Exit(1)
+
+
+def _examine() -> Iterable["Finding"]:
+    """What the doctor finds; with a setting that cannot be used that is all that can be said."""
+    from dataflow_assets.doctor import Finding, examine
+
+    try:
+        return examine(load_settings())
+    except SettingsError as error:
+        return [Finding("settings", "problem", str(error))]

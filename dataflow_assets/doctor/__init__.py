@@ -17,21 +17,16 @@ from dataflow_assets.doctor.finding import Finding, first_line
 from dataflow_assets.doctor.processes import daemon, runs, sensors
 from dataflow_assets.doctor.stores import disk, event_queue, object_store
 from dataflow_assets.doctor.workers import workers
-from dataflow_assets.errors import DataFlowError, SettingsError
+from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres.embedded.files import Files
-from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 
 __all__ = ["Finding", "examine"]
 
 
-def examine() -> Iterator[Finding]:
+def examine(settings: Settings) -> Iterator[Finding]:
     """Look at one thing after the other; what fails keeps nothing else from being looked at that does not need it."""
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        yield Finding("settings", "problem", str(error))
-        return
     yield _settings(settings)
     yield _found("disk", partial(disk, settings), settings)
     yield _found("object store", partial(object_store, settings), settings)

@@ -87,5 +87,5 @@ def test_who_reads_is_answered(url: str, tmp_path: Path, arguments: list[str]) -
 
 
 def test_the_doctor_says_the_same(url: str) -> None:
-    [finding] = [finding for finding in examine() if finding.name == "database"]
+    [finding] = [finding for finding in examine(load_settings()) if finding.name == "database"]
     assert (finding.state, finding.sentence) == ("problem", str(read_only(url)))

@@ -171,7 +171,7 @@ def test_the_doctor_tries_the_server(platform: Platform, sftp: SftpServer) -> No
     said = collector(source, platform.settings)
     assert (said.state, said.sentence) == ("ok", f"sftp://127.0.0.1:{sftp.port}/ has 1 file of streams.")
     sftp.stop()
-    names = {finding.name: finding for finding in examine()}
+    names = {finding.name: finding for finding in examine(platform.settings)}
     sftp.start()
     assert names["collector of streams"].state == "problem"
     assert "cannot be reached" in names["collector of streams"].sentence
