@@ -181,14 +181,14 @@ def materialize(settings: Settings, files: Sequence[tuple["Source", Path]], day:
     """Land files, bring everything after them, and say what was rejected, with so many reasons."""
     from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.warehouse.bootstrap import open_warehouse
+    from dataflow_assets.warehouse.bootstrap import database_url
 
     def land() -> list["Delivery"]:
         landing = Landing(open_storage(settings))
         return [landing.put_changed(source.name, day, path) for source, path in files]
 
     deliveries = bring(settings, land)
-    url = open_warehouse(settings)
+    url = database_url(settings)
     _say_rejected(url, deliveries, reasons=reasons)
     _require_accepted(url, deliveries)
 

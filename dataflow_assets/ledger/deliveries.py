@@ -86,7 +86,7 @@ def record_delivery(database: str | Connections, intake: Intake, rejects: pl.Laz
         rejects: the lake's; without them the table of rejects is left alone.
     """
     delivery = intake.delivery
-    with (Connections(database) if isinstance(database, str) else database).take() as connection:
+    with Connections.of(database).take() as connection:
         advisory_lock(connection, "deliveries", str(delivery.id))
         [(newest,)] = run(connection, _READ_NEWEST_VERSION, delivery=delivery.id)
         _write(connection, [intake, *intake.unrecorded])

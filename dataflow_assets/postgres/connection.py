@@ -48,6 +48,11 @@ class Connections:
         self._idle: list[Connection] = []
         weakref.finalize(self, _close_each, self._idle)
 
+    @classmethod
+    def of(cls, database: "str | Connections") -> "Connections":
+        """Those that are given, or new ones to the database of a URL."""
+        return cls(database) if isinstance(database, str) else database
+
     @contextmanager
     def take(self) -> Iterator[Connection]:
         """A connection that no other block has; what was done is committed at the block's end.

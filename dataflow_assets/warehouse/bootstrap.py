@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.ledger.marks import read_marks
+from dataflow_assets.ledger.marks import Marks, read_marks
 from dataflow_assets.postgres.brief import require_writable
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.revisions import newest_revision
@@ -35,12 +35,7 @@ def open_warehouse(settings: Settings) -> str:
     Raises:
         LakeMismatchError: it was made from another lake.
     """
-    url, storage = open_server_of(settings), open_storage(settings)
-    marks = read_marks(url)
-    if marks is None or marks.lake not in (None, read_lake_id(storage)):
-        from dataflow_assets.ledger.lake import require_lake
-
-        require_lake(url, storage)
+    url, _, _ = _open(settings)
     return url
 
 
@@ -51,8 +46,8 @@ def open_bound_warehouse(settings: Settings) -> tuple[str, Storage]:
         LakeMismatchError: it was made from another lake.
         WarehouseReadOnlyError: the server lets nobody write.
     """
-    url, storage = open_writable_warehouse(settings), open_storage(settings)
-    marks = read_marks(url)
+    url, storage, marks = _open(settings)
+    _require_writable(url, marks)
     if marks is None or marks.first_day is None or settings.first_day < marks.first_day:
         from dataflow_assets.ledger.lake import bind_lake
 
@@ -66,9 +61,25 @@ def open_writable_warehouse(settings: Settings) -> str:
     Raises:
         WarehouseReadOnlyError: the server lets nobody write.
     """
-    url = open_warehouse(settings)
-    require_writable(url)
+    url, _, marks = _open(settings)
+    _require_writable(url, marks)
     return url
+
+
+def _open(settings: Settings) -> tuple[str, Storage, Marks | None]:
+    """The warehouse, the store that the settings name, which it was made from, and what it says of itself."""
+    url, storage = open_server_of(settings), open_storage(settings)
+    marks = read_marks(url)
+    if marks is None or marks.lake not in (None, read_lake_id(storage)):
+        from dataflow_assets.ledger.lake import require_lake
+
+        require_lake(url, storage)
+    return url, storage, marks
+
+
+def _require_writable(url: str, marks: Marks | None) -> None:
+    if marks is None or marks.is_read_only:
+        require_writable(url)
 
 
 def open_server_of(settings: Settings) -> str:

@@ -98,8 +98,7 @@ def scan_answer(
     partition, *_ = schema.column_names()
     where = "true" if days is None else _within(partition, list(_stretches(days)))
     types = schema.create_empty().schema
-    connections = Connections(database) if isinstance(database, str) else database
-    rows = scan_table(connections, identifier(ANALYTICS, name), types, lambda _: where)
+    rows = scan_table(Connections.of(database), identifier(ANALYTICS, name), types, lambda _: where)
     return rows.sort(schema.primary_key())
 
 

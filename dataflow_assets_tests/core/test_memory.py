@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 
 import pytest
 
@@ -33,9 +34,7 @@ print(max(held))
 
 def _most_held() -> int:
     """The most bytes of a process in which eight threads, one after the other, make and free 50 MiB of columns."""
-    inherited = {name: value for name, value in os.environ.items() if name != _SETTING}
-    done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True, env=inherited)
-    return int(done.stdout)
+    return int(_run(_PROGRAM, {name: value for name, value in os.environ.items() if name != _SETTING}))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
@@ -45,14 +44,7 @@ def test_large_columns_that_one_thread_freed_serve_the_next() -> None:
 
 def test_a_setting_of_the_user_for_that_memory_stands() -> None:
     program = f"import dataflow_assets, os; print(os.environ['{_SETTING}'])"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {_SETTING: "narenas:2"},
-    )
-    assert done.stdout.strip() == "narenas:2"
+    assert _run(program, os.environ | {_SETTING: "narenas:2"}) == "narenas:2"
 
 
 # Each thread holds a value for which the C library needs a heap, until all of them do.
@@ -81,8 +73,9 @@ _HEAPS = textwrap.dedent("""
 """)
 
 
-def _run(script: str) -> str:
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+def _run(script: str, environment: Mapping[str, str] | None = None) -> str:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="heaps are those of glibc")

@@ -78,14 +78,16 @@ class Materializer:
         """
         self._begin({})
         stores = open_stores(self.settings)
-        found = find_settled(stores.url, stores.storage, deliveries, stores.timezone, self.settings.first_day)
-        settled = set() if release else set(found)  # whose days were touched before
+        settled = set() if release else self._find_settled(stores, deliveries)  # whose days were touched before
         self._touched, self.has_kept = read_touched_days(stores.url, settled), bool(settled)
         new = [delivery for delivery in deliveries if delivery not in settled]
         if new:
             self._run_lake(new, release=release)
         self._load_settled(stores, settled, {delivery.source for delivery in new})
         self._follow([find_source(name) for name in sorted({delivery.source for delivery in deliveries})], stores)
+
+    def _find_settled(self, stores: Stores, deliveries: Sequence[Delivery]) -> set[Delivery]:
+        return set(find_settled(stores.url, stores.storage, deliveries, stores.timezone, self.settings.first_day))
 
     def _run_lake(self, deliveries: Sequence[Delivery], *, release: bool) -> None:
         """Take deliveries into the lake; the tables of snapshots are brought after it by the same runs."""
