@@ -8,16 +8,20 @@ from urllib.parse import urlsplit
 
 from dataflow_assets.errors import WarehouseReadOnlyError, WarehouseRefusedError, WarehouseUnavailableError
 
-# What a server says that will let the same user in later; of a failed connection the driver knows no code.
-_BUSY = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many|reserved|terminating connection")
+# How a server or a pooler says that it will never let this user in. There is no code, and the words are in the language
+# that the server's lc_messages names: what is not understood may pass.
+_NEVER = re.compile(
+    r"authentication failed|no such (?:user|database)|does not exist|pg_hba\.conf|not permitted|permission denied"
+    r"|not currently accepting|parameter|client certificate"
+)
 _FULL = re.compile(r"too many|connection slots are reserved")
-_READ_ONLY = "25006"
+_READ_ONLY, _CANCELED = "25006", "57014"
 
 
 def unavailable(url: str, error: BaseException) -> WarehouseUnavailableError:
     """What a failed connection means to a user."""
     reason = _reason(error, url)
-    if "FATAL" in reason and not _BUSY.search(reason):
+    if "FATAL" in reason and _NEVER.search(reason):
         return WarehouseRefusedError(
             f"PostgreSQL at {shown(url)} refuses the connection ({reason}); "
             "correct DATABASE_URL, or unset it to use the embedded server."
@@ -26,6 +30,10 @@ def unavailable(url: str, error: BaseException) -> WarehouseUnavailableError:
         return WarehouseUnavailableError(
             f"PostgreSQL at {shown(url)} has no connection left ({reason}); try again, or raise its max_connections or "
             "the limit of the role or database."
+        )
+    if "FATAL" in reason:
+        return WarehouseUnavailableError(
+            f"PostgreSQL at {shown(url)} gives no connection ({reason}); try again, or correct DATABASE_URL."
         )
     return WarehouseUnavailableError(
         f"PostgreSQL at {shown(url)} cannot be reached ({reason}); "
@@ -41,10 +49,19 @@ def read_only(url: str) -> WarehouseReadOnlyError:
     )
 
 
+def is_timeout(error: BaseException) -> bool:
+    """Whether a statement took longer than the server's statement_timeout.
+
+    Where there is no code there are words, which are known in English.
+    """
+    state = code_of(error)
+    return "user request" not in str(error) if state == _CANCELED else not state and "statement timeout" in str(error)
+
+
 def is_refused_write(error: BaseException | None) -> bool:
     """Whether a failure, or one that it follows from, is that the server lets nobody write."""
     while error is not None:
-        if _READ_ONLY in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None)):  # of ADBC, of psycopg2
+        if code_of(error) == _READ_ONLY:
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -54,6 +71,12 @@ def shown(url: str) -> str:
     """A database URL as it may be shown: hosts, ports and database."""
     parts = urlsplit(url)
     return parts.netloc.rpartition("@")[2] + parts.path
+
+
+def code_of(error: BaseException) -> str | None:
+    """The SQLSTATE of a failed statement; of a failed connection, and in the middle of a stream, there is none."""
+    code: str | None = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)  # of ADBC, of psycopg2
+    return code
 
 
 def _reason(error: BaseException, url: str) -> str:

@@ -125,7 +125,7 @@ def _hear_of_runs(settings: Settings, heard: Notices) -> None:
 def _news(connection: Any) -> Iterator[None]:
     """One at first, one when a run ends or a store tells, and one some seconds after a run that goes on made a day."""
     with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {_CHANNEL}; LISTEN {LANDED}")
+        cursor.execute(f"SET idle_session_timeout = 0; LISTEN {_CHANNEL}; LISTEN {LANDED}")
         yield
         due: float | None = None
         ending: dict[str, float] = {}  # the runs whose end is an event, and until when their status is waited for

@@ -23,8 +23,11 @@ _LOCK = "up.lock"
 _LOOK_SECONDS = 0.1
 _EARLIER_SECONDS = 6.0
 _UP_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('up', 0))"  # as long as the connection lasts
-# Said by a statement: a pooler refuses options of the connection.
-_KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+# Said by statements: a pooler refuses options of the connection. The session is idle for as long as `up` runs.
+_KEEP = (
+    "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
+    "SET idle_session_timeout = 0"
+)
 
 
 def is_up(home: Path) -> bool:
@@ -53,7 +56,7 @@ def only_database(settings: Settings) -> Iterator[None]:
     require_sessions(url)
     with connect_briefly(url, application_name="dataflow up") as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        cursor.execute(_KEEPALIVES)
+        cursor.execute(_KEEP)
         while not _try_lock(cursor):
             if time.monotonic() > deadline:
                 raise DataFlowError(

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from dataflow_assets.ledger.event_days import read_day_counts
 from dataflow_assets.postgres.connection import AdbcError, Connection
+from dataflow_assets.postgres.failures import is_timeout
 from dataflow_assets.postgres.sql import WITHOUT_COPY, execute
 from dataflow_assets.serving.reading.cursors import read_cursor, write_cursor
 from dataflow_assets.serving.reading.parameters import Selection
@@ -133,7 +134,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except (AdbcError, pa.ArrowException, OSError) as error:  # the last two in the middle of a stream
-        if "statement timeout" in str(error):
+        if is_timeout(error):
             too_long = f"The rows were not read within {LONGEST} seconds: ask for fewer days, or without an order."
             raise UnusableError(too_long) from None
         if isinstance(error, AdbcError) and (error.sqlstate or "").startswith(_FAULTS_OF_VALUES):
