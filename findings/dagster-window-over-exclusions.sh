@@ -31,8 +31,7 @@ def orders(context) -> None:
     seen["keys"], seen["window"] = context.partition_keys, context.partition_time_window
 
 tags = {"dagster/asset_partition_range_start": "2024-01-04", "dagster/asset_partition_range_end": "2024-01-09"}
-with dg.DagsterInstance.ephemeral() as instance:
-    assert dg.materialize([orders], instance=instance, tags=tags).success
+assert dg.materialize([orders], tags=tags).success
 days = (seen["window"].end - seen["window"].start).days
 print("keys:", seen["keys"], "| window:", seen["window"].start.date(), "to", seen["window"].end.date(), f"({days} days)")
 

@@ -3,7 +3,8 @@
     python -m benchmarks.ground.installs [--only NAME …]
 
 Each case makes an environment by `python -m venv` and `pip install` of the wheel, and runs `demo`, `query`, `load`
-of a file and `up` in an empty folder. Needs root (mounts, another user, cgroups) and uv, which finds the Pythons.
+of a file and `up` in an empty folder. Needs root (mounts, another user, cgroups) and uv, which finds the Pythons: they
+must be on PATH, in folders that every user may enter.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def _call(*command: str) -> str:
 
 
 def _install(folder: Path, version: str, wheel: Path) -> None:
-    python = _call("uv", "python", "find", "--no-project", version).strip()
+    python = _call("uv", "python", "find", "--no-project", "--system", version).strip()
     _call(python, "-m", "venv", str(folder))
     _call(str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel))
 
@@ -66,6 +67,7 @@ def _try(case: str, program: Path, folder: Path) -> str:
     folder.mkdir()
     with ExitStack() as stack:
         prefix, home = _prepare(case, folder, stack)
+        stack.callback(kill_all, folder)
         environment = environment_with(DATAFLOW_HOME=str(home), HOME=str(folder))
         began = time.monotonic()
         movies = folder / "movies.csv"
@@ -82,7 +84,6 @@ def _try(case: str, program: Path, folder: Path) -> str:
             if done.returncode:
                 return f"`{command[0]}`: {said(done.stderr or done.stdout)}"
         states = {finding["name"]: finding["sentence"] for finding in json.loads(done.stdout)}
-        stack.callback(kill_all, folder)
         started = _start_and_stop([*prefix, str(program)], environment, folder)
         return f"`demo`, `query`, `load`, `doctor`, {started}; {time.monotonic() - began:.0f} s; {states['database']}"
 

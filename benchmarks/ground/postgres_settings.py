@@ -1,4 +1,4 @@
-"""The platform on a PostgreSQL that others set up: few connections, TLS, a standby, a failover, a dump, collations.
+"""A PostgreSQL that others set up: few connections, TLS, a standby, a failover, a dump, collations, messages in German.
 
     python -m benchmarks.ground.postgres_settings --data ../shared/reference [--timezone Europe/Paris] [--only NAME …]
 
@@ -36,8 +36,8 @@ from benchmarks.ground.servers import (
 from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.processes import environment_with, kill_all
 
-_DAYS = 31  # of the reference data that have sessions
-_LIVE_SECONDS = 200
+_DAYS = {"UTC": 31, "Europe/Paris": 30}  # of the reference data that have sessions
+_LIVE_SECONDS = 280
 _LOOK_SECONDS = 0.1
 
 
@@ -78,15 +78,15 @@ def _live(url: str, data: Path, folder: Path, timezone: str, admin: str) -> str:
         connections = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(run, settings, "deliveries")
-            while (days := ask(admin, "SELECT count(*) FROM analytics.average_session")) < _DAYS:
+            while (days := ask(admin, "SELECT count(*) FROM analytics.average_session")) < _DAYS[timezone]:
                 most = max(most, ask(admin, connections) - 1)
                 if time.monotonic() > deadline:
-                    return f"`up`: {days} of {_DAYS} days, {most} connections: {said((folder / 'up.log').read_text())}"
+                    return f"`up`: {days} days, {most} connections: {said((folder / 'up.log').read_text())}"
                 if asking.done():
                     asking = pool.submit(run, settings, "deliveries")
                 time.sleep(_LOOK_SECONDS)
         refused = (folder / "up.log").read_text().count("remaining connection slots")
-        return f"`up`: {_DAYS} days of answers, at most {most} connections, {refused} refused"
+        return f"`up`: {days} days of answers, at most {most} connections, {refused} refused"
     finally:
         process.terminate()
         process.wait(60)
@@ -110,9 +110,8 @@ def _tls(programs: Path, data: Path, folder: Path, timezone: str) -> str:
             checked = f"{url}?sslmode=verify-full&sslrootcert={certificate[0]}"
             found = do_main_job(checked, timezone, data, make_another_day(folder / "another"))
             other = make_database(admin, "other")
-            live = _live(
-                checked.replace(url, other), data, folder / "live", timezone, admin.replace("/postgres", "/other")
-            )
+            looking = f"{admin.rpartition('/')[0]}/other"
+            live = _live(checked.replace(url, other), data, folder / "live", timezone, looking)
             return f"{found}; {live}; without TLS: {said(refused.stderr)}"
 
 
@@ -186,7 +185,7 @@ def _follow(programs: Path, stack: ExitStack, port: int) -> Path:
 
 def _wait_for_days(url: str) -> None:
     """Return while a load puts the days of sessions in place."""
-    while ask(url, "SELECT count(*) FROM pg_inherits") < _DAYS:
+    while ask(url, "SELECT count(*) FROM pg_inherits") < min(_DAYS.values()):
         time.sleep(0.01)
 
 
@@ -223,6 +222,18 @@ def _collations(programs: Path, data: Path, folder: Path, timezone: str) -> str:
         return do_main_job(url, timezone, data, make_another_day(folder))
 
 
+def _german(programs: Path, data: Path, folder: Path, timezone: str) -> str:
+    """A server whose messages are in German, as far as its package has them; then one without a connection left."""
+    folder.chmod(0o755)
+    subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", folder / "de_DE.UTF-8"], check=True)
+    with server(programs, "lc_messages=de_DE.UTF-8", prefix=("env", f"LOCPATH={folder}")) as admin:
+        url = make_database(admin, "ground")
+        found = do_main_job(url, timezone, data, make_another_day(folder / "another"))
+        execute(admin, "ALTER DATABASE ground CONNECTION LIMIT 0")
+        refused = run({"DATABASE_URL": url, "DATAFLOW_HOME": str(folder / "none")}, "init-db")
+        return f"{found}; without a connection left: {said(refused.stderr)}"
+
+
 _CASES: dict[str, Callable[[Path, Path, Path, str], str]] = {
     "TLS required": _tls,
     "a failover in a load": _failover,
@@ -230,6 +241,7 @@ _CASES: dict[str, Callable[[Path, Path, Path, str], str]] = {
     "a standby": _standby,
     "an ICU collation and a tablespace": _collations,
     "max_connections = 20": _few_connections,
+    "messages in German": _german,
 }
 
 
