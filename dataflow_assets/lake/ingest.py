@@ -22,10 +22,8 @@ from dataflow_assets.lake.delta.table import LakeConflictError, count_rows, rows
 from dataflow_assets.lake.known import event_bounds, is_intact, is_known
 from dataflow_assets.lake.moved_keys import days_of_keys
 from dataflow_assets.lake.open_tables import OpenTables, Tables
-from dataflow_assets.lake.quarantine import judge
-from dataflow_assets.lake.staging import Staging, stage_object
+from dataflow_assets.lake.read_object import read_object
 from dataflow_assets.lake.touched_days import touched_days
-from dataflow_assets.landing.companions import read_control
 from dataflow_assets.landing.deliveries import Delivery, Landing, ObjectChangedError
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Events, Source
@@ -151,7 +149,7 @@ def _ingest_delivery(request: _Request, tables: Tables, delivery: Delivery) -> I
         commit, *older = older
     else:
         commit = _read_and_commit(request, tables, delivery, older[0].info if older else None)
-    intake = _with_older(_intake(commit, request.timezone), older, request)
+    intake = _with_older(intake_of(commit, request.timezone), older, request)
     if isinstance(request.source, Events) and request.source.happens_once:
         versions = [one.version for one in (commit, *older)]
         days = days_of_keys(tables.rows, request.source, delivery.id, versions, request.timezone)
@@ -172,21 +170,15 @@ def _is_known(request: _Request, last: CommitInfo, delivery: Delivery) -> bool:
 
 def _read_and_commit(request: _Request, tables: Tables, delivery: Delivery, last: CommitInfo | None) -> DeliveryCommit:
     """Read an object, then commit its rejects and its rows, or quarantine it, given the last commit of the object."""
-    source = request.source
-    bounds = event_bounds(source, delivery.day, request.timezone, request.first_day)
-    staging = Staging(tables.rows, tables.rejects, source, delivery, bounds, request.run)
-    control = read_control(request.storage, source, delivery)
-    with stage_object(Landing(request.storage), staging):
-        contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
-        info = judge(
-            *(staging.info, last, source.reject_limit, staging.first_rejects),
-            release=request.release == delivery.etag,
-            contradiction=contradiction,
-        )
+    with read_object(
+        *(request.storage, request.source, tables, delivery, last),
+        timezone=request.timezone,
+        first_day=request.first_day,
+        run=request.run,
+        is_released=request.release == delivery.etag,
+    ) as (staging, info):
         if info.quarantine_reason:
-            staging.discard()
             return DeliveryCommit(commit_info(tables.rows, tables.rows_base, info), info)
-        staging.mark(is_released=info.released == info.digest)
         commit_delivery(tables.rejects, tables.rejects_base, staging.staged_rejects, info)
         version = commit_delivery(tables.rows, tables.rows_base, staging.staged, info)
     return DeliveryCommit(version, info)
@@ -197,7 +189,7 @@ def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterato
 
     No commit says which days its keys had rows on before: where a key happens once, the newest touches all days.
     """
-    intakes = [_intake(commit, timezone) for commit in read_all_commits(rows_table(storage, source))]
+    intakes = [intake_of(commit, timezone) for commit in read_all_commits(rows_table(storage, source))]
     if intakes and isinstance(source, Events) and source.happens_once:
         days = frozenset[date]().union(*(intake.own_days for intake in intakes))
         intakes[-1] = replace(intakes[-1], own_days=days, event_days=days)
@@ -214,7 +206,7 @@ def _since(commits: Iterator[DeliveryCommit], recorded_version: int) -> Iterator
 
 def _with_older(intake: Intake, older: list[DeliveryCommit], request: _Request) -> Intake:
     """An intake, with what the older ones of its object gave, newest first."""
-    before = [_intake(commit, request.timezone) for commit in older]
+    before = [intake_of(commit, request.timezone) for commit in older]
     unrecorded = tuple(one for one in before if one.version > request.recorded_version)
     # What is quarantined changes no day, but nobody may have heard of what came before it.
     days = (
@@ -225,7 +217,7 @@ def _with_older(intake: Intake, older: list[DeliveryCommit], request: _Request) 
     return replace(intake, event_days=days, unrecorded=unrecorded)
 
 
-def _intake(commit: DeliveryCommit, timezone: str) -> Intake:
+def intake_of(commit: DeliveryCommit, timezone: str) -> Intake:
     """What was done, by what the commit says of it."""
     info = commit.info
     days = touched_days(info.event_ends, timezone)

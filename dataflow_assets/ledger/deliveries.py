@@ -6,7 +6,7 @@ Here: recording deliveries, and which versions are recorded. Not here: what else
 `delivery_reports`), and deciding what is new (see `discovery`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -33,15 +33,19 @@ IS_PRESENT = deliveries.c.state != SUPERSEDED
 _BATCH = 1000  # rows that are written at once
 
 _UPSERT = upsert_rows(deliveries)
-_newest_version = sa.func.max(deliveries.c.lake_version)
-_READ_NEWEST_VERSION = sa.select(_newest_version).where(deliveries.c.delivery == sa.bindparam("delivery"))
+_is_one_of = deliveries.c.delivery == sa.any_(sa.bindparam("deliveries", type_=ARRAY(sa.BigInteger())))
+_READ_NEWEST_VERSIONS = (
+    sa.select(deliveries.c.delivery, sa.func.max(deliveries.c.lake_version))
+    .where(_is_one_of)
+    .group_by(deliveries.c.delivery)
+)
 _DELETE = sa.delete(deliveries).where(deliveries.c.source == sa.bindparam("source"))
 _newer = deliveries.alias("newer")
 _SUPERSEDE = (
     sa.update(deliveries)
     .values(state=SUPERSEDED)
     .where(
-        deliveries.c.delivery == sa.any_(sa.bindparam("deliveries", type_=ARRAY(sa.BigInteger()))),
+        _is_one_of,
         IS_PRESENT,
         deliveries.c.lake_version
         < sa.select(sa.func.max(_newer.c.lake_version))
@@ -49,11 +53,7 @@ _SUPERSEDE = (
         .scalar_subquery(),
     )
 )
-_LOSE = (
-    sa.update(deliveries)
-    .values(state=SUPERSEDED)
-    .where(deliveries.c.delivery == sa.any_(sa.bindparam("deliveries", type_=ARRAY(sa.BigInteger()))))
-)
+_LOSE = sa.update(deliveries).values(state=SUPERSEDED).where(_is_one_of)
 _READ_PRESENT = sa.select(
     deliveries.c.day,
     deliveries.c.object,
@@ -85,14 +85,23 @@ def record_delivery(database: str | Connections, intake: Intake, rejects: pl.Laz
         intake: what was made.
         rejects: the lake's; without them the table of rejects is left alone.
     """
-    delivery = intake.delivery
+    record_deliveries(database, [intake], rejects)
+
+
+def record_deliveries(
+    database: str | Connections, intakes: Sequence[Intake], rejects: pl.LazyFrame | None = None
+) -> None:
+    """As `record_delivery`, of several objects at once."""
+    of_objects = {intake.delivery.id: intake for intake in intakes}
     with Connections.of(database).take() as connection:
-        advisory_lock(connection, "deliveries", str(delivery.id))
-        [(newest,)] = run(connection, _READ_NEWEST_VERSION, delivery=delivery.id)
-        _write(connection, [intake, *intake.unrecorded])
-        _supersede(connection, [intake])
-        if rejects is not None and (newest is None or newest < intake.version):
-            replace_rejects(connection, delivery, rejects)
+        for delivery in sorted(of_objects):  # in one order, or two might wait for each other
+            advisory_lock(connection, "deliveries", str(delivery))
+        newest = dict(run(connection, _READ_NEWEST_VERSIONS, deliveries=[*of_objects]))
+        _write(connection, [one for intake in intakes for one in (intake, *intake.unrecorded)])
+        _supersede(connection, intakes)
+        changed = [one.delivery for number, one in of_objects.items() if newest.get(number, -1) < one.version]
+        if rejects is not None and changed:
+            replace_rejects(connection, changed, rejects)
 
 
 def rebuild_deliveries(url: str, storage: Storage, sources: Iterable[Source], timezone: str) -> int:

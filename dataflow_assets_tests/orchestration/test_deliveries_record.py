@@ -110,7 +110,7 @@ def test_what_a_crash_kept_from_the_record_comes_with_the_next_run(
     take(platform, "streams", streams_csv(session("2021-12-05T10:00")))
     for number in (6, 7):
         with monkeypatch.context() as patch:
-            patch.setattr(lake_run, "record_delivery", die)
+            patch.setattr(lake_run, "record_deliveries", die)
             platform.land("streams", DAY, streams_csv(session(f"2021-12-0{number}T10:00")))
             assert not platform.run("lake/streams", DAY).success
     assert [row["lake_version"] for row in recorded(platform)] == [1]

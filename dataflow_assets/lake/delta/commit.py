@@ -9,7 +9,7 @@ import io
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import obstore
 import polars as pl
@@ -17,7 +17,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, Transaction
 
-from dataflow_assets.lake.delta.commit_log import CommitInfo, delivery_slice
+from dataflow_assets.lake.delta.commit_log import CommitInfo, delivery_slice, facts_of
 from dataflow_assets.lake.delta.table import LakeConflictError, LakeTable, list_files
 
 
@@ -88,8 +88,18 @@ def commit_delivery(table: LakeTable, base: DeltaTable, staged: list[AddAction],
     Raises:
         LakeConflictError: another run committed this object after `base`.
     """
-    replaced = list_files(base, info.delivery.id)
-    return replace_files(table, base, delivery_slice(info.delivery.id), replaced, staged, info.to_metadata())
+    return commit_deliveries(table, base, [(staged, info)])
+
+
+def commit_deliveries(
+    table: LakeTable, base: DeltaTable, deliveries: Sequence[tuple[list[AddAction], CommitInfo]]
+) -> int:
+    """As `commit_delivery`, several at once: all of them or none."""
+    names = [delivery_slice(info.delivery.id) for _, info in deliveries]
+    files = list_files(base).filter(pl.col("partition.delivery").is_in([info.delivery.id for _, info in deliveries]))
+    staged = [action for actions, _ in deliveries for action in actions]
+    transactions = [_transaction(base, name) for name in names]
+    return commit(table, base, [*_removals(files), *staged], transactions, facts_of([info for _, info in deliveries]))
 
 
 def commit_info(table: LakeTable, base: DeltaTable, info: CommitInfo) -> int:
@@ -97,7 +107,7 @@ def commit_info(table: LakeTable, base: DeltaTable, info: CommitInfo) -> int:
 
     Otherwise as `commit_delivery`.
     """
-    return commit(table, base, [], _transaction(base, delivery_slice(info.delivery.id)), info.to_metadata())
+    return commit(table, base, [], [_transaction(base, delivery_slice(info.delivery.id))], info.to_metadata())
 
 
 def merge_files(
@@ -115,7 +125,7 @@ def merge_files(
     number = base.transaction_version(delivery_slice(delivery))
     assert number is not None, f"{delivery} was committed once"
     actions: list[AddAction | RemoveAction] = [*_removals(files, is_new=False), *merged]
-    commit(table, base, actions, Transaction(delivery_slice(delivery), number), {})
+    commit(table, base, actions, [Transaction(delivery_slice(delivery), number)], {})
 
 
 def replace_files(
@@ -139,22 +149,22 @@ def replace_files(
     Raises:
         LakeConflictError: another run committed this slice after `base`.
     """
-    return commit(table, base, [*_removals(replaced), *staged], _transaction(base, slice_name), metadata)
+    return commit(table, base, [*_removals(replaced), *staged], [_transaction(base, slice_name)], metadata)
 
 
 def commit(
     table: LakeTable,
     base: DeltaTable,
     actions: list[AddAction | RemoveAction],
-    transaction: Transaction,
+    transactions: list[Transaction],
     metadata: Mapping[str, str],
 ) -> int:
     """Commit files that come and go, after `base`, which is brought to that version; the version.
 
     Raises:
-        LakeConflictError: another run committed the same transaction, or other columns, after `base`.
+        LakeConflictError: another run committed one of the same transactions, or other columns, after `base`.
     """
-    properties = CommitProperties(custom_metadata=dict(metadata), app_transactions=[transaction])
+    properties = CommitProperties(custom_metadata=dict(metadata), app_transactions=transactions)
     try:
         base.create_write_transaction(
             actions, "append", base.schema(), list(table.partition_by), commit_properties=properties

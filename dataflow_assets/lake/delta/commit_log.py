@@ -1,11 +1,11 @@
 """What the commits of a table say of themselves.
 
-Here: the facts that the commit of a delivery carries, written as texts and read back, and finding the commits of an
-object in the log. Not here: committing (see `commit`).
+Here: the facts that the commit of one or of several deliveries carries, written as texts and read back, and finding the
+commits of an object in the log. Not here: committing (see `commit`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ from dataflow_assets.lake.delta.table import LakeTable, log_entry
 from dataflow_assets.landing.deliveries import Delivery, parse_object_key
 
 _READERS = 8  # of the log at once
+_SEVERAL = "deliveries"  # what a commit of several says of each
 # The lakes of earlier builds call four facts otherwise, and a log is never written again.
 _FORMER_NAMES = {
     "kept_out": "undeclared_columns",
@@ -98,6 +99,12 @@ class CommitInfo:
         )
 
 
+def facts_of(infos: Sequence[CommitInfo]) -> dict[str, str]:
+    """What a commit of one or of several deliveries carries."""
+    facts = [info.to_metadata() for info in infos]
+    return facts[0] if len(facts) == 1 else {_SEVERAL: json.dumps(facts)}
+
+
 def _delivery(metadata: Mapping[str, Any]) -> Delivery:
     """The version of an object that a commit is about; it may be gone from landing."""
     key = metadata["object"]
@@ -145,10 +152,9 @@ def read_all_commits(table: LakeTable) -> Iterator[DeliveryCommit]:
     versions = range(1, table.open().version() + 1)  # no entry is ever cleaned up: see `LakeTable._create`
     with ThreadPoolExecutor(_READERS, "log") as pool:
         for some in batched(versions, 100 * _READERS):
-            read = zip(some, pool.map(lambda version: read_metadata(table, version), some), strict=True)
-            for version, metadata in read:
-                if "object" in metadata:
-                    yield DeliveryCommit(version, CommitInfo.from_metadata(metadata))
+            read = zip(some, pool.map(lambda version: _read_facts(table, version), some), strict=True)
+            for version, facts in read:
+                yield from (DeliveryCommit(version, CommitInfo.from_metadata(one)) for one in facts if "object" in one)
 
 
 def find_slice_commit(
@@ -165,13 +171,15 @@ def find_slice_commit(
     earliest = base.transaction_version(slice_name)
     if earliest is None:
         return None
-    commits = ((version, read_metadata(table, version)) for version in range(earliest, base.version() + 1))
+    versions = range(earliest, base.version() + 1)
+    commits = ((version, facts) for version in versions for facts in _read_facts(table, version))
     return next((found for found in commits if names.items() <= found[1].items()), None)
 
 
-def read_metadata(table: LakeTable, version: int) -> dict[str, Any]:
-    """What the commit of a version says of itself."""
-    return dict(*(action["commitInfo"] for action in read_actions(table, version) if "commitInfo" in action))
+def _read_facts(table: LakeTable, version: int) -> list[dict[str, Any]]:
+    """What the commit of a version says of itself, or of each of its deliveries."""
+    metadata = dict(*(action["commitInfo"] for action in read_actions(table, version) if "commitInfo" in action))
+    return json.loads(metadata[_SEVERAL]) if _SEVERAL in metadata else [metadata]
 
 
 def read_actions(table: LakeTable, version: int) -> list[dict[str, Any]]:

@@ -34,7 +34,9 @@ def _holds(table: LakeTable, base: DeltaTable, delivery: Delivery, version: int 
     if int(files["num_records"].sum()) != rows:
         return False
     actions = read_actions(table, version) if version is not None else []
-    added = {unquote(one["add"]["path"]): one["add"]["modificationTime"] for one in actions if "add" in one}
+    adds = [one["add"] for one in actions if "add" in one]  # of others too, which were committed at once
+    of_object = [one for one in adds if one["partitionValues"]["delivery"] == str(delivery.id)]
+    added = {unquote(one["path"]): one["modificationTime"] for one in of_object}
     present = dict(files.select("path", "modification_time").iter_rows())
     if {unquote(path) for path in present} == added.keys():
         return True

@@ -235,6 +235,11 @@ def count_rows(table: DeltaTable, delivery: int) -> int:
     return int(list_files(table, delivery)["num_records"].sum())
 
 
+def count_rows_by_delivery(table: DeltaTable) -> dict[int, int]:
+    """The same of every object that has rows."""
+    return dict(list_files(table).group_by("partition.delivery").agg(pl.sum("num_records")).iter_rows())
+
+
 def rows_table(storage: Storage, source: Source) -> LakeTable:
     """The table of a source's accepted rows."""
     schema = rows_schema(source)

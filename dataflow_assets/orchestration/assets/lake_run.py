@@ -16,14 +16,16 @@ import polars as pl
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest
+from dataflow_assets.lake.ingest_new import ingest_new
 from dataflow_assets.lake.open_tables import OpenTables
 from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.events import find_deliveries
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.ledger.deliveries import read_recorded_versions, record_delivery
+from dataflow_assets.ledger.deliveries import read_recorded_versions, record_deliveries
 from dataflow_assets.ledger.lake import require_tables
 from dataflow_assets.orchestration.assets.per_partition import write_each
+from dataflow_assets.orchestration.assets.small_objects import SmallObjects
 from dataflow_assets.orchestration.checks import judge_run
 from dataflow_assets.orchestration.checks.base import Outcome
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, REJECTS
@@ -78,7 +80,8 @@ class LakeRun:
         deliveries = self._find_deliveries(days)
         before = _count_rows(self.storage, self.source, days)
         try:
-            write_each(self.context, partial(self._write_day, deliveries, before), self.settings.home)
+            small = SmallObjects(deliveries, self._ingest_small)
+            write_each(self.context, partial(self._write_day, deliveries, small, before), self.settings.home)
         finally:
             require_tables(self.outcome.url, self.storage, [self.source])
             with storing_together(self.context.instance):
@@ -98,10 +101,11 @@ class LakeRun:
     def _is_of(self, delivery: Delivery, days: Sequence[date]) -> bool:
         return delivery.source == self.source.name and delivery.day in days
 
-    def _write_day(self, deliveries: Sequence[Delivery], before: _Before, day: date) -> Metrics:
+    def _write_day(self, deliveries: Sequence[Delivery], small: SmallObjects, before: _Before, day: date) -> Metrics:
         losses: list[str] = []
+        borrowed = small.borrowed_seconds
         of_day = [delivery for delivery in deliveries if delivery.day == day]
-        intakes = list(self._ingest(of_day, losses))
+        intakes = list(self._ingest(of_day, small, losses))
         self.outcome.counts[day] = sums = _sums(intakes)
         if losses:
             self.outcome.losses[day] = " ".join(losses)
@@ -109,41 +113,60 @@ class LakeRun:
         # What was deleted from landing stays in the lake.
         ingested = {(day, intake.delivery.id) for intake in intakes}
         kept = sum(rows for key, rows in before.items() if key[0] == day and key not in ingested)
-        metrics = _metrics(intakes, kept)
+        metrics = {**_metrics(intakes, kept), "seconds": borrowed - small.borrowed_seconds}
         if metrics["rows"]:
             self.outcome.present.append(day)
         objects = [intake.delivery.object for intake in intakes]
         ui = self.settings.ui_url
         return {**metrics, **links.ingested_objects(self.source, day, objects, sums["rejected"], ui)}
 
-    def _ingest(self, deliveries: Iterable[Delivery], losses: list[str]) -> Iterator[Intake]:
-        """Ingest objects one by one. The days of each are announced first, and it is recorded last: a crash repeats it.
+    def _ingest(self, deliveries: Iterable[Delivery], small: SmallObjects, losses: list[str]) -> Iterator[Intake]:
+        """Ingest objects, the small new ones with others of their kind.
 
         What would lose rows is not ingested, and keeps no other object from it; the sentences that say so go to
         `losses`.
         """
         for delivery in deliveries:
             try:
-                intake = ingest(
-                    *(self.storage, self.source, delivery.object, self.settings.timezone),
-                    self._recorded.get(delivery.id, 0),
-                    first_day=self.settings.first_day,
-                    run=self.context.run_id,
-                    release=self.release.get(delivery.object),
-                    tables=self._tables,
-                )
+                intake = small.take(delivery) or self._ingest_alone(delivery)
             except LostRowsError as error:
                 losses.append(str(error))
                 continue
             if intake is None:
                 continue
-            _log_intake(self.context, intake)
             if intake.delivered != intake.accepted + intake.rejected:
                 losses.append(_loss(intake))
-            with storing_together(self.context.instance):
-                _log_event_days(self.context, self.source, intake)
-            record_delivery(self._connections, intake, _rejects_of(self.storage, intake))
             yield intake
+
+    def _ingest_alone(self, delivery: Delivery) -> Intake | None:
+        intake = ingest(
+            *(self.storage, self.source, delivery.object, self.settings.timezone),
+            self._recorded.get(delivery.id, 0),
+            first_day=self.settings.first_day,
+            run=self.context.run_id,
+            release=self.release.get(delivery.object),
+            tables=self._tables,
+        )
+        self._record([intake] if intake else [])
+        return intake
+
+    def _ingest_small(self, deliveries: Iterable[Delivery]) -> list[Intake]:
+        wanted = [one for one in deliveries if one.object not in self.release]
+        day, run = self.settings.first_day, self.context.run_id
+        intakes = ingest_new(self._tables, wanted, self.settings.timezone, first_day=day, run=run)
+        self._record(intakes)
+        return intakes
+
+    def _record(self, intakes: Sequence[Intake]) -> None:
+        """Announce the days of objects first, and record these last: a crash repeats it."""
+        if not intakes:
+            return
+        for intake in intakes:
+            _log_intake(self.context, intake)
+        with storing_together(self.context.instance):
+            for intake in intakes:
+                _log_event_days(self.context, self.source, intake)
+        record_deliveries(self._connections, intakes, _rejects_of(self.storage, intakes))
 
 
 def _loss(intake: Intake) -> str:
@@ -164,9 +187,9 @@ def _log_intake(context: dg.AssetExecutionContext, intake: Intake) -> None:
         context.log.info(f"{intake.delivery.object} was repaired: {', '.join(counts)}")
 
 
-def _rejects_of(storage: Storage, intake: Intake) -> pl.LazyFrame:
+def _rejects_of(storage: Storage, intakes: Iterable[Intake]) -> pl.LazyFrame:
     rejects = rejects_table(storage)
-    return rejects.scan() if intake.rejected else pl.LazyFrame(schema=rejects.schema)
+    return rejects.scan() if any(one.rejected for one in intakes) else pl.LazyFrame(schema=rejects.schema)
 
 
 def _sums(intakes: Sequence[Intake]) -> dict[str, int]:

@@ -2,14 +2,18 @@
 
 import shutil
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from dataflow_assets.errors import LostRowsError
+from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.lake.staging import Staging
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.assets import warehouse_run
 from dataflow_assets.settings import load_settings
-from dataflow_assets.sources import all_sources
+from dataflow_assets.sources import all_sources, find_source
 from dataflow_assets.warehouse.bootstrap import open_server_of
 from dataflow_assets.warehouse.rebuild import rebuild_warehouse
 from dataflow_assets_tests.orchestration import builders
@@ -50,6 +54,46 @@ def test_days_of_deliveries_are_one_run_with_figures_for_each(platform: Platform
     ]
     warehouse = [platform.metadata("warehouse/movies", day) for day in days]
     assert [(said[ROWS], said["table_rows"]) for said in warehouse] == [(1, 3), (0, 3), (3, 3)]
+
+
+def test_new_small_files_of_several_days_are_one_commit_and_the_time_is_shared(platform: Platform) -> None:
+    days = [f"2021-12-0{day}" for day in range(1, 6)]
+    for day in days:
+        platform.land("streams", day, streams_csv(session(f"{day}T10:00"), "sorry" if day == days[1] else ""))
+    assert platform.run("lake/streams", days[0], days[-1]).success
+    said = [platform.metadata("lake/streams", day) for day in days]
+    assert [(one["lake_version"], one["accepted"], one["rejected"], one["objects"]) for one in said] == [
+        (1, 1, int(day == days[1]), 1) for day in days
+    ]
+    seconds = [one["seconds"] for one in said]
+    assert max(seconds) < 3 * min(seconds), seconds
+    assert platform.partitions("lake/streams_days") == days
+    with postgres(platform.settings) as cursor:
+        cursor.execute("SELECT lake_version, state, rejected FROM ledger.deliveries ORDER BY day")
+        assert cursor.fetchall() == [(1, "accepted", int(day == days[1])) for day in days]
+        cursor.execute("SELECT day::text, raw FROM ledger.rejects")
+        assert cursor.fetchall() == [(days[1], "sorry")]
+
+
+def test_of_small_files_taken_together_a_bad_one_fails_alone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [f"2021-12-0{day}" for day in range(1, 5)]
+    landed = [platform.land("streams", day, streams_csv(session(f"{day}T10:00"))) for day in days]
+    read = Staging.read
+
+    def lose_one(self: Staging, path: Path) -> None:
+        read(self, path)
+        if self.delivery.object == landed[2].object:
+            raise LostRowsError("a row was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "read", lose_one)
+        assert not platform.run("lake/streams", days[0], days[-1]).success
+    assert platform.partitions("lake/streams") == [days[0], days[1], days[3]]
+    assert platform.run("lake/streams", days[2]).success
+    rows = rows_table(open_storage(platform.settings), find_source("streams")).scan()
+    assert rows.select("object").collect()["object"].sort().to_list() == [one.object for one in landed]
 
 
 def test_a_delivery_is_told_with_its_bytes_its_speed_and_where_its_rejects_are(platform: Platform) -> None:

@@ -1,0 +1,77 @@
+"""Take several small objects of a source, which the lake never had, into it by one commit of each of its tables.
+
+Two commits take about as long as reading a small file. Each object is known by the commit as if it had one of its own.
+
+Here: new objects. What has an older version, is quarantined or fails is left to `ingest`, which says why. Not here:
+what is done with one of them (see `read_object`).
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date
+
+from dataflow_assets.errors import LostRowsError
+from dataflow_assets.lake.delta.commit import commit_deliveries
+from dataflow_assets.lake.delta.commit_log import CommitInfo, DeliveryCommit, delivery_slice
+from dataflow_assets.lake.delta.table import LakeConflictError, count_rows_by_delivery
+from dataflow_assets.lake.ingest import Intake, intake_of
+from dataflow_assets.lake.open_tables import OpenTables, Tables
+from dataflow_assets.lake.read_object import read_object
+from dataflow_assets.lake.staging import Staging
+from dataflow_assets.landing.deliveries import Delivery, ObjectChangedError
+from dataflow_assets.sources.base import Events
+
+
+def ingest_new(
+    tables: OpenTables, deliveries: Sequence[Delivery], timezone: str, *, first_day: date, run: str | None = None
+) -> list[Intake]:
+    """Put those of some objects into the lake that it never had, all at once; the others are left to `ingest`.
+
+    Args:
+        tables: those of the source.
+        deliveries: its objects, which are all read before any of them is committed.
+        timezone: as of `ingest`, with `first_day` and `run`.
+        first_day: see there.
+        run: see there.
+    """
+    if isinstance(tables.source, Events) and tables.source.happens_once:  # whose days follow from the rows of others
+        return []
+    try:
+        with tables.newest() as newest, ExitStack() as stack:
+            of_new = (one for one in deliveries if not _was_committed(newest, one))
+            read = [
+                stack.enter_context(
+                    read_object(
+                        *(tables.storage, tables.source, newest, delivery, None),
+                        timezone=timezone,
+                        first_day=first_day,
+                        run=run,
+                        is_released=False,
+                    )
+                )
+                for delivery in of_new
+            ]
+            return _commit(newest, [each for each in read if not each[1].quarantine_reason], timezone)
+    except (LakeConflictError, ObjectChangedError, LostRowsError):
+        return []
+
+
+def _was_committed(tables: Tables, delivery: Delivery) -> bool:
+    return tables.rows_base.transaction_version(delivery_slice(delivery.id)) is not None
+
+
+def _commit(tables: Tables, read: Sequence[tuple[Staging, CommitInfo]], timezone: str) -> list[Intake]:
+    if not read:
+        return []
+    commit_deliveries(tables.rejects, tables.rejects_base, [(staging.staged_rejects, info) for staging, info in read])
+    version = commit_deliveries(tables.rows, tables.rows_base, [(staging.staged, info) for staging, info in read])
+    accepted, rejected = count_rows_by_delivery(tables.rows_base), count_rows_by_delivery(tables.rejects_base)
+    return [
+        replace(
+            intake_of(DeliveryCommit(version, info), timezone),
+            accepted=accepted.get(info.delivery.id, 0),
+            rejected=rejected.get(info.delivery.id, 0),
+        )
+        for _, info in read
+    ]

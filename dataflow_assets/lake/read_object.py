@@ -1,0 +1,68 @@
+"""Reading the present version of an object, up to what is to be committed of it.
+
+Here: reading it into staged files, with its control file, and judging whether it is to be quarantined. Not here: how it
+is read (see `staging`), by which rules it is judged (see `quarantine`), and committing (see `ingest` and `ingest_new`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+from dataflow_assets.lake.delta.commit_log import CommitInfo
+from dataflow_assets.lake.known import event_bounds
+from dataflow_assets.lake.open_tables import Tables
+from dataflow_assets.lake.quarantine import judge
+from dataflow_assets.lake.staging import Staging, stage_object
+from dataflow_assets.landing.companions import read_control
+from dataflow_assets.landing.deliveries import Delivery, Landing
+from dataflow_assets.landing.storage import Storage
+from dataflow_assets.sources.base import Source
+
+
+@contextmanager
+def read_object(
+    storage: Storage,
+    source: Source,
+    tables: Tables,
+    delivery: Delivery,
+    last: CommitInfo | None,
+    *,
+    timezone: str,
+    first_day: date,
+    run: str | None,
+    is_released: bool,
+) -> Iterator[tuple[Staging, CommitInfo]]:
+    """The staged files of an object, discarded where the block fails, and what to commit of it.
+
+    What is to be quarantined has no files.
+
+    Args:
+        storage: holds the object.
+        source: how it is read.
+        tables: those into which it goes, at the versions before it was looked at.
+        delivery: its version.
+        last: its last commit.
+        timezone: as of `ingest`, with `first_day` and `run`.
+        first_day: see there.
+        run: see there.
+        is_released: whether somebody releases these bytes now.
+
+    Raises:
+        ObjectChangedError: it is gone, or has another version.
+        LostRowsError: its rows do not add up.
+    """
+    bounds = event_bounds(source, delivery.day, timezone, first_day)
+    staging = Staging(tables.rows, tables.rejects, source, delivery, bounds, run)
+    control = read_control(storage, source, delivery)
+    with stage_object(Landing(storage), staging):
+        contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
+        info = judge(
+            *(staging.info, last, source.reject_limit, staging.first_rejects),
+            release=is_released,
+            contradiction=contradiction,
+        )
+        if info.quarantine_reason:
+            staging.discard()
+        else:
+            staging.mark(is_released=info.released == info.digest)
+        yield staging, info
