@@ -53,10 +53,10 @@ class EventCursor:
 
 
 def read_cursors(text: str) -> dict[str, EventCursor]:
-    """The cursors that the text of a sensor holds, by name."""
+    """The cursors that the text of a sensor holds, by name; the builds before this one wrote no looks."""
     return {
-        name: EventCursor(settled, tuple(later), tuple((at, number) for at, number in looks))
-        for name, (settled, later, looks) in json.loads(text).items()
+        name: EventCursor(settled, tuple(later), tuple((at, number) for looks in rest for at, number in looks))
+        for name, (settled, later, *rest) in json.loads(text).items()
     }
 
 

@@ -1,5 +1,6 @@
 """New materializations are given once each, those too that appear after others with higher numbers."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import date
@@ -53,6 +54,14 @@ def test_one_that_appears_late_is_given(monkeypatch: pytest.MonkeyPatch) -> None
         # Once they are old, only the last number is kept.
         monkeypatch.setattr(event_cursor, "_SETTLING_SECONDS", 0)
         assert given(instance, cursor) == ([], cursor_after({ASSET: numbers[2]}))
+
+
+def test_a_cursor_of_an_earlier_build_goes_on() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        report(instance, 1, 2, 3)
+        first, *_ = MaterializationFeed(instance, DAYS, None).read(ASSET)
+        found, cursor = given(instance, json.dumps({"lake/streams_days": [0, [first.number]]}))
+        assert (found, given(instance, cursor)[0]) == ([2, 3], [])
 
 
 @pytest.mark.parametrize("ahead", [-600.0, 600.0])
