@@ -172,8 +172,7 @@ def _read_and_commit(request: _Request, tables: Tables, delivery: Delivery, last
     """Read an object, then commit its rejects and its rows, or quarantine it, given the last commit of the object."""
     with read_object(
         *(request.storage, request.source, tables, delivery, last),
-        timezone=request.timezone,
-        first_day=request.first_day,
+        bounds=event_bounds(request.source, delivery.day, request.timezone, request.first_day),
         run=request.run,
         is_released=request.release == delivery.etag,
     ) as (staging, info):

@@ -6,10 +6,9 @@ is read (see `staging`), by which rules it is judged (see `quarantine`), and com
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 
+from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.delta.commit_log import CommitInfo
-from dataflow_assets.lake.known import event_bounds
 from dataflow_assets.lake.open_tables import Tables
 from dataflow_assets.lake.quarantine import judge
 from dataflow_assets.lake.staging import Staging, stage_object
@@ -27,14 +26,11 @@ def read_object(
     delivery: Delivery,
     last: CommitInfo | None,
     *,
-    timezone: str,
-    first_day: date,
+    bounds: Window | None,
     run: str | None,
     is_released: bool,
 ) -> Iterator[tuple[Staging, CommitInfo]]:
-    """The staged files of an object, discarded where the block fails, and what to commit of it.
-
-    What is to be quarantined has no files.
+    """The staged files of an object, discarded where it is quarantined or the block fails, and what to commit of it.
 
     Args:
         storage: holds the object.
@@ -42,25 +38,20 @@ def read_object(
         tables: those into which it goes, at the versions before it was looked at.
         delivery: its version.
         last: its last commit.
-        timezone: as of `ingest`, with `first_day` and `run`.
-        first_day: see there.
-        run: see there.
+        bounds: of its events (see `event_bounds`).
+        run: who takes it in.
         is_released: whether somebody releases these bytes now.
 
     Raises:
         ObjectChangedError: it is gone, or has another version.
         LostRowsError: its rows do not add up.
     """
-    bounds = event_bounds(source, delivery.day, timezone, first_day)
     staging = Staging(tables.rows, tables.rejects, source, delivery, bounds, run)
     control = read_control(storage, source, delivery)
     with stage_object(Landing(storage), staging):
         contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
-        info = judge(
-            *(staging.info, last, source.reject_limit, staging.first_rejects),
-            release=is_released,
-            contradiction=contradiction,
-        )
+        judged = (staging.info, last, source.reject_limit, staging.first_rejects)
+        info = judge(*judged, release=is_released, contradiction=contradiction)
         if info.quarantine_reason:
             staging.discard()
         else:

@@ -139,6 +139,22 @@ def test_nothing_is_done_where_one_is_gone(local_storage: Storage) -> None:
     assert (_versions(local_storage), _files(local_storage)) == ((0, 0), [])
 
 
+def test_nothing_is_done_where_one_fails(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliveries = _land(local_storage)
+    read = Staging.read
+
+    def reading(self: Staging, path: Path) -> None:
+        read(self, path)
+        if self.delivery == deliveries[-1]:
+            raise OSError("It broke.")
+
+    monkeypatch.setattr(Staging, "read", reading)
+    assert _ingest_new(local_storage, deliveries) == []
+    assert (_versions(local_storage), _files(local_storage)) == ((0, 0), [])
+    with pytest.raises(OSError, match="It broke"):
+        _ingest(local_storage, deliveries[-1])
+
+
 def test_where_another_run_has_one_first_nothing_is_done(
     local_storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
