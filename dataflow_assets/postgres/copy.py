@@ -30,6 +30,9 @@ def copy_in(connection: Connection, schema: str | None, table: str, batches: Ite
     try:
         with connection.cursor() as cursor:
             cursor.adbc_ingest(table, reader, mode="append", db_schema_name=schema, temporary=schema is None)
+        # Any question ends the COPY for the driver. Else it begins the transaction once more at the next statement, and
+        # the server's log gets a warning for each table that is loaded.
+        _ = connection.adbc_current_db_schema
     except AdbcError:
         if failed:
             raise failed[0] from None

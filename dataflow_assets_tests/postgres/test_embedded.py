@@ -16,12 +16,16 @@ from typing import Any
 
 import psycopg2
 import psycopg2.errors
+import pyarrow as pa
 import pytest
 
 from dataflow_assets.errors import WarehouseMismatchError, WarehouseUnavailableError
 from dataflow_assets.postgres import embedded
+from dataflow_assets.postgres.connection import connect
+from dataflow_assets.postgres.copy import copy_in
 from dataflow_assets.postgres.embedded import lease as lease_module
 from dataflow_assets.postgres.embedded.programs import reachable_programs
+from dataflow_assets.postgres.sql import execute
 from dataflow_assets_tests.processes import kill, kill_all, processes_of, wait_until_gone
 
 _USER = """
@@ -129,6 +133,15 @@ def test_the_server_speaks_utc_and_utf8(served: tuple[Path, str]) -> None:
     assert run(url, "SHOW timezone") == [("UTC",)]
     assert run(url, "SHOW server_encoding") == [("UTF8",)]
     assert run(url, "SELECT 'a' > 'B', upper('é')") == [(True, "É")]
+
+
+def test_rows_that_are_copied_leave_no_warning_in_the_log(served: tuple[Path, str]) -> None:
+    home, url = served
+    with connect(url) as connection:
+        execute(connection, "CREATE TEMP TABLE numbers (number bigint)")
+        copy_in(connection, None, "numbers", [pa.table({"number": [1, 2]})])
+        assert execute(connection, "SELECT count(*) FROM numbers") == [(2,)]
+    assert "WARNING" not in (home / "postgres" / "server.log").read_text()
 
 
 def test_a_lease_of_this_process_outlives_another_one(home: Path) -> None:
