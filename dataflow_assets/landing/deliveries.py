@@ -5,10 +5,8 @@ lending a file to a reader. Not here: going through all of landing (see `listing
 `lake`).
 """
 
-import errno
 import filecmp
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,18 +16,17 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import DataFlowError, NotFoundError
-from dataflow_assets.landing.files import fault_of_file, fault_of_way, is_delivery, opened_without_links
-from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, as_listed, list_objects
+from dataflow_assets.landing.files import fault_of_file, fault_of_way, opened_without_links, write_whole
+from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, find_object, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.companions import IGNORED, is_ignored
 
 _LONGEST_NAME = 60  # characters, of at most 4 bytes; a file system takes 255 bytes, an object store more
-_FOLDERS_AND_FILES = (os.strerror(errno.ENOTDIR), os.strerror(errno.EISDIR))
 
 
 class ObjectNameError(DataFlowError):
@@ -153,15 +150,22 @@ class Landing:
         """
         if not path.is_file():
             raise NotFoundError(f"There is no file {path}.")
-        key = _object_key(source, day, name or path.name)
-        if isinstance(self._store, LocalStore) and (fault := fault_of_way(self._storage.uri, key)):
+        return self._put(_object_key(source, day, name or path.name), path)
+
+    def put_bytes(self, source: str, day: date, content: bytes | bytearray, name: str) -> Delivery:
+        """Land bytes as `put` does a file."""
+        return self._put(_object_key(source, day, name), content)
+
+    def _put(self, key: str, content: bytes | bytearray | Path) -> Delivery:
+        if not isinstance(self._store, LocalStore):
+            obstore.put(self._store, key, content)
+        elif fault := fault_of_way(self._storage.uri, key):
             raise ObjectNameError(f"{key} cannot be landed: what is there, or a folder on the way, {fault}.")
-        try:
-            obstore.put(self._store, key, path)
-        except GenericError as error:
-            if any(words in str(error) for words in _FOLDERS_AND_FILES):
+        else:
+            try:
+                write_whole(self._storage.uri, key, content)
+            except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ObjectNameError(f"{key} cannot be landed: a file and a folder would have one name.") from None
-            raise
         found = self.current(key)
         assert found is not None
         return found
@@ -197,12 +201,8 @@ class Landing:
 
     def current(self, key: str) -> Delivery | None:
         """The object's present version; None where it is gone, or is a link (see `landing.files`)."""
-        try:
-            if isinstance(self._store, LocalStore) and not is_delivery(self._storage.uri, key):
-                return None
-            return as_delivery(as_listed(obstore.head(self._store, key)))
-        except FileNotFoundError:
-            return None
+        found = find_object(self._storage, key)
+        return found and as_delivery(found)
 
     def digest(self, delivery: Delivery) -> str | None:
         """The SHA-256 of this version's bytes, in hexadecimal digits; None where it was replaced meanwhile."""

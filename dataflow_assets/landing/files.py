@@ -1,12 +1,16 @@
-"""Files of a local landing folder: which of them are deliveries, and opening one for sure.
+"""Files of a local landing folder: which of them are deliveries, opening one for sure, and writing one for good.
 
 A link may lead to a file that its sender must not read, so a delivery is a regular file, with one name, whose path has
 no link below the store's root.
 
-Here: judging a path and opening it without following a link. Not here: listing (see `listing.local`).
+Here: judging a path, opening it without following a link, and putting a file there. Not here: listing (see
+`listing.local`).
 """
 
+import errno
 import os
+import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +20,8 @@ from pathlib import Path
 SYMBOLIC_LINK = "is a symbolic link, which is not followed; put the file itself there"
 HARD_LINK = "is a file with several names (hard links); put a copy there"
 NO_FILE = "is neither a file nor a folder; remove it"
+_NOT_FOR_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOTSUP)  # where a file system keeps names in another way
+_PIECE = 8 << 20  # bytes that are copied at once
 
 
 def fault_of_file(found: os.stat_result) -> str | None:
@@ -34,18 +40,6 @@ def fault_of_way(root: str, path: str) -> str | None:
         if Path(root, *parts[:count]).is_symlink():
             return SYMBOLIC_LINK
     return None
-
-
-def is_delivery(root: str, path: str) -> bool:
-    """Whether a path leads, without a link, to a regular file with one name.
-
-    Raises:
-        FileNotFoundError: nothing is there.
-    """
-    try:
-        return fault_of_way(root, path) is None and fault_of_file(Path(root, path).lstat()) is None
-    except NotADirectoryError:
-        return False
 
 
 @contextmanager
@@ -72,3 +66,49 @@ def opened_without_links(root: str, path: str) -> Iterator[tuple[Path, os.stat_r
             yield lent, os.fstat(file)
     finally:
         os.close(file)
+
+
+def write_whole(root: str, path: str, content: bytes | bytearray | Path) -> None:
+    """Put some bytes, or a copy of a file, at a path: whole, in place of what is there, and on the disk for good.
+
+    The object store's own way would leave them in memory, and a power failure could take what was acknowledged.
+
+    Raises:
+        OSError: it fails, and nothing has changed.
+    """
+    target = Path(root, path)
+    _make_folder(target.parent)
+    unfinished = target.with_name(f"#{secrets.randbits(48)}")  # a name that no listing shows
+    try:
+        with unfinished.open("xb") as file:
+            if isinstance(content, Path):
+                with content.open("rb") as given:
+                    shutil.copyfileobj(given, file, _PIECE)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    _keep_names(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _keep_names(folder.parent)
+
+
+def _keep_names(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise
+    finally:
+        os.close(opened)

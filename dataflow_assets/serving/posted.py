@@ -34,16 +34,21 @@ _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 
 @dataclass(frozen=True)
 class Post:
-    """The object that some records are landed as; `digest` is that of their bytes."""
+    """The object that some records are landed as."""
 
     source: str
     day: date
     name: str
-    digest: str
 
 
 def land_once(
-    connection: Connection, user: str, key: str, post: Post, land: Callable[[Post], None], *, keep_days: int
+    connection: Connection,
+    user: str,
+    key: str,
+    post: Post,
+    digest: str,
+    land: Callable[[Post], None],
+    keep_days: int,
 ) -> Post:
     """Land records, unless they were under this key of this user; the object that they were landed as.
 
@@ -52,6 +57,7 @@ def land_once(
         user: who posts.
         key: what the user calls the records.
         post: the object, if they come for the first time.
+        digest: of their bytes.
         land: lands them; to do it twice is harmless.
         keep_days: for how long a key is remembered.
 
@@ -63,11 +69,11 @@ def land_once(
     if not execute(connection, _TRY_LOCK, lock)[0][0]:
         raise BusyError("Records are being posted under this Idempotency-Key; ask again.", {"Retry-After": "1"})
     run(connection, _FORGET, before=datetime.now(UTC) - timedelta(days=keep_days))
-    run(connection, _CLAIM, user=user, key=key, **vars(post))
-    [(source, day, name, digest, is_landed)] = run(connection, _READ, of_user=user, of_key=key)
+    run(connection, _CLAIM, user=user, key=key, digest=digest, **vars(post))
+    [(source, day, name, known, is_landed)] = run(connection, _READ, of_user=user, of_key=key)
     connection.commit()
-    found = Post(source, day, name, digest)
-    if (found.source, found.digest) != (post.source, post.digest):
+    found = Post(source, day, name)
+    if (source, known) != (post.source, digest):
         raise UnusableError("This Idempotency-Key was used for other records; use a new one for these.")
     if not is_landed:
         land(found)

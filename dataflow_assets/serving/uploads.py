@@ -1,4 +1,4 @@
-"""Bodies that are files: received into a temporary file, whole or not at all.
+"""Bodies that are files: received whole or not at all, in memory where they are small, and else in a temporary file.
 
 Here: the limit of their size, and whether they are what their headers say. Not here: what becomes of them. A body that
 is packed by gzip stays packed: who unpacks one might take half of it for the whole.
@@ -9,30 +9,59 @@ import binascii
 import hashlib
 import re
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import BinaryIO
 
 from anyio import to_thread
 from fastapi import Request
 
 from dataflow_assets.core.files import explain_full_disk
+from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.serving.refusals import TooLargeError, UnsupportedBodyError, UnusableError
 
-_PIECE = 1 << 20  # bytes that are written at once
+_PIECE = 1 << 20  # bytes that are written at once; a body that has fewer stays in memory
 _DIGEST = re.compile(r"\s*([a-z0-9.*-]+)=:([A-Za-z0-9+/=]*):\s*(?:;[^,]*)?")  # RFC 9530
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A body that arrived whole, as a file; `digest` is its SHA-256 in hexadecimal digits."""
+    """A body that arrived whole: its bytes, or the file that holds them."""
 
-    path: Path
+    name: str
+    content: bytearray | Path
     size: int
-    digest: str
+
+    def digest(self, algorithm: str = "sha256") -> str:
+        """The digest of its bytes, in hexadecimal digits; as it takes a while, a thread should ask."""
+        if isinstance(self.content, bytearray):
+            return hashlib.new(algorithm, self.content).hexdigest()
+        with self.content.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest()
+
+    def read(self) -> bytes:
+        """All of its bytes."""
+        return bytes(self.content) if isinstance(self.content, bytearray) else self.content.read_bytes()
+
+    def land(self, landing: Landing, source: str, day: date, name: str) -> Delivery:
+        """Put it into landing."""
+        if isinstance(self.content, bytearray):
+            return landing.put_bytes(source, day, self.content, name)
+        return landing.put(source, day, self.content, name)
+
+    @contextmanager
+    def as_file(self) -> Iterator[Path]:
+        """A file that holds it, for as long as the block runs."""
+        if isinstance(self.content, Path):
+            yield self.content
+            return
+        with tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
+            path = Path(folder, self.name)
+            path.write_bytes(self.content)
+            yield path
 
 
 def is_gzip(request: Request) -> bool:
@@ -51,7 +80,7 @@ def is_gzip(request: Request) -> bool:
 
 @asynccontextmanager
 async def receive(request: Request, name: str, most: int) -> AsyncIterator[Upload]:
-    """The body of a request as a file of that name, for as long as the block runs.
+    """The body of a request, for as long as the block runs.
 
     Args:
         request: whose body is read; nothing has read it before.
@@ -67,27 +96,26 @@ async def receive(request: Request, name: str, most: int) -> AsyncIterator[Uploa
     length = request.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) > most:
         raise _too_large(most)
-    with explain_full_disk(), tempfile.TemporaryDirectory(prefix="dataflow-") as folder:
-        path = Path(folder, name)
-        hashes = {algorithm: hashlib.new(algorithm) for algorithm in {"sha256", *wanted}}
-        with path.open("wb") as file:
-            size = await _write(request, file, list(hashes.values()), most)
+    with explain_full_disk(), ExitStack() as files:
+        upload = await _receive(request, name, most, files)
         for algorithm, digest in wanted.items():
-            if hashes[algorithm].digest() != digest:
+            if await to_thread.run_sync(upload.digest, algorithm) != digest:
                 raise UnusableError(
                     "The body is not the one that Content-Digest says; nothing was kept. Send it again."
                 )
-        yield Upload(path, size, hashes["sha256"].hexdigest())
+        yield upload
 
 
-async def _write(request: Request, file: BinaryIO, hashes: "list[hashlib._Hash]", most: int) -> int:
+async def _receive(request: Request, name: str, most: int, files: ExitStack) -> Upload:
     size, piece = 0, bytearray()
+    path: Path | None = None
 
-    def flush() -> None:
-        file.write(piece)
-        for each in hashes:
-            each.update(piece)
+    def write() -> Path:
+        into = path or Path(files.enter_context(tempfile.TemporaryDirectory(prefix="dataflow-")), name)
+        with into.open("ab") as file:
+            file.write(piece)
         piece.clear()
+        return into
 
     async for chunk in request.stream():
         size += len(chunk)
@@ -95,9 +123,10 @@ async def _write(request: Request, file: BinaryIO, hashes: "list[hashlib._Hash]"
             raise _too_large(most)
         piece += chunk
         if len(piece) >= _PIECE:
-            await to_thread.run_sync(flush)
-    await to_thread.run_sync(flush)
-    return size
+            path = await to_thread.run_sync(write)
+    if path is not None:
+        await to_thread.run_sync(write)
+    return Upload(name, path or piece, size)
 
 
 def _too_large(most: int) -> TooLargeError:
@@ -107,7 +136,7 @@ def _too_large(most: int) -> TooLargeError:
     )
 
 
-def _wanted_digests(header: str | None) -> dict[str, bytes]:
+def _wanted_digests(header: str | None) -> dict[str, str]:
     """What a Content-Digest says, by the name of the algorithm; those that are not known say nothing."""
     found = {}
     for part in header.split(",") if header else []:
@@ -119,5 +148,5 @@ def _wanted_digests(header: str | None) -> dict[str, bytes]:
         if match is None or digest is None:
             raise UnusableError("Content-Digest cannot be read; write it like sha-256=:…:, with the digest in base64.")
         if match[1] in _ALGORITHMS:
-            found[_ALGORITHMS[match[1]]] = digest
+            found[_ALGORITHMS[match[1]]] = digest.hex()
     return found

@@ -189,6 +189,22 @@ def test_an_equal_file_leaves_the_object_and_another_replaces_it(storage: Storag
         assert lent.read_bytes() == b"two"
 
 
+def test_what_has_landed_is_on_the_disk(local_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = Path(local_storage.uri, "landing", "users", "2021-12-01")
+    on_disk: list[tuple[Path, bool]] = []  # what, and whether the file could be seen then
+
+    def note(number: int, sync: Callable[[int], None] = os.fsync) -> None:
+        sync(number)
+        on_disk.append((Path(f"/proc/self/fd/{number}").readlink(), (day / "a.csv").exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    land(local_storage, "users", "a.csv", b"x")
+    *folders, (file, could_be_seen), name = on_disk
+    assert [folder for folder, _ in folders] == [day.parents[2], day.parents[1], day.parent]
+    assert (file.parent, could_be_seen) == (day, False)
+    assert name == (day, True)
+
+
 def test_who_reads_the_older_body_goes_on_reading_it(local_storage: Storage) -> None:
     delivery = land(local_storage, "users", "a.csv", b"older body")
     with Path(local_storage.uri, delivery.object).open("rb") as reader:

@@ -47,7 +47,7 @@ def test_a_local_object_has_the_etag_by_which_it_is_opened(storage: Storage) -> 
     _put(storage, "landing/a.csv", "landing/users/2021-12-01/a.csv")
     _, (above,) = find_folders(storage)
     for listed in (above, *list_objects(storage, "landing/users/")):
-        assert listed == listing.as_listed(storage.store.head(listed.key))
+        assert listed == listing.base.as_listed(storage.store.head(listed.key))
 
 
 def test_only_the_wanted_folders_are_walked_through_in_order(storage: Storage) -> None:
@@ -125,7 +125,7 @@ def test_a_name_that_cannot_be_read_stops_nothing(storage: Storage, monkeypatch:
     odd = [listed for listed in found if not listed.last_modified]
     assert {listed.key for listed in odd} == {f"landing/users/{name}" for name in SHOWN[kind]}
     for listed in found:
-        assert not listed.last_modified or listed == listing.as_listed(storage.store.head(listed.key))
+        assert not listed.last_modified or listed == listing.base.as_listed(storage.store.head(listed.key))
 
 
 def test_a_name_that_is_no_text_stops_nothing(local_storage: Storage) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import hashlib
+import os
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -90,6 +91,21 @@ async def test_a_body_that_is_not_what_its_headers_say_is_not_kept(
 ) -> None:
     answer = await client.put(URL, content=MOVIES, headers=writer | headers)
     assert (answer.status_code, len(landed(state))) == (status, int(status == 201)), answer.text
+
+
+@pytest.mark.parametrize("size", [0, (1 << 20) - 1, 1 << 20, (3 << 20) + 1])
+async def test_a_body_of_any_size_lands_as_it_was_sent(
+    client: httpx2.AsyncClient, writer: Headers, state: ServingState, size: int
+) -> None:
+    body = os.urandom(size)
+    said = {"Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"}
+    answers = [await client.put(URL, content=body, headers=writer | said) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    [delivery] = Landing(state.storage).deliveries()
+    with Landing(state.storage).lend(delivery) as path:
+        assert path.read_bytes() == body
+    broken = await client.put(f"{URL}.2", content=body + b"x", headers=writer | said)
+    assert (broken.status_code, len(landed(state))) == (422, 1)
 
 
 async def test_a_packed_file_stays_packed(client: httpx2.AsyncClient, writer: Headers, state: ServingState) -> None:

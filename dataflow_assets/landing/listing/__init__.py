@@ -16,7 +16,6 @@ from dataflow_assets.landing.listing.base import (
     UNREADABLE,
     Listed,
     Page,
-    as_listed,
     end_of,
     source_folder,
 )
@@ -28,12 +27,17 @@ __all__ = [
     "UNREADABLE",
     "Listed",
     "Page",
-    "as_listed",
     "end_of",
     "find_folders",
+    "find_object",
     "list_objects",
     "walk",
 ]
+
+
+def find_object(storage: Storage, key: str) -> Listed | None:
+    """The object of a key, as it is now; None where there is none, or what nobody opens."""
+    return local.find_object(storage, key) if _is_local(storage) else s3.find_object(storage, key)
 
 
 def find_folders(storage: Storage) -> tuple[list[str], list[Listed]]:

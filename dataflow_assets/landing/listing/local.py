@@ -8,6 +8,7 @@ stops nothing else. Not here: which folders are listed (see `landing.discovery`)
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from dataflow_assets.landing.files import fault_of_file, fault_of_way
 from dataflow_assets.landing.listing import base
@@ -23,6 +24,17 @@ from dataflow_assets.landing.listing.base import (
 from dataflow_assets.landing.storage import Storage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def find_object(storage: Storage, key: str) -> Listed | None:
+    """The object of a key; None where nothing is there, or what nobody opens."""
+    if UNREADABLE.search(key) or UNFINISHED.search(key) or fault_of_way(storage.uri, key):
+        return None
+    try:
+        found = Path(storage.uri, key).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return None if fault_of_file(found) else _as_listed(key, found)
 
 
 def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[Listed]]:

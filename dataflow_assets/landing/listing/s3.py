@@ -26,6 +26,14 @@ from dataflow_assets.landing.listing.base import (
 from dataflow_assets.landing.storage import Storage
 
 
+def find_object(storage: Storage, key: str) -> Listed | None:
+    """The object of a key; None where there is none."""
+    try:
+        return as_listed(obstore.head(storage.store, key))
+    except FileNotFoundError:
+        return None
+
+
 def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[Listed]]:
     """The folders right in a folder, and the objects right in it."""
     with suppress(InvalidPathError):

@@ -41,7 +41,7 @@ class Noted(BaseModel):
 async def post_events(request: Request, state: State, principal: Writer, _: Annotated[NoParameters, Query()]) -> Noted:
     """Tell of objects that were written into landing by somebody else, so that nobody has to look for them."""
     async with receive(request, "notification", _LARGEST) as upload:
-        text = upload.path.read_bytes()
+        text = upload.read()
     keys = read_notification(text, state.storage)
     if len(keys) > _MOST:
         raise UnusableError(f"It names {len(keys):,} objects; send {_MOST:,} at most.")

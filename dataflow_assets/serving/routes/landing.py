@@ -135,11 +135,11 @@ def _land(
     found = landing.current(key)
     if found and only_new:
         raise AlreadyThereError(f"{key} is there already.")
-    if found and found.size == upload.size and landing.digest(found) == upload.digest:
+    if found and found.size == upload.size and landing.digest(found) == upload.digest():
         return False, found
     _, source, day, name = key.split("/", 3)
     with explain_full_disk(state.settings.home):
-        return True, landing.put(source, date.fromisoformat(day), upload.path, name)
+        return True, upload.land(landing, source, date.fromisoformat(day), name)
 
 
 def _outcome(recorded: dict[str, Any] | None) -> dict[str, Any]:

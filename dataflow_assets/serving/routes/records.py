@@ -20,7 +20,8 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.known import event_bounds
 from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.deliveries import Landing
-from dataflow_assets.serving.access import Writer, require_source
+from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.serving.access import Principal, Writer, require_source
 from dataflow_assets.serving.parameters import SourceName
 from dataflow_assets.serving.posted import Post, land_once
 from dataflow_assets.serving.refusals import UnsupportedBodyError, UnusableError
@@ -128,16 +129,13 @@ async def post_records(
         if query.preview:
             found = await to_thread.run_sync(_preview, state, wanted, upload, limiter=state.previews)
             return JSONResponse(found.model_dump(mode="json"))
-        first = Post(source, state.settings.today, _name(principal.name, idempotency_key, suffix), upload.digest)
+        post = Post(source, state.settings.today, _name(principal.name, idempotency_key, suffix))
         if idempotency_key is None:
-            await state.database.in_thread(lambda: _land(state, first, upload))
-            post = first
+            await state.database.in_thread(lambda: _land(state, post, upload))
         else:
-            key, keep_days = idempotency_key, state.settings.keep_days
+            key = idempotency_key
             post = await state.database.write(
-                lambda connection: land_once(
-                    connection, principal.name, key, first, lambda post: _land(state, post, upload), keep_days=keep_days
-                )
+                lambda connection: _land_once(connection, state, principal, key, post, upload)
             )
     url = url_of(post.source, post.day, post.name)
     response.headers["Location"] = url
@@ -161,18 +159,27 @@ def _name(user: str, key: str | None, suffix: str) -> str:
 
 
 def _land(state: ServingState, post: Post, upload: Upload) -> None:
-    landing = Landing(state.storage)
-    found = landing.current(f"landing/{post.source}/{post.day}/{post.name}")
-    if found is None or found.size != upload.size:
-        with explain_full_disk(state.settings.home):
-            landing.put(post.source, post.day, upload.path, post.name)
+    with explain_full_disk(state.settings.home):
+        upload.land(Landing(state.storage), post.source, post.day, post.name)
+
+
+def _land_once(
+    connection: Connection, state: ServingState, principal: Principal, key: str, post: Post, upload: Upload
+) -> Post:
+    def land(post: Post) -> None:
+        found = Landing(state.storage).current(f"landing/{post.source}/{post.day}/{post.name}")
+        if found is None or found.size != upload.size:
+            _land(state, post, upload)
+
+    return land_once(connection, principal.name, key, post, upload.digest(), land, state.settings.keep_days)
 
 
 def _preview(state: ServingState, source: Source, upload: Upload) -> Previewed:
     settings = state.settings
     bounds = event_bounds(source, settings.today, settings.timezone, settings.first_day)
     try:
-        found = preview(upload.path, source, settings.timezone, most=10, bounds=bounds)
+        with upload.as_file() as path:
+            found = preview(path, source, settings.timezone, most=10, bounds=bounds)
     except FormatError as error:
         return Previewed(refusal=str(error))
     return Previewed(
