@@ -85,9 +85,10 @@ def _look(
         fresh = _find_new(context, connection, chain(told, listed), expected)
         keep(connection, settings, told, fresh)
     missing = Companions(storage, expected).find_missing
-    arriving = {found.source for found in fresh if not _is_settled(storage, found)}
-    settled = (found for found in fresh if _is_settled(storage, found, found.source in arriving) and not missing(found))
-    ready = [found for found in settled if not _is_in(under_way, found)]
+    ages = _ages(fresh)  # once: else one could be too young for a run, and a moment later too old for a look soon
+    arriving = {found.source for found in fresh if not _is_settled(storage, ages[found])}
+    settled = (found for found in fresh if _is_settled(storage, ages[found], found.source in arriving))
+    ready = [found for found in settled if not missing(found) and not _is_in(under_way, found)]
     wanted = list(_requests(context.instance, ready, daily_partitions(settings), count_slots(settings) if ready else 1))
     if _is_small(settings, wanted) and not _is_anything_under_way(context.instance):
         wanted = [(_going_on(request), versions) for request, versions in wanted]
@@ -99,14 +100,14 @@ def _look(
         skip_reason=None if wanted else _why_nothing(fresh, ready),
         cursor=str(discovery),
     )
-    return Look(said, _seconds_to_next(fresh, settings, heard))
+    return Look(said, _seconds_to_next(ages.values(), settings, heard))
 
 
-def _seconds_to_next(fresh: Sequence[Delivery], settings: Settings, heard: Notices | None) -> float:
+def _seconds_to_next(ages: Iterable[float], settings: Settings, heard: Notices | None) -> float:
     """When to look again: soon at what is being written, and rarely where somebody tells of what lands."""
-    ages = [age for found in fresh if (age := _age(found)) <= _SETTLING_SECONDS]
-    if ages:
-        return _SETTLING_SECONDS - min(ages) + _LITTLE_SECONDS
+    youngest = min(ages, default=_GATHERING_SECONDS)
+    if youngest <= _SETTLING_SECONDS:
+        return _SETTLING_SECONDS - youngest + _LITTLE_SECONDS
     if settings.s3_events_queue_url:
         return _QUEUE_SECONDS
     if settings.listing_seconds:
@@ -125,19 +126,18 @@ def _find_new(
     return list({(one.object, one.etag): one for one in found if isinstance(one, Delivery)}.values())
 
 
-def _is_settled(storage: Storage, delivery: Delivery, more_arrive: bool = False) -> bool:
-    """Whether nobody is writing the object still: on S3 it is there when it is whole.
+def _is_settled(storage: Storage, age: float, more_arrive: bool = False) -> bool:
+    """Whether nobody is writing an object of some age still: on S3 it is there when it is whole.
 
     Where more of its source arrive, it waits a little for them, so that many files at once become one run.
     """
-    return not isinstance(storage.store, LocalStore) or _age(delivery) > (
-        _GATHERING_SECONDS if more_arrive else _SETTLING_SECONDS
-    )
+    return not isinstance(storage.store, LocalStore) or age > (_GATHERING_SECONDS if more_arrive else _SETTLING_SECONDS)
 
 
-def _age(delivery: Delivery) -> float:
-    """The seconds since an object was written; the clock of a file may be wrong."""
-    return abs(time.time() - delivery.last_modified.timestamp())
+def _ages(found: Iterable[Delivery]) -> dict[Delivery, float]:
+    """The seconds since each object was written; the clock of a file may be wrong."""
+    now = time.time()
+    return {delivery: abs(now - delivery.last_modified.timestamp()) for delivery in found}
 
 
 def _why_nothing(fresh: Sequence[Delivery], ready: Sequence[Delivery]) -> str:

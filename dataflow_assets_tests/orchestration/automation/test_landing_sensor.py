@@ -3,10 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import obstore
@@ -19,6 +21,7 @@ from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.orchestration.automation import landing_sensor
+from dataflow_assets.orchestration.automation.waiting import Look
 from dataflow_assets.orchestration.planning import shares
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings, load_settings
@@ -257,6 +260,24 @@ def test_what_arrives_together_is_one_run_and_waits_for_the_rest_no_longer_than_
     platform.land("movies", first, movies_csv("Rust"), seconds_ago=5)
     platform.land("movies", second, movies_csv("Heat"), seconds_ago=2.5)
     assert [wanted(request) for request in requests(platform)] == [("lake/movies", first, second)]
+
+
+def test_what_comes_to_rest_during_a_look_is_looked_at_again_soon(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Look] = []
+
+    def look_once(look: Callable[[str | None], Look], cursor: str | None) -> dg.SensorResult:
+        looks.append(look(cursor))
+        return looks[-1].said
+
+    platform.land("movies", "2021-12-01", movies_csv("Rust"), seconds_ago=1.2)
+    slow = count(time.time(), 0.5)
+    monkeypatch.setattr(landing_sensor, "look_until_there_is_something", look_once)
+    monkeypatch.setattr(landing_sensor, "time", SimpleNamespace(time=lambda: next(slow)))
+    assert platform.tick("landing_sensor").requests == []
+    assert looks[0].again_in is not None
+    assert looks[0].again_in < 2
 
 
 @pytest.fixture
