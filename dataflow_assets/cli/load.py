@@ -225,7 +225,7 @@ def bring(settings: Settings, land: Callable[[], list["Delivery"]], *, release: 
             )
             materializer.materialize(deliveries, release=release)
     if materializer.has_kept:
-        say("What has not changed since it was made was left as it is.")
+        say("What was made from the same files and tables before was left; `dataflow backfill` makes it again.")
     for warning in materializer.warnings:
         say(warning, logging.WARNING)
     return deliveries

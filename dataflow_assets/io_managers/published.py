@@ -105,7 +105,7 @@ def _require_database(published: Path) -> None:
     with published.open("rb") as file:
         beginning = file.read(12)
     if beginning and beginning[8:] != _MAGIC:
-        raise FormatError(f"{published} is not a DuckDB database. Remove it, and what was published is made again.")
+        raise FormatError(f"{published} is not a DuckDB database. Remove it, and materialize what it held again.")
 
 
 @contextmanager

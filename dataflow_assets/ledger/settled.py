@@ -1,5 +1,7 @@
 """Which deliveries the lake and the record of deliveries hold as they are: nobody need take them in again.
 
+What is quarantined is none of them, for it may be judged otherwise now: a declaration says what is too little.
+
 Here: those, and the event days that they touched. Not here: whether what follows from them was made (see
 `warehouse.staleness`).
 """
@@ -14,6 +16,7 @@ from dataflow_assets.lake.known import find_known
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.deliveries import find_unknown_versions, read_recorded_versions
+from dataflow_assets.ledger.delivery_reports import find_quarantined_objects
 from dataflow_assets.ledger.lake import find_problems
 from dataflow_assets.ledger.tables import deliveries
 from dataflow_assets.postgres.connection import connect
@@ -31,13 +34,14 @@ _READ_TOUCHED = (
 def find_settled(
     url: str, storage: Storage, landed: Collection[Delivery], timezone: str, first_day: date
 ) -> list[Delivery]:
-    """Those among some deliveries that the lake holds as they are, and that are recorded so."""
+    """Those among some deliveries that the lake holds as they are, and that are recorded so and in force."""
     versions = {delivery.id: (delivery.etag, delivery.size) for delivery in landed}
     with connect(url) as connection:
         unknown = find_unknown_versions(connection, versions)
+    quarantined = set(find_quarantined_objects(url, landed))
     by_source: dict[str, list[Delivery]] = {}
     for delivery in landed:
-        if delivery.id not in unknown:
+        if delivery.id not in unknown and delivery.object not in quarantined:
             by_source.setdefault(delivery.source, []).append(delivery)
     found: list[Delivery] = []
     for name, candidates in by_source.items():

@@ -17,10 +17,10 @@ import polars as pl
 
 from dataflow_assets.ledger.event_days import read_day_versions, read_loaded_days
 from dataflow_assets.ledger.snapshots import read_snapshot
-from dataflow_assets.postgres.connection import Connections
+from dataflow_assets.postgres.connection import Connection, Connections
 from dataflow_assets.postgres.scan import scan_table
 from dataflow_assets.postgres.schema import ANALYTICS, WAREHOUSE
-from dataflow_assets.postgres.sql import identifier, literal
+from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.pushdown import day_bounds
@@ -82,6 +82,14 @@ def _scan_source(connections: Connections, source: Source, timezone: str, days: 
         return _within("event_day", [(max(first, start), min(last, end)) for start, end in stretches])
 
     return scan_table(connections, identifier(WAREHOUSE, source.name), source.schema.create_empty().schema, where)
+
+
+def count_by_day(connection: Connection, table: str, column: str, days: Iterable[date]) -> dict[date, int]:
+    """How many rows a table (its quoted name) has of some days or months that a column names; none where it is gone."""
+    if not has_table(connection, table):
+        return {}
+    name, where = identifier(column), _within(column, list(_stretches(days)))
+    return dict(execute(connection, f"SELECT {name}, count(*) FROM {table} WHERE {where} GROUP BY 1"))  # noqa: S608
 
 
 def scan_answer(

@@ -1,16 +1,22 @@
-"""Which days of the warehouse's tables are older than the lake.
+"""Which days of the warehouse's tables are older than the lake, or have lost rows.
 
-Here: comparing what the record of deliveries says with what the tables were made from. Not here: making them.
+Here: comparing what the record of deliveries says with what the tables were made from, and with what they hold. Not
+here: making them.
 """
 
+from collections.abc import Collection
 from datetime import date
 
 import sqlalchemy as sa
 
+from dataflow_assets.ledger.event_days import read_day_counts
 from dataflow_assets.ledger.tables import deliveries, event_days, snapshots
 from dataflow_assets.postgres.connection import Connection
+from dataflow_assets.postgres.schema import WAREHOUSE
+from dataflow_assets.postgres.sql import identifier
 from dataflow_assets.postgres.statements import run
 from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.warehouse.scan import count_by_day
 
 _SOURCE, _DECLARATION = sa.bindparam("source", type_=sa.Text()), sa.bindparam("declaration", type_=sa.Text())
 
@@ -70,3 +76,12 @@ def find_stale_days(connection: Connection, source: Source) -> set[date]:
     """
     statement = _FIND_EVENT_DAYS if isinstance(source, Events) else _FIND_SNAPSHOT_DAYS
     return {day for (day,) in run(connection, statement, source=source.name, declaration=source.fingerprint)}
+
+
+def find_changed_by_hand(connection: Connection, source: Events, days: Collection[date]) -> set[date]:
+    """Those among some days of an event table that have not as many rows as were loaded; each row is counted."""
+    if not days:
+        return set()
+    loaded = dict(read_day_counts(connection, source, min(days), max(days)))
+    now = count_by_day(connection, identifier(WAREHOUSE, source.name), "event_day", days)
+    return {day for day in days if now.get(day, 0) != loaded.get(day, 0)}

@@ -19,7 +19,6 @@ from dataflow_assets.orchestration.automation.jobs import ANSWERS
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.planning.ranges import Range, assets_with, find_ranges, partitions_of_asset
 from dataflow_assets.orchestration.resources import open_stores
-from dataflow_assets.orchestration.runs.failures import was_interrupted
 from dataflow_assets.orchestration.runs.in_process import explain_failure, run_range
 from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
 from dataflow_assets.orchestration.runs.on_workers import explain_failed_run, run_on_workers
@@ -98,8 +97,6 @@ class Backfill:
             for number, range_ in enumerate(left, start=1):
                 report(f"{self.asset.to_user_string()} {range_[0]} to {range_[1]}, {number} of {len(left)}")
                 result = run_range(definitions, instance, assets_with(self.asset), self._tags(range_))
-                if was_interrupted(result.all_events):
-                    raise KeyboardInterrupt
                 yield Ended(range_, result.run_id, None if result.success else explain_failure(result))
 
         answers = self.asset.path[0] == ANALYTICS

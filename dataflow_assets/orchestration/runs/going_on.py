@@ -35,7 +35,7 @@ def go_on(context: dg.AssetExecutionContext, settings: Settings, url: str) -> No
     tags = {PART_OF: run.run_id, **server}
     try:
         Materializer(settings, lambda: context.repository_def, instance, tags=tags).follow(touched)
-    except Exception as error:  # what this run was asked for is done
+    except (Exception, KeyboardInterrupt) as error:  # what this run was asked for is done
         context.log.warning(f"What follows from the delivery was not made, and is asked for again: {error}")
         now = instance.get_run_by_id(run.run_id)
         if now and now.status is dg.DagsterRunStatus.CANCELING:

@@ -4,7 +4,7 @@ Here: running what follows from a delivery, in order. Not here: what a run does,
 `planning.downstream`), and runs that the daemon starts.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -26,7 +26,7 @@ from dataflow_assets.orchestration.planning.staleness import find_stale_answers,
 from dataflow_assets.orchestration.planning.unpublished import find_unpublished
 from dataflow_assets.orchestration.resources import Stores, open_stores
 from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_code_location
-from dataflow_assets.orchestration.runs.failures import first_failure
+from dataflow_assets.orchestration.runs.failures import first_failure, was_interrupted
 from dataflow_assets.orchestration.runs.made import Made, find_touched, read_materializations, summarize_made
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RETRIES, MAX_RUNTIME, range_tags
@@ -35,6 +35,7 @@ from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import making_answers
 from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets.warehouse.staleness import find_changed_by_hand
 
 _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one whose process was killed
 _TAGS = {IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE), MAX_RETRIES: "0", **REPOSITORY_TAG}
@@ -124,9 +125,8 @@ class Materializer:
         """Make what follows from the days that were touched; where `stores` are given, only what is stale there."""
         for source in sources:
             if isinstance(source, Events) and (days := self._touched.get(source.name, set())):
-                key = dg.AssetKey([WAREHOUSE, source.name])
-                stale = stale_partitions(stores, key, sorted(days)) if stores else days
-                self._run([key], daily_partitions(self.settings), self._chosen(stale, days))
+                chosen = self._choose_days(stores, source, days) if stores else days
+                self._run([dg.AssetKey([WAREHOUSE, source.name])], daily_partitions(self.settings), chosen)
         self._run_answers(sources, partial(self._find_outdated, stores) if stores else _choose_all)
         self.warnings = _summarize(self._warned)
         if self._failures:
@@ -143,19 +143,25 @@ class Materializer:
         if self._failures:
             raise RunFailedError("\n".join(self._failures))
 
+    def _choose_days(self, stores: Stores, source: Events, days: Set[date]) -> Set[date]:
+        """The days of an event table that are stale, or do not hold what was loaded."""
+        stale = set(stale_partitions(stores, dg.AssetKey([WAREHOUSE, source.name]), sorted(days)))
+        with connect(stores.url) as connection:
+            return self._note_kept(stale | find_changed_by_hand(connection, source, days - stale), days)
+
     def _find_outdated(self, stores: Stores) -> Choose:
         """Of an answer, the partitions that are stale, or that the published file does not hold as they are."""
-        find_stale, has_file = find_stale_answers(stores, all_answers()), self.settings.published_file.exists()
+        find_stale, file = find_stale_answers(stores, all_answers()), self.settings.published_file
 
         def choose(answer: Answer, days: Set[date]) -> Set[date]:
-            stale = {*find_stale(answer, days), *find_unpublished(self.instance, answer, days)}
-            return self._chosen(stale, days) if has_file else days
+            unpublished = find_unpublished(self.instance, stores.url, file, answer, days)
+            return self._note_kept({*find_stale(answer, days), *unpublished}, days)
 
         return choose
 
-    def _chosen(self, stale: Collection[date], among: Collection[date]) -> set[date]:
-        self.has_kept |= len(set(stale)) < len(among)
-        return set(stale)
+    def _note_kept(self, chosen: Set[date], among: Set[date]) -> Set[date]:
+        self.has_kept |= len(chosen) < len(among)
+        return chosen
 
     def _run_answers(self, sources: Sequence[Source], look: Callable[[], Choose]) -> None:
         """Run the answers that read a source, those with the same partitions together.
@@ -242,20 +248,27 @@ def run_range(
     tags: Mapping[str, str],
     config: Mapping[str, Any] = _ALL,
 ) -> dg.ExecuteInProcessResult:
-    """Run assets in this process, for the partitions that the tags name; it may fail."""
+    """Run assets in this process, for the partitions that the tags name; it may fail.
+
+    Raises:
+        KeyboardInterrupt: somebody stopped it, which Dagster takes for a failure of the run alone.
+    """
     job = (
         definitions.get_implicit_global_asset_job_def()
         if isinstance(definitions, dg.RepositoryDefinition)
         else definitions.resolve_implicit_global_asset_job_def()
     )
     with in_code_location(instance, job.name):
-        return job.execute_in_process(
+        result = job.execute_in_process(
             instance=instance,
             asset_selection=assets,
             tags={**tags, **_TAGS},
             run_config={**_QUIET, **config},
             raise_on_error=False,
         )
+    if was_interrupted(result.all_events):
+        raise KeyboardInterrupt(f"The run {result.run_id} was interrupted.")
+    return result
 
 
 def explain_failure(result: dg.ExecuteInProcessResult) -> str:

@@ -1,6 +1,7 @@
 """From landed objects to answers: which partitions follow from a delivery, and the numbers that are published."""
 
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from dataflow_assets.errors import RunFailedError
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.settled import find_settled
+from dataflow_assets.orchestration.assets import warehouse_run
 from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets.settings import load_settings
-from dataflow_assets.sources import all_sources
+from dataflow_assets.sources import all_sources, find_source
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, postgres, session, streams_csv
 
@@ -162,6 +164,36 @@ def test_what_is_stale_after_an_object_is_made_though_the_object_is_not_taken_in
     assert found["analytics/average_session"] == found["published/average_session"] == days(6, 6)
 
 
+def test_rows_that_somebody_deleted_are_made_again(platform: Platform) -> None:
+    streams = platform.land("streams", "2021-12-31", a_session_on(4, 7))
+    platform.materialize(streams)
+    before = platform.tables()
+    with postgres(platform.settings) as cursor:
+        cursor.execute("DELETE FROM warehouse.streams WHERE event_day = '2021-12-05'")
+        cursor.execute("DROP TABLE warehouse_days.streams_20211207")
+        cursor.execute("DELETE FROM analytics.average_session WHERE day = '2021-12-06'")
+    found = made_by(platform, streams)
+    assert found == {
+        "warehouse/streams": ["2021-12-05", "2021-12-07"],
+        "analytics/average_session": days(6, 6),
+        "published/average_session": days(6, 6),
+    }
+    assert platform.tables() == before
+
+
+def test_a_dump_that_was_quarantined_is_judged_again_as_it_is_declared_now(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.materialize(platform.land("movies", "2021-12-29", movies_csv("Rust", "Heat", "Alien")))
+    small = platform.land("movies", "2021-12-30", movies_csv("Rust"))
+    platform.materialize(small)
+    present = "SELECT count(*) FROM warehouse.movies WHERE missing_since IS NULL"
+    assert platform.query(present) == [(3,)]
+    monkeypatch.setitem(vars(find_source("movies")), "smallest_share", 0.1)
+    platform.materialize(small)
+    assert platform.query(present) == [(1,)]
+
+
 def test_an_object_whose_record_is_lost_is_taken_in_again(december: Platform) -> None:
     late = december.land("streams", "2021-12-31", a_session_on(5, 5), "late.csv")
     december.materialize(late)
@@ -208,6 +240,16 @@ def test_a_published_file_that_was_removed_is_made_again(december: Platform) -> 
     december.settings.published_file.unlink()
     december.materialize(december.land("streams", "2021-12-31", a_session_on(4, 6)))
     assert december.published("SELECT count(*) FROM published.average_session") == [(3,)]
+
+
+def test_a_published_file_that_was_removed_and_begun_anew_is_filled_again(platform: Platform) -> None:
+    streams = platform.land("streams", "2021-12-31", a_session_on(4, 6))
+    platform.materialize(streams)
+    platform.settings.published_file.unlink()
+    platform.materialize(platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T23:00")), "late.csv"))
+    assert platform.published("SELECT day FROM published.average_session") == [(date(2021, 12, 5),)]
+    platform.materialize(streams)
+    assert platform.published("SELECT count(*) FROM published.average_session") == [(3,)]
 
 
 def test_deliveries_of_many_days_take_a_run_for_each_stretch(platform: Platform) -> None:
@@ -262,6 +304,14 @@ def test_one_bad_day_does_not_keep_the_others_from_their_answers(platform: Platf
         cursor.execute("DROP TABLE warehouse_days.streams_20211202")
     platform.materialize(delivery)
     assert len(platform.query(answered)) == 3
+
+
+def test_who_interrupts_a_run_stops_all_that_would_follow(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse_run, "load_day", lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        platform.materialize(platform.land("streams", "2021-12-31", a_session_on(1, 1)))
+    assert platform.partitions("lake/streams") == ["2021-12-31"]
+    assert platform.partitions("analytics/average_session") == []
 
 
 @pytest.fixture
