@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import SecretStr
 
 from benchmarks.crashes import people, sessions
 from dataflow_assets.analytics import all_answers
@@ -218,11 +217,14 @@ def _live(home: Path) -> Iterator[Live]:
 @contextmanager
 def _settings(home: Path) -> Iterator[Settings]:
     """The settings of a home whose embedded server runs, as the environment says them too."""
+    os.environ["DATAFLOW_HOME"] = str(home)
     with embedded.acquire(home) as lease:
-        os.environ["DATAFLOW_HOME"] = str(home)
-        settings = load_settings().model_copy(update={"database_url": SecretStr(lease.url)})
-        open_warehouse(load_settings())
-        yield settings
+        open_warehouse(load_settings())  # makes the tables, which it does on a server of its own alone
+        os.environ["DATABASE_URL"] = lease.url
+        try:
+            yield load_settings()
+        finally:
+            del os.environ["DATABASE_URL"]
         embedded.release(home)
 
 
