@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg2
 import pytest
 
 from dataflow_assets import cli
@@ -67,6 +69,16 @@ class Home:
 
     def query(self, statement: str) -> Any:
         return self.json("query", "-c", statement, "--format", "json")
+
+    def stored(self, statement: str) -> list[tuple[Any, ...]]:
+        with embedded.acquire(self.folder) as lease, closing(psycopg2.connect(lease.url)) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    def published(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.folder / "analytics.duckdb"), read_only=True) as connection:
+            return connection.execute(statement).fetchall()
 
 
 @pytest.fixture(scope="module", params=list(EXPECTED))
@@ -127,14 +139,43 @@ def test_answers_over_windows(demonstrated: Demonstrated) -> None:
 
 def test_the_published_file_holds_every_answer(demonstrated: Demonstrated) -> None:
     home, _ = demonstrated
-    with duckdb.connect(str(home.folder / "analytics.duckdb"), read_only=True) as published:
-        tables = {name for (name,) in published.execute("SELECT table_name FROM information_schema.tables").fetchall()}
-        counts = published.execute("SELECT sum(sessions)::BIGINT FROM published.average_session").fetchone()
-    assert tables == {
+    assert {name for (name,) in home.published("SELECT table_name FROM information_schema.tables")} == {
         *("average_session", "median_session_size", "book_based_share"),
         *("movies_by_author_nationality", "engaged_users", "sessions_in_progress"),
     }
-    assert counts == (9652,)
+    assert home.published("SELECT sum(sessions)::BIGINT FROM published.average_session") == [(9652,)]
+
+
+PER_DAY = """
+    SELECT a.day, a.sessions, round(average_session_seconds::numeric, 2)::float8,
+           round(median_session_gigabytes::numeric, 6)::float8, based_on_books, streamed
+    FROM {0}.average_session AS a JOIN {0}.median_session_size USING (day) JOIN {0}.book_based_share USING (day)
+    WHERE day IN ('2021-11-30', '2021-12-01', '2021-12-15', '2021-12-30') ORDER BY day"""
+PUBLISHED_PER_DAY = PER_DAY.format("published").replace("::numeric", "").replace("::float8", "")
+FIRST_IN_UTC = (date(2021, 11, 30), 11, 31089.67, 0.862456, 11, 11)
+IN_PARIS = [
+    (date(2021, 12, 1), 308, 43596.04, 0.940378, 83, 89),
+    (date(2021, 12, 15), 334, 44624.96, 0.960856, 79, 85),
+    (date(2021, 12, 30), 303, 44183.49, 1.081615, 83, 89),
+]
+ENGAGED = "SELECT users FROM {}.engaged_users WHERE day = '2021-12-31'"
+NATIONALITY = "SELECT month, movies FROM {}.movies_by_author_nationality WHERE nationality = 'singaporeans'"
+OF_DECEMBER = (date(2021, 12, 1), 3)
+
+
+def test_every_answer_is_stored_and_published(demonstrated: Demonstrated) -> None:
+    home, _ = demonstrated
+    expected = [FIRST_IN_UTC] if home.timezone == "UTC" else IN_PARIS
+    assert home.stored(PER_DAY.format("analytics"))[: len(expected)] == expected
+    assert home.published(PUBLISHED_PER_DAY)[: len(expected)] == expected
+    engaged = [(EXPECTED[home.timezone]["engaged"],)]
+    assert home.stored(ENGAGED.format("analytics")) == home.published(ENGAGED.format("published")) == engaged
+    assert OF_DECEMBER in home.stored(NATIONALITY.format("analytics"))
+    assert OF_DECEMBER in home.published(NATIONALITY.format("published"))
+    assert home.stored("SELECT sum(sessions) FROM analytics.average_session") == [(9652,)]
+    for name in ("sessions_in_progress", "engaged_users", "movies_by_author_nationality"):
+        stored = home.stored(f"SELECT * FROM analytics.{name}")
+        assert sorted(stored) == sorted(home.published(f"FROM published.{name}")), name
 
 
 @in_utc_alone

@@ -1,8 +1,6 @@
 """A database whose settings are against us: the reference data's numbers are the same, whatever it sets."""
 
 import json
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,8 +11,8 @@ import pytest
 
 from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.processes import environment_with
+from dataflow_assets_tests.warm import run_dataflow
 
-DATAFLOW = str(Path(sys.executable).parent / "dataflow")
 SETTINGS = {
     "timezone": "Asia/Kolkata",
     "datestyle": "German, DMY",
@@ -46,9 +44,7 @@ SETTINGS = {
 
 def dataflow(url: str, home: Path, timezone: str, *arguments: str) -> str:
     environment = environment_with(DATAFLOW_HOME=str(home), DATABASE_URL=url, DATAFLOW_TIMEZONE=timezone)
-    done = subprocess.run(
-        [DATAFLOW, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = run_dataflow(arguments, environment)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

@@ -132,6 +132,6 @@ def test_connections_that_the_server_ended_are_replaced(settings: Settings) -> N
         with postgres(settings) as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid, timeout => 60000) FROM pg_stat_activity "
-                "WHERE usename = current_user AND pid <> pg_backend_pid()"
+                "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
             )
         assert make(instance, "2021-12-02", "2021-12-02").success

@@ -65,6 +65,7 @@ def test_who_is_woken_by_the_end_of_a_run_finds_that_it_has_ended(
         store_status(storage, run_id, event, *rest)
 
     monkeypatch.setattr(MaskedRuns, "handle_run_event", store_late)
+    monkeypatch.setattr(notices_module, "_SOON_SECONDS", _LONG)  # what the run made is no news before its end
     count = heard.count
     with open_instance(settings) as instance, ThreadPoolExecutor(1) as beside:
         made = beside.submit(defs.resolve_job_def("quick_job").execute_in_process, instance=instance)

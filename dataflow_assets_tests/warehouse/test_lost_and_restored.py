@@ -196,7 +196,7 @@ def clone(settings: Settings, template: str | None = None) -> str:
     with server(url) as cursor:
         cursor.execute(_END_SESSIONS, (name,))
         cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
-        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{template or name}"')
+        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{template or name}" STRATEGY FILE_COPY')
     return f"{base}/{copy}"
 
 

@@ -97,6 +97,8 @@ HEAD = "name,at,until,guests\n"
 TIMES = "2021-12-01T10:00:00Z,2021-12-01T11:00:00Z"
 A, B = f"a,{TIMES},1\n", f"b,{TIMES},2\n"
 
+TOO_LONG = ("c" * 999 + "\n") * (LONGEST_RECORD // 1000)
+
 REJECTED: dict[str, tuple[bytes | str, Found]] = {
     "NUL in text": (HEAD + A + f"c\0,{TIMES},\n" + B, Found(["a", "b"], [(3, "name.nul", f"c\0,{TIMES},")])),
     "NUL in a number": (HEAD + A + f"c,{TIMES},1\0\n" + B, Found(["a", "b"], [(3, "guests.dtype", f"c,{TIMES},1\0")])),
@@ -126,8 +128,8 @@ REJECTED: dict[str, tuple[bytes | str, Found]] = {
         Found(["a", "b"], [(3, "csv.too_long", "c" * LONGEST_RECORD + f",{TIMES},")]),
     ),
     "a record over the size limit": (
-        HEAD + A + '"' + "c\n" * (LONGEST_RECORD // 2) + f'",{TIMES},\n' + B,
-        Found(["a", "b"], [(3, "csv.too_long", '"' + "c\n" * (LONGEST_RECORD // 2) + f'",{TIMES},')]),
+        HEAD + A + '"' + TOO_LONG + f'",{TIMES},\n' + B,
+        Found(["a", "b"], [(3, "csv.too_long", '"' + TOO_LONG + f'",{TIMES},')]),
     ),
 }
 

@@ -1,5 +1,6 @@
 """Answers whose events come from the lake are those of the warehouse's tables, which then need no rows."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.builders import Platform, postgres, reasons
 
-DELIVERED = date(2021, 12, 31)
+DELIVERED, FIRST = date(2021, 12, 31), "2021-12-22"
 TABLES = [f"analytics.{answer.name}" for answer in all_answers()]
 
 
@@ -37,16 +38,23 @@ def test_all_answers_are_equal_though_the_warehouse_has_no_event(
 
 
 def _deliver_twice(platform: Platform, folder: Path) -> None:
-    """Bring the sample to its answers, and a file after it that has a quarter of the sessions in another size."""
+    """Bring ten days of the sample to their answers, and then a quarter of these sessions in another size."""
     landing = Landing(open_storage(platform.settings))
     sample = write_sample(folder / "sample", streams=2_000).files
+    header, lines = _last_days(sample["streams"])
+    sample["streams"].write_text("\n".join([header, *lines]) + "\n")
     landed = [landing.put(name, DELIVERED, path) for name, path in sample.items()]
     later = write_sample(folder / "later", streams=500).files["streams"]
-    header, *lines = later.read_text().splitlines()
-    fields = [line.split(",") for line in lines]
+    fields = [line.split(",") for line in _last_days(later)[1]]
     resized = [",".join([*of_line[:2], "7.5", *of_line[3:]]) for of_line in fields if len(of_line) == 5]
     later.write_text("\n".join([header, *resized]) + "\n")
     platform.materialize(*landed, landing.put("streams", DELIVERED, later, "zz.csv"))
+
+
+def _last_days(file: Path) -> tuple[str, list[str]]:
+    """The header of a file of sessions, and its lines from some day on."""
+    header, *lines = file.read_text().splitlines()
+    return header, [line for line in lines if max(re.findall(r"2021-\d\d-\d\d", line), default="") >= FIRST]
 
 
 def _empty(platform: Platform) -> None:

@@ -1,4 +1,4 @@
-"""From landed objects to answers: which partitions follow from a delivery, and the numbers that are published."""
+"""From landed objects to answers: which partitions follow from a delivery (the numbers: see `test_cli`)."""
 
 import shutil
 import signal
@@ -7,20 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dataflow_assets.errors import RunFailedError
-from dataflow_assets.landing.deliveries import Delivery, Landing
-from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.ledger.settled import find_settled
 from dataflow_assets.orchestration.assets import warehouse_run
 from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.in_process import Materializer
-from dataflow_assets.settings import load_settings
-from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets_tests.orchestration import builders
+from dataflow_assets.sources import find_source
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, postgres, session, streams_csv
 
 LAYERS = ("analytics", "published")
@@ -312,50 +308,3 @@ def test_who_interrupts_a_run_stops_all_that_would_follow(platform: Platform, mo
         platform.materialize(platform.land("streams", "2021-12-31", a_session_on(1, 1)))
     assert platform.partitions("lake/streams") == ["2021-12-31"]
     assert platform.partitions("analytics/average_session") == []
-
-
-@pytest.fixture
-def reference(
-    request: pytest.FixtureRequest, settings: object, clean_environment: pytest.MonkeyPatch, reference_data: Path
-) -> Any:
-    """A platform in a time zone, with the reference data delivered on the last day of the year."""
-    clean_environment.setenv("DATAFLOW_TIMEZONE", request.param)
-    with builders.platform(load_settings()) as platform:
-        landing = Landing(open_storage(platform.settings))
-        files = {source.name: next(reference_data.glob(f"*/{source.name}.*")) for source in all_sources()}
-        platform.materialize(*(landing.put(name, date(2021, 12, 31), path) for name, path in files.items()))
-        yield platform
-
-
-UTC, PARIS = "UTC", "Europe/Paris"
-PER_DAY = """
-    SELECT a.day, a.sessions, round(average_session_seconds::numeric, 2)::float8,
-           round(median_session_gigabytes::numeric, 6)::float8, based_on_books, streamed
-    FROM {0}.average_session AS a JOIN {0}.median_session_size USING (day) JOIN {0}.book_based_share USING (day)
-    WHERE day IN ('2021-11-30', '2021-12-01', '2021-12-15', '2021-12-30') ORDER BY day"""
-PUBLISHED_PER_DAY = PER_DAY.format("published").replace("::numeric", "").replace("::float8", "")
-FIRST_IN_UTC = (date(2021, 11, 30), 11, 31089.67, 0.862456, 11, 11)
-IN_PARIS = [
-    (date(2021, 12, 1), 308, 43596.04, 0.940378, 83, 89),
-    (date(2021, 12, 15), 334, 44624.96, 0.960856, 79, 85),
-    (date(2021, 12, 30), 303, 44183.49, 1.081615, 83, 89),
-]
-ENGAGED = "SELECT users FROM {}.engaged_users WHERE day = '2021-12-31'"
-NATIONALITY = "SELECT month, movies FROM {}.movies_by_author_nationality WHERE nationality = 'singaporeans'"
-OF_DECEMBER = [(date(2021, 12, 1), 3)]
-
-
-@pytest.mark.parametrize(("reference", "engaged"), [(UTC, 725), (PARIS, 728)], indirect=["reference"])
-def test_the_reference_answers_are_stored_and_published(reference: Platform, engaged: int) -> None:
-    expected = IN_PARIS if reference.settings.timezone == PARIS else [FIRST_IN_UTC]
-    counted = slice(None) if reference.settings.timezone == PARIS else slice(1)
-    assert reference.query(PER_DAY.format("analytics"))[counted] == expected
-    assert reference.published(PUBLISHED_PER_DAY)[counted] == expected
-    assert reference.query(ENGAGED.format("analytics")) == [(engaged,)]
-    assert reference.published(ENGAGED.format("published")) == [(engaged,)]
-    assert OF_DECEMBER[0] in reference.query(NATIONALITY.format("analytics"))
-    assert OF_DECEMBER[0] in reference.published(NATIONALITY.format("published"))
-    assert reference.query("SELECT sum(sessions) FROM analytics.average_session") == [(9652,)]
-    for name in ("sessions_in_progress", "engaged_users", "movies_by_author_nationality"):
-        stored = reference.query(f"SELECT * FROM analytics.{name}")
-        assert sorted(stored) == sorted(reference.published(f"FROM published.{name}")), name
