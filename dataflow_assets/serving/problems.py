@@ -154,9 +154,13 @@ def add_problems(app: FastAPI) -> None:
     async def answer_http(request: Request, error: HTTPException) -> JSONResponse:
         is_large, headers = error.status_code == TooLargeError.status, dict(error.headers or {})
         code = TooLargeError.code if is_large else HTTPStatus(error.status_code).name.lower()  # which Python renamed
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = str(error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            detail = "There is no such route; /docs describes all."
+        elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_allowed_methods(app, request))
-        return answer_problem(request_id_of(request), error.status_code, code, str(error.detail), headers)
+            detail = f"This route takes {headers['Allow']}, not {request.method}."
+        return answer_problem(request_id_of(request), error.status_code, code, detail, headers)
 
     @app.exception_handler(RequestValidationError)
     async def answer_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -32,15 +32,15 @@ async def test_an_id_that_is_none_is_replaced(client: httpx2.AsyncClient) -> Non
 
 
 async def test_an_unknown_route_and_a_wrong_method_are_problems(client: httpx2.AsyncClient) -> None:
-    for method, path, status, code in (
-        ("GET", "/v1/nothing", 404, "not_found"),
-        ("PUT", "/health", 405, "method_not_allowed"),
+    for method, path, status, code, detail in (
+        ("GET", "/v1/nothing", 404, "not_found", "There is no such route; /docs describes all."),
+        ("PUT", "/health", 405, "method_not_allowed", "This route takes GET, not PUT."),
     ):
         answer = await client.request(method, path)
         assert answer.headers["Content-Type"] == "application/problem+json"
         problem = answer.json()
         assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
-        assert problem["request_id"] == answer.headers["X-Request-ID"]
+        assert (problem["detail"], problem["request_id"]) == (detail, answer.headers["X-Request-ID"])
 
 
 async def test_a_wrong_method_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
