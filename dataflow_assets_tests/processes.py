@@ -31,7 +31,7 @@ def wait_until_gone(home: Path, seconds: float = 60) -> dict[int, str]:
     """The processes of the folder that are still there after this time; empty as soon as there are none."""
     deadline = time.monotonic() + seconds
     while (found := processes_of(home)) and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.1)  # a look takes a hundredth of a second of the processor, which those that end need
     return found
 
 

@@ -113,7 +113,7 @@ def reading(read: Callable[[], tuple[int, int, int]]) -> Iterator[list[tuple[int
 
     def read_on() -> None:
         try:
-            while not is_over.wait(0.05):  # a process that starts needs the processor too
+            while not is_over.is_set():
                 seen.append(read())
             seen.append(read())
         except Exception as error:
