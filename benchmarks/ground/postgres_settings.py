@@ -13,15 +13,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+
+import psycopg2
 
 from benchmarks.ground.main_job import digest_tables, do_main_job, make_another_day, said
 from benchmarks.ground.servers import (
     DATAFLOW,
     as_servers_user,
     ask,
+    ask_again,
     execute,
     find_programs,
     free_port,
@@ -76,10 +79,10 @@ def _live(url: str, data: Path, folder: Path, timezone: str, admin: str) -> str:
             shutil.copy(file, landed)
         most, deadline = 0, time.monotonic() + _LIVE_SECONDS
         connections = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as pool, closing(psycopg2.connect(admin)) as looking:
             asking = pool.submit(run, settings, "deliveries")
-            while (days := ask(admin, "SELECT count(*) FROM analytics.average_session")) < _DAYS[timezone]:
-                most = max(most, ask(admin, connections) - 1)
+            while (days := ask_again(looking, "SELECT count(*) FROM analytics.average_session")) < _DAYS[timezone]:
+                most = max(most, ask_again(looking, connections) - 1)
                 if time.monotonic() > deadline:
                     return f"`up`: {days} days, {most} connections: {said((folder / 'up.log').read_text())}"
                 if asking.done():

@@ -122,7 +122,13 @@ def execute(url: str, *statements: str) -> None:
 
 def ask(url: str, statement: str) -> Any:
     """The one value that a statement gives."""
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+    with closing(psycopg2.connect(url)) as connection:
+        return ask_again(connection, statement)
+
+
+def ask_again(connection: psycopg2.extensions.connection, statement: str) -> Any:
+    """The same by a connection that is kept, where there are few."""
+    with connection, connection.cursor() as cursor:
         cursor.execute(statement)
         [(value,)] = cursor.fetchall()
     return value
