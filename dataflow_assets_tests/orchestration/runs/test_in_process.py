@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataflow_assets.errors import RunFailedError
-from dataflow_assets.landing.deliveries import Delivery
+from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.ledger.settled import find_settled
 from dataflow_assets.orchestration.assets import warehouse_run
 from dataflow_assets.orchestration.resources import open_stores
@@ -270,22 +269,19 @@ def test_an_object_that_keeps_changing_keeps_no_other_day_from_its_answers(platf
 
 @contextmanager
 def kept_changing(path: Path) -> Iterator[None]:
-    """Replace a file by an equal one, again and again."""
-    is_over = threading.Event()
+    """Replace a file by an equal one each time that somebody has seen which version it is."""
+    current, draft = Landing.current, path.with_suffix(".draft")
 
-    def replace() -> None:
-        draft = path.with_suffix(".draft")
-        while not is_over.is_set():
+    def replacing(landing: Landing, key: str) -> Delivery | None:
+        found = current(landing, key)
+        if path.match(key):
             shutil.copyfile(path, draft)
             draft.replace(path)
+        return found
 
-    writer = threading.Thread(target=replace)
-    writer.start()
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Landing, "current", replacing)
         yield
-    finally:
-        is_over.set()
-        writer.join()
 
 
 def test_one_bad_day_does_not_keep_the_others_from_their_answers(platform: Platform) -> None:
