@@ -8,7 +8,7 @@ import os
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,7 @@ from dataflow_assets.orchestration.runs.backfill import Backfill, find_asset
 from dataflow_assets.runtime.dagster_home import build_environment
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.runtime.slots import count_slots
-from dataflow_assets.runtime.tags import WORKER
+from dataflow_assets.runtime.tags import WORKER, partitions_of
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets_tests.known_answers import require_known_answers
@@ -40,6 +40,14 @@ from dataflow_assets_tests.waiting import wait_until
 
 _NOTICED_SECONDS = 60
 _STARTED, _FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+_SUCCESS = dg.DagsterRunStatus.SUCCESS
+
+
+def _was_made_again(lost: dg.DagsterRun, runs: Sequence[dg.DagsterRun]) -> bool:
+    """By Dagster, as its retry, or where its two daemons were in each other's way, by the sensor that asked for it."""
+    others = [run for run in runs if run.run_id != lost.run_id and run.asset_selection == lost.asset_selection]
+    same = [run for run in others if partitions_of(run.tags) == partitions_of(lost.tags)]
+    return any(run.parent_run_id == lost.run_id or run.status is _SUCCESS for run in same)
 
 
 @contextmanager
@@ -95,7 +103,7 @@ def test_the_reference_data_gives_the_known_answers_though_workers_and_redis_die
             assert _has_known_answers(settings, capsys)
         runs = instance.get_runs()
         assert lost <= {run.run_id for run in runs if run.status is _FAILURE}
-        assert lost <= {run.parent_run_id for run in runs}, "a lost run was not made again"
+        assert {run.run_id for run in runs if run.run_id in lost and not _was_made_again(run, runs)} == set()
         assert all(_starts(instance, run) <= 1 for run in runs), "a run was made by two"
     assert noticed < _NOTICED_SECONDS
     assert uneven_days(settings) == []
