@@ -52,6 +52,7 @@ def read_object(
         contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
         judged = (staging.info, last, source.reject_limit, staging.first_rejects)
         info = judge(*judged, release=is_released, contradiction=contradiction)
+        staging.first_rejects.clear()  # each may be large, and others may be read before this one is committed
         if info.quarantine_reason:
             staging.discard()
         else:

@@ -155,6 +155,27 @@ def test_nothing_is_done_where_one_fails(local_storage: Storage, monkeypatch: py
         _ingest(local_storage, deliveries[-1])
 
 
+def test_what_waits_for_its_commit_keeps_no_rejected_text(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[list[Any]] = []
+    commit = commit_deliveries
+
+    def committing(table: LakeTable, *arguments: Any) -> int:
+        kept.extend(one.first_rejects for one in stagings)
+        return commit(table, *arguments)
+
+    stagings: list[Staging] = []
+    read = Staging.read
+
+    def reading(self: Staging, path: Path) -> None:
+        read(self, path)
+        stagings.append(self)
+
+    monkeypatch.setattr(Staging, "read", reading)
+    monkeypatch.setattr(ingesting, "commit_deliveries", committing)
+    assert len(_ingest_new(storage, _land(storage))) == 5
+    assert kept == [[]] * 10
+
+
 def test_where_another_run_has_one_first_nothing_is_done(
     local_storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
