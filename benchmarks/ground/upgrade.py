@@ -1,6 +1,6 @@
 """A home and a database that the build of commit 13505c4 made, given to the present program.
 
-    python -m benchmarks.ground.upgrade --data ../shared/reference
+    python -m benchmarks.ground.upgrade --data ../shared/reference [--only NAME]
 
 That build is taken from this repository's history and installed by uv. It loads the reference data into an embedded
 server and into a database elsewhere; the present program refuses both, and `rebuild` makes the tables anew from the
@@ -29,12 +29,13 @@ def main() -> None:
     """Print a row for each of the two."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of the reference data")
-    data = parser.parse_args().data.resolve()
+    parser.add_argument("--only", nargs="+", choices=_CASES, default=[*_CASES])
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         earlier = _install(Path(folder) / "build")
-        print(f"| the embedded server | {_embedded(earlier, data, Path(folder) / 'home')} |")  # noqa: T201
-        with server(find_programs()[-1]) as admin:
-            print(f"| DATABASE_URL | {_elsewhere(earlier, data, Path(folder) / 'other', admin)} |")  # noqa: T201
+        for number, name in enumerate(arguments.only):
+            found = _CASES[name](earlier, arguments.data.resolve(), Path(folder) / str(number))
+            print(f"| {name} | {found} |", flush=True)  # noqa: T201
 
 
 def _install(folder: Path) -> Path:
@@ -57,7 +58,12 @@ def _embedded(earlier: Path, data: Path, home: Path) -> str:
     return _rebuilt(settings, before, refused)
 
 
-def _elsewhere(earlier: Path, data: Path, home: Path, admin: str) -> str:
+def _elsewhere(earlier: Path, data: Path, home: Path) -> str:
+    with server(find_programs()[-1]) as admin:
+        return _in_databases(earlier, data, home, admin)
+
+
+def _in_databases(earlier: Path, data: Path, home: Path, admin: str) -> str:
     settings = {"DATAFLOW_HOME": str(home), "DATABASE_URL": make_database(admin, "earlier")}
     require(settings, "init-db", program=earlier)
     require(settings, "demo", "--data", data, program=earlier)
@@ -89,6 +95,9 @@ def _contents(settings: Mapping[str, str], program: Path, records: str) -> dict[
     names = ask(_TABLES).split()[1:]
     rows = {name: ask(f'SELECT t::text FROM {name} t ORDER BY t::text COLLATE "C"') for name in names}
     return {**rows, "deliveries": ask(f"SELECT {_COUNTS} FROM {records}.deliveries ORDER BY delivery")}
+
+
+_CASES = {"the embedded server": _embedded, "DATABASE_URL": _elsewhere}
 
 
 if __name__ == "__main__":
