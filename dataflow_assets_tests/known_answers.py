@@ -12,6 +12,7 @@ EXPECTED = {
     "UTC": {"outage": 5, "engaged": 725, "first": "2021-11-30T00:00:00+00:00"},
     "Europe/Paris": {"outage": 4, "engaged": 728, "first": "2021-12-01T00:00:00+01:00"},
 }
+DAYS = {"UTC": 31, "Europe/Paris": 30}  # that have sessions
 
 
 def require_known_answers(printed: Any, timezone: str) -> None:

@@ -8,14 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import psycopg2
 import pytest
 
 from dataflow_assets import cli
@@ -31,6 +29,7 @@ from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
 from dataflow_assets_tests.processes import environment_with, processes_of
+from dataflow_assets_tests.warehouse.builders import ask
 from dataflow_assets_tests.warm import NOTHING, run_dataflow, start_dataflow, wait_for
 
 DATAFLOW = str(Path(sys.executable).parent / "dataflow")
@@ -71,10 +70,8 @@ class Home:
         return self.json("query", "-c", statement, "--format", "json")
 
     def stored(self, statement: str) -> list[tuple[Any, ...]]:
-        with embedded.acquire(self.folder) as lease, closing(psycopg2.connect(lease.url)) as connection:
-            cursor = connection.cursor()
-            cursor.execute(statement)
-            return cursor.fetchall()
+        with embedded.acquire(self.folder) as lease:
+            return ask(lease.url, statement)
 
     def published(self, statement: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.folder / "analytics.duckdb"), read_only=True) as connection:

@@ -36,10 +36,9 @@ from benchmarks.ground.servers import (
     server,
     server_folder,
 )
-from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
+from dataflow_assets_tests.known_answers import DAYS, EXPECTED, require_known_answers
 from dataflow_assets_tests.processes import environment_with, kill_all
 
-_DAYS = {"UTC": 31, "Europe/Paris": 30}  # of the reference data that have sessions
 _LIVE_SECONDS = 280
 _LOOK_SECONDS = 0.1
 
@@ -81,7 +80,7 @@ def _live(url: str, data: Path, folder: Path, timezone: str, admin: str) -> str:
         connections = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
         with ThreadPoolExecutor(1) as pool, closing(psycopg2.connect(admin)) as looking:
             asking = pool.submit(run, settings, "deliveries")
-            while (days := ask_again(looking, "SELECT count(*) FROM analytics.average_session")) < _DAYS[timezone]:
+            while (days := ask_again(looking, "SELECT count(*) FROM analytics.average_session")) < DAYS[timezone]:
                 most = max(most, ask_again(looking, connections) - 1)
                 if time.monotonic() > deadline:
                     return f"`up`: {days} days, {most} connections: {said((folder / 'up.log').read_text())}"
@@ -188,7 +187,7 @@ def _follow(programs: Path, stack: ExitStack, port: int) -> Path:
 
 def _wait_for_days(url: str) -> None:
     """Return while a load puts the days of sessions in place."""
-    while ask(url, "SELECT count(*) FROM pg_inherits") < min(_DAYS.values()):
+    while ask(url, "SELECT count(*) FROM pg_inherits") < min(DAYS.values()):
         time.sleep(0.01)
 
 

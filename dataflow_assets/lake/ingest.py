@@ -1,8 +1,8 @@
 """Take a landed object into the lake: read it, check that nothing is lost, then commit it or quarantine it.
 
 Here: the order in which things are looked at and written, so that a crash or a concurrent run at any
-point ends in the same tables. Not here: reading the object (see `staging`), what is quarantined (see `quarantine`) and
-Delta Lake (see `delta`).
+point ends in the same tables. Not here: reading the object and judging it (see `read_object`), several at once (see
+`ingest_new`) and Delta Lake (see `delta`).
 """
 
 from collections.abc import Iterator, Mapping
