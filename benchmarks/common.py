@@ -119,35 +119,6 @@ def median(figures: list[float]) -> float:
     return round(statistics.median(figures), 3)
 
 
-def server_process(url: str) -> int:
-    """The process of the server, whose children serve the connections."""
-    connection = psycopg2.connect(url)
-    _, server, _ = _stat(connection.info.backend_pid)
-    connection.close()
-    return server
-
-
-def server_seconds(server: int) -> float:
-    """Processor seconds of the server, of its processes, and of those that have ended."""
-    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    ticks = 0
-    for pid in pids:
-        try:
-            ticks_own, parent, ticks_ended = _stat(pid)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        ticks += ticks_own if server in (pid, parent) else 0
-        ticks += ticks_ended if pid == server else 0
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _stat(pid: int) -> tuple[int, int, int]:
-    """Of a process: its ticks, its parent, and the ticks of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system, children_user, children_system = map(int, fields[11:15])
-    return user + system, int(fields[1]), children_user + children_system
-
-
 def conditions(url: str) -> dict[str, Any]:
     """What the figures were measured on."""
     packages = ("dagster", "polars", "duckdb", "deltalake", "adbc-driver-postgresql", "dlt")

@@ -13,7 +13,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks import common
+from benchmarks import common, processor
 from benchmarks.data import DAY, write_streams
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
@@ -54,16 +54,16 @@ def _take_large_file(home: Path, url: str, rows: int) -> dict[str, float]:
     storage, file = open_storage(settings), home / "streams.csv"
     write_streams(file, rows)
     landed = Landing(storage).put(source.name, DAY, file)
-    process = common.server_process(url)
+    process = processor.server_process(url)
     with connect(url) as connection:
-        start, server = time.process_time(), common.server_seconds(process)
+        start, server = time.process_time(), processor.server_seconds(process)
         intake = ingest(storage, source, landed.object, "UTC", first_day=settings.first_day)
         assert intake
         record_delivery(url, intake)
-        in_lake, server_in_lake = time.process_time(), common.server_seconds(process)
+        in_lake, server_in_lake = time.process_time(), processor.server_seconds(process)
         lake = rows_table(storage, source).scan(intake.version)
         load_day(connection, source, lake, intake.version, DAY, "UTC")
-        end, server_end = time.process_time(), common.server_seconds(process)
+        end, server_end = time.process_time(), processor.server_seconds(process)
     gigabytes = landed.size / 1e9
     [(kept,)] = common.sql(url, _SIZE_OF_DAYS)
     in_files = sum(path.stat().st_size for path in (home / "lake").rglob("*.parquet"))

@@ -24,7 +24,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from benchmarks import common
+from benchmarks import common, processor
 from benchmarks.memory import peak_rss_mib
 from dataflow_assets.io_managers import PostgresIOManager
 
@@ -74,7 +74,7 @@ def _run(name: str, at: str, rows: int) -> dict[str, Any]:
     job = dg.Definitions(
         [asset], resources={"io_manager": contestant.io_manager(at)}
     ).resolve_implicit_global_asset_job_def()
-    server = common.server_process(at) if name.startswith("postgres") else None
+    server = processor.server_process(at) if name.startswith("postgres") else None
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="instance-") as folder, dg.DagsterInstance.local_temp(folder) as instance:
         for load in ("first", "again"):
@@ -159,7 +159,7 @@ _CONTESTANTS: dict[str, _Contestant] = {
 def _processor_seconds(server: int | None) -> float:
     times = os.times()
     own = times.user + times.system + times.children_user + times.children_system
-    return own if server is None else own + common.server_seconds(server)
+    return own if server is None else own + processor.server_seconds(server)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,22 @@
-"""A landed CSV to a committed, keyed partition, against psql's \\copy and dlt, on the same bytes and server.
+"""A landed CSV to a committed, keyed partition, against other loaders, on the same bytes and server.
 
     python -m benchmarks.load --rows 4000000
 
-Rivals take turns; before each the server makes a checkpoint and the file is read once.
+Rivals take turns; before each the server makes a checkpoint and the file is read once. Processor seconds are those of
+the loader and of the server; of the others their own start is among them, which is a second at most.
 """
 
 import argparse
-import contextlib
-import io
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common
+from benchmarks import common, processor
 from benchmarks.data import DAY, write_streams
+from benchmarks.load_rivals import KEY, copy, dlt, pgloader, sling
 
-_COLUMNS = "movie_title text, user_email text, size_mb float8, start_at timestamptz, end_at timestamptz"
-_KEY = "movie_title, user_email, start_at, end_at"
+Figures = dict[str, Any]
 
 
 def main() -> None:
@@ -26,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rivals", default="ours,duplicates,copy_heap,copy_keyed,dlt_append,dlt_merge")
+    parser.add_argument("--rivals", default="ours,duplicates,copy_heap,copy_keyed,dlt_append,dlt_merge,sling,pgloader")
     arguments = parser.parse_args()
     with common.server() as (home, url):
         files = {share: home / f"streams-{share}.csv" for share in (0.0, 0.01)}
@@ -34,74 +32,52 @@ def main() -> None:
             write_streams(path, arguments.rows, duplicates=share)
         rivals = _rivals(home, url, files)
         wanted = [name for name in rivals if name in arguments.rivals.split(",")]
-        seconds: dict[str, list[float]] = {name: [] for name in wanted}
-        details: list[dict[str, Any]] = []
+        rounds: dict[str, list[Figures]] = {name: [] for name in wanted}
         for _ in range(arguments.rounds):
             for name in wanted:
                 common.fair_start(url, *files.values())
-                took, detail = rivals[name]()
-                seconds[name].append(took)
-                details += [{"rival": name, **detail}] if detail else []
-        figures = {f"{name}_s": common.median(taken) for name, taken in seconds.items()}
-        memory = [detail["peak_rss_mib"] for detail in details]
+                rounds[name].append(rivals[name]())
         result = {
             "rows": arguments.rows,
             "csv_bytes": files[0.0].stat().st_size,
-            **figures,
-            "peak_rss_mib": max(memory, default=None),
-            "rounds": seconds,
-            "details": details,
+            "seconds": _medians(rounds, "seconds"),
+            "processor_seconds": _medians(rounds, "processor_seconds"),
+            "rounds": rounds,
             **common.conditions(url),
         }
     print(json.dumps(result, indent=2))  # noqa: T201
 
 
-Rival = Callable[[], tuple[float, dict[str, Any] | None]]
+def _medians(rounds: dict[str, list[Figures]], figure: str) -> dict[str, float]:
+    return {name: common.median([found[figure] for found in all_found]) for name, all_found in rounds.items()}
 
 
-def _rivals(home: Path, url: str, files: dict[float, Path]) -> dict[str, Rival]:
+def _rivals(home: Path, url: str, files: dict[float, Path]) -> dict[str, Callable[[], Figures]]:
+    file, server = files[0.0], processor.server_process(url)
+
+    def measured(work: Callable[[], float]) -> Callable[[], Figures]:
+        def measure() -> Figures:
+            before = processor.seconds(server)
+            seconds = work()
+            return {"seconds": seconds, "processor_seconds": processor.seconds(server) - before}
+
+        return measure
+
     return {
-        "ours": lambda: load_ours(home, url, [files[0.0]]),
+        "ours": lambda: load_ours(home, url, [file]),
         "duplicates": lambda: load_ours(home, url, [files[0.01]]),
-        "copy_heap": lambda: (copy(url, [files[0.0]]), None),
-        "copy_keyed": lambda: (copy(url, [files[0.0]], f", PRIMARY KEY ({_KEY})"), None),
-        "dlt_append": lambda: (_dlt(url, files[0.0], "append"), None),
-        "dlt_merge": lambda: (_dlt(url, files[0.0], "merge"), None),
+        "copy_heap": measured(lambda: copy(url, [file])),
+        "copy_keyed": measured(lambda: copy(url, [file], f", PRIMARY KEY ({KEY})")),
+        "dlt_append": measured(lambda: dlt(url, file, "append")),
+        "dlt_merge": measured(lambda: dlt(url, file, "merge")),
+        "sling": measured(lambda: sling(home, url, file)),
+        "pgloader": measured(lambda: pgloader(home, url, file)),
     }
 
 
-def load_ours(home: Path, url: str, paths: Sequence[Path]) -> tuple[float, dict[str, Any]]:
+def load_ours(home: Path, url: str, paths: Sequence[Path]) -> Figures:
     """A first load of files, landed as one day's objects, into an empty lake and an empty day."""
-    module = "benchmarks.our_load"
-    found = common.ours(module, home, url, "streams", [(DAY, path) for path in paths])
-    return found["seconds"], found
-
-
-def copy(url: str, paths: Sequence[Path], key: str = "") -> float:
-    """Seconds that psql takes to copy files into a new table."""
-    common.sql(url, "DROP SCHEMA IF EXISTS rival CASCADE", "CREATE SCHEMA rival")
-    common.sql(url, f"CREATE TABLE rival.streams ({_COLUMNS}{key})")
-    return sum(
-        common.timed(lambda path=path: common.psql(url, f"\\copy rival.streams FROM '{path}' CSV HEADER"))  # type: ignore[misc]
-        for path in paths
-    )
-
-
-def _dlt(url: str, path: Path, disposition: str) -> float:
-    """The same file by dlt, as Arrow batches and by COPY, which are its fastest ways."""
-    import dlt  # noqa: PLC0415
-    from pyarrow import csv  # noqa: PLC0415
-
-    @dlt.resource(name="streams", write_disposition=disposition, primary_key=_KEY.split(", "))
-    def streams() -> Iterator[Any]:
-        yield from csv.open_csv(path, csv.ReadOptions(block_size=32 << 20))
-
-    common.sql(url, "DROP SCHEMA IF EXISTS rival CASCADE", "DROP SCHEMA IF EXISTS rival_staging CASCADE")
-    with tempfile.TemporaryDirectory(prefix="dlt-") as folder, contextlib.redirect_stdout(io.StringIO()):
-        pipeline = dlt.pipeline(
-            "bench", pipelines_dir=folder, dataset_name="rival", destination=dlt.destinations.postgres(url)
-        )
-        return common.timed(lambda: pipeline.run(streams(), loader_file_format="csv"))
+    return common.ours("benchmarks.our_load", home, url, "streams", [(DAY, path) for path in paths])
 
 
 if __name__ == "__main__":
