@@ -4,6 +4,7 @@ Here: reading and writing that record. Not here: making answers (see `warehouse.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import date
 
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ def forget_answer_versions(connection: Connection) -> None:
     run(connection, _FORGET)
 
 
-def write_answer_versions(connection: Connection, name: str, partition: date, made_from: Versions) -> None:
-    """Record what a partition was made from, in place of what was recorded before."""
-    write_rows(connection, _WRITE, [{"answer": name, "partition": partition, "made_from": dict(made_from)}])
+def write_answer_versions(connection: Connection, name: str, made_from: Mapping[date, Versions]) -> None:
+    """Record what partitions of an answer were made from, in place of what was recorded before."""
+    rows = [{"answer": name, "partition": day, "made_from": dict(versions)} for day, versions in made_from.items()]
+    write_rows(connection, _WRITE, rows)

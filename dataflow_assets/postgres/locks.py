@@ -4,7 +4,7 @@ Here: advisory locks, retries and the sessions in the way. Not here: what is don
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
@@ -28,6 +28,12 @@ _HOLDERS = f"""
 def advisory_lock(connection: Connection, *names: str) -> None:
     """Take the lock of that name until the transaction ends."""
     execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "/".join(names))
+
+
+def advisory_locks(connection: Connection, names: Iterable[Sequence[str]]) -> None:
+    """Take several such locks, in an order in which sessions that take some of the same ones cannot deadlock."""
+    in_order = sorted("/".join(of_lock) for of_lock in names)
+    execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest($1) AS name", in_order)
 
 
 def with_lock_retries(connection: Connection, what: str, statements: Sequence[str]) -> None:

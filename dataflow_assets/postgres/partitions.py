@@ -75,7 +75,12 @@ def may_replace(
         recorded: reads what the present rows were made from, under the lock.
     """
     advisory_lock(connection, *name)
-    return all(version <= made_from.get(source, version) for source, version in recorded().items())
+    return not is_newer(recorded(), made_from)
+
+
+def is_newer(recorded: Versions, made_from: Versions) -> bool:
+    """Whether a slice was made from a newer version of any input than other rows of it were."""
+    return any(version > made_from.get(source, version) for source, version in recorded.items())
 
 
 def count_rows(connection: Connection, counted: TableSlice) -> int:

@@ -1,10 +1,10 @@
-"""The tables of the answers: one partition is replaced in one transaction.
+"""The tables of the answers: a partition, or several small ones, is replaced in one transaction.
 
 Here: writing them, and telling others that they are being made. Not here: reading them (see `scan`), and what
 an answer says (see `analytics`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,8 @@ import polars as pl
 from dataflow_assets.ledger.answers import read_answer_versions, write_answer_versions
 from dataflow_assets.postgres.arrow import in_batches
 from dataflow_assets.postgres.connection import Connection, connect, transaction
-from dataflow_assets.postgres.partitions import TableSlice, Versions, count_rows, may_replace, replace_rows
+from dataflow_assets.postgres.locks import advisory_locks
+from dataflow_assets.postgres.partitions import TableSlice, Versions, count_rows, is_newer, replace_rows
 from dataflow_assets.postgres.schema import ANALYTICS
 from dataflow_assets.postgres.sql import execute, identifier, literal
 
@@ -42,17 +43,39 @@ def load_answer(
         rows: the columns of the answer's schema, all of that partition.
         made_from: what they were made from.
     """
-    replaced = TableSlice(ANALYTICS, name, day.isoformat(), f"{identifier(partition)} = {literal(day.isoformat())}")
+    return load_answers(connection, name, partition, {day: (rows, made_from)})[day]
 
-    def recorded() -> Versions:
-        return read_answer_versions(connection, name, day, day).get(day, {})
 
+def load_answers(
+    connection: Connection, name: str, partition: str, made: Mapping[date, tuple[pl.DataFrame, Versions]]
+) -> dict[date, AnswerLoad]:
+    """Do what `load_answer` does for several partitions in one transaction: where one fails, all stay as they were.
+
+    Args:
+        connection: where.
+        name: the answer.
+        partition: its partition column (Date).
+        made: by partition its rows, and what they were made from; at least one.
+    """
+    days = sorted(made)
     with transaction(connection):
-        if not may_replace(connection, (name, replaced.name), made_from, recorded):
-            return AnswerLoad(rows=count_rows(connection, replaced), is_stale=True)
-        replace_rows(connection, replaced, in_batches(rows))
-        write_answer_versions(connection, name, day, made_from)
-    return AnswerLoad(rows=rows.height)
+        advisory_locks(connection, [(name, day.isoformat()) for day in days])
+        recorded = read_answer_versions(connection, name, days[0], days[-1])
+        current = [day for day in days if not is_newer(recorded.get(day, {}), made[day][1])]
+        loads = {day: AnswerLoad(rows=made[day][0].height) for day in current}
+        for day in set(days).difference(current):
+            rows = count_rows(connection, _slice_of(name, partition, [day]))
+            loads[day] = AnswerLoad(rows=rows, is_stale=True)
+        if current:
+            rows_of_all = pl.concat([made[day][0] for day in current])
+            replace_rows(connection, _slice_of(name, partition, current), in_batches(rows_of_all))
+            write_answer_versions(connection, name, {day: made[day][1] for day in current})
+    return loads
+
+
+def _slice_of(name: str, partition: str, days: Iterable[date]) -> TableSlice:
+    values = ", ".join(literal(day.isoformat()) for day in days)
+    return TableSlice(ANALYTICS, name, where=f"{identifier(partition)} IN ({values})")
 
 
 @contextmanager

@@ -1,41 +1,29 @@
 """The assets `analytics/<answer>`: what is answered again for each day or month.
 
-The work is done here and not by an IO manager that is handed a frame: each partition is stored in one transaction with
-the versions of the tables that it was made from, so that a slow run never replaces what a newer one wrote.
-
-Here: what they depend on and say of themselves, and making one partition after the other. Not here: what an answer
-says (see `analytics`), and the statements (see `warehouse.answers`).
+Here: what they depend on and say of themselves. Not here: what a run does (see `answer_run`), and what an answer says
+(see `analytics`).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Iterator
 
 import dagster as dg
-import polars as pl
 
 from dataflow_assets.analytics import Answer
-from dataflow_assets.lake.delta.table import rows_table
-from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of, write_each
-from dataflow_assets.orchestration.checks import check_specs, judge_run
+from dataflow_assets.orchestration.assets.answer_run import AnswerRun
+from dataflow_assets.orchestration.assets.per_partition import Written, outputs_of
+from dataflow_assets.orchestration.checks import check_specs
 from dataflow_assets.orchestration.checks.base import Outcome, Target
 from dataflow_assets.orchestration.keys import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.metadata.columns import columns_of_answer
 from dataflow_assets.orchestration.metadata.lineage import answer_columns, describe_columns
-from dataflow_assets.orchestration.metadata.metrics import Metrics, preview_newest
 from dataflow_assets.orchestration.partitions import answer_partitions, partition_days
-from dataflow_assets.orchestration.planning.inputs import days_before, days_read, have_events, versions_read
+from dataflow_assets.orchestration.planning.inputs import days_before
 from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.orchestration.warehouse_tables import WAREHOUSE_TABLES
-from dataflow_assets.postgres.connection import Connections
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
-from dataflow_assets.warehouse.answers import load_answer
-from dataflow_assets.warehouse.compute_answer import compute_answer
-from dataflow_assets.warehouse.lake_events import current_rows
-from dataflow_assets.warehouse.scan import Table, open_table
 
 
 def build_answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinition:
@@ -67,7 +55,7 @@ def build_answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinitio
         with retry_transient(context):
             days = partition_days(context.partition_keys)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
-            _AnswerRun(context, settings, answer, outcome, object_store).write()
+            AnswerRun(context, settings, answer, outcome, object_store).write()
         yield from outputs_of(checks)
 
     return answer_table
@@ -83,52 +71,3 @@ def _dependency(answer: Answer, source: Source, timezone: str) -> dg.AssetDep:
         start_offset=-days_before(answer, timezone), allow_nonexistent_upstream_partitions=True
     )
     return dg.AssetDep(key, partition_mapping=mapping)
-
-
-@dataclass(frozen=True)
-class _AnswerRun:
-    """A run of some partitions of an answer."""
-
-    context: dg.AssetExecutionContext
-    settings: Settings
-    answer: Answer
-    outcome: Outcome
-    object_store: ObjectStoreResource
-
-    def write(self) -> None:
-        """Make and store one partition after the other, and let the checks judge, whatever fails."""
-        tables = {name: self._open_table(find_source(name)) for name in self.answer.reads}
-        connections = Connections(self.outcome.url)
-        try:
-            # Each reads its own days, in batches, and no run holds the days of all.
-            write_each(self.context, lambda day: self._write_day(tables, connections, day), self.settings.home)
-        finally:
-            judge_run(self.context, self.outcome)
-
-    def _open_table(self, source: Source) -> Table:
-        """The table of a source, or what of it the lake has where the settings say so; versions are the table's."""
-        timezone = self.settings.timezone
-        table = open_table(self.outcome.url, source, timezone)
-        if self.settings.events_from == "warehouse" or not isinstance(source, Events):
-            return table
-        lake = rows_table(self.object_store.open_storage(), source).scan()  # after the versions: never older than they
-        return replace(table, scan=lambda days: current_rows(lake, source, list(days), timezone))
-
-    def _write_day(self, tables: Mapping[str, Table], connections: Connections, day: date) -> Metrics:
-        name = self.answer.name
-        read = days_read(self.answer, day, self.settings.timezone)
-        made_from = versions_read(tables, read)
-        rows = self._compute(tables, connections, read, day)
-        with connections.take() as connection:
-            load = load_answer(connection, name, self.answer.grain, day, rows, made_from)
-        if load.is_stale:
-            self.context.log.warning(f"{name} of {day} was already made from newer tables")
-        self.outcome.present.append(day)
-        return {"rows": load.rows, **preview_newest(rows, is_newest=day == max(self.outcome.days))}
-
-    def _compute(
-        self, tables: Mapping[str, Table], connections: Connections, read: list[date], day: date
-    ) -> pl.DataFrame:
-        if not have_events(tables, read):
-            return self.answer.schema.create_empty()
-        return compute_answer(connections, self.answer, tables, day, read, self.settings.timezone)

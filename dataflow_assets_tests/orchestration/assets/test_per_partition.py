@@ -1,6 +1,7 @@
 """Writing each partition of a run on its own, with any way of writing one."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,17 +11,20 @@ import pytest
 
 from dataflow_assets.errors import ConflictError, LockTimeoutError
 from dataflow_assets.orchestration.assets import per_partition
-from dataflow_assets.orchestration.assets.per_partition import write_each
+from dataflow_assets.orchestration.assets.per_partition import Together, write_each
 from dataflow_assets.runtime.tags import range_tags
 
 Write = Callable[[date], Mapping[str, float]]
 
 
+@dataclass(frozen=True)
 class Store(dg.IOManager):
-    """Calls the function that it is asked to store, once for each day."""
+    """Calls the function that it is asked to store, once for each day that was not written together with others."""
+
+    together: Together = lambda _: ()
 
     def handle_output(self, context: dg.OutputContext, obj: Write) -> None:
-        write_each(dg.AssetExecutionContext.get(), obj)
+        write_each(dg.AssetExecutionContext.get(), obj, together=self.together)
 
     def load_input(self, context: dg.InputContext) -> None:
         raise NotImplementedError
@@ -33,7 +37,7 @@ class Outcome:
     said: list[str]
 
 
-def run(write: Write, last: int = 3) -> Outcome:
+def run(write: Write, last: int = 3, together: Together = lambda _: ()) -> Outcome:
     """Store some days, in one run that Dagster may try again; the metrics are those that the instance keeps."""
 
     @dg.asset(
@@ -44,7 +48,9 @@ def run(write: Write, last: int = 3) -> Outcome:
     def table() -> object:
         return write
 
-    job = dg.Definitions(assets=[table], resources={"io_manager": Store()}).resolve_implicit_global_asset_job_def()
+    job = dg.Definitions(
+        assets=[table], resources={"io_manager": Store(together)}
+    ).resolve_implicit_global_asset_job_def()
     tags = range_tags("2021-12-01", f"2021-12-{last:02}")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
@@ -143,3 +149,43 @@ def test_days_that_somebody_holds_keep_no_other_from_its_turn() -> None:
     write = IsDown(LockTimeoutError("held"))
     assert not run(write, last=9).succeeded
     assert write.tried == [*range(1, 10)] * 2
+
+
+def in_pairs(days: Sequence[date]) -> Iterator[Mapping[date, Mapping[str, float]]]:
+    """Write two days at once, and fail at the fifth."""
+    for first, second in itertools.pairwise(days):
+        if second.day == 6:
+            raise ValueError("not these two")
+        if first.day % 2:
+            yield {first: {"rows": 10}, second: {"rows": 10}}
+
+
+def test_what_is_not_written_together_is_written_alone() -> None:
+    write = FailsOnce(ConflictError("changing"))
+    outcome = run(write, last=7, together=in_pairs)
+    assert outcome.succeeded
+    assert write.tried == [5, 6, 7]
+    found = {day[-2:]: metrics["rows"] for day, metrics in outcome.metrics.items()}
+    assert found == {"01": 10, "02": 10, "03": 10, "04": 10, "05": 1, "06": 1, "07": 1}
+    [said] = outcome.said
+    assert [line[:16] for line in said.splitlines()] == [f"table 2021-12-{day:02}" for day in range(1, 8)]
+
+
+def test_one_that_fails_alone_too_leaves_those_that_were_written_together() -> None:
+    outcome = run(IsDown(ConflictError("changing")), together=lambda days: [{days[0]: {"rows": 10}}])
+    assert not outcome.succeeded
+    assert {day: metrics["rows"] for day, metrics in outcome.metrics.items()} == {"2021-12-01": 10}
+
+
+def test_many_are_written_together_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(per_partition, "_MOST_TOGETHER", 3)
+    asked: list[list[int]] = []
+
+    def write(days: Sequence[date]) -> list[Mapping[date, Mapping[str, float]]]:
+        asked.append([day.day for day in days])
+        return [{day: {"rows": 1, "seconds": 1} for day in days}]
+
+    alone = IsDown(ValueError("written alone"))
+    outcome = run(alone, last=7, together=write)
+    assert (asked, alone.tried) == ([[1, 2, 3], [4, 5, 6]], [7])
+    assert [metrics["seconds"] for metrics in outcome.metrics.values()] == pytest.approx([1.0] * 6, abs=0.5)
