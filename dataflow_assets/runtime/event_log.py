@@ -2,7 +2,7 @@
 
 A small run has about thirty events, and to store them takes longer than what the run is for. So the partitions that a
 run plans to make are stored at once, and so is what a block says of many; nobody is notified of what concerns a run
-alone.
+alone. And that a run has failed is stored so that Dagster's daemon cannot pass it over.
 
 Here: that. Not here: what is masked before it is stored (see `masking`), and connections (see `shared_engine`).
 """
@@ -50,11 +50,21 @@ class EventLog(SharedEngine, PostgresEventLogStorage):
         if self._kept is not None and event.dagster_event_type in (_MADE, _JUDGED) and _partition(event):
             self._kept.append(event)
             return
+        if event.dagster_event_type is _KIND.RUN_FAILURE:
+            self._store_status(event)
         if event.dagster_event_type not in _OF_A_RUN_ALONE:
             super().store_event(event)
             return
         with self._connect() as connection:
             connection.execute(self.prepare_insert_event(event))
+
+    def _store_status(self, event: dg.EventLogEntry) -> None:
+        """Store that a run has failed before its event, and not only after it, as Dagster does.
+
+        Its daemon looks at the event of a failure once, and makes a run again only if its status is that it failed.
+        """
+        instant = datetime.fromtimestamp(event.timestamp, UTC)
+        self._instance.run_storage.handle_run_event(event.run_id, event.get_dagster_event(), instant)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events together."""

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+import pytest
 import sqlalchemy as sa
+from dagster_postgres import PostgresEventLogStorage
 
 from dataflow_assets.runtime.event_log import storing_together
 from dataflow_assets.runtime.instance import open_instance, open_quick_instance
@@ -124,6 +126,25 @@ def test_runs_of_a_command_wait_for_the_disk_at_its_end_alone(settings: Settings
     with open_instance(settings) as instance:
         assert durability(instance) == "on"
         assert instance.get_run_by_id(run_id)
+
+
+def test_a_run_has_failed_before_that_is_an_event(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster's daemon, which looks at the event once, would not make it again otherwise."""
+    found: list[dg.DagsterRunStatus | None] = []
+    store = PostgresEventLogStorage.store_event
+
+    def look_and_store(log: PostgresEventLogStorage, event: dg.EventLogEntry) -> None:
+        run = instance.get_run_by_id(event.run_id)
+        if event.dagster_event_type is dg.DagsterEventType.RUN_FAILURE:
+            found.append(run.status if run else None)
+        store(log, event)
+
+    monkeypatch.setattr(PostgresEventLogStorage, "store_event", look_and_store)
+    job = dg.Definitions(assets=[wide]).resolve_implicit_global_asset_job_def()
+    with open_instance(settings) as instance:
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        instance.report_run_failed(run)
+    assert found == [dg.DagsterRunStatus.FAILURE]
 
 
 def test_connections_that_the_server_ended_are_replaced(settings: Settings) -> None:
