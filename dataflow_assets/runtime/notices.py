@@ -169,9 +169,12 @@ def _watch(home: Path, heard: Notices) -> None:
     landing = home / "landing"
     landing.mkdir(parents=True, exist_ok=True)
     try:
-        heard.is_watching = True
-        for changes in watchfiles.watch(landing, watch_filter=_is_there, stop_event=heard.is_over, rust_timeout=1000):
-            heard.tell(_folders(home, (path for _, path in changes)))
+        for changes in watchfiles.watch(
+            landing, watch_filter=_is_there, stop_event=heard.is_over, rust_timeout=1000, yield_on_timeout=True
+        ):
+            heard.is_watching = True  # not before: what lands until then is nobody's news
+            if changes:
+                heard.tell(_folders(home, (path for _, path in changes)))
     except Exception as error:
         _log.warning("%s cannot be watched, and is looked at every few seconds: %s", landing, error)
     heard.is_watching = False

@@ -23,7 +23,7 @@ from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.waiting import wait_until
 
-_LONG = 60.0
+_LONG = 600.0
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ def heard(settings: Settings) -> Iterator[Notices]:
         threads = [threading.Thread(target=work, args=(of, heard), daemon=True) for work, of in works]
         for thread in threads:
             thread.start()
-        wait_until(lambda: heard.is_hearing and heard.is_watching)
-        time.sleep(0.5)  # inotify has no way to say that it began
+        wait_until(lambda: heard.count > 0 and heard.is_watching)  # that it hears is the first that it tells
         yield heard
         heard.end()
 
@@ -66,6 +65,7 @@ def test_who_is_woken_by_the_end_of_a_run_finds_that_it_has_ended(
 
     monkeypatch.setattr(MaskedRuns, "handle_run_event", store_late)
     monkeypatch.setattr(notices_module, "_SOON_SECONDS", _LONG)  # what the run made is no news before its end
+    monkeypatch.setattr(notices_module, "_STATUS_SECONDS", _LONG)
     count = heard.count
     with open_instance(settings) as instance, ThreadPoolExecutor(1) as beside:
         made = beside.submit(defs.resolve_job_def("quick_job").execute_in_process, instance=instance)
