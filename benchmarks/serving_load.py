@@ -26,6 +26,7 @@ import polars as pl
 from benchmarks.common import sql
 from benchmarks.serving import Process
 from benchmarks.serving_clients import CLIENTS, DAYS, FEWEST_ROWS, POSTED_DAY, RECORDS, Load
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.errors import LockTimeoutError, WarehouseUnavailableError
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
@@ -42,7 +43,7 @@ from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.answers import load_answer
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets_tests.faults.postgres import FAST, IMMEDIATE, OwnServer, own_server
-from dataflow_assets_tests.redis_server import free_port, redis
+from dataflow_assets_tests.redis_server import redis
 from dataflow_assets_tests.serving.reading.builders import streams
 
 _AWAY_SECONDS = 15  # of Redis

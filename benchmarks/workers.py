@@ -28,6 +28,7 @@ from pathlib import Path
 from benchmarks.backfill import write_sessions
 from benchmarks.common import sql
 from benchmarks.latency import used
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
@@ -37,7 +38,7 @@ from dataflow_assets.runtime.celery.signs import connect, read_workers
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets.sources import find_source
 from dataflow_assets_tests.processes import kill
-from dataflow_assets_tests.redis_server import free_port, redis
+from dataflow_assets_tests.redis_server import redis
 
 _FIRST = date(2022, 1, 1)
 _ROWS_OF_OTHERS = 10

@@ -5,7 +5,6 @@ Here: starting and stopping it. Not here: what it runs, and what is expected of 
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets_tests.processes import kill_all, wait_until_gone
 
 # The whole platform with the smallest code location, and without the HTTP API.
@@ -44,9 +44,7 @@ def smallest_up(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _running(folder: Path, *command: str) -> Iterator[list[int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     process = subprocess.Popen(
         [*command, str(port)],
         stdout=subprocess.PIPE,

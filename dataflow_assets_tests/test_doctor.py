@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from dataflow_assets import doctor
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.doctor import Finding, databases, examine, processes, stores
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres import embedded
@@ -30,7 +31,6 @@ from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
 from dataflow_assets_tests.loading import take_and_load
 from dataflow_assets_tests.orchestration.ticks import fail_ticks
-from dataflow_assets_tests.redis_server import free_port
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.builders import ask
 from dataflow_assets_tests.warm import run_dataflow

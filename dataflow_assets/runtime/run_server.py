@@ -33,7 +33,8 @@ from typing import Any
 
 SOCKET = "runs.sock"
 _MOST_BYTES = 1 << 20  # of a message; a run's arguments are a few kilobytes
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0  # that it gives to who asks, and to a worker that is to end
+_REQUEST_SECONDS = 60.0  # of who asks: it may do several of these before
 _PATIENCE_SECONDS = 3.0  # about as long as a worker takes to start
 _IDLE_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
@@ -79,7 +80,7 @@ def ask(folder: str, request: Mapping[str, Any]) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
         with _address(folder) as address:
             channel.connect(address)
-        channel.settimeout(_ANSWER_SECONDS)
+        channel.settimeout(_REQUEST_SECONDS)
         channel.send(json.dumps(request).encode())
         answer = json.loads(channel.recv(_MOST_BYTES) or b"null")
     if not isinstance(answer, dict):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dataflow_assets.core.logging import format_line
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.server import database_url
@@ -35,7 +36,7 @@ from dataflow_assets.settings import Settings
 _HOST = "127.0.0.1"
 _API = "dataflow_assets.serving"  # by name alone: it is above this room
 _PREPARATION = "dataflow_assets.runtime.preparation"  # by name alone: it is large
-_READY_SECONDS = 180.0
+_READY_SECONDS = 600.0  # of which a machine that is not busy takes a few
 _LOOK_SECONDS = 0.1
 _CLOCK_SECONDS, _SET_BACK_SECONDS, _STATUS_SECONDS = 10.0, 2.0, 2.0
 
@@ -56,7 +57,7 @@ def up(
     _check_free(port, "--port")
     if api_port is not None:
         _check_free(api_port, "--api-port")
-        api_port = api_port or _free_port()
+        api_port = api_port or free_port()
     alone = lock_home(settings.home)
     try:
         # One process makes the tables, before several use them.
@@ -101,7 +102,7 @@ def _check_free(port: int, option: str) -> None:
 
 def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> list[process_group.Part]:
     """The processes: first the two that the page needs, side by side, and the others once it listens."""
-    code_port = _free_port()
+    code_port = free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
     python = (sys.executable, "-m")
     start, after = (*python, dagster_process.__name__), ("--after", str(code_port))
@@ -120,12 +121,6 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
         parts.append(process_group.Part("run server", runs))
     follow = (*python, "dataflow_assets.cli", "follow", "--if-any")
     return [*parts, process_group.Part("collector of streams", follow, may_end=True)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _write_workspace(path: Path, code_port: int) -> Path:

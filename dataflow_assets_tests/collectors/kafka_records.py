@@ -30,7 +30,7 @@ def _produce(address: str, topic: str, batch: bytes) -> None:
     records = struct.pack(">i", 1) + struct.pack(">ii", 0, len(batch)) + batch
     body = struct.pack(">hhii", -1, -1, 30_000, 1) + _text(topic) + records  # no transaction's name; all must have it
     request = struct.pack(">hhi", _PRODUCE, 3, 1) + _text("test") + body
-    with socket.create_connection((host, int(port)), timeout=30) as connection, connection.makefile("rb") as answers:
+    with socket.create_connection((host, int(port)), timeout=300) as connection, connection.makefile("rb") as answers:
         connection.sendall(struct.pack(">i", len(request)) + request)
         (size,) = struct.unpack(">i", answers.read(4))
         answer = answers.read(size)

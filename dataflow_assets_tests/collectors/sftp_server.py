@@ -14,6 +14,8 @@ from typing import Any
 
 import asyncssh
 
+from dataflow_assets.core.ports import free_port
+
 USER, PASSWORD, VARIABLE = "dataflow", "correct horse", "TEST_SFTP_PASSWORD"
 
 
@@ -65,6 +67,7 @@ class SftpServer:
 
     def start(self) -> None:
         """Listen, on the same port as before."""
+        self.port = self.port or free_port()
 
         async def listen() -> None:
             self._acceptor = await asyncssh.listen(
@@ -77,8 +80,6 @@ class SftpServer:
             )
 
         self.run(listen())
-        assert self._acceptor
-        self.port = self._acceptor.get_port()
 
     def stop(self) -> None:
         """Stop listening, and cut every connection."""
@@ -102,7 +103,7 @@ class SftpServer:
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the server's own thread."""
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(300)
 
 
 class Files(asyncssh.SFTPServer):
@@ -147,4 +148,4 @@ def serve_this(server: SftpServer) -> Iterator[SftpServer]:
     yield server
     server.stop()
     server._loop.call_soon_threadsafe(server._loop.stop)
-    thread.join(10)
+    thread.join(300)

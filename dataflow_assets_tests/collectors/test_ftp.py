@@ -149,17 +149,21 @@ def test_a_transfer_that_is_cut_goes_on_where_it_was(
         assert any(what == "REST" and int(about) > 500_000 for what, about in ftp.asked)
 
 
-def test_a_server_that_is_killed_and_comes_back_is_waited_for(plain: FtpServer, platform: Platform) -> None:
+def test_a_server_that_is_killed_and_comes_back_is_waited_for(
+    plain: FtpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflow_assets.collectors.ftp.session._PAUSES", (0.5,) * 600)
     source = source_at(plain)
     for number in range(10):
         write(plain.folder, f"{number}.csv", BIG[:500_000])
-    restart = Timer(1.0, plain.start)
 
-    def kill(_: Any) -> None:
-        Timer(0, plain.stop).start()
-        restart.start()
+    def be_away() -> None:
+        plain.stop()
+        time.sleep(1)
+        plain.start()
 
-    once(plain, "read", kill, at=200_000)
+    restart = Timer(0, be_away)
+    once(plain, "read", lambda _: restart.start(), at=200_000)
     assert platform.collect(source).error is None
     restart.join()
     assert platform.landed(source) == {f"2021-12-10/{number}.csv": BIG[:500_000] for number in range(10)}

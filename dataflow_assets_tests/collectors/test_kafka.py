@@ -224,11 +224,11 @@ def test_a_followed_topic_lands_what_comes(broker: Broker, topic: str, platform:
     )
     thread.start()
     for number in range(1, 4):
-        while "Landed" not in (said := landed.get(timeout=20)):
+        while "Landed" not in (said := landed.get(timeout=300)):
             assert said.startswith("Looking at")
         broker.send(topic, values(1, number))
     stop.set()
-    thread.join(20)
+    thread.join(300)
     assert numbers(platform, source)[:3] == [0, 1, 2]
     platform.collect(source)
     assert numbers(platform, source) == [0, 1, 2, 3]

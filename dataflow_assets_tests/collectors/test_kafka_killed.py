@@ -1,7 +1,6 @@
 """Kafka from a declaration to the warehouse, by the commands, with a real broker, whoever is killed on the way."""
 
 import random
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ import psycopg2
 import pytest
 from confluent_kafka import Producer
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets_tests.collectors.kafka_broker import PARTITIONS, Broker, broker_process
 from dataflow_assets_tests.collectors.program import Program
 from dataflow_assets_tests.processes import kill_all
@@ -84,12 +84,9 @@ def test_a_followed_topic_goes_on_where_it_was_stopped(broker: Broker, program: 
 def test_a_message_reaches_the_warehouse_and_the_daily_answer_of_a_running_platform(
     broker: Broker, program: Program
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = program.folder / "up.log"
     with log.open("w") as errors:
-        platform = program.start("up", "--port", str(port), errors=errors)
+        platform = program.start("up", "--port", str(free_port()), errors=errors)
     assert platform.stdout
     assert "is up" in platform.stdout.readline(), log.read_text()
     with closing(psycopg2.connect(program.run("url").strip())) as connection, connection.cursor() as cursor:

@@ -203,7 +203,10 @@ def test_a_transfer_that_is_cut_goes_on_where_it_was(sftp: SftpServer, platform:
     assert sum(what == "read" and path == b"0" for what, path in sftp.asked) == 1
 
 
-def test_a_server_that_is_killed_and_comes_back_is_waited_for(sftp: SftpServer, platform: Platform) -> None:
+def test_a_server_that_is_killed_and_comes_back_is_waited_for(
+    sftp: SftpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflow_assets.collectors.sftp.ssh._PAUSES", (0.5,) * 600)
     source = source_at(sftp)
     for number in range(30):
         write(sftp.folder, f"{number}.csv", BIG[:300_000])

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from dataflow_assets.core.ports import free_port
+from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import Ftp
 from dataflow_assets_tests.collectors.builders import LONG_AGO, Platform, arriving, write
 from dataflow_assets_tests.collectors.ftp_server import write_certificate
+from dataflow_assets_tests.waiting import wait_until
 
 PROGRAM = os.environ.get("DATAFLOW_VSFTPD") or shutil.which("vsftpd", path="/usr/sbin:/usr/bin")
 
@@ -22,11 +24,6 @@ pytestmark = [
     pytest.mark.skipif(PROGRAM is None, reason="vsftpd is not installed: `apt-get install vsftpd`, or DATAFLOW_VSFTPD"),
     pytest.mark.skipif(os.geteuid() != 0, reason="vsftpd serves other users than its own only as root"),
 ]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -59,15 +56,8 @@ def vsftpd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pat
 
 
 def _await(process: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(200):
-        assert process.poll() is None, process.stdout and process.stdout.read()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("vsftpd does not listen")
+    wait_until(lambda: is_listening(port) or process.poll() is not None)
+    assert process.poll() is None, process.stdout and process.stdout.read()
 
 
 def source_at(said: dict[str, Any]) -> Source:

@@ -53,10 +53,10 @@ def tls_in_front(port: int, certificate: Path | None, login: SaslLogin | None = 
         await asyncio.gather(*tasks, return_exceptions=True)
 
     server = asyncio.run_coroutine_threadsafe(asyncio.start_server(connect, "127.0.0.1", 0, ssl=context), loop).result(
-        10
+        300
     )
     yield server.sockets[0].getsockname()[1]
-    asyncio.run_coroutine_threadsafe(close(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(close(), loop).result(300)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(300)
     loop.close()

@@ -5,20 +5,20 @@ Here: starting it, and stopping it in PostgreSQL's own ways. Not here: when that
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.postgres.embedded.cluster import Cluster
 from dataflow_assets.postgres.embedded.files import Files
 from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets_tests.loading import Report, Worker
 
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT  # as `pg_ctl stop` calls its modes; after the second it must recover
-_SECONDS = 30
+_SECONDS = 300
 
 _running: list[subprocess.Popen[bytes]] = []  # in the process that starts them
 
@@ -29,9 +29,7 @@ class OwnServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._worker = Worker()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._worker.begin(_create, folder)
         self._worker.result()
         self.restart(FAST)

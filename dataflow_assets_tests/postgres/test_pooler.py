@@ -1,10 +1,9 @@
 """PgBouncer in front of the server: in session mode everything works, in transaction mode it is refused at once."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,13 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from dataflow_assets.cli import app
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.doctor import databases
 from dataflow_assets.errors import WarehouseRefusedError
+from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.postgres.superuser import superuser_server
+from dataflow_assets_tests.waiting import wait_until
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer on this machine")
@@ -27,17 +29,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def pooler(server: str, folder: Path, mode: str) -> Iterator[str]:
     """The URL of the server's database through PgBouncer, whose other settings are its defaults."""
-    there, port = make_url(server), _free_port()
+    there, port = make_url(server), free_port()
     folder.chmod(0o755)
     (folder / "users.txt").write_text(f'"{there.username}" "{there.password}"\n')
     (folder / "pgbouncer.ini").write_text(
@@ -48,14 +43,12 @@ def pooler(server: str, folder: Path, mode: str) -> Iterator[str]:
     assert PGBOUNCER
     process = subprocess.Popen([PGBOUNCER, "-q", "-u", "nobody", folder / "pgbouncer.ini"], stderr=subprocess.DEVNULL)
     try:
-        for _ in range(1_000):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            assert process.poll() is None, "pgbouncer ended"
+        wait_until(lambda: is_listening(port) or process.poll() is not None)
+        assert process.poll() is None, "pgbouncer ended"
         yield there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(300)
 
 
 def test_in_session_mode_everything_works(server: str, tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> None:

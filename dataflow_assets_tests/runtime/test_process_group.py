@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.runtime.up import up
@@ -44,9 +44,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def start(home: Path, port: int, *, wait: bool = True) -> subprocess.Popen[str]:
@@ -100,7 +98,7 @@ def wait_until_said(home: Path, words: str, seconds: float = 300) -> None:
 
 
 def pid_of(home: Path, word: str) -> int:
-    return next(process for process, command in processes_of(home).items() if word in command)
+    return min(process for process, command in processes_of(home).items() if word in command)
 
 
 def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: int) -> None:
@@ -143,11 +141,8 @@ def test_a_second_one_is_refused_and_the_first_outlives_no_keeper(
     monkeypatch.setenv("DATAFLOW_HOME", str(home))
     with pytest.raises(DataFlowError, match=str(port)):
         up(load_settings(), port, module=_MODULE)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        other = int(probe.getsockname()[1])
     with pytest.raises(DataFlowError, match="already runs"):
-        up(load_settings(), other, module=_MODULE)
+        up(load_settings(), free_port(), module=_MODULE)
     kill(pid_of(home, "dataflow_assets.runtime.process_group"))
     process.communicate(timeout=300)
     assert process.returncode == 1

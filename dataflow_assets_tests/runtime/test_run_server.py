@@ -97,6 +97,15 @@ def ignores(process: int, number: int) -> bool:
     return bool(int(ignored[1], 16) >> (number - 1) & 1)
 
 
+def begin_slow_run(instance: dg.DagsterInstance, home: Path) -> str:
+    """Launch a run, and wait until its code works and has no more to store."""
+    at_work = home / "slow-runs"
+    at_work.unlink(missing_ok=True)
+    run = launch(instance, "slow_job")
+    wait_until(at_work.exists)
+    return run
+
+
 def test_one_process_makes_run_after_run(instance: dg.DagsterInstance, folder: str) -> None:
     processes = set()
     for _ in range(3):
@@ -110,7 +119,7 @@ def test_a_run_does_not_wait_for_a_long_one(instance: dg.DagsterInstance, folder
     long, short = launch(instance, "slow_job"), launch(instance, "quick_job")
     wait_for(instance, short, _SUCCESS)
     assert process_of(instance, long) != process_of(instance, short)
-    assert status(instance, long) is dg.DagsterRunStatus.STARTED
+    wait_for(instance, long, dg.DagsterRunStatus.STARTED)
 
 
 def test_a_run_whose_process_is_killed_has_failed_and_the_next_one_is_made(
@@ -125,13 +134,15 @@ def test_a_run_whose_process_is_killed_has_failed_and_the_next_one_is_made(
     wait_for(instance, following, _SUCCESS)
 
 
-def test_a_run_is_canceled_and_its_process_makes_the_next(instance: dg.DagsterInstance, folder: str) -> None:
-    canceled = launch(instance, "slow_job")
+def test_a_run_is_canceled_and_its_process_makes_the_next(
+    settings: Settings, instance: dg.DagsterInstance, folder: str
+) -> None:
+    canceled = begin_slow_run(instance, settings.home)
     process = process_of(instance, canceled)
-    wait_for(instance, canceled, dg.DagsterRunStatus.STARTED)
     assert instance.run_launcher.terminate(canceled)
     wait_for(instance, canceled, dg.DagsterRunStatus.CANCELED)
     assert not instance.run_launcher.terminate(canceled)
+    wait_until(lambda: ignores(process, signal.SIGINT))  # it is free: no other is started meanwhile
     following = launch(instance, "quick_job")
     wait_for(instance, following, _SUCCESS)
     assert process_of(instance, following) == process
@@ -191,7 +202,8 @@ def test_an_interrupt_between_two_runs_ends_no_worker(instance: dg.DagsterInstan
     assert process_of(instance, second) == worker
 
 
-def test_the_server_is_small(settings: Settings, folder: str) -> None:
-    (server,) = [one for one, command in processes_of(settings.home).items() if run_server.__name__ in command]
-    rollup = Path(f"/proc/{server}/smaps_rollup").read_text()
+def test_the_server_is_small(settings: Settings, instance: dg.DagsterInstance) -> None:
+    with serving(settings) as server:
+        wait_for(instance, launch(instance, "quick_job"), _SUCCESS)
+        rollup = Path(f"/proc/{server.pid}/smaps_rollup").read_text()
     assert int(rollup.split("Pss:")[1].split()[0]) < 20 << 10, rollup

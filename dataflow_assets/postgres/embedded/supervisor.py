@@ -6,11 +6,11 @@ Here: when the server starts and stops. Not here: how (`cluster`), and who asks 
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
 
+from dataflow_assets.core.ports import free_port, is_free
 from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.postgres.embedded.cluster import Cluster
 from dataflow_assets.postgres.embedded.files import Files
@@ -51,10 +51,10 @@ def _start(cluster: Cluster, data_in_use: int, wanted: int) -> tuple[subprocess.
     """Start the server. A free port may be taken before PostgreSQL has it, so this is tried again."""
     port = wanted or cluster.last_port()
     for _ in range(_ATTEMPTS):
-        if wanted and not _is_free(wanted):
+        if wanted and not is_free(wanted):
             raise SystemExit(f"port {wanted}, which DATAFLOW_DATABASE_PORT names, is in use")
-        if port is None or not _is_free(port):
-            port = _free_port()
+        if port is None or not is_free(port):
+            port = free_port()
         server = cluster.start(port, data_in_use)
         if _becomes_ready(cluster, server):
             cluster.remember_port(port)
@@ -73,22 +73,6 @@ def _becomes_ready(cluster: Cluster, server: subprocess.Popen[bytes]) -> bool:
             raise SystemExit(f"PostgreSQL was not ready after {_READY_SECONDS:.0f} seconds and was stopped")
         time.sleep(locks.PAUSE)
     return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _publish(files: Files, url: str) -> None:

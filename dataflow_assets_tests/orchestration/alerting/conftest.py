@@ -4,7 +4,6 @@ Here: what was sent to them, and what they answer. Not here: expectations.
 """
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from dataflow_assets.core.ports import free_port
 
 
 @dataclass
@@ -86,6 +87,7 @@ class MailServer:
             authenticator=self.authenticate,
             auth_required=True,
             auth_require_tls=False,
+            ready_timeout=300,
         )
         controller.start()
         yield
@@ -99,9 +101,7 @@ class MailServer:
 @pytest.fixture
 def stopped_mail_server() -> MailServer:
     """A server that is down."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return MailServer(probe.getsockname()[1])
+    return MailServer(free_port())
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.orchestration.runs import on_workers
 from dataflow_assets.runtime.celery import launcher, signs
 from dataflow_assets.runtime.celery import worker as worker_program
@@ -27,14 +28,13 @@ from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings, variable_names
 from dataflow_assets_tests.faults.postgres import IMMEDIATE, own_server
 from dataflow_assets_tests.processes import kill
-from dataflow_assets_tests.redis_server import free_port, redis
+from dataflow_assets_tests.redis_server import redis
 from dataflow_assets_tests.runtime import tiny_definitions
 from dataflow_assets_tests.runtime.celery.workers import OLDER, kill_group, working
-from dataflow_assets_tests.runtime.test_run_server import launch, process_of, status, wait_for
+from dataflow_assets_tests.runtime.test_run_server import begin_slow_run, launch, process_of, status, wait_for
 from dataflow_assets_tests.waiting import wait_until
 
 _CANCELED, _FAILURE, _SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
-_STARTED = dg.DagsterRunStatus.STARTED
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,15 @@ class Running:
         assert config
         return config.max_concurrent_runs
 
+    def is_answered(self) -> bool:
+        """Whether a worker hears what it is asked over Redis."""
+        celery = self.instance.run_launcher.celery  # type: ignore[attr-defined]
+        with celery.connection_for_write() as connection:
+            return bool(celery.control.ping(timeout=2, limit=1, connection=connection))
+
     def begin_slow_run(self) -> str:
         """Launch a run, and wait until its code works and has no more to store."""
-        at_work = Path(self.settings.home, "slow-runs")
-        at_work.unlink(missing_ok=True)
-        run = launch(self.instance, "slow_job")
-        wait_for(self.instance, run, _STARTED)
-        wait_until(at_work.exists)
-        return run
+        return begin_slow_run(self.instance, self.settings.home)
 
 
 @contextmanager
@@ -156,6 +157,7 @@ def test_redis_may_go_and_come_back_empty(running: Running, worker: Any) -> None
     running.start_redis()
     assert running.health(under_way) == "RUNNING"  # Redis does not know the worker yet
     wait_until(lambda: running.most_runs() == 1)
+    wait_until(running.is_answered)  # it hears again what Dagster asks for
     following = launch(running.instance, "quick_job")
     assert running.instance.run_launcher.terminate(under_way)
     wait_for(running.instance, following, _SUCCESS)
@@ -179,7 +181,7 @@ def test_a_worker_that_ends_lets_its_run_end_and_takes_no_other(running: Running
     waiting = launch(running.instance, "quick_job")
     Path(running.settings.home, "end-slow-runs").touch()
     wait_for(running.instance, under_way, _SUCCESS)
-    assert worker.wait(30) == 0
+    assert worker.wait(300) == 0
     assert status(running.instance, waiting) is dg.DagsterRunStatus.STARTING
     Path(running.settings.home, "end-slow-runs").unlink()
 
@@ -217,7 +219,7 @@ def test_a_command_gives_up_a_run_that_no_worker_begins(running: Running, monkey
 def test_what_a_worker_copies_has_no_threads_that_would_be_missing_in_the_copy() -> None:
     heavy = "{'polars', 'obstore', 'deltalake', 'pyarrow', 'duckdb', 'adbc_driver_postgresql'}"
     program = f"import sys, {worker_program.__name__}; print(*({heavy} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == ""
 
 
