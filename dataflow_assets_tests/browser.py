@@ -37,6 +37,7 @@ def open_page(folder: Path, *, width: int, height: int, seconds: float) -> Itera
             folder / "browser",
             executable_path=_CHROMIUM,
             args=_FLAGS,
+            timeout=seconds * 1_000,
             viewport={"width": width, "height": height},
         )
         browser.set_default_timeout(seconds * 1_000)

@@ -7,11 +7,12 @@ import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
+import psycopg2.errors
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -19,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import Settings, load_settings, variable_names
+from dataflow_assets_tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[1]
 Run = Callable[..., object]
@@ -161,7 +163,14 @@ def _database(server: str, run: Run, template: str) -> Iterator[str]:
     # autovacuum, which belongs to another role, happens to be there.
     own = f"datname = '{name}' AND usename = current_user"
     run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
-    run(f'DROP DATABASE IF EXISTS "{name}"')
+
+    def is_dropped() -> bool:
+        with suppress(psycopg2.errors.ObjectInUse):  # the server waits for its sessions for five seconds alone
+            run(f'DROP DATABASE IF EXISTS "{name}"')
+            return True
+        return False
+
+    wait_until(is_dropped)
 
 
 def _create_database(server: str, run: Run, template: str) -> str:

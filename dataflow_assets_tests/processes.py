@@ -27,7 +27,7 @@ def processes_of(home: Path) -> dict[int, str]:
     return found
 
 
-def wait_until_gone(home: Path, seconds: float = 60) -> dict[int, str]:
+def wait_until_gone(home: Path, seconds: float = 300) -> dict[int, str]:
     """The processes of the folder that are still there after this time; empty as soon as there are none."""
     deadline = time.monotonic() + seconds
     while (found := processes_of(home)) and time.monotonic() < deadline:
@@ -35,7 +35,7 @@ def wait_until_gone(home: Path, seconds: float = 60) -> dict[int, str]:
     return found
 
 
-def kill(process: int, *, seconds: float = 60) -> None:
+def kill(process: int, *, seconds: float = 300) -> None:
     """SIGKILL a process and wait until it is dead."""
     try:
         watched = os.pidfd_open(process)

@@ -49,7 +49,7 @@ def advisories(*events: dict[str, str]) -> Iterator[str]:
 
 def audit(url: str) -> tuple[int, str]:
     command = [sys.executable, str(REPOSITORY / ".ci/audit.py"), "--service-url", url]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

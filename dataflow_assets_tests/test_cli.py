@@ -668,7 +668,7 @@ def _run_without_output(command: Sequence[str], stdout: int | None) -> tuple[int
     """What a command ends with and says on standard error, whose standard output is this, or is closed."""
     if stdout is None:
         shell = ["sh", "-c", 'exec "$@" >&-', "sh", DATAFLOW, *command]
-        done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, timeout=180, check=False)
+        done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
         return done.returncode, done.stderr
     with tempfile.TemporaryFile("w+") as err:
         code = wait_for(start_dataflow(command, os.environ, (NOTHING, stdout, err.fileno())))

@@ -151,7 +151,7 @@ def test_the_files_are_as_their_schemas_say() -> None:
 
 def require_schema(schema: str, *files: Path) -> None:
     command = ["check-jsonschema", "--builtin-schema", schema, *map(str, files)]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -226,7 +226,7 @@ def test_the_platform_is_a_plain_role_that_can_make_its_tables(tmp_path: Path) -
         execute(keeper, "ALTER ROLE dataflow RENAME TO other")
         execute(keeper, "DROP ROLE dataflow_reader")
         command: list[str | Path] = [find_programs() / "psql", keeper, "--quiet", "--file", DEPLOY / "roles.sql"]
-        subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=60)
+        subprocess.run(command, env=os.environ | {"DATAFLOW_PASSWORD": "it's"}, check=True, timeout=300)
         plain = keeper.replace("keeper:secret", "dataflow:it%27s").removesuffix("postgres") + "dataflow"
         assert upgrade(plain)
         assert run_query(plain, "SELECT current_user, count(*) FROM warehouse.streams").rows == [("dataflow_reader", 0)]
@@ -267,7 +267,7 @@ def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def create_bucket() -> None:
-    subprocess.run([sys.executable, DEPLOY / "create_bucket.py"], check=True, timeout=60)
+    subprocess.run([sys.executable, DEPLOY / "create_bucket.py"], check=True, timeout=300)
 
 
 @dg.asset

@@ -31,7 +31,7 @@ def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     for example in folder.rglob("*.example.env"):
         example.rename(example.with_name(example.name.replace(".example", "")))
     command = ["kubectl", "kustomize", folder / "overlays" / request.param]
-    made = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    made = subprocess.run(command, check=True, capture_output=True, timeout=300)
     return list(yaml.safe_load_all(made.stdout))
 
 

@@ -51,7 +51,9 @@ def loaded(settings: Settings) -> Settings:
 def test_a_kernel_reads_tables_answers_and_the_lake(loaded: Settings, tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]  # type: ignore[no-untyped-call]
     notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
-    client = NotebookClient(notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(
+        notebook, timeout=300, startup_timeout=300, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+    )
     client.execute(env=dict(os.environ))
     *shown, failed = [output for cell in notebook.cells for output in cell.outputs]
     assert [output.text.strip() for output in shown] == [

@@ -17,7 +17,7 @@ DATAFLOW = Path(sys.executable).with_name("dataflow")
 def run(home: Path, umask: int, *arguments: str | Path) -> None:
     environment = environment_with(DATAFLOW_HOME=str(home))
     done = subprocess.run(
-        [DATAFLOW, *arguments], env=environment, umask=umask, capture_output=True, text=True, timeout=180, check=False
+        [DATAFLOW, *arguments], env=environment, umask=umask, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
 

@@ -1,6 +1,6 @@
 import filecmp
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -80,7 +80,7 @@ def test_equal_arguments_give_equal_bytes(tmp_path: Path, sample: Sample) -> Non
 
 
 @given(st.integers(0, 1_000))
-@settings(max_examples=10, deadline=timedelta(seconds=10))
+@settings(max_examples=10)
 def test_a_smaller_sample_is_the_beginning_of_a_larger(
     tmp_path_factory: pytest.TempPathFactory, sample: Sample, rows: int
 ) -> None:

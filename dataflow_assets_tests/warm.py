@@ -71,7 +71,7 @@ def run_dataflow(
         return subprocess.CompletedProcess(["dataflow", *arguments], code, out.read(), err.read())
 
 
-def wait_for(process: BaseProcess, seconds: float = 180) -> int:
+def wait_for(process: BaseProcess, seconds: float = 600) -> int:
     """The exit code of a command, which is killed if it does not end."""
     process.join(seconds)
     process.kill()

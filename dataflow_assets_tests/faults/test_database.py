@@ -58,7 +58,7 @@ WAYS: dict[str, Callable[[OwnServer], Callable[[], None] | None]] = {
     "cut": lambda server: None,
 }
 TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE usename = current_user AND pid <> pg_backend_pid()"""
 
 

@@ -135,7 +135,7 @@ def _write_much(settings: Settings) -> None:
     ask(settings, "CREATE TABLE much AS SELECT generate_series(1, 1000000); SELECT 1")
 
 
-def _wait_until_it_answers(settings: Settings, *, seconds: float = 30) -> None:
+def _wait_until_it_answers(settings: Settings, *, seconds: float = 300) -> None:
     """Return as soon as the server has repaired what it left."""
     deadline = time.monotonic() + seconds
     while True:

@@ -34,7 +34,7 @@ async def test_a_restart_of_the_database_loses_nothing_and_its_absence_is_told(
 
             async def post(number: int) -> int:
                 """Post until it is acknowledged; how often it was told to come again."""
-                for tries in range(100):
+                for tries in range(10_000):
                     keyed = headers | {"Idempotency-Key": f"post-{number}"}
                     answer = await client.post("/v1/sources/movies/records", content=BODY, headers=keyed)
                     if answer.status_code == 202:

@@ -1,5 +1,8 @@
 """A second `dataflow up` by mistake: from another home, or on another machine, on the same database."""
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 
 from dataflow_assets.errors import DataFlowError
@@ -7,14 +10,17 @@ from dataflow_assets.runtime import only_one
 from dataflow_assets.runtime.only_one import only_database
 from dataflow_assets.runtime.up import up
 from dataflow_assets.settings import Settings
+from dataflow_assets_tests.waiting import wait_until
 from dataflow_assets_tests.warehouse.builders import ask
 
 
 def test_a_second_one_on_the_same_database_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(only_one, "_EARLIER_SECONDS", 0.2)
     other = settings.model_copy(update={"home": settings.home.with_name("other")})
-    with only_database(settings), pytest.raises(DataFlowError, match=r"already runs for the database at 127\.0\.0\.1"):
-        up(other, 0)
+    with only_database(settings), monkeypatch.context() as impatient:
+        impatient.setattr(only_one, "_EARLIER_SECONDS", 0.2)
+        with pytest.raises(DataFlowError, match=r"already runs for the database at 127\.0\.0\.1"):
+            up(other, 0)
+    monkeypatch.setattr(only_one, "_EARLIER_SECONDS", 300.0)  # the server lets the lock go soon after the first one
     with only_database(other):
         pass
 
@@ -23,8 +29,9 @@ def test_a_server_that_ends_idle_sessions_lets_no_second_one_in(
     settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(only_one, "_EARLIER_SECONDS", 0.2)
-    ask(database_url, f"ALTER DATABASE {database_url.rpartition('/')[2]} SET idle_session_timeout = '1s'")
-    with only_database(settings):
-        ask(database_url, "SELECT pg_sleep(2)")
+    ask(database_url, f"ALTER DATABASE {database_url.rpartition('/')[2]} SET idle_session_timeout = '3s'")
+    with only_database(settings), closing(psycopg2.connect(database_url)) as idle_for_less:
+        sessions = f"SELECT 1 FROM pg_stat_activity WHERE pid = {idle_for_less.info.backend_pid}"
+        wait_until(lambda: not ask(database_url, sessions))
         with pytest.raises(DataFlowError, match="already runs"), only_database(settings):
             pass

@@ -125,5 +125,5 @@ def reading(read: Callable[[], tuple[int, int, int]]) -> Iterator[list[tuple[int
         yield seen
     finally:
         is_over.set()
-        reader.join(60)
+        reader.join(300)
     assert not failed

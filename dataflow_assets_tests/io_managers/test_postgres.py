@@ -272,7 +272,7 @@ def test_two_runs_of_one_partition_at_once_leave_the_rows_of_one(postgres: Proje
         wait_until_blocked(postgres.url, 2)
     connection.close()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert [result.success for result in results] == [True, True]
     assert ask(postgres.url, "SELECT count(*) FROM public.table")[0][0] in (3, 4)
 

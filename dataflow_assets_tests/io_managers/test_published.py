@@ -108,7 +108,7 @@ def notebook(file: Path) -> Iterator[Callable[[], str]]:
     try:
         yield read
     finally:
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
 
 
 def test_an_open_notebook_neither_blocks_a_writer_nor_sees_it(file: Path) -> None:

@@ -60,7 +60,7 @@ def test_only_the_wanted_folders_are_walked_through_in_order(storage: Storage) -
         assert all(one <= other for one, other in pairwise(key[: len(DAYS[0])] for key in walked))
 
 
-MADE = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MADE = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def _load_elsewhere(folder: Path, **variables: str) -> set[str]:
         env=environment_with(PYTHONPATH=repository) | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert loaded.returncode == 0, loaded.stderr

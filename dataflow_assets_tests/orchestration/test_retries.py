@@ -114,7 +114,7 @@ def test_a_server_that_lets_nobody_in(said: str, passes: bool) -> None:
 
 
 def test_who_stops_a_run_does_not_wait_for_its_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "RETRIES", dg.RetryPolicy(max_retries=1, delay=60))
+    monkeypatch.setattr(retries, "RETRIES", dg.RetryPolicy(max_retries=1, delay=600))
 
     @dg.asset
     def table(context: dg.AssetExecutionContext) -> None:
@@ -126,4 +126,4 @@ def test_who_stops_a_run_does_not_wait_for_its_next_try(monkeypatch: pytest.Monk
     started = time.monotonic()
     result = job.execute_in_process(raise_on_error=False)
     assert was_interrupted(result.all_events)
-    assert time.monotonic() < started + 50
+    assert time.monotonic() < started + 300

@@ -67,7 +67,7 @@ def test_a_server_that_ended_its_sessions_is_told_once_and_then_asked_anew(empty
     with connections.take() as one, connections.take() as other:
         both = [number(one), number(other)]
     with psycopg2.connect(empty_database_url) as killer, killer.cursor() as cursor:
-        cursor.execute("SELECT bool_and(pg_terminate_backend(pid, 10000)) FROM unnest(%s) AS pid", (both,))
+        cursor.execute("SELECT bool_and(pg_terminate_backend(pid, 60000)) FROM unnest(%s) AS pid", (both,))
         assert cursor.fetchone() == (True,)
     killer.close()
     with (

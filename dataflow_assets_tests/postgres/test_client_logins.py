@@ -22,7 +22,7 @@ def address(tmp_path: Path) -> Iterator[SplitResult]:
 
 
 def test_passwords_are_stretched_as_the_standard_asks(address: SplitResult) -> None:
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=300) as connection:
         start = f"user\0{address.username}\0database\0{address.path[1:]}\0\0".encode()
         connection.sendall(struct.pack("!ii", len(start) + 8, _PROTOCOL) + start)
         assert b"SCRAM-SHA-256\0" in _authentication(connection, _SASL)

@@ -1,6 +1,5 @@
 """Connections, quoting, and what a failure tells a user."""
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from urllib.parse import urlsplit, urlunsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pyarrow as pa
 import pytest
 
+from dataflow_assets.core.ports import free_port
 from dataflow_assets.errors import WarehouseUnavailableError
 from dataflow_assets.postgres.brief import connect_briefly
 from dataflow_assets.postgres.connection import AdbcError, connect, transaction
@@ -38,12 +38,6 @@ def with_port(url: str, port: int) -> str:
     return urlunsplit(parts._replace(netloc=f"{parts.username}:{SECRET}@{parts.hostname}:{port}"))
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
 @pytest.mark.parametrize("use", [open_and_close, upgrade, require_current, lambda url: run_query(url, "SELECT 1")])
 @pytest.mark.parametrize(
@@ -59,7 +53,7 @@ def test_a_server_that_cannot_be_used_is_one_sentence(
 ) -> None:
     url = {
         "wrong password": with_port(server, urlsplit(server).port or 0),
-        "closed port": with_port(server, closed_port()),
+        "closed port": with_port(server, free_port()),
         "unknown database": server.rsplit("/", 1)[0] + "/nowhere",
     }[fault].replace("postgresql://", f"{scheme}://")
     password = urlsplit(url).password
@@ -101,8 +95,8 @@ def test_a_url_is_shown_without_its_user(url: str, place: str) -> None:
 def test_connections_work_again_after_the_server_ended_them_all(database_url: str) -> None:
     with connect(database_url) as connection:
         assert execute(connection, "SELECT 1") == [(1,)]
-    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-    ask(database_url, ended, database_url.rsplit("/", 1)[1])
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    ask(database_url, f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE {others}")
     with connect(database_url) as connection:
         assert execute(connection, "SELECT 2") == [(2,)]
 
@@ -127,7 +121,7 @@ def test_a_server_without_a_connection_left_is_told_as_such(
 def test_no_session_stays_in_a_transaction(database_url: str) -> None:
     open_and_close(database_url)
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state = 'idle in transaction'"
-    assert ask(database_url, idle, database_url.rsplit("/", 1)[1]) == [(0,)]
+    wait_until(lambda: ask(database_url, idle, database_url.rsplit("/", 1)[1]) == [(0,)])
 
 
 def test_a_transaction_that_fails_changes_nothing(database_url: str) -> None:

@@ -196,7 +196,7 @@ def test_a_second_process_waits_for_the_first_upgrade(empty_database_url: str) -
         ]
         wait_until_blocked(empty_database_url, 2)
     first.close()
-    assert sorted(process.communicate(timeout=30)[0].strip() for process in processes) == ["False", "True"]
+    assert sorted(process.communicate(timeout=300)[0].strip() for process in processes) == ["False", "True"]
 
 
 def test_a_failed_upgrade_leaves_nothing(empty_database_url: str) -> None:

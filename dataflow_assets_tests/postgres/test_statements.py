@@ -70,7 +70,7 @@ def row(number: int, text: str = "a") -> dict[str, Any]:
 
 
 @given(rows=st.lists(ROWS, max_size=4, unique_by=lambda row: str(row["number"])))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 def test_rows_arrive_as_they_were_sent(url: str, rows: list[dict[str, Any]]) -> None:
     in_order = sorted(rows, key=lambda row: row["number"])
     for statement in (INSERT, UPSERT):
@@ -81,7 +81,7 @@ def test_rows_arrive_as_they_were_sent(url: str, rows: list[dict[str, Any]]) -> 
 
 
 @given(row=ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 def test_parameters_arrive_as_they_were_sent(url: str, row: dict[str, Any]) -> None:
     with connect(url) as connection:
         run(connection, DELETE)

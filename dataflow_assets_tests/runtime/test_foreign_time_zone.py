@@ -12,7 +12,7 @@ from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.waiting import wait_until
 from dataflow_assets_tests.warehouse.builders import ask
 
-_MONITOR_SECONDS = 120.0  # it looks when it starts, and every 30 seconds
+_MONITOR_SECONDS = 300.0  # it looks when it starts, and every 30 seconds
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])

@@ -9,6 +9,7 @@ import pytest
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.runtime.tags import range_tags
 from dataflow_assets.settings import Settings
+from dataflow_assets_tests.waiting import wait_until
 
 
 @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2021-12-01", end_date="2022-01-01"))
@@ -27,13 +28,17 @@ def run(settings: Settings, capfd: pytest.CaptureFixture[str], last: str) -> tup
     """The id of a run that fails, and its lines.
 
     Dagster copies what a step writes by a process of its own, which may start too late for a step as short as this
-    one: it is run again, a few times, until the last line of the step came.
+    one: it is run again until the last line of the step came.
     """
-    for _ in range(5):
-        run_id, lines = _run(settings, capfd)
-        if last in (line["event"] for line in lines):
-            break
-    return run_id, lines
+    runs = [_run(settings, capfd)]
+
+    def has_come() -> bool:
+        if not (came := last in (line["event"] for line in runs[-1][1])):
+            runs.append(_run(settings, capfd))
+        return came
+
+    wait_until(has_come)
+    return runs[-1]
 
 
 def _run(settings: Settings, capfd: pytest.CaptureFixture[str]) -> tuple[str, list[dict[str, Any]]]:

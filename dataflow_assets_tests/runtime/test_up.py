@@ -11,6 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +30,7 @@ from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests import waiting
 from dataflow_assets_tests.browser import Page, expect, needs_browser, open_page
 from dataflow_assets_tests.live_platform import up
-from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, session, streams_csv
+from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, postgres, session, streams_csv
 from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.warehouse.builders import ask
 
@@ -66,14 +67,17 @@ def running(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) 
             environment.delenv(name, raising=False)
         environment.setenv("DATAFLOW_HOME", str(folder / "home"))
         environment.setenv("DATABASE_URL", module_database_url)
-        # As many as a server whose max_connections is 20 leaves to a plain role.
-        ask(module_database_url, f"ALTER DATABASE {module_database_url.rpartition('/')[2]} CONNECTION LIMIT 17")
+        _limit_connections(module_database_url, CONNECTIONS)
         settings = load_settings()
         with open_instance(settings) as instance:
             platform = Platform(settings, build_definitions(settings), instance)
             _make_known(platform)
             with up(folder) as (port, api_port):
                 yield Running(platform, port, api_port)
+
+
+def _limit_connections(url: str, most: int) -> None:
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} CONNECTION LIMIT {most}")
 
 
 def _make_known(platform: Platform) -> None:
@@ -94,6 +98,7 @@ def _make_known(platform: Platform) -> None:
 
 wait_until = partial(waiting.wait_until, seconds=600)  # how soon it is, `benchmarks.latency` says
 
+CONNECTIONS = 17  # as many as a server whose max_connections is 20 leaves to a plain role
 LOADED = "SELECT count(*) FROM warehouse.streams"
 DAILY = "SELECT sessions FROM analytics.average_session WHERE day = '2021-12-05'"
 WINDOWED = "SELECT sum(sessions) FROM analytics.sessions_in_progress"
@@ -187,14 +192,15 @@ def test_a_run_whose_process_is_killed_is_made_again_once(running: Running) -> N
     platform, lake = running.platform, dg.RunsFilter(job_name="lake", tags={RANGE_START: "2021-12-20"})
     # A run that kept its slot would keep the next one from it.
     platform.instance.event_log_storage.set_concurrency_slots(OBJECT_STORE, 1)
-    platform.land("movies", "2021-12-20", movies_csv("Solaris"))
 
     def worker() -> int | None:
         started = (entry.message for run in platform.instance.get_runs(lake) for entry in _engine_events(platform, run))
         return next((int(found[1]) for message in started if (found := _WORKER.search(message))), None)
 
-    wait_until(lambda: worker() is not None)
-    kill(worker() or 0)
+    with _no_delivery_recorded(platform):
+        platform.land("movies", "2021-12-20", movies_csv("Solaris"))
+        wait_until(lambda: worker() is not None)
+        kill(worker() or 0)
     wait_until(lambda: platform.instance.get_runs_count(lake) == 2)
     wait_until(lambda: platform.partitions("lake/movies").count("2021-12-20") == 1)
     wait_until(lambda: platform.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == [])
@@ -204,6 +210,18 @@ def test_a_run_whose_process_is_killed_is_made_again_once(running: Running) -> N
     said = [entry.message for entry in _engine_events(platform, killed)]
     assert any("SIGKILL" in message for message in said), said
     platform.instance.event_log_storage.delete_concurrency_limit(OBJECT_STORE)
+
+
+@contextmanager
+def _no_delivery_recorded(platform: Platform) -> Iterator[None]:
+    """Let no run come to its end until the block does, by a session beside those of the platform."""
+    assert platform.settings.database_url
+    url = platform.settings.database_url.get_secret_value()
+    _limit_connections(url, CONNECTIONS + 1)
+    with postgres(platform.settings) as cursor:
+        cursor.execute("LOCK TABLE ledger.deliveries IN EXCLUSIVE MODE")
+        yield
+    _limit_connections(url, CONNECTIONS)
 
 
 _WORKER = re.compile(r"Started process for run \(pid: (\d+)\)")

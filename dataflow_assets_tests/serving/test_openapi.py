@@ -37,6 +37,6 @@ def test_no_request_fails_the_server_or_is_answered_otherwise_than_documented(
             capture_output=True,
             text=True,
             check=False,
-            timeout=60 * examples,
+            timeout=300 * examples,
         )
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2_000:]

@@ -79,7 +79,7 @@ async def test_a_chart_that_was_made_again_is_not_an_older_one(
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with open_page(tmp_path, width=390, height=844, seconds=60) as page:
+    with open_page(tmp_path, width=390, height=844, seconds=300) as page:
         yield page
 
 

@@ -18,7 +18,7 @@ from dataflow_assets.serving.http_metrics import HttpMetrics
 from dataflow_assets.serving.middleware import RequestMiddleware
 from dataflow_assets.serving.server import configure
 
-SHORT = 0.3  # seconds
+SHORT = 1.0  # seconds
 
 
 async def count(request: Request) -> PlainTextResponse:
@@ -28,7 +28,7 @@ async def count(request: Request) -> PlainTextResponse:
 
 async def think(_: Request) -> PlainTextResponse:
     """Answers later than a head may come."""
-    await asyncio.sleep(3 * SHORT)
+    await asyncio.sleep(2 * SHORT)
     return PlainTextResponse("done")
 
 
@@ -43,10 +43,10 @@ def client() -> Iterator[socket.socket]:
         server = uvicorn.Server(configure(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
-        with socket.create_connection(listening.getsockname(), timeout=20) as connection:
+        with socket.create_connection(listening.getsockname(), timeout=300) as connection:
             yield connection
         server.should_exit = True
-        thread.join(20)
+        thread.join(300)
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -64,7 +64,7 @@ def read_all(client: socket.socket) -> bytes:
 def test_a_head_without_end_is_refused(client: socket.socket, beginning: bytes) -> None:
     client.sendall(beginning)
     piece, sent = b"X-B: " + b"b" * 8000 + b"\r\n" if beginning.endswith(b"\r\n") else b"a" * 8000, 0
-    while not select.select([client], [], [], 0.1 if sent > protocol.LARGEST else 0)[0]:
+    while not select.select([client], [], [], 1 if sent > protocol.LARGEST else 0)[0]:
         client.sendall(piece)
         sent += len(piece)
         assert sent < 4 * protocol.LARGEST

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -15,6 +16,8 @@ from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.serving.factories import UserFactory
 from dataflow_assets_tests.serving.live_server import DATAFLOW, serving
 
+get = partial(httpx2.get, timeout=300)
+
 
 def test_it_answers_logs_each_request_without_values_and_ends_when_asked(settings: Settings, tmp_path: Path) -> None:
     assert settings.database_url
@@ -22,9 +25,9 @@ def test_it_answers_logs_each_request_without_values_and_ends_when_asked(setting
     with serving(tmp_path / "log") as server:
         token = find_keys(settings).sign("ann")
         headers = {"Authorization": f"Bearer {token}", "X-Request-ID": "mine"}
-        assert httpx2.get(f"{server.url}/v1/me", headers=headers).json()["name"] == "ann"
-        httpx2.get(f"{server.url}/v1/landing/movies/2021-12-05/secret.csv?hunter2=1", headers=headers)
-        assert "Server" not in httpx2.get(f"{server.url}/health").headers
+        assert get(f"{server.url}/v1/me", headers=headers).json()["name"] == "ann"
+        get(f"{server.url}/v1/landing/movies/2021-12-05/secret.csv?hunter2=1", headers=headers)
+        assert "Server" not in get(f"{server.url}/health").headers
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     requests = [line for line in lines if line["logger"] == "dataflow.access"]
     [me, object_, health] = requests

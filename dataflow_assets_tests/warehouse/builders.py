@@ -3,9 +3,9 @@
 Here: values that several test files need. Not here: anything that loads them.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.base import Events, Snapshot
 from dataflow_assets.sources.formats import Csv, Json
+from dataflow_assets_tests.waiting import wait_until
 
 STREAMS = next(source for source in all_sources() if isinstance(source, Events))
 AUTHORS = next(source for source in all_sources() if isinstance(source, Snapshot) and source.name == "authors")
@@ -168,22 +169,16 @@ def allow_only(url: str, columns: Mapping[str, Iterable[str]]) -> None:
         ask(url, f"{revoke}; GRANT SELECT ({grant}) ON warehouse.{table} TO CURRENT_USER")
 
 
-def wait_for(url: str, statement: str, *parameters: object, seconds: float = 10) -> None:
+def wait_for(url: str, statement: str, *parameters: object) -> None:
     """Return as soon as a statement gives a row."""
-    pause = threading.Event()
-    tries = int(seconds / 0.01)
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            for _ in range(tries):
-                cursor.execute(statement, parameters or None)
-                if cursor.fetchall():
-                    return
-                pause.wait(0.01)
-    finally:
-        connection.close()
-    raise AssertionError(f"never true: {statement} {parameters}")
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+
+        def gives_a_row() -> bool:
+            cursor.execute(statement, parameters or None)
+            return bool(cursor.fetchall())
+
+        wait_until(gives_a_row)
 
 
 def wait_until_blocked(url: str, sessions: int) -> None:

@@ -199,5 +199,5 @@ def test_one_makes_answers_at_a_time_and_others_can_tell(database_url: str) -> N
 
 def test_a_session_that_is_killed_makes_no_answers_any_more(database_url: str) -> None:
     with making_answers(database_url):
-        ask(database_url, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_locks {_ADVISORY}")
+        ask(database_url, f"SELECT pg_terminate_backend(pid, 60000) FROM pg_locks {_ADVISORY}")
         assert not are_answers_being_made(database_url)

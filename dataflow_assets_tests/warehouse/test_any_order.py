@@ -78,7 +78,7 @@ def in_order(objects: Iterable[Sequence[Landed]]) -> list[Landed]:
     return sorted((made[-1] for made in objects), key=lambda file: (file.day, file.key))
 
 
-@hypothesis_settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(objects=OBJECTS, data=st.data())
 def test_any_order_of_deliveries_ends_in_the_same_tables(
     settings: Settings, objects: list[list[Landed]], data: Any

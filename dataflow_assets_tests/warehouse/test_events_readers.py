@@ -102,10 +102,10 @@ def test_readers_of_other_days_do_not_wait_for_an_open_load(database_url: str, l
         with held(database_url, "LOCK TABLE ledger.event_days IN SHARE MODE"):
             loading = pool.submit(load, database_url, sessions(minutes(NEXT, 5)), NEXT, 2)
             wait_until_blocked(database_url, 1)
-            ask(database_url, f"SET statement_timeout = '5s'; {reader_of(DAY)}")
+            ask(database_url, f"SET statement_timeout = '60s'; {reader_of(DAY)}")
             assert count_by_frame(database_url) == count_by_query(database_url) == 3
             if not loaded_before:
-                assert ask(database_url, f"SET statement_timeout = '5s'; {reader_of(NEXT)}") == [(0,)]
+                assert ask(database_url, f"SET statement_timeout = '60s'; {reader_of(NEXT)}") == [(0,)]
         assert loading.result().rows == 5
 
 
@@ -179,7 +179,7 @@ def test_a_load_that_gives_up_says_who_holds_the_day(database_url: str, monkeypa
 
 def test_a_load_waits_for_a_reader_that_ends_in_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.02,) * 200)
+    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.02,) * 10_000)
     load(database_url, sessions(minutes(DAY, 3)))
     with ThreadPoolExecutor(1) as pool:
         with held(database_url, reader_of(DAY)):

@@ -202,7 +202,7 @@ def clone(settings: Settings, template: str | None = None) -> str:
 
 _NUMBERS = count(1)
 _END_SESSIONS = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
     WHERE datname = %s AND backend_type = 'client backend'"""
 
 

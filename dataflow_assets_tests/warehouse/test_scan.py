@@ -133,7 +133,7 @@ def test_a_frame_keeps_one_connection_for_as_long_as_it_is_known(url: str) -> No
 
     def end_others() -> None:
         others = "datname = current_database() AND pid <> pg_backend_pid()"
-        ask(url, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
+        ask(url, f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE {others}")
 
     end_others()  # what made the table may be ending still
     streams = scan(url, 0)

@@ -234,7 +234,7 @@ def _open_all(barrier: multiprocessing.synchronize.Barrier, answers: "multiproce
         versions = []
         for source in all_sources():
             table: LakeTable = rows_table(storage, source)
-            barrier.wait(30)
+            barrier.wait(300)
             versions.append(table.open().version())
         answers.put(versions)
     except BaseException as error:
@@ -247,6 +247,6 @@ def test_two_processes_may_make_a_table_at_once(local_storage: Storage) -> None:
     processes = [context.Process(target=_open_all, args=(barrier, answers)) for _ in range(2)]
     for process in processes:
         process.start()
-    assert [answers.get(timeout=60) for _ in processes] == [[0] * 6] * 2
+    assert [answers.get(timeout=300) for _ in processes] == [[0] * 6] * 2
     for process in processes:
         process.join()

@@ -5,7 +5,6 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -391,7 +390,6 @@ WORD = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters
 PERSON = st.tuples(st.builds("{}@{}".format, WORD, WORD), FIELD, FIELD)
 QUICK = settings(
     max_examples=40,
-    deadline=timedelta(seconds=5),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -1,7 +1,6 @@
 """Files of JSON lines, whole and damaged: exactly which rows, rejects and refusals they give."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +147,6 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(file: Path, mo
 
 QUICK = settings(
     max_examples=40,
-    deadline=timedelta(seconds=5),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

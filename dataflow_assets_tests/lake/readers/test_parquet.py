@@ -2,7 +2,7 @@
 
 import io
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -310,7 +310,6 @@ def test_a_file_without_rows_is_an_empty_delivery(file: Path) -> None:
 
 QUICK = settings(
     max_examples=60,
-    deadline=timedelta(seconds=5),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 TIMES = st.integers(-62_100_000_000, 253_300_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))

@@ -241,24 +241,33 @@ def test_a_stray_is_reported_once_and_again_when_it_changes(
 # where it looks
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files come to rest a hundred times as slowly, so that a test may take its time."""
+    for name in ("_SETTLING_SECONDS", "_GATHERING_SECONDS"):
+        monkeypatch.setattr(landing_sensor, name, 100 * getattr(landing_sensor, name))
+
+
+@pytest.mark.usefixtures("unhurried")
 def test_an_object_that_may_be_written_still_is_waited_for(platform: Platform) -> None:
-    for source, seconds in (("movies", 0.0), ("users", 10.0), ("streams", -3600.0)):
+    for source, seconds in (("movies", 0.0), ("users", 1000.0), ("streams", -3600.0)):
         platform.land(source, "2021-12-01", "text", seconds_ago=seconds)
     assert [wanted(request)[0] for request in requests(platform)] == ["lake/streams", "lake/users"]
-    platform.land("movies", "2021-12-01", "text", seconds_ago=2.5)
+    platform.land("movies", "2021-12-01", "text", seconds_ago=250)
     assert len(requests(platform)) == 3
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_what_arrives_together_is_one_run_and_waits_for_the_rest_no_longer_than_some_seconds(
     platform: Platform,
 ) -> None:
     first, second = "2021-12-01", "2021-12-02"
-    for seconds, asked in ((5.0, []), (9.0, [("lake/movies", first, first)])):
+    for seconds, asked in ((500.0, []), (900.0, [("lake/movies", first, first)])):
         platform.land("movies", first, movies_csv("Rust"), seconds_ago=seconds)
         platform.land("movies", second, movies_csv("Heat"), seconds_ago=0)
         assert [wanted(request) for request in platform.tick("landing_sensor").requests] == asked
-    platform.land("movies", first, movies_csv("Rust"), seconds_ago=5)
-    platform.land("movies", second, movies_csv("Heat"), seconds_ago=2.5)
+    platform.land("movies", first, movies_csv("Rust"), seconds_ago=500)
+    platform.land("movies", second, movies_csv("Heat"), seconds_ago=250)
     assert [wanted(request) for request in requests(platform)] == [("lake/movies", first, second)]
 
 
@@ -271,8 +280,8 @@ def test_what_comes_to_rest_during_a_look_is_looked_at_again_soon(
         looks.append(look(cursor))
         return looks[-1].said
 
-    platform.land("movies", "2021-12-01", movies_csv("Rust"), seconds_ago=1.2)
-    slow = count(time.time(), 0.5)
+    landed = platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    slow = count(landed.last_modified.timestamp() + 1.2, 0.5)
     monkeypatch.setattr(landing_sensor, "look_until_there_is_something", look_once)
     monkeypatch.setattr(landing_sensor, "time", SimpleNamespace(time=lambda: next(slow)))
     assert platform.tick("landing_sensor").requests == []
@@ -305,6 +314,7 @@ def test_a_late_object_among_many_is_found_in_time(many: Platform) -> None:
     assert 5 < ticks <= 60, "the default is ten minutes"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_what_waits_is_looked_at_again_wherever_it_lies(many: Platform) -> None:
     late = many.land("movies", DAYS[0], movies_csv("Heat"), "late.csv", seconds_ago=0)
     first = many.tick("landing_sensor", str(DiscoveryCursor(at=time.time())))
@@ -312,7 +322,7 @@ def test_what_waits_is_looked_at_again_wherever_it_lies(many: Platform) -> None:
         [],
         "What landed is being written, waits for a file beside it, or a run takes it.",
     )
-    os.utime(many.settings.home / late.object, (late.last_modified.timestamp() - 60,) * 2)
+    os.utime(many.settings.home / late.object, (late.last_modified.timestamp() - 6000,) * 2)
     second = many.tick("landing_sensor", first.cursor)
     assert [wanted(request) for request in second.requests] == [("lake/movies", DAYS[0], DAYS[0])]
     assert many.tick("landing_sensor", second.cursor).requests == [], "nobody waits for it any more"

@@ -21,6 +21,7 @@ from dataflow_assets_tests.landing.test_events import record
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.automation.test_landing_sensor import execute
 from dataflow_assets_tests.orchestration.builders import Platform, Tick, movies_csv, postgres, wanted
+from dataflow_assets_tests.waiting import wait_until
 
 __all__ = ["gate", "s3_storage", "s3_url"]
 
@@ -132,9 +133,12 @@ def test_a_message_stays_until_the_record_has_its_object(notified: Told, monkeyp
     assert (notified.waiting(), notified.pending()) == (1, [])
     notified.sqs.set_queue_attributes(QueueUrl=notified.queue, Attributes={"VisibilityTimeout": "0"})
     requests: list[dg.RunRequest] = []
-    for _ in range(100):  # until the queue shows the message again
-        if requests := notified.tick().requests:
-            break
+
+    def are_asked_for() -> bool:
+        requests.extend(notified.tick().requests)
+        return bool(requests)
+
+    wait_until(are_asked_for)  # the queue shows the message again
     assert [wanted(request) for request in requests] == [("lake/movies", "2021-12-01", "2021-12-01")]
     assert notified.waiting() == 0
 

@@ -43,8 +43,12 @@ def test_without_news_it_looks_once() -> None:
 
 def test_news_let_it_look_again_from_where_it_was(heard: Notices) -> None:
     look, cursors = looks(dg.SensorResult(skip_reason="nothing", cursor="second"), SOMETHING)
-    threading.Timer(0.2, heard.tell).start()
-    assert look_until_there_is_something(look, "first") is SOMETHING
+
+    def look_before_news(cursor: str | None) -> Look:
+        threading.Timer(0.2, heard.tell).start()
+        return look(cursor)
+
+    assert look_until_there_is_something(look_before_news, "first") is SOMETHING
     assert cursors == ["first", "second"]
 
 

@@ -49,5 +49,5 @@ def live(settings: Settings) -> Iterator[Server]:
         headers = {"Authorization": f"Bearer {state.keys.sign('analyst')}"}
         yield Server(app, listening.getsockname()[1], state.database.url, headers)
         server.should_exit = True
-        thread.join(20)
+        thread.join(300)
     assert not thread.is_alive()

@@ -57,7 +57,7 @@ def test_no_request_that_the_document_allows_or_forbids_is_answered_otherwise(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60 * most,
+        timeout=300 * most,
         check=False,
     )
     lines = [line[:400] for line in done.stdout.splitlines()]

@@ -45,7 +45,7 @@ def reader(live: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ser
 
 
 def run(command: str) -> str:
-    done = subprocess.run(["bash", "-euc", command], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-euc", command], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     return done.stdout
 
@@ -87,6 +87,7 @@ def test_the_request_that_excel_makes_is_answered(reader: Server) -> None:
     [path] = re.findall(r'RelativePath = "(.*?)"', text)
     [form] = re.findall(r'format = "(.*?)"', text)
     [header] = re.findall(r'#"(.*?)" = "…"', text)
-    answer = httpx2.get(f"{reader.url}{path}", params={"format": form}, headers={header: os.environ["DATAFLOW_KEY"]})
+    headers = {header: os.environ["DATAFLOW_KEY"]}
+    answer = httpx2.get(f"{reader.url}{path}", params={"format": form}, headers=headers, timeout=300)
     columns = answer.text.splitlines()[0].split(",")
     assert set(re.findall(r'\{"(.*?)", type', text)) <= set(columns)

@@ -275,7 +275,7 @@ def test_a_session_is_replaced_when_the_server_ended_it(url: str) -> None:
     sessions = Sessions(url)
     with sessions.take() as session:
         [(pid,)] = execute(session, "SELECT pg_backend_pid()")
-    ask(url, "SELECT pg_terminate_backend(%s, 5000)", pid)
+    ask(url, "SELECT pg_terminate_backend(%s, 60000)", pid)
     with sessions.take() as session:
         assert execute(session, "SELECT pg_backend_pid() <> $1::int", pid) == [(True,)]
 
