@@ -3,6 +3,7 @@
 Here: reading and writing the record of a day. Not here: making the day (see `warehouse.events`).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -53,9 +54,10 @@ def read_event_day(connection: Connection, source: Events, day: date) -> EventDa
     return EventDay()
 
 
-def write_event_day(connection: Connection, source: Events, day: date, made: EventDay) -> None:
-    """Record what a day was made from, in place of what was recorded before."""
-    write_rows(connection, _WRITE, [{"source": source.name, "event_day": day, **asdict(made)}])
+def write_event_days(connection: Connection, source: Events, made: Mapping[date, EventDay]) -> None:
+    """Record what days were made from, in place of what was recorded before."""
+    rows = [{"source": source.name, "event_day": day, **asdict(of_day)} for day, of_day in made.items()]
+    write_rows(connection, _WRITE, rows)
 
 
 def read_day_versions(connection: Connection, source: Events) -> dict[date, int]:

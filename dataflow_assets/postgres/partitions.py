@@ -146,17 +146,27 @@ def copy_aside(
         batches: the rows, without the columns of `alike`.
         alike: by column, the value that all rows have alike, which is not sent with each.
     """
-    name = f"{partition.table}_{uuid.uuid4().hex[:8]}"
+    name = name_aside(partition)
     aside = identifier(partition.schema, name)
-    is_of_it = f"CHECK ({identifier(partition.column)} = {literal(partition.value)})"
-    # Its rows never change and it gets its statistics below: autovacuum would only stand in the way of the swap.
-    storage = "WITH (autovacuum_enabled = false)"
-    execute(connection, f"CREATE TABLE {aside} (LIKE {partition.root}, CONSTRAINT of_partition {is_of_it}) {storage}")
+    execute(connection, create_aside(partition, aside))
     values = {partition.column: partition.value, **alike}
     defaults = (f"ALTER {identifier(column)} SET DEFAULT {literal(value)}" for column, value in values.items())
     execute(connection, f"ALTER TABLE {aside} {', '.join(defaults)}")
     copy_in(connection, partition.schema, name, batches)
     return aside
+
+
+def name_aside(partition: ListPartition) -> str:
+    """A name for a table of a partition's rows, which no other table has."""
+    return f"{partition.table}_{uuid.uuid4().hex[:8]}"
+
+
+def create_aside(partition: ListPartition, aside: str) -> str:
+    """The statement that makes a table of that quoted name for a partition's rows, which no reader sees."""
+    is_of_it = f"CHECK ({identifier(partition.column)} = {literal(partition.value)})"
+    # Its rows never change and it gets its statistics from us: autovacuum would only stand in the way of the swap.
+    storage = "WITH (autovacuum_enabled = false)"
+    return f"CREATE TABLE {aside} (LIKE {partition.root}, CONSTRAINT of_partition {is_of_it}) {storage}"
 
 
 def make_unique(connection: Connection, table: str, key: Sequence[str], latest_first: Sequence[str]) -> int:
@@ -213,18 +223,28 @@ def swap_in(connection: Connection, partition: ListPartition, aside: str, what: 
 
 def _attaching(connection: Connection, partition: ListPartition, aside: str) -> list[str]:
     """The statements that put a table in the partition's place."""
-    parent, bound = partition.parent, partition.bound
-    attach = [
-        f"ALTER TABLE {parent} ATTACH PARTITION {aside} {bound}",
-        f"ALTER TABLE {aside} DROP CONSTRAINT of_partition",
-    ]
+    parent = partition.parent
     if not has_table(connection, parent):
-        column = identifier(partition.column)
-        create = f"CREATE TABLE {parent} (LIKE {partition.root}) PARTITION BY LIST ({column})"
-        # First to the root, while it is empty: the server would look at every row.
-        return [create, f"ALTER TABLE {partition.root} ATTACH PARTITION {parent} {bound}", *attach]
+        return [*create_parent(partition), *attach_aside(partition, aside)]
     older = execute(
         connection, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)", parent
     )
     remove = [f"ALTER TABLE {parent} DETACH PARTITION {table}; DROP TABLE {table}" for (table,) in older]
-    return [*remove, *attach]
+    return [*remove, *attach_aside(partition, aside)]
+
+
+def create_parent(partition: ListPartition) -> list[str]:
+    """The statements that make the partitioned table of a partition that was never there."""
+    # First to the root, while it is empty: the server would look at every row.
+    return [
+        f"CREATE TABLE {partition.parent} (LIKE {partition.root}) PARTITION BY LIST ({identifier(partition.column)})",
+        f"ALTER TABLE {partition.root} ATTACH PARTITION {partition.parent} {partition.bound}",
+    ]
+
+
+def attach_aside(partition: ListPartition, aside: str) -> list[str]:
+    """The statements that make a table the child of the partition's, which has none."""
+    return [
+        f"ALTER TABLE {partition.parent} ATTACH PARTITION {aside} {partition.bound}",
+        f"ALTER TABLE {aside} DROP CONSTRAINT of_partition",
+    ]

@@ -15,7 +15,7 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
-from dataflow_assets.ledger.event_days import EventDay, read_event_day, write_event_day
+from dataflow_assets.ledger.event_days import EventDay, read_event_day, write_event_days
 from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.partitions import (
@@ -60,7 +60,11 @@ def day_rows(lake: pl.LazyFrame, source: Events, day: date, timezone: str) -> pl
         day: the day, cut in `timezone`.
         timezone: the business time zone.
     """
-    window = Window.of_day(day, timezone)
+    return window_rows(lake, source, Window.of_day(day, timezone))
+
+
+def window_rows(lake: pl.LazyFrame, source: Events, window: Window) -> pl.LazyFrame:
+    """The same of a window of any length."""
     dates = pl.col("event_date").is_between(window.start.date(), (window.end - timedelta(microseconds=1)).date())
     happened = pl.col(source.event_time)
     return lake.filter(dates, happened >= window.start, happened < window.end)
@@ -95,7 +99,7 @@ def load_day(
     rows, moved = _without_moved(lake, rows, source, deliveries, Window.of_day(day, timezone))
     with explain_missing_values(f"{source.name} of {day}"), transaction(connection):
         require_columns(connection, source)
-        partition = _partition(source, day)
+        partition = day_partition(source, day)
         leaf = _copy_aside(connection, source, partition, rows, deliveries)
         superseded = moved + make_unique(connection, leaf, [ID], _latest_first(deliveries))
         load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)
@@ -126,7 +130,7 @@ def _without_moved(
 
 def _known(connection: Connection, source: Events, day: date, lake_version: int) -> DayLoad | None:
     """What loading the day from this version gave, where its rows are still there; None where they are not."""
-    table = _partition(source, day).parent
+    table = day_partition(source, day).parent
     with transaction(connection):
         made_from, load = _recorded(connection, source, day)
         if made_from != (lake_version, source.fingerprint) or not has_table(connection, table):
@@ -145,7 +149,8 @@ def _count(connection: Connection, table: str) -> int:
     return int(execute(connection, f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608
 
 
-def _partition(source: Events, day: date) -> ListPartition:
+def day_partition(source: Events, day: date) -> ListPartition:
+    """The partition of a day in the source's table."""
     root = identifier(WAREHOUSE, source.name)
     return ListPartition(
         root=root, schema=DAYS, table=f"{source.name}_{day:%Y%m%d}", column="event_day", value=day.isoformat()
@@ -191,12 +196,16 @@ def _swap_in(
         execute(connection, f"DROP TABLE {leaf}")
         return replace(_recorded(connection, source, load.day)[1], is_stale=True)
     swap_in(connection, partition, leaf, f"{source.name} of {day}")
-    made = EventDay(
+    write_event_days(connection, source, {load.day: made_of(load, source, lake_version)})
+    return load
+
+
+def made_of(load: DayLoad, source: Events, lake_version: int) -> EventDay:
+    """What is recorded of a day that was loaded."""
+    return EventDay(
         lake_version=lake_version,
         declaration=source.fingerprint,
         accepted=load.accepted,
         rows=load.rows,
         superseded=load.superseded,
     )
-    write_event_day(connection, source, load.day, made)
-    return load

@@ -1,14 +1,14 @@
 """What a run of `warehouse/<source>` does: loads its days from the lake, and says what became of them.
 
 The work is done here and not by an IO manager that is handed a frame: each day is read, verified and swapped in by one
-transaction of its own, so that one bad day fails alone, and a snapshot's dumps are merged into a table that knows no
-partitions.
+transaction, of its own or with other small new days, so that one bad day fails alone, and a snapshot's dumps are merged
+into a table that knows no partitions.
 
 Here: the order, and what is said of each day. Not here: the statements (see `warehouse`).
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,7 +31,8 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.changes import load_changes
-from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.events import DayLoad, load_day
+from dataflow_assets.warehouse.new_events import load_new_days
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 
 
@@ -87,25 +88,35 @@ class WarehouseRun:
     def _write_events(self, connections: Connections, source: Events, lake: _Lake) -> None:
         with connections.take() as connection:
             before = read_day_versions(connection, source)
-        rows = lake.rows
+        rows, timezone = lake.rows, self.settings.timezone
 
-        def write(day: date) -> dict[str, int]:
+        def write(day: date) -> Metrics:
             try:
                 # One that was lost with a day's load is no other day's.
                 with connections.take() as connection:
-                    load = load_day(connection, source, rows, lake.version, day, self.settings.timezone)
+                    load = load_day(connection, source, rows, lake.version, day, timezone)
             except LostRowsError as error:
                 self.outcome.losses[day] = str(error)
                 raise
-            if load.is_stale:
-                self.context.log.warning(f"{source.name} of {day} was already made from a newer version of the lake")
-            counts = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
-            self.outcome.counts[day] = counts
-            self.outcome.present.append(day)
-            is_changed = not (load.is_known or load.is_stale)
-            return counts | _versions(lake, before.get(day, -1), is_changed=is_changed)
+            return self._note_day(source, lake, before, load)
 
-        write_each(self.context, write, self.settings.home)
+        def write_new(days: Sequence[date]) -> Iterator[Mapping[date, Metrics]]:
+            with connections.take() as connection:
+                loads = load_new_days(connection, source, rows, lake.version, days, timezone)
+            if loads:
+                yield {load.day: self._note_day(source, lake, before, load) for load in loads}
+
+        write_each(self.context, write, self.settings.home, together=write_new)
+
+    def _note_day(self, source: Events, lake: _Lake, before: Mapping[date, int], load: DayLoad) -> Metrics:
+        """Note for the checks what loading a day gave, and say it."""
+        if load.is_stale:
+            self.context.log.warning(f"{source.name} of {load.day} was already made from a newer version of the lake")
+        counts = {"accepted": load.accepted, "rows": load.rows, "superseded": load.superseded}
+        self.outcome.counts[load.day] = counts
+        self.outcome.present.append(load.day)
+        is_changed = not (load.is_known or load.is_stale)
+        return counts | _versions(lake, before.get(load.day, -1), is_changed=is_changed)
 
     def _write_whole(self, connections: Connections, source: Source, lake: _Lake) -> None:
         """Load the whole table, and say of each day that this brought, whether the run was asked for it or not."""
