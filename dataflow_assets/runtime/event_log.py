@@ -21,7 +21,7 @@ from dataflow_assets.runtime.ask_once import ask_once
 from dataflow_assets.runtime.shared_engine import SharedEngine
 
 _KIND = dg.DagsterEventType
-_PLANNED = _KIND.ASSET_MATERIALIZATION_PLANNED
+PLANNED = _KIND.ASSET_MATERIALIZATION_PLANNED
 _MADE, _JUDGED = _KIND.ASSET_MATERIALIZATION, _KIND.ASSET_CHECK_EVALUATION
 _OF_A_RUN_ALONE = {  # and what its code logs, which is of no kind
     *(None, _KIND.ENGINE_EVENT, _KIND.LOGS_CAPTURED, _KIND.STEP_START, _KIND.STEP_INPUT, _KIND.STEP_OUTPUT),
@@ -68,10 +68,10 @@ class EventLog(SharedEngine, PostgresEventLogStorage):
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events together."""
-        planned = [event for event in events if event.dagster_event_type is _PLANNED]
+        planned = [event for event in events if event.dagster_event_type is PLANNED]
         for start in range(0, len(planned), _MOST_ROWS):
             self._store_planned(planned[start : start + _MOST_ROWS])
-        super().store_event_batch([event for event in events if event.dagster_event_type is not _PLANNED])
+        super().store_event_batch([event for event in events if event.dagster_event_type is not PLANNED])
 
     def _store_planned(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store what a run plans to make; what is kept of an asset itself is the same by each of its events."""

@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 
 from dataflow_assets.runtime.ask_once import ask_once
-from dataflow_assets.runtime.event_log import EventLog
+from dataflow_assets.runtime.event_log import PLANNED, EventLog
 from dataflow_assets.runtime.shared_engine import SharedEngine
 
 Mask = Callable[[str], str]
@@ -43,8 +43,10 @@ class MaskedEventLog(EventLog):
         super().store_event(masked(event, self._mask))
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store events of one kind together."""
-        super().store_event_batch([masked(event, self._mask) for event in events])
+        """Store events together; what a run plans to make is said by names alone."""
+        super().store_event_batch(
+            [event if event.dagster_event_type is PLANNED else masked(event, self._mask) for event in events]
+        )
 
 
 @ask_once("has_instigators_table", "has_built_index")
