@@ -150,6 +150,14 @@ def module_database_url(server: str, _run: Run, _template: str) -> Iterator[str]
 
 
 @pytest.fixture
+def copied_database_url(server: str, _run: Run, module_database_url: str) -> Iterator[str]:
+    """The URL of a copy of the module's database, as a fixture of the module filled it."""
+    name = module_database_url.rsplit("/", 1)[1]
+    _end_sessions(_run, name)
+    yield from _database(server, _run, name)
+
+
+@pytest.fixture
 def empty_database_url(server: str, _run: Run) -> Iterator[str]:
     """The URL of a database of this test's own, without tables."""
     yield from _database(server, _run, "template0")
@@ -159,34 +167,50 @@ def _database(server: str, run: Run, template: str) -> Iterator[str]:
     url = _create_database(server, run, template)
     name = url.rsplit("/", 1)[1]
     yield url
-    # What this process left open would use up the server's connections. WITH (FORCE) would not do: it refuses where
-    # autovacuum, which belongs to another role, happens to be there.
+    _end_sessions(run, name)
+    _when_unused(run, f'DROP DATABASE IF EXISTS "{name}"')
+
+
+def _end_sessions(run: Run, name: str) -> None:
+    """End what this process left open, which would use up the server's connections.
+
+    WITH (FORCE) would not do: it refuses where autovacuum, which belongs to another role, happens to be there.
+    """
     own = f"datname = '{name}' AND usename = current_user"
     run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
 
-    def is_dropped() -> bool:
-        with suppress(psycopg2.errors.ObjectInUse):  # the server waits for its sessions for five seconds alone
-            run(f'DROP DATABASE IF EXISTS "{name}"')
+
+def _when_unused(run: Run, statement: str) -> None:
+    """Run a statement that no session of its database may be open for, which its server awaits for 5 seconds alone."""
+
+    def is_done() -> bool:
+        with suppress(psycopg2.errors.ObjectInUse):
+            run(statement)
             return True
         return False
 
-    wait_until(is_dropped)
+    wait_until(is_done)
 
 
 def _create_database(server: str, run: Run, template: str) -> str:
     name = f"test_{uuid.uuid4().hex}"
     # Files are copied with half the work of writing each of their pages to the log.
-    run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    _when_unused(run, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     return server.rsplit("/", 1)[0] + f"/{name}"
 
 
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """The environment without any setting but a home folder of this test's own."""
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DATAFLOW_HOME", str(tmp_path / "home"))
+    clean(monkeypatch, tmp_path / "home")
     return monkeypatch
+
+
+def clean(environment: pytest.MonkeyPatch, home: Path) -> None:
+    """Let the environment have no setting but a home folder."""
+    for name in variable_names():
+        environment.delenv(name, raising=False)
+    environment.setenv("DATAFLOW_HOME", str(home))
 
 
 @pytest.fixture

@@ -28,19 +28,26 @@ from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets_tests.landing.stores import land, s3_storage, s3_url
+from dataflow_assets_tests.landing.stores import land, s3_storage, serve_s3
 from dataflow_assets_tests.loading import take_and_load
 from dataflow_assets_tests.orchestration.ticks import fail_ticks
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.builders import ask
 from dataflow_assets_tests.warm import run_dataflow
 
-__all__ = ["s3_storage", "s3_url"]
+__all__ = ["s3_storage"]
 
 EVERYTHING = [
     *("settings", "disk", "object store", "database", "tables"),
     *("time zone", "lake", "columns", "clocks", "deliveries", "runs", "daemon", "sensors"),
 ]
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    """The URL of an S3 server of this process, with whose buckets one in front of it can be careless."""
+    with serve_s3() as url:
+        yield url
 
 
 def found(name: str) -> Finding:

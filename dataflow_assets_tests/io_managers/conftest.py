@@ -6,13 +6,14 @@ import dagster as dg
 import pytest
 
 from dataflow_assets.io_managers import PostgresIOManager
+from dataflow_assets_tests.instances import empty_instance
 from dataflow_assets_tests.io_managers.builders import Project
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     """A Dagster instance of this test's own."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield instance
 
 

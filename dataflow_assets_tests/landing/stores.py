@@ -6,14 +6,17 @@ may be closed. Not here: what the bytes mean.
 
 import http.client
 import logging
+import multiprocessing
 import threading
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -31,7 +34,7 @@ FIRST_DAY = date(2020, 1, 1)
 
 @contextmanager
 def serve_s3() -> Iterator[str]:
-    """The URL of an S3 server, until the block ends."""
+    """The URL of an S3 server of this process, until the block ends."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -41,10 +44,24 @@ def serve_s3() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def s3_url() -> Iterator[str]:
-    """The URL of an S3 server."""
-    with serve_s3() as url:
-        yield url
+def s3_url() -> str:
+    """The URL of an S3 server, in a process of its own: in ours its lines would be measured, and wait for ours."""
+    return _start_s3()[0]
+
+
+@cache
+def _start_s3() -> tuple[str, Connection]:
+    """The URL of a server that ends with this process, and what would tell it that."""
+    apart = multiprocessing.get_context("spawn")
+    ours, theirs = apart.Pipe()
+    apart.Process(target=_be_s3, args=(theirs,), daemon=True).start()
+    return ours.recv(), ours
+
+
+def _be_s3(pipe: Connection) -> None:
+    with serve_s3() as url, suppress(EOFError):
+        pipe.send(url)
+        pipe.recv()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Here: landing texts, running assets, and looking at tables and at the instance's
 """
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ import psycopg2
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
-from dataflow_assets.orchestration.runs.in_process import Materializer
+from dataflow_assets.orchestration.runs.in_process import QUIET, Materializer
 from dataflow_assets.runtime.tags import RANGE_END, RANGE_START
 from dataflow_assets.settings import Settings
+from dataflow_assets_tests.instances import copy_records, empty_instance
 
 _UNTABLED = {"event_days", "snapshots", "deliveries", "answers", "rejects"}  # they say which version or run it was
 
@@ -84,7 +86,7 @@ class Platform:
         """Run assets (their keys, separated by blanks) in one run, which may fail."""
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
-            run_config=config,
+            run_config={**QUIET, **(config or {})},
             asset_selection=[key(asset) for asset in assets.split()],
             tags={RANGE_START: first, RANGE_END: last or first, **tags},
             raise_on_error=False,
@@ -181,8 +183,22 @@ def postgres(settings: Settings) -> Iterator[Any]:
 
 @contextmanager
 def platform(settings: Settings) -> Iterator[Platform]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield Platform(settings, build_definitions(settings), instance)
+
+
+@contextmanager
+def copy_platform(original: Platform, settings: Settings) -> Iterator[Platform]:
+    """A platform with what the home and the Dagster instance of another hold; its database is a copy already.
+
+    What landed is left out: a copied file would be another version of its object, and without it nothing changes.
+    """
+    home = original.settings.home
+    landed = {str(home): {"landing"}}
+    shutil.copytree(home, settings.home, ignore=lambda folder, _: landed.get(folder, set()), dirs_exist_ok=True)
+    with platform(settings) as working:
+        copy_records(original.instance, working.instance)
+        yield working
 
 
 def wanted(request: dg.RunRequest) -> tuple[str, str, str]:

@@ -41,7 +41,7 @@ _SECONDS_HERE = 24 * 3600  # after which the daemon takes such a run for one who
 _TAGS = {IN_PROCESS: "true", MAX_RUNTIME: str(_SECONDS_HERE), MAX_RETRIES: "0", **REPOSITORY_TAG}
 _MOST_NOTES = 3  # of one check
 _ALL: Mapping[str, Any] = {}
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
@@ -263,7 +263,7 @@ def run_range(
             instance=instance,
             asset_selection=assets,
             tags={**tags, **_TAGS},
-            run_config={**_QUIET, **config},
+            run_config={**QUIET, **config},
             raise_on_error=False,
         )
     if was_interrupted(result.all_events):

@@ -21,15 +21,18 @@ SCHEMA = find_source("streams").schema.create_empty().schema
 Rows = pl.DataFrame | pl.LazyFrame
 
 
-@pytest.fixture
-def loaded(platform: Platform) -> Platform:
-    """A platform whose warehouse holds five days, each with as many sessions as its number, and two movies."""
+def prepare(platform: Platform) -> None:
     sessions = [session(f"{day}T1{hour}:00") for number, day in enumerate(DAYS) for hour in range(number + 1)]
     platform.land("streams", "2021-12-31", streams_csv(*sessions))
     platform.land("movies", "2021-12-31", movies_csv("Rust", "Heat"))
     assert platform.run("lake/streams lake/movies warehouse/movies", "2021-12-31").success
     assert platform.run("warehouse/streams", DAYS[0], DAYS[-1]).success
-    return platform
+
+
+@pytest.fixture
+def loaded(copied: Platform) -> Platform:
+    """A platform whose warehouse holds five days, each with as many sessions as its number, and two movies."""
+    return copied
 
 
 def as_frame(seen: list[Any]) -> Callable[..., None]:

@@ -23,15 +23,18 @@ WAITING = "Answers are being made; the next ones wait."
 SESSIONS = streams_csv(*(session(f"2021-12-0{day}T10:00") for day in (4, 5, 6)))
 
 
-@pytest.fixture
-def december(platform: Platform) -> Platform:
-    """A platform with movies, a session on each of the days 4, 5 and 6 December, and no answers."""
+def prepare(platform: Platform) -> None:
     platform.land("movies", "2021-12-30", movies_csv("Rust"))
     assert platform.run("lake/movies warehouse/movies", "2021-12-30").success
     platform.land("streams", "2021-12-31", SESSIONS)
     assert platform.run("lake/streams", "2021-12-31").success
     assert platform.run("warehouse/streams", "2021-12-04", "2021-12-06").success
-    return platform
+
+
+@pytest.fixture
+def december(copied: Platform) -> Platform:
+    """A platform with movies, a session on each of the days 4, 5 and 6 December, and no answers."""
+    return copied
 
 
 @pytest.fixture

@@ -40,12 +40,15 @@ def made_by(platform: Platform, *deliveries: Delivery) -> dict[str, list[str]]:
     return {asset: partitions for asset, partitions in found.items() if partitions}
 
 
-@pytest.fixture
-def december(platform: Platform) -> Platform:
-    """A platform with movies, and a session on each of the days 4, 5 and 6 December."""
+def prepare(platform: Platform) -> None:
     movies = platform.land("movies", "2021-12-31", movies_csv("Rust"))
     platform.materialize(movies, platform.land("streams", "2021-12-31", a_session_on(4, 6)))
-    return platform
+
+
+@pytest.fixture
+def december(copied: Platform) -> Platform:
+    """A platform with movies, and a session on each of the days 4, 5 and 6 December."""
+    return copied
 
 
 def test_a_late_delivery_makes_its_day_and_what_reaches_it_and_no_others(december: Platform) -> None:
