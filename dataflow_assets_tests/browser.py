@@ -32,6 +32,7 @@ needs_browser = pytest.mark.skipif(
 @contextmanager
 def open_page(folder: Path, *, width: int, height: int, seconds: float) -> Iterator[Page]:
     """A new page of that size, which waits so long for anything; the browser keeps its files in the folder."""
+    expect.set_options(timeout=seconds * 1_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             folder / "browser",

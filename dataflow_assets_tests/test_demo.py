@@ -7,9 +7,11 @@ import pytest
 
 from dataflow_assets.cli import demo
 from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets_tests.waiting import wait_past_midnight
 
 
 def test_a_new_home_begins_where_its_sample_does_and_keeps_it(clean_environment: pytest.MonkeyPatch) -> None:
+    wait_past_midnight()
     before = load_settings()
     settings, folder, day = demo._sample(before, None)
     assert day == before.today

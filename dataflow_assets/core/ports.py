@@ -3,7 +3,7 @@
 Here: choosing one. Not here: who listens there. Standard library only: small processes choose ports too.
 """
 
-import random
+import secrets
 import socket
 
 # Below the ports that the kernel gives, at any time, to whoever connects to something or asks for any port.
@@ -13,7 +13,7 @@ _FIRST, _LAST = 20_000, 32_767
 def free_port() -> int:
     """A port of the loopback interface that nobody has, and that nobody gets by chance before it is used."""
     while True:
-        port = random.randint(_FIRST, _LAST)  # noqa: S311, no secret
+        port = _FIRST + secrets.randbelow(_LAST - _FIRST + 1)  # forks share the state of `random`
         if is_free(port):
             return port
 

@@ -197,7 +197,7 @@ def test_a_topic_that_was_made_anew_is_told(topic: str, platform: Platform) -> N
 def test_a_broker_that_is_not_there_and_a_topic_that_is_not_there_are_told(
     broker: Broker, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{nobody.getsockname()[1]}"

@@ -9,7 +9,6 @@ from confluent_kafka import Producer
 from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError
 from dataflow_assets.collectors.files import MissingSecretError
-from dataflow_assets.collectors.kafka import consumer
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.origins import Kafka
 from dataflow_assets_tests.collectors.builders import Platform
@@ -27,9 +26,8 @@ def source_by_tls(address: str, certificate: Path) -> Source:
 
 
 def test_messages_however_long_come_by_tls_from_a_broker_that_proves_itself_and_from_no_other(
-    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
     (tmp_path / "other").mkdir()
     certificate, other = write_certificate(tmp_path), write_certificate(tmp_path / "other")
     with broker_process("orders", 1, certificate) as address:
@@ -53,7 +51,6 @@ def test_messages_however_long_come_by_tls_from_a_broker_that_proves_itself_and_
 def test_messages_come_to_who_logs_in_and_to_nobody_else(
     platform: Platform, tmp_path: Path, mechanism: Mechanism, tls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
     certificate, login = write_certificate(tmp_path) if tls else None, SaslLogin(mechanism, "me", "s3cret, = \u00e4")
     with broker_process("orders", 1, certificate, login) as address:
         sender = Producer({"bootstrap.servers": address, "log_level": 0, **options_of(certificate, login)})
@@ -75,7 +72,6 @@ def test_messages_come_to_who_logs_in_and_to_nobody_else(
 
 
 def test_a_mechanism_that_the_broker_does_not_know_is_told(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "_ANSWER_SECONDS", 5.0)
     monkeypatch.setenv("KAFKA_PASSWORD", "s3cret")
     with broker_process("orders", 1, login=SaslLogin("SCRAM-SHA-256", "me", "s3cret")) as address:
         source = orders_from(Kafka(brokers=address, topic="orders", user="me", password="KAFKA_PASSWORD", tls=False))

@@ -21,6 +21,7 @@ from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.formats import Parquet
 from dataflow_assets.sources.origins import Query
 from dataflow_assets_tests.collectors.builders import Platform
+from dataflow_assets_tests.waiting import wait_past_midnight
 
 _TABLE = "CREATE TABLE orders (number bigint, placed timestamptz, note text)"
 _ROWS = """
@@ -88,6 +89,7 @@ def numbers(platform: Platform, source: Events) -> dict[str, list[int]]:
 
 
 def test_all_rows_are_a_snapshot_of_each_day(execute: Execute, platform: Platform) -> None:
+    wait_past_midnight()
     source, today = source_of(), datetime.now(UTC).date()
     assert platform.collect(source).error is None
     assert numbers(platform, source) == {f"{today}/orders.parquet": [1, 2, 3]}
@@ -98,6 +100,7 @@ def test_all_rows_are_a_snapshot_of_each_day(execute: Execute, platform: Platfor
 
 
 def test_a_day_lands_once_it_is_over(execute: Execute, platform: Platform) -> None:
+    wait_past_midnight()
     now = datetime.now(UTC)
     first = now.date() - timedelta(days=3)
     for days, number in ((3, 10), (1, 11), (0, 12)):

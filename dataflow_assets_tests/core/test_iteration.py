@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from dataflow_assets.core.iteration import batched, prefetched
+from dataflow_assets_tests.waiting import wait_until
 
 
 def test_a_stream_is_cut_into_batches() -> None:
@@ -27,7 +28,7 @@ def test_the_next_batch_is_made_while_one_is_used() -> None:
 
     stream = prefetched(batches())
     assert next(stream) == 0
-    assert made[1].wait(10), "the second batch is not made before it is asked for"
+    assert made[1].wait(300), "the second batch is not made before it is asked for"
     assert not made[2].is_set(), "more than one batch is made ahead"
     assert list(stream) == [1, 2]
 
@@ -47,4 +48,4 @@ def test_stopping_early_ends_the_thread() -> None:
     stream = prefetched(iter(range(1000)))
     assert next(stream) == 0
     stream.close()  # type: ignore[attr-defined]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")])

@@ -142,7 +142,7 @@ def test_a_folder_that_is_closed_to_an_ordinary_user_is_a_stray_of_its_own() -> 
         for name, mode in {"": 0o755, "/users": 0o755, "/users/2021-12-01": 0o755, "/users/2021-12-02": 0o700}.items():
             Path(f"{folder}/landing{name}").chmod(mode)  # whatever the umask
         reader, writer = os.pipe()
-        if os.fork() == 0:
+        if (child := os.fork()) == 0:
             os.setuid(65_534)
             found = {one.key: one.last_modified is None and one.fault for one in list_objects(storage, "landing/")}
             os.write(writer, repr(found).encode())
@@ -153,7 +153,7 @@ def test_a_folder_that_is_closed_to_an_ordinary_user_is_a_stray_of_its_own() -> 
                 "landing/users/2021-12-01/a.csv": False,
                 "landing/users/2021-12-02": "cannot be listed (Permission denied)",
             }
-        os.wait()
+        os.waitpid(child, 0)
 
 
 def test_nothing_is_landed_through_a_link(tmp_path: Path) -> None:

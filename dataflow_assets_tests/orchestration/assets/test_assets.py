@@ -201,7 +201,7 @@ def test_a_refused_file_is_recorded_and_the_run_goes_on(platform: Platform) -> N
 
 def test_an_event_of_a_day_without_a_partition_is_rejected(platform: Platform) -> None:
     now = datetime.now(ZoneInfo("UTC"))
-    today, tomorrow, later = (now + timedelta(days=days) for days in (0, 1, 2))
+    today, tomorrow, later = (now + timedelta(days=days) for days in (0, 1, 3))  # it may be midnight soon
     starts = ["2021-10-31T10:00", tomorrow.isoformat(), later.isoformat()]
     day = today.date().isoformat()
     platform.land("streams", day, streams_csv(*map(session, starts)))

@@ -19,7 +19,7 @@ import pytest
 
 from dataflow_assets.core.ports import free_port
 from dataflow_assets.orchestration.runs import on_workers
-from dataflow_assets.runtime.celery import launcher, signs
+from dataflow_assets.runtime.celery import launcher
 from dataflow_assets.runtime.celery import worker as worker_program
 from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import queue_of
@@ -190,7 +190,7 @@ def test_a_worker_that_is_killed_with_its_run_is_lost(running: Running) -> None:
     with working(running.settings, running.url) as lost:
         run = running.begin_slow_run()
         kill_group(lost)
-    wait_until(lambda: running.health(run) == "FAILED", seconds=signs.KEPT_SECONDS + 60)
+    wait_until(lambda: running.health(run) == "FAILED")
 
 
 def test_a_worker_and_its_run_go_on_once_postgresql_is_back(tmp_path: Path) -> None:

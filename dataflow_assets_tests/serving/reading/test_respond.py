@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import socket
+import time
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -154,6 +155,7 @@ async def test_requests_at_once_read_the_versions_together(
     def counted(*arguments: Any, **named: Any) -> str:
         nonlocal count
         count += 1
+        time.sleep(0.5)  # in which the others come
         return read(*arguments, **named)
 
     monkeypatch.setattr(respond, "read_versions", counted)
