@@ -22,6 +22,7 @@ from obstore.store import LocalStore
 from dataflow_assets.errors import DataFlowError, NotFoundError
 from dataflow_assets.landing.files import fault_of_file, fault_of_way, opened_without_links, write_whole
 from dataflow_assets.landing.listing import PREFIX, UNFINISHED, UNREADABLE, Listed, find_object, list_objects
+from dataflow_assets.landing.listing.local import listed_file
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.companions import IGNORED, is_ignored
@@ -159,14 +160,14 @@ class Landing:
     def _put(self, key: str, content: bytes | bytearray | Path) -> Delivery:
         if not isinstance(self._store, LocalStore):
             obstore.put(self._store, key, content)
+            found = self.current(key)
         elif fault := fault_of_way(self._storage.uri, key):
             raise ObjectNameError(f"{key} cannot be landed: what is there, or a folder on the way, {fault}.")
         else:
             try:
-                write_whole(self._storage.uri, key, content)
+                found = as_delivery(listed_file(key, write_whole(self._storage.uri, key, content)))
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ObjectNameError(f"{key} cannot be landed: a file and a folder would have one name.") from None
-        found = self.current(key)
         assert found is not None
         return found
 

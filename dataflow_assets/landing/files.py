@@ -68,10 +68,13 @@ def opened_without_links(root: str, path: str) -> Iterator[tuple[Path, os.stat_r
         os.close(file)
 
 
-def write_whole(root: str, path: str, content: bytes | bytearray | Path) -> None:
+def write_whole(root: str, path: str, content: bytes | bytearray | Path) -> os.stat_result:
     """Put some bytes, or a copy of a file, at a path: whole, in place of what is there, and on the disk for good.
 
     The object store's own way would leave them in memory, and a power failure could take what was acknowledged.
+
+    Returns:
+        The state of the file.
 
     Raises:
         OSError: it fails, and nothing has changed.
@@ -88,11 +91,13 @@ def write_whole(root: str, path: str, content: bytes | bytearray | Path) -> None
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            found = os.fstat(file.fileno())
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     _keep_names(target.parent)
+    return found
 
 
 def _make_folder(folder: Path) -> None:

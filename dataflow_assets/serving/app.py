@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from dataflow_assets.serving.middleware import RequestMiddleware
 from dataflow_assets.serving.openapi import PROBLEMS, describe
@@ -40,6 +40,8 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.serving = state
     for router in all_routers():
         app.include_router(router)
+    for _ in iter_route_contexts(app.routes):
+        pass  # FastAPI makes each one when it is looked at: now, and not while somebody waits
     add_problems(app)
     describe(app)
     if settings.cors_origins:

@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -34,9 +34,15 @@ class Upload:
     name: str
     content: bytearray | Path
     size: int
+    _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def digest(self, algorithm: str = "sha256") -> str:
-        """The digest of its bytes, in hexadecimal digits; as it takes a while, a thread should ask."""
+        """The digest of its bytes, in hexadecimal digits; taken once; as that takes a while, a thread should ask."""
+        if algorithm not in self._digests:
+            self._digests[algorithm] = self._take_digest(algorithm)
+        return self._digests[algorithm]
+
+    def _take_digest(self, algorithm: str) -> str:
         if isinstance(self.content, bytearray):
             return hashlib.new(algorithm, self.content).hexdigest()
         with self.content.open("rb") as file:

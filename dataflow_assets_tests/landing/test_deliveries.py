@@ -165,7 +165,9 @@ def test_a_name_that_cannot_be_read_is_passed_over(local_storage: Storage) -> No
 def test_an_object_keeps_its_files_name_unless_it_gets_another(storage: Storage, tmp_path: Path) -> None:
     file = tmp_path / "given.csv"
     file.write_bytes(b"x")
-    assert Landing(storage).put("users", DAY, file).object == "landing/users/2021-12-01/given.csv"
+    put = Landing(storage).put("users", DAY, file)
+    assert put.object == "landing/users/2021-12-01/given.csv"
+    assert Landing(storage).current(put.object) == put
     assert Landing(storage).put("users", DAY, file, "other.csv").object == "landing/users/2021-12-01/other.csv"
 
 

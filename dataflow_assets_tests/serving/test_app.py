@@ -48,6 +48,15 @@ async def test_a_wrong_method_is_told_which_there_are(client: httpx2.AsyncClient
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, PUT")
 
 
+async def test_nobody_waits_until_routes_are_made(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(path: str) -> None:
+        raise AssertionError(f"{path} is made within a request")
+
+    monkeypatch.setattr("fastapi.routing.compile_path", make)
+    assert (await client.post("/v1/sources/movies/records")).status_code == 401
+    assert (await client.get("/v1/tables")).status_code == 401
+
+
 @pytest.mark.usefixtures("settings")
 async def test_pages_of_the_sites_that_are_named_may_ask_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORS_ORIGINS", "https://a.example,https://b.example")

@@ -34,7 +34,7 @@ def find_object(storage: Storage, key: str) -> Listed | None:
         found = Path(storage.uri, key).lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return None if fault_of_file(found) else _as_listed(key, found)
+    return None if fault_of_file(found) else listed_file(key, found)
 
 
 def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[Listed]]:
@@ -69,10 +69,10 @@ def _objects(path: str, entry: os.DirEntry[str]) -> Iterator[Listed]:
     except FileNotFoundError:
         return
     fault = fault_of_file(found)
-    yield as_stray(path, fault) if fault else _as_listed(path, found)
+    yield as_stray(path, fault) if fault else listed_file(path, found)
 
 
-def _as_listed(path: str, found: os.stat_result) -> Listed:
+def listed_file(path: str, found: os.stat_result) -> Listed:
     """A file as the store's own listing would give it, with the etag by which the store opens it."""
     modified = found.st_mtime_ns // 1000
     etag = f'"{found.st_ino:x}-{modified:x}-{found.st_size:x}"'
