@@ -65,6 +65,21 @@ MARKS_OF_PLACES = {
     "test_wheel.py": ("process", "slow"),
 }
 
+# Others run the same lines, and to trace what Dagster and hypothesis do between them costs a quarter more.
+NOT_MEASURED = {
+    "lake/readers/test_bounded_memory.py",
+    "lake/readers/test_damage.py",
+    "lake/readers/test_round_trips.py",
+    "orchestration/assets/test_answers_from_the_lake.py",
+    "orchestration/assets/test_assets.py",
+    "orchestration/assets/test_sql_answer.py",
+    "orchestration/assets/test_warehouse_inputs.py",
+    "orchestration/automation/test_answers_sensor.py",
+    "orchestration/automation/test_warehouse_sensor.py",
+    "orchestration/checks/test_checks.py",
+    "orchestration/checks/test_references.py",
+}
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run the whole suite on every processor, and tests that are named in this process, which starts sooner."""
@@ -90,15 +105,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         of_place = _marks_of_place(item)
         for mark in sorted(marks | of_place):
             item.add_marker(mark)
-        if of_place:
+        if of_place or _place(item).as_posix() in NOT_MEASURED:
             item.add_marker("no_cover")  # measuring costs two fifths more, and others run the same lines
         if (marks | of_place) & {"process", "slow"}:
             long.add(item.path)
     items.sort(key=lambda item: item.path not in long)
 
 
+def _place(item: pytest.Item) -> Path:
+    return item.path.relative_to(Path(__file__).parent)
+
+
 def _marks_of_place(item: pytest.Item) -> set[str]:
-    place = item.path.relative_to(Path(__file__).parent)
+    place = _place(item)
     return {mark for known in (place, *place.parents) for mark in MARKS_OF_PLACES.get(known.as_posix(), ())}
 
 

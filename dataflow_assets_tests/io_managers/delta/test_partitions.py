@@ -163,7 +163,12 @@ def _of_key(name: str, key: str) -> pl.Expr:
     return (pl.col(column) >= start) & (pl.col(column) < end)
 
 
-@pytest.mark.parametrize("name", PARTITIONED)
+# A folder keeps every kind, and a bucket those whose keys are spelled in different ways in its objects' names.
+IN_A_BUCKET = ("hourly", "daily by date", "static")
+PLACES = [*(("folder", name) for name in PARTITIONED), *(("s3", name) for name in IN_A_BUCKET)]
+
+
+@pytest.mark.parametrize(("root", "name"), PLACES, indirect=["root"])
 def test_each_partition_is_replaced_on_its_own_and_a_range_at_once(root: Root, name: str) -> None:
     partitions, column, rows, keys = PARTITIONED[name]
     runs = Runs(root.manager(), partitions, {"partition_expr": column})

@@ -10,7 +10,7 @@ import pytest
 
 from dataflow_assets.orchestration.alerting import sensor
 from dataflow_assets.runtime.tags import VERSIONS
-from dataflow_assets.settings import load_settings
+from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.orchestration import builders
 from dataflow_assets_tests.orchestration.alerting.conftest import HttpServer, MailServer
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv
@@ -28,15 +28,25 @@ def alert_urls(http_server: HttpServer, stopped_mail_server: MailServer) -> str:
 
 
 @pytest.fixture
-def with_channels(
-    platform: Platform, clean_environment: pytest.MonkeyPatch, http_server: HttpServer, alert_urls: str
-) -> Iterator[Platform]:
-    """A platform on the test's database that knows a webhook, a mail server and Sentry."""
+def channels(clean_environment: pytest.MonkeyPatch, http_server: HttpServer, alert_urls: str) -> None:
+    """Settings that name a webhook, a mail server and Sentry."""
     clean_environment.setenv("DATAFLOW_ALERT_URLS", alert_urls)
     clean_environment.setenv("SENTRY_DSN", http_server.url.replace("http://", "http://public@") + "/1")
     clean_environment.setenv("DATAFLOW_UI_URL", UI)
+
+
+@pytest.fixture
+def with_channels(settings: Settings, channels: None) -> Iterator[Platform]:
+    """A platform that knows a webhook, a mail server and Sentry."""
     with builders.platform(load_settings()) as working:
         yield working
+
+
+def prepare(platform: Platform) -> None:
+    platform.land("movies", "2021-12-05", movies_csv("Rust"))
+    assert platform.run("lake/movies", "2021-12-05").success
+    with builders.postgres(platform.settings) as cursor:
+        cursor.execute("ALTER TABLE warehouse.movies_history ADD COLUMN extra text NOT NULL")
 
 
 def fail(platform: Platform, day: str) -> str:
@@ -47,13 +57,9 @@ def fail(platform: Platform, day: str) -> str:
 
 
 @pytest.fixture
-def broken(with_channels: Platform) -> Platform:
-    """A platform in which `warehouse/movies` cannot be loaded."""
-    with_channels.land("movies", "2021-12-05", movies_csv("Rust"))
-    assert with_channels.run("lake/movies", "2021-12-05").success
-    with builders.postgres(with_channels.settings) as cursor:
-        cursor.execute("ALTER TABLE warehouse.movies_history ADD COLUMN extra text NOT NULL")
-    return with_channels
+def broken(channels: None, copied: Platform) -> Platform:
+    """A platform that knows them, and in which `warehouse/movies` cannot be loaded."""
+    return copied
 
 
 def test_a_failed_run_is_told_once_with_what_why_and_where(broken: Platform, http_server: HttpServer) -> None:

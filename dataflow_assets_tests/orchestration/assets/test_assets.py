@@ -29,12 +29,15 @@ THREE_DAYS = streams_csv(
 )
 
 
-@pytest.fixture
-def loaded(platform: Platform) -> Platform:
-    """A platform whose lake holds three days of sessions."""
+def prepare(platform: Platform) -> None:
     platform.land("streams", "2021-12-31", THREE_DAYS)
     assert platform.run("lake/streams", "2021-12-31").success
-    return platform
+
+
+@pytest.fixture
+def loaded(copied: Platform) -> Platform:
+    """A platform whose lake holds three days of sessions."""
+    return copied
 
 
 def test_days_of_deliveries_are_one_run_with_figures_for_each(platform: Platform) -> None:
@@ -263,11 +266,12 @@ def test_a_bad_day_of_an_answer_fails_alone(loaded: Platform) -> None:
     assert loaded.partitions("published/average_session") == []
 
 
-def test_materializing_twice_gives_the_same_tables(loaded: Platform) -> None:
-    loaded.land("movies", "2021-12-31", movies_csv("Rust", "Heat"))
-    first = _everything(loaded, "engaged_users")
+def test_materializing_twice_gives_the_same_tables(platform: Platform) -> None:
+    prepare(platform)
+    platform.land("movies", "2021-12-31", movies_csv("Rust", "Heat"))
+    first = _everything(platform, "engaged_users")
     assert len(first["published"]) == 3
-    assert _everything(loaded, "engaged_users") == first
+    assert _everything(platform, "engaged_users") == first
 
 
 def _everything(platform: Platform, answer: str) -> dict[str, list[tuple[object, ...]]]:
@@ -329,22 +333,23 @@ def test_a_late_run_does_not_replace_what_a_newer_one_wrote(loaded: Platform, mo
     assert loaded.query("SELECT count(*) FROM warehouse.streams") == [(0,)]
 
 
-def test_tables_can_be_made_anew_as_the_readme_says(loaded: Platform) -> None:
-    loaded.land("movies", "2021-12-31", movies_csv("Rust", "Heat"))
+def test_tables_can_be_made_anew_as_the_readme_says(platform: Platform) -> None:
+    prepare(platform)
+    platform.land("movies", "2021-12-31", movies_csv("Rust", "Heat"))
     assets = ("lake/movies warehouse/movies", "lake/streams")
     for _ in range(3):
-        assert all(loaded.run(asset, "2021-12-31").success for asset in assets)
-        assert loaded.run("warehouse/streams", "2021-12-01", "2021-12-03").success
-    before = loaded.tables()
+        assert all(platform.run(asset, "2021-12-31").success for asset in assets)
+        assert platform.run("warehouse/streams", "2021-12-01", "2021-12-03").success
+    before = platform.tables()
     for name in ("movies", "streams"):
-        shutil.rmtree(loaded.settings.home / "lake" / name)
-    assert "The lake's table movies is gone" in reasons(loaded.run("lake/movies", "2021-12-31"))
-    url, storage, settings = open_server_of(loaded.settings), open_storage(loaded.settings), loaded.settings
+        shutil.rmtree(platform.settings.home / "lake" / name)
+    assert "The lake's table movies is gone" in reasons(platform.run("lake/movies", "2021-12-31"))
+    url, storage, settings = open_server_of(platform.settings), open_storage(platform.settings), platform.settings
     list(rebuild_warehouse(url, storage, all_sources(), settings.timezone, settings.first_day))
-    assert loaded.query("SELECT count(*) FROM warehouse.streams") == [(0,)]
-    assert all(loaded.run(asset, "2021-12-31").success for asset in assets)
-    assert loaded.partitions("lake/streams_days", loaded.instance.get_runs(limit=1)) == [
+    assert platform.query("SELECT count(*) FROM warehouse.streams") == [(0,)]
+    assert all(platform.run(asset, "2021-12-31").success for asset in assets)
+    assert platform.partitions("lake/streams_days", platform.instance.get_runs(limit=1)) == [
         *("2021-12-01", "2021-12-02", "2021-12-03"),
     ]
-    assert loaded.run("warehouse/streams", "2021-12-01", "2021-12-03").success
-    assert loaded.tables() == before
+    assert platform.run("warehouse/streams", "2021-12-01", "2021-12-03").success
+    assert platform.tables() == before
