@@ -4,10 +4,10 @@
 
 Timed: a run of `warehouse/streams` and a run of the daily answers, each over all days, in this process, as
 `dataflow materialize` does it; Dagster's records are in the same PostgreSQL. Beside it "the work itself": the same
-days without Dagster, by the same functions: `load_day` for each day, on one connection; then for each answer
-`compute_partition` of each day from the warehouse's tables, and `load_answer` of each day. Both take turns, each time
-in a new database, and first do an empty day before the range, which is not timed. Nor are the lake, migrations, imports
-and Dagster's start: these two are shown, the start with the runs of that first day.
+days without Dagster, one by one, where a run makes small ones together: `load_day` for each day, on one connection;
+then for each answer `compute_partition` of each day from the warehouse's tables, and `load_answer` of each day. Both
+take turns, each time in a new database, and first do an empty day before the range, which is not timed. Nor are the
+lake, migrations, imports and Dagster's start: these two are shown, the start with the runs of that first day.
 """
 
 import argparse
