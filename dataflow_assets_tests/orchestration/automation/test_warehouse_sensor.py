@@ -59,8 +59,10 @@ def test_what_was_asked_for_is_not_asked_for_again(platform: Platform) -> None:
 
 
 def test_what_the_warehouse_holds_is_not_asked_for(platform: Platform) -> None:
-    movies = platform.land("movies", "2021-12-31", movies_csv("Rust"))
-    platform.materialize(movies, platform.land("streams", "2021-12-31", streams_csv(session("2021-12-05T10:00"))))
+    platform.land("movies", "2021-12-31", movies_csv("Rust"))
+    assert platform.run("lake/movies warehouse/movies", "2021-12-31").success
+    ingest(platform, 5)
+    assert platform.run("warehouse/streams", "2021-12-05").success
     assert asked(platform) == []
     ingest(platform, 5, 6)
     assert platform.run("warehouse/streams", "2021-12-05").success

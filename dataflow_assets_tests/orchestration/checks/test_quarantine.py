@@ -174,9 +174,11 @@ def test_an_empty_dump_is_held_until_released(platform: Platform, content: str) 
 
 
 def test_an_empty_file_of_events_is_an_empty_delivery(platform: Platform) -> None:
-    platform.materialize(platform.land("streams", "2021-12-31", streams_csv(*GOOD)))
-    platform.materialize(platform.land("streams", "2021-12-31", ""))
-    assert platform.query(SESSIONS) == [(0,)]
+    for text, count in ((streams_csv(*GOOD), len(GOOD)), ("", 0)):
+        platform.land("streams", "2021-12-31", text)
+        assert platform.run("lake/streams", "2021-12-31").success
+        assert platform.run("warehouse/streams", "2021-12-01").success
+        assert platform.query(SESSIONS) == [(count,)]
     assert evaluated(platform, QUARANTINED.name, "lake/streams")["2021-12-31"].passed
 
 
