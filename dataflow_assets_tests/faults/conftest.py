@@ -22,7 +22,12 @@ def tries_again(result: dg.ExecuteInProcessResult) -> int:
     return sum(event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
 
 
-def logged(platform: Platform, result: dg.ExecuteInProcessResult) -> str:
+def logged(platform: Platform, result: dg.ExecuteInProcessResult, level: int = logging.ERROR) -> str:
     """What the run's log says of errors."""
     entries = platform.instance.all_logs(result.run_id)
-    return "\n".join(entry.user_message for entry in entries if entry.level == logging.ERROR)
+    return "\n".join(entry.user_message for entry in entries if entry.level == level)
+
+
+def warned(platform: Platform, result: dg.ExecuteInProcessResult) -> str:
+    """What the run's log warns of."""
+    return logged(platform, result, logging.WARNING)

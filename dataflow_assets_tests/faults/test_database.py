@@ -17,9 +17,10 @@ import psycopg2
 import pytest
 
 from dataflow_assets.orchestration import retries
+from dataflow_assets.orchestration.assets import per_partition
 from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import load_settings
-from dataflow_assets_tests.faults.conftest import logged, tries_again
+from dataflow_assets_tests.faults.conftest import logged, tries_again, warned
 from dataflow_assets_tests.faults.postgres import FAST, IMMEDIATE, OwnServer, own_server
 from dataflow_assets_tests.faults.proxies import FaultyLine, faulty_line
 from dataflow_assets_tests.loading import orphan_tables
@@ -115,6 +116,30 @@ def _run(url: str, statement: str) -> None:
     connection.close()
 
 
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days are loaded and answered as those are that are large or were loaded before."""
+    monkeypatch.setattr(per_partition, "_MOST_TOGETHER", 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_days_that_are_made_together_are_as_if_nothing_had_happened(disturbed: Disturbed, way: str) -> None:
+    platform, line = disturbed.platform, disturbed.line
+    line.arm(LOADING, WAYS[way](disturbed.server))
+    load = _load(platform)
+    line.arm(READING, WAYS[way](disturbed.server))
+    answer = _answer(platform)
+    assert line.traps == []
+    assert load.success
+    assert answer.success
+    assert re.search(r"2021-12-05 to 2021-12-07 is written one by one, .*connection", warned(platform, load))
+    assert platform.tables() == disturbed.undisturbed
+    sums = "SELECT sum(accepted), sum(rows + superseded) FROM ledger.event_days"
+    assert platform.query(sums) == [(ROWS + 1, ROWS + 1)]
+    assert orphan_tables(platform.settings) == []
+
+
+@pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_loaded_and_answered_is_as_if_nothing_had_happened(disturbed: Disturbed, way: str) -> None:
     platform, line = disturbed.platform, disturbed.line
@@ -133,6 +158,7 @@ def test_what_is_loaded_and_answered_is_as_if_nothing_had_happened(disturbed: Di
     assert orphan_tables(platform.settings) == []
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_days_that_are_loaded_are_left_alone_when_another_is_tried_again(disturbed: Disturbed) -> None:
     platform = disturbed.platform
     disturbed.line.arm(LOADING)

@@ -6,7 +6,6 @@ Here: what every asset of ours does around its own way of writing one partition,
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ def write_each(
             logged, but for those that were left alone because a server is down.
     """
     days = partition_days(context.partition_keys)
-    written, failed = _try_each(context, _write_ahead(days, together), write, folders)
+    written, failed = _try_each(context, _write_ahead(context, days, together), write, folders)
     if not failed:
         for day, metrics in written.items():
             context.add_asset_metadata(partition_metadata(metrics), partition_key=day.isoformat())
@@ -87,21 +86,26 @@ def _try_each(
     return written, failed
 
 
-def _write_ahead(days: Iterable[date], together: Together) -> Iterator[tuple[date, Metrics | None]]:
+def _write_ahead(
+    context: dg.AssetExecutionContext, days: Iterable[date], together: Together
+) -> Iterator[tuple[date, Metrics | None]]:
     """The days, each with its metrics where it was written together with others."""
     for group in batched(days, _MOST_TOGETHER):
-        written = _write_together(group, together) if len(group) > 1 else {}
+        written = _write_together(context, group, together) if len(group) > 1 else {}
         yield from ((day, written.get(day)) for day in group)
 
 
-def _write_together(days: Sequence[date], together: Together) -> dict[date, Metrics]:
+def _write_together(context: dg.AssetExecutionContext, days: Sequence[date], together: Together) -> dict[date, Metrics]:
     written: dict[date, Metrics] = {}
     start = time.monotonic()
-    with suppress(Exception):  # of one of them, which fails alone when it is written by itself
+    try:
         for metrics in together(days):
             share = (time.monotonic() - start) / len(metrics)
             written |= {day: _with_speed(of_day, share) for day, of_day in metrics.items()}
             start = time.monotonic()
+    except Exception as error:  # of one of them, which fails alone when it is written by itself
+        why = f"as together they could not be: {_explained(error)}"
+        context.log.warning(f"What is left of {days[0]} to {days[-1]} is written one by one, {why}")
     return written
 
 

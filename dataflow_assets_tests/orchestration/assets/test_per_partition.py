@@ -169,7 +169,9 @@ def test_what_is_not_written_together_is_written_alone() -> None:
     assert write.tried == [5, 6, 7]
     found = {day[-2:]: metrics["rows"] for day, metrics in outcome.metrics.items()}
     assert found == {"01": 10, "02": 10, "03": 10, "04": 10, "05": 1, "06": 1, "07": 1}
-    [said] = outcome.said
+    warned, said = outcome.said
+    assert warned.startswith("What is left of 2021-12-01 to 2021-12-07 is written one by one, as together ")
+    assert "not these two" in warned
     assert [line[:16] for line in said.splitlines()] == [f"table 2021-12-{day:02}" for day in range(1, 8)]
 
 
