@@ -7,6 +7,7 @@ what is done with one of them (see `read_object`).
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -21,6 +22,8 @@ from dataflow_assets.lake.read_object import read_object
 from dataflow_assets.lake.staging import Staging
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources.base import Events
+
+_AT_ONCE = 2
 
 
 def ingest_new(
@@ -38,19 +41,15 @@ def ingest_new(
     if isinstance(tables.source, Events) and tables.source.happens_once:  # whose days follow from the rows of others
         return []
     try:
-        with tables.newest() as newest, ExitStack() as stack:
-            of_new = (one for one in deliveries if not _was_committed(newest, one))
-            read = [
-                stack.enter_context(
-                    read_object(
-                        *(tables.storage, tables.source, newest, delivery, None),
-                        bounds=event_bounds(tables.source, delivery.day, timezone, first_day),
-                        run=run,
-                        is_released=False,
-                    )
-                )
-                for delivery in of_new
-            ]
+        # Two at a time, for to read a small one is to wait in turn for disk, Polars and threads.
+        with tables.newest() as newest, ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE, "ingest") as readers:
+
+            def read_one(delivery: Delivery) -> tuple[Staging, CommitInfo]:
+                bounds = event_bounds(tables.source, delivery.day, timezone, first_day)
+                reading = (tables.storage, tables.source, newest, delivery, None)
+                return stack.enter_context(read_object(*reading, bounds=bounds, run=run, is_released=False))
+
+            read = list(readers.map(read_one, [one for one in deliveries if not _was_committed(newest, one)]))
             return _commit(newest, [each for each in read if not each[1].quarantine_reason], timezone)
     except Exception:  # of one of them, which fails alone when each is ingested by itself
         return []
