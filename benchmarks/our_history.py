@@ -33,7 +33,7 @@ def main() -> None:
         start = time.perf_counter()
         intake = ingest(storage, source, key, settings.timezone, first_day=settings.first_day)
         assert intake is not None
-        in_lake = time.perf_counter()
+        in_lake, peak_in_lake = time.perf_counter(), peak_rss_mib()
         with connect(url) as connection:
             table, version = rows_table(storage, source), intake.version
             changed_days = partial(table.changed_days, version=version)
@@ -46,6 +46,7 @@ def main() -> None:
                 "merge_seconds": time.perf_counter() - in_lake,
                 "keys": load.keys,
                 "changed": load.changed,
+                "peak_rss_mib_in_lake": peak_in_lake,
                 "peak_rss_mib": peak_rss_mib(),
             }
         )
