@@ -19,11 +19,12 @@ from dataflow_assets.lake.ingest import Intake, intake_of
 from dataflow_assets.lake.known import event_bounds
 from dataflow_assets.lake.open_tables import OpenTables, Tables
 from dataflow_assets.lake.read_object import read_object
+from dataflow_assets.lake.readers.archives import is_packed
 from dataflow_assets.lake.staging import Staging
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.sources.base import Events
 
-_AT_ONCE = 2
+_AT_ONCE = 2  # of small text; what a packed one holds may take as much memory as a large one
 
 
 def ingest_new(
@@ -41,8 +42,9 @@ def ingest_new(
     if isinstance(tables.source, Events) and tables.source.happens_once:  # whose days follow from the rows of others
         return []
     try:
-        # Two at a time, for to read a small one is to wait in turn for disk, Polars and threads.
-        with tables.newest() as newest, ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE, "ingest") as readers:
+        # Several at a time, for to read a small one is to wait in turn for disk, Polars and threads.
+        at_once = _AT_ONCE if all(_is_text(tables, one) for one in deliveries) else 1
+        with tables.newest() as newest, ExitStack() as stack, ThreadPoolExecutor(at_once, "ingest") as readers:
 
             def read_one(delivery: Delivery) -> tuple[Staging, CommitInfo]:
                 bounds = event_bounds(tables.source, delivery.day, timezone, first_day)
@@ -53,6 +55,10 @@ def ingest_new(
             return _commit(newest, [each for each in read if not each[1].quarantine_reason], timezone)
     except Exception:  # of one of them, which fails alone when each is ingested by itself
         return []
+
+
+def _is_text(tables: OpenTables, delivery: Delivery) -> bool:
+    return not (tables.source.reader.magic or is_packed(delivery.object))
 
 
 def _was_committed(tables: Tables, delivery: Delivery) -> bool:

@@ -1,5 +1,9 @@
 """Several new objects are one commit, and each of them is in the lake as if it had come alone."""
 
+import gzip
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +21,7 @@ from dataflow_assets.lake.delta.table import LakeTable, read_rejects, rejects_ta
 from dataflow_assets.lake.ingest import Intake, ingest, recorded_intakes
 from dataflow_assets.lake.ingest_new import ingest_new
 from dataflow_assets.lake.open_tables import OpenTables
+from dataflow_assets.lake.read_object import read_object
 from dataflow_assets.lake.staging import Staging
 from dataflow_assets.landing.deliveries import Delivery
 from dataflow_assets.landing.storage import Storage, open_folder
@@ -153,6 +158,29 @@ def test_nothing_is_done_where_one_fails(local_storage: Storage, monkeypatch: py
     assert (_versions(local_storage), _files(local_storage)) == ((0, 0), [])
     with pytest.raises(OSError, match="It broke"):
         _ingest(local_storage, deliveries[-1])
+
+
+@pytest.mark.parametrize(("ending", "most"), [("csv", 2), ("csv.gz", 1)])
+def test_small_text_is_read_side_by_side_and_what_is_packed_is_not(
+    local_storage: Storage, monkeypatch: pytest.MonkeyPatch, ending: str, most: int
+) -> None:
+    reading, seen, both = threading.Semaphore(most), list[int](), threading.Barrier(most)
+
+    @contextmanager
+    def read(*args: Any, **options: Any) -> Iterator[Any]:
+        assert reading.acquire(blocking=False), "more are read at once"
+        both.wait(300)  # until so many are
+        seen.append(1)
+        reading.release()
+        with read_object(*args, **options) as found:
+            yield found
+
+    monkeypatch.setattr(ingesting, "read_object", read)
+    content = _csv(["2021-12-01T10"]).encode()
+    content = gzip.compress(content) if ending.endswith("gz") else content
+    days = [DAY + timedelta(days=5 + number) for number in range(4)]
+    deliveries = [land(local_storage, STREAMS, f"{number}.{ending}", content, day) for number, day in enumerate(days)]
+    assert len(_ingest_new(local_storage, deliveries)) == len(seen) == 4
 
 
 def test_what_waits_for_its_commit_keeps_no_rejected_text(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,11 @@ def _packing(name: str, reader: Format) -> str | None:
     return packing
 
 
+def is_packed(name: str) -> bool:
+    """Whether a file is packed, as its name says; one that does not hold what its name says is refused."""
+    return _split(name)[1] in _PACKINGS
+
+
 def _split(name: str) -> tuple[str, str]:
     beginning, dot, ending = name.rpartition(".")
     return beginning, (dot + ending).lower()
