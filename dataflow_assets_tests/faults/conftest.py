@@ -23,7 +23,7 @@ def tries_again(result: dg.ExecuteInProcessResult) -> int:
 
 
 def logged(platform: Platform, result: dg.ExecuteInProcessResult, level: int = logging.ERROR) -> str:
-    """What the run's log says of errors."""
+    """What the run's log says at a level: of errors, unless another is named."""
     entries = platform.instance.all_logs(result.run_id)
     return "\n".join(entry.user_message for entry in entries if entry.level == level)
 

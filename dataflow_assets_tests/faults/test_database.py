@@ -116,6 +116,23 @@ def _run(url: str, statement: str) -> None:
     connection.close()
 
 
+def _load_and_answer(disturbed: Disturbed, way: str) -> tuple[dg.ExecuteInProcessResult, dg.ExecuteInProcessResult]:
+    """Load and answer three days, each disturbed once: both runs, which leave what undisturbed ones do."""
+    platform, line = disturbed.platform, disturbed.line
+    line.arm(LOADING, WAYS[way](disturbed.server))
+    load = _load(platform)
+    line.arm(READING, WAYS[way](disturbed.server))
+    answer = _answer(platform)
+    assert line.traps == []
+    assert load.success
+    assert answer.success
+    assert platform.tables() == disturbed.undisturbed
+    sums = "SELECT sum(accepted), sum(rows + superseded) FROM ledger.event_days"
+    assert platform.query(sums) == [(ROWS + 1, ROWS + 1)]
+    assert orphan_tables(platform.settings) == []
+    return load, answer
+
+
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Days are loaded and answered as those are that are large or were loaded before."""
@@ -124,38 +141,16 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_days_that_are_made_together_are_as_if_nothing_had_happened(disturbed: Disturbed, way: str) -> None:
-    platform, line = disturbed.platform, disturbed.line
-    line.arm(LOADING, WAYS[way](disturbed.server))
-    load = _load(platform)
-    line.arm(READING, WAYS[way](disturbed.server))
-    answer = _answer(platform)
-    assert line.traps == []
-    assert load.success
-    assert answer.success
-    assert re.search(r"2021-12-05 to 2021-12-07 is written one by one, .*connection", warned(platform, load))
-    assert platform.tables() == disturbed.undisturbed
-    sums = "SELECT sum(accepted), sum(rows + superseded) FROM ledger.event_days"
-    assert platform.query(sums) == [(ROWS + 1, ROWS + 1)]
-    assert orphan_tables(platform.settings) == []
+    load, _ = _load_and_answer(disturbed, way)
+    assert re.search(r"2021-12-05 to 2021-12-07 is written one by one, .*connection", warned(disturbed.platform, load))
 
 
 @pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_loaded_and_answered_is_as_if_nothing_had_happened(disturbed: Disturbed, way: str) -> None:
-    platform, line = disturbed.platform, disturbed.line
-    line.arm(LOADING, WAYS[way](disturbed.server))
-    load = _load(platform)
-    line.arm(READING, WAYS[way](disturbed.server))
-    answer = _answer(platform)
-    assert line.traps == []
-    assert load.success
-    assert answer.success
+    load, answer = _load_and_answer(disturbed, way)
     assert (tries_again(load), tries_again(answer)) == (1, 1)
-    assert re.search(r"warehouse/streams 2021-12-06: .*connection", logged(platform, load))
-    assert platform.tables() == disturbed.undisturbed
-    sums = "SELECT sum(accepted), sum(rows + superseded) FROM ledger.event_days"
-    assert platform.query(sums) == [(ROWS + 1, ROWS + 1)]
-    assert orphan_tables(platform.settings) == []
+    assert re.search(r"warehouse/streams 2021-12-06: .*connection", logged(disturbed.platform, load))
 
 
 @pytest.mark.usefixtures("one_by_one")
