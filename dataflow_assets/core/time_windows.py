@@ -37,6 +37,11 @@ class Window:
         if self.end < self.start:
             raise WindowError(f"The window ends ({self.end.isoformat()}) before it starts ({self.start.isoformat()}).")
 
+    @property
+    def dates(self) -> tuple[date, date]:
+        """The UTC dates of its first and its last instant."""
+        return self.start.date(), (self.end - timedelta(microseconds=1)).date()
+
     @classmethod
     def of_day(cls, day: date, timezone: str) -> Self:
         """One local day: 24 hours, or 23 or 25 where clocks change."""

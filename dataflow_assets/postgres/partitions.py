@@ -229,7 +229,8 @@ def _attaching(connection: Connection, partition: ListPartition, aside: str) -> 
     older = execute(
         connection, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)", parent
     )
-    remove = [f"ALTER TABLE {parent} DETACH PARTITION {table}; DROP TABLE {table}" for (table,) in older]
+    # To detach it first reads every constraint of the database, of which each day has some.
+    remove = [f"DROP TABLE {table}" for (table,) in older]
     return [*remove, *attach_aside(partition, aside)]
 
 

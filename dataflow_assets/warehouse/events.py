@@ -9,7 +9,7 @@ so that a swap locks its own day alone.
 
 import json
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
@@ -65,9 +65,9 @@ def day_rows(lake: pl.LazyFrame, source: Events, day: date, timezone: str) -> pl
 
 def window_rows(lake: pl.LazyFrame, source: Events, window: Window) -> pl.LazyFrame:
     """The same of a window of any length."""
-    dates = pl.col("event_date").is_between(window.start.date(), (window.end - timedelta(microseconds=1)).date())
     happened = pl.col(source.event_time)
-    return lake.filter(dates, happened >= window.start, happened < window.end)
+    of_dates = pl.col("event_date").is_between(*window.dates)
+    return lake.filter(of_dates, happened >= window.start, happened < window.end)
 
 
 def load_day(

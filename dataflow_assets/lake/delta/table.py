@@ -90,7 +90,7 @@ class LakeTable:
             return False
         return True
 
-    def open(self) -> DeltaTable:
+    def open(self) -> "_Table":
         """The table at its newest version, made empty where there is none."""
         try:
             return self.open_version(None)
@@ -116,14 +116,15 @@ class LakeTable:
             raise LakeConflictError(str(error)) from None
         return self.open()
 
-    def open_version(self, version: int | None) -> DeltaTable:
+    def open_version(self, version: int | None) -> "_Table":
         """The table at a version; the newest where none is given.
 
         Raises:
             TableNotFoundError: there is no table.
         """
-        kind = _LocalTable if isinstance(self.storage.store, LocalStore) else DeltaTable
-        return kind(self.uri, version, self.storage.delta_options)
+        table = _Table(self.uri, version, self.storage.delta_options)
+        table.is_local = isinstance(self.storage.store, LocalStore)
+        return table
 
     def _existing_columns(self, table: DeltaTable) -> set[str]:
         """The names of the columns that a version of the table has, none of them in another type than declared.
@@ -153,15 +154,20 @@ class LakeTable:
         with suppress(AlreadyExistsError):
             obstore.put(self.storage.store, self.object_key(log_entry(0)), first, mode="create")
 
-    def scan(self, version: int | None = None) -> pl.LazyFrame:
-        """All rows of a version (the newest where none is given), read when they are collected.
+    def scan(self, version: int | None = None, dates: tuple[date, date] | None = None) -> pl.LazyFrame:
+        """All rows of a version, read when they are collected; a column that the version does not have is null.
 
-        A column that the version does not have is null.
+        Args:
+            version: the newest where none is given.
+            dates: the first and the last `event_date` of the rows that are wanted. Each look at all files of many years
+                takes longer than to read a day.
 
         Raises:
             SchemaMismatchError: it holds a column in another type than the declared one.
         """
         table = self.open() if version is None else self.open_version(version)
+        if dates:
+            table.keep(*dates)
         existing = self._existing_columns(table)
         if not table.file_uris():
             return pl.LazyFrame(schema=self.schema)
@@ -193,11 +199,28 @@ class LakeTable:
         return {day for _, day in set(before.iter_rows()) ^ set(after.iter_rows())}
 
 
-class _LocalTable(DeltaTable):
-    """A table in a local folder: Delta Lake encodes its paths like URLs, and Polars takes them as they are."""
+class _Table(DeltaTable):
+    """A version of a table as Polars scans it, which asks for paths and statistics of the same files in one order."""
+
+    is_local = False
+    _uris: list[str] | None = None  # where not all files are wanted
+    _actions: pl.DataFrame | None = None
+
+    def keep(self, first: date, last: date) -> None:
+        """Let only files be scanned whose `event_date` is one of these."""
+        self._uris = self.file_uris(file_pruning_predicate=[("event_date", ">=", first), ("event_date", "<=", last)])
+        is_kept = pl.col("partition").struct.field("event_date").is_between(first, last)
+        self._actions = pl.DataFrame(self.get_add_actions()).filter(is_kept)
 
     def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
-        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
+        if self._uris is not None:
+            return self._uris
+        uris = super().file_uris(*args, **kwargs)
+        # Delta Lake encodes the paths of a local folder like URLs, and Polars takes them as they are.
+        return [unquote(uri) for uri in uris] if self.is_local else uris
+
+    def get_add_actions(self, flatten: bool = False) -> Any:
+        return super().get_add_actions(flatten=flatten) if self._actions is None else self._actions
 
 
 def _delta_schema(schema: pl.Schema) -> Schema:

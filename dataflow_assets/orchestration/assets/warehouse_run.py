@@ -15,6 +15,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
+from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.dumps import Dumps, read_dumps, read_missing_columns
 from dataflow_assets.lake.delta.table import LakeTable, rows_table
@@ -47,6 +48,10 @@ class _Lake:
     def rows(self) -> pl.LazyFrame:
         """All rows, read when they are collected: who asks cuts the days that it wants."""
         return self.table.scan(self.version)
+
+    def rows_of(self, window: Window) -> pl.LazyFrame:
+        """The same of the files that may have events of a window."""
+        return self.table.scan(self.version, window.dates)
 
     def dumps(self) -> Dumps:
         """The dumps that there are."""
@@ -88,7 +93,9 @@ class WarehouseRun:
     def _write_events(self, connections: Connections, source: Events, lake: _Lake) -> None:
         with connections.take() as connection:
             before = read_day_versions(connection, source)
-        rows, timezone = lake.rows, self.settings.timezone
+        timezone, days = self.settings.timezone, self.outcome.days
+        # Where a key happens once, a row of any other day may have moved it.
+        rows = lake.rows if source.happens_once else lake.rows_of(Window.of_days(min(days), max(days), timezone))
 
         def write(day: date) -> Metrics:
             try:

@@ -71,6 +71,35 @@ def test_a_scan_reads_the_version_it_was_made_of(storage: Storage) -> None:
     assert frame.collect()["email"].to_list() == ["a@x"]
 
 
+def test_a_scan_of_dates_reads_the_files_of_these_dates_alone(storage: Storage) -> None:
+    streams = find_source("streams")
+    times = (
+        "1,2021-12-01T23:59:59.999Z,2021-12-02T01:00:00Z",
+        "2,2021-12-02T00:00:00Z,2021-12-02T01:00:00Z",
+        "3,2021-12-05T12:00:00Z,2021-12-05T13:00:00Z",
+    )
+    for name in "ab":
+        lines = "".join(f"A,{name}@x,{session}\n" for session in times)
+        content = f"movie_title,user_email,size_mb,start_at,end_at\n{lines}"
+        key = land(storage, streams, f"{name}.csv", content, date(2021, 12, 6)).object
+        ingest(storage, streams, key, "UTC", first_day=FIRST_DAY)
+    table = rows_table(storage, streams)
+
+    def sizes(first: int, last: int, *predicates: pl.Expr) -> list[tuple[str, float]]:
+        dates = date(2021, 12, first), date(2021, 12, last)
+        return (
+            table.scan(dates=dates).filter(*predicates).select("user_email", "size_mb").sort(pl.all()).collect().rows()
+        )
+
+    both = [("a@x", 1), ("a@x", 2), ("b@x", 1), ("b@x", 2)]
+    assert sizes(1, 4) == both
+    assert sizes(2, 5, pl.col("user_email") == "b@x", pl.col("size_mb") > 1) == [("b@x", 2), ("b@x", 3)]
+    assert sizes(3, 4) == []
+    assert table.scan(dates=(date(2021, 12, 3), date(2021, 12, 4))).collect().schema == table.schema
+    first, second = (table.scan(dates=(date(2021, 12, day), date(2021, 12, day))) for day in (1, 2))
+    assert pl.concat([first, second]).select("user_email", "size_mb").sort(pl.all()).collect().rows() == both
+
+
 def _metadata(table: LakeTable, version: int) -> dict[str, object]:
     """What the log says of a commit, for any reader of Delta Lake."""
     entry = bytes(obstore.get(table.storage.store, f"lake/{table.name}/_delta_log/{version:020}.json").bytes())
