@@ -7,7 +7,7 @@ import logging
 import shlex
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,13 @@ from dataflow_assets.cli.permissions import as_the_user_has_it
 from dataflow_assets.settings import load_settings
 
 
+def _port(of_what: str) -> Any:
+    return typer.Option(min=0, max=65535, help=f"{of_what}; 0: a free one.")
+
+
 def up(
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI, on loopback only.")] = 3000,
-    api_port: Annotated[int, typer.Option(help="Port of the HTTP API, on loopback only; 0: a free one.")] = 8000,
+    port: Annotated[int, _port("Port of the Dagster UI, on loopback only")] = 3000,
+    api_port: Annotated[int, _port("Port of the HTTP API, on loopback only")] = 8000,
 ) -> None:
     """Run the Dagster UI, sensors, runs and HTTP API until Ctrl-C."""
     from dataflow_assets.runtime import up
@@ -37,7 +41,7 @@ def up(
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback set SECRET_KEY.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP API; 0: a free one.")] = 8000,
+    port: Annotated[int, _port("Port of the HTTP API")] = 8000,
 ) -> None:
     """Serve the HTTP API until Ctrl-C."""
     from dataflow_assets.serving import server

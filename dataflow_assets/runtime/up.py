@@ -46,7 +46,7 @@ def up(
 ) -> int:
     """Run the code server, the daemon, the UI and the HTTP API on a port each until a signal comes or one of them ends.
 
-    Without a port the HTTP API is left out; port 0 is any free one.
+    Without a port the HTTP API is left out. Port 0 is any free one.
 
     Returns:
         The exit code: 0 after a signal, 1 if a part ended by itself.
@@ -54,10 +54,8 @@ def up(
     Raises:
         DataFlowError: a port is in use, or the UI or the API does not answer.
     """
-    _check_free(port, "--port")
-    if api_port is not None:
-        _check_free(api_port, "--api-port")
-        api_port = api_port or free_port()
+    port = _choose(port, "--port")
+    api_port = None if api_port is None else _choose(api_port, "--api-port")
     alone = lock_home(settings.home)
     try:
         # One process makes the tables, before several use them.
@@ -88,7 +86,8 @@ def _status_line(settings: Settings, url: str, page: str) -> Iterator[StatusLine
         yield status
 
 
-def _check_free(port: int, option: str) -> None:
+def _choose(port: int, option: str) -> int:
+    """The port, or a free one where it is 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -98,6 +97,7 @@ def _check_free(port: int, option: str) -> None:
                 f"port {port} on {_HOST} cannot be used ({error.strerror}): "
                 f"stop what uses it, or choose another with {option}"
             ) from None
+    return port or free_port()
 
 
 def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> list[process_group.Part]:
