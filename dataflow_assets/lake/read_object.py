@@ -1,7 +1,7 @@
 """Reading the present version of an object, up to what is to be committed of it.
 
 Here: reading it into staged files, with its control file, and judging whether it is to be quarantined. Not here: how it
-is read (see `staging`), by which rules it is judged (see `quarantine`), and committing (see `ingest` and `ingest_new`).
+is read (see `staging`), by which rules it is judged (see `quarantine`), and committing (see `ingest`).
 """
 
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dataflow_assets.errors import ConflictError, SchemaMismatchError
 from dataflow_assets.lake import ingest as ingesting
 from dataflow_assets.lake import staging
-from dataflow_assets.lake.delta.commit import commit_delivery
+from dataflow_assets.lake.delta.commit import commit_deliveries
 from dataflow_assets.lake.delta.table import LakeTable, read_rejects, rows_table
 from dataflow_assets.lake.ingest import Intake, ingest, recorded_intakes
 from dataflow_assets.lake.readers.csv import reader as csv
@@ -362,7 +362,7 @@ class _CrashError(BaseException):
 @contextmanager
 def _crash(monkeypatch: pytest.MonkeyPatch, table: str, *, after: bool) -> Iterator[None]:
     """Die before or after a commit to a table."""
-    commit = commit_delivery
+    commit = commit_deliveries
 
     def die(committed: LakeTable, *arguments: Any) -> int:
         if committed.name != table:
@@ -372,7 +372,7 @@ def _crash(monkeypatch: pytest.MonkeyPatch, table: str, *, after: bool) -> Itera
         raise _CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingesting, "commit_delivery", die)
+        patch.setattr(ingesting, "commit_deliveries", die)
         try:
             yield
         except _CrashError:

@@ -13,7 +13,7 @@ import pytest
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake import staging
-from dataflow_assets.lake.delta.commit import commit_delivery
+from dataflow_assets.lake.delta.commit import commit_deliveries
 from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.dumps import Dumps, read_dumps
 from dataflow_assets.lake.delta.table import read_rejects, rejects_table, rows_table
@@ -203,7 +203,7 @@ def test_rows_that_are_gone_from_the_lake_are_taken_in_again(local_storage: Stor
     table = rows_table(local_storage, USERS)
     last = find_last_commit(table, table.open(), first.delivery)
     assert last
-    commit_delivery(table, table.open(), [], last.info)
+    commit_deliveries(table, table.open(), [([], last.info)])
     again = users(local_storage, GOOD)
     assert (again.delivered, again.accepted, again.rejected, again.is_known) == (2, 1, 1, False)
     assert emails(local_storage) == ["a@x"]

@@ -76,38 +76,27 @@ def count_staged_rows(staged: Iterable[AddAction]) -> int:
     return sum(json.loads(action.stats)["numRecords"] for action in staged)
 
 
-def commit_delivery(table: LakeTable, base: DeltaTable, staged: list[AddAction], info: CommitInfo) -> int:
-    """Put staged files in place of all that the delivery's object gave before; a version that holds them.
-
-    Args:
-        table: the table.
-        base: the table as it was before the object was read; it is brought to the version of the commit.
-        staged: the files.
-        info: names the delivery; what the commit says.
-
-    Raises:
-        LakeConflictError: another run committed this object after `base`.
-    """
-    return commit_deliveries(table, base, [(staged, info)])
-
-
 def commit_deliveries(
     table: LakeTable, base: DeltaTable, deliveries: Sequence[tuple[list[AddAction], CommitInfo]]
 ) -> int:
-    """As `commit_delivery`, several at once: all of them or none."""
+    """Put staged files in place of all that the objects of deliveries gave before; a version that holds them.
+
+    All of them or none. What is quarantined leaves the rows that its object gave before.
+
+    Args:
+        table: the table.
+        base: the table as it was before the objects were read; it is brought to the version of the commit.
+        deliveries: the files of each; what the commit says, which names the delivery.
+
+    Raises:
+        LakeConflictError: another run committed one of these objects after `base`.
+    """
     names = [delivery_slice(info.delivery.id) for _, info in deliveries]
-    files = list_files(base).filter(pl.col("partition.delivery").is_in([info.delivery.id for _, info in deliveries]))
+    loaded = [info.delivery.id for _, info in deliveries if not info.quarantine_reason]
+    files = list_files(base).filter(pl.col("partition.delivery").is_in(loaded))
     staged = [action for actions, _ in deliveries for action in actions]
     transactions = [_transaction(base, name) for name in names]
     return commit(table, base, [*_removals(files), *staged], transactions, facts_of([info for _, info in deliveries]))
-
-
-def commit_info(table: LakeTable, base: DeltaTable, info: CommitInfo) -> int:
-    """Commit what there is to say of a version of an object, and leave the rows that the object gave before.
-
-    Otherwise as `commit_delivery`.
-    """
-    return commit(table, base, [], [_transaction(base, delivery_slice(info.delivery.id))], info.to_metadata())
 
 
 def merge_files(

@@ -253,13 +253,8 @@ def list_files(table: DeltaTable, delivery: int | None = None) -> pl.DataFrame:
     return files if delivery is None else files.filter(pl.col("partition.delivery") == delivery)
 
 
-def count_rows(table: DeltaTable, delivery: int) -> int:
-    """How many rows a delivery's object, given by its small key, has in a version of a table."""
-    return int(list_files(table, delivery)["num_records"].sum())
-
-
 def count_rows_by_delivery(table: DeltaTable) -> dict[int, int]:
-    """The same of every object that has rows."""
+    """How many rows each object, given by its small key, has in a version of a table, if it has any."""
     return dict(list_files(table).group_by("partition.delivery").agg(pl.sum("num_records")).iter_rows())
 
 

@@ -15,8 +15,7 @@ import polars as pl
 
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
-from dataflow_assets.lake.ingest import Intake, ingest
-from dataflow_assets.lake.ingest_new import ingest_new
+from dataflow_assets.lake.ingest import Intake, ingest, ingest_small
 from dataflow_assets.lake.open_tables import OpenTables
 from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
@@ -121,7 +120,7 @@ class LakeRun:
         return {**metrics, **links.ingested_objects(self.source, day, objects, sums["rejected"], ui)}
 
     def _ingest(self, deliveries: Iterable[Delivery], small: SmallObjects, losses: list[str]) -> Iterator[Intake]:
-        """Ingest objects, the small new ones with others of their kind.
+        """Ingest objects, the small ones with others of their kind.
 
         What would lose rows is not ingested, and keeps no other object from it; the sentences that say so go to
         `losses`.
@@ -151,9 +150,9 @@ class LakeRun:
         return intake
 
     def _ingest_small(self, deliveries: Iterable[Delivery]) -> list[Intake]:
-        wanted = [one for one in deliveries if one.object not in self.release]
+        wanted = {one: self._recorded.get(one.id, 0) for one in deliveries if one.object not in self.release}
         day, run = self.settings.first_day, self.context.run_id
-        intakes = ingest_new(self._tables, wanted, self.settings.timezone, first_day=day, run=run)
+        intakes = ingest_small(self._tables, wanted, self.settings.timezone, first_day=day, run=run)
         self._record(intakes)
         return intakes
 

@@ -12,7 +12,7 @@ import pytest
 from dataflow_assets.core.cleanup import Freed
 from dataflow_assets.lake.delta import maintenance
 from dataflow_assets.lake.delta.commit import (
-    commit_delivery,
+    commit_deliveries,
     count_staged_rows,
     merge_files,
     stage_merged,
@@ -135,9 +135,9 @@ def test_what_is_merged_while_it_is_replaced_is_replaced(local_storage: Storage)
     assert merge_small_files(table).count == 5
     staged = list(stage_rows(table, table.scan().head(2).collect()))
     with pytest.raises(LakeConflictError):
-        commit_delivery(table, late, staged, CommitInfo(delivery=first))
+        commit_deliveries(table, late, [(staged, CommitInfo(delivery=first))])
     assert len(_rows(table)) == 8
-    commit_delivery(table, late, [], CommitInfo(delivery=other))
+    commit_deliveries(table, late, [([], CommitInfo(delivery=other))])
     assert len(_rows(table)) == 5, "another object does not mind"
 
 

@@ -12,7 +12,7 @@ import pytest
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import RunFailedError
 from dataflow_assets.lake import staging
-from dataflow_assets.lake.delta.commit import commit_delivery
+from dataflow_assets.lake.delta.commit import commit_deliveries
 from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.readers import Batch, Content, read_file
@@ -240,7 +240,7 @@ def test_rows_that_vanish_from_the_lake_are_taken_in_again(platform: Platform) -
     table = rows_table(open_storage(platform.settings), find_source("movies"))
     last = find_last_commit(table, table.open(), made)
     assert last
-    commit_delivery(table, table.open(), [], last.info)
+    commit_deliveries(table, table.open(), [([], last.info)])
     assert platform.run("lake/movies", "2021-12-01").success
     assert platform.metadata("lake/movies", "2021-12-01")["accepted"] == 1
     assert evaluated(platform, ROWS_ADD_UP.name, "lake/movies")["2021-12-01"].passed
