@@ -11,7 +11,11 @@ from itertools import groupby
 import dagster as dg
 
 from dataflow_assets.analytics import Answer
+from dataflow_assets.core.iteration import batched
+from dataflow_assets.runtime.tags import takes
 from dataflow_assets.settings import Settings
+
+_MOST_STRETCHES = 80  # of one run, whose tag says them all: an index of PostgreSQL takes no text of 2,700 bytes
 
 
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
@@ -35,6 +39,18 @@ def answer_partitions(settings: Settings, answer: Answer) -> dg.TimeWindowPartit
 def partition_days(keys: Iterable[str]) -> list[date]:
     """Partition keys as dates, in order; a month is its first day."""
     return sorted(date.fromisoformat(key) for key in keys)
+
+
+def run_days(context: dg.AssetExecutionContext) -> list[date]:
+    """The partitions that a run makes of the asset, each by its first day, in order."""
+    return partition_days(takes(context.run.tags, context.partition_keys))
+
+
+def batched_stretches(
+    partitions: dg.PartitionsDefinition[str], days: Iterable[date]
+) -> Iterator[list[tuple[str, str]]]:
+    """The `stretches` of some days, as many together as one run takes."""
+    return batched(stretches(partitions, days), _MOST_STRETCHES)
 
 
 def stretches(partitions: dg.PartitionsDefinition[str], days: Iterable[date]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from dataflow_assets.definitions import build_definitions
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.orchestration.runs.in_process import QUIET, Materializer
-from dataflow_assets.runtime.tags import RANGE_END, RANGE_START
+from dataflow_assets.runtime.tags import GOES_ON, RANGE_END, RANGE_START
 from dataflow_assets.settings import Settings
 from dataflow_assets_tests.instances import copy_records, empty_instance
 
@@ -165,7 +165,8 @@ class Daemon:
         for request in new:
             self._asked.add(request.run_key)
             assets, first, last = wanted(request)
-            result = self.platform.run(assets, first, last, request.run_config)
+            tags = {name: value for name, value in request.tags.items() if name != GOES_ON}
+            result = self.platform.run(assets, first, last, request.run_config, tags)
             assert result.success, reasons(result)
         return [wanted(request) for request in new]
 

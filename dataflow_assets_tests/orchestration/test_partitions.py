@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 from dataflow_assets.analytics import all_answers, find_answer
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.definitions import build_definitions
-from dataflow_assets.orchestration.partitions import daily_partitions, monthly_partitions, stretches
+from dataflow_assets.orchestration.partitions import (
+    batched_stretches,
+    daily_partitions,
+    monthly_partitions,
+    stretches,
+)
 from dataflow_assets.orchestration.planning.inputs import days_before, days_read
-from dataflow_assets.runtime.tags import MAX_RUNTIME, range_tags
-from dataflow_assets.settings import load_settings
+from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.runtime.tags import MAX_RUNTIME, STRETCHES, partitions_of, range_tags, stretches_tags, takes
+from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.analytics.builders import ZONES
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.orchestration.builders import key
@@ -64,6 +70,30 @@ def test_stretches_hold_every_day_once_and_are_as_few_as_can_be(days: set[date])
     held = [first + timedelta(days=number) for first, last in found for number in range((last - first).days + 1)]
     assert held == sorted(day for day in days if day.isoformat()[:7] == "2021-12")
     assert all((after[0] - before[1]).days > 1 for before, after in pairwise(found))
+
+
+@given(st.sets(st.sampled_from([date(2021, 12, day) for day in range(1, 32)]), min_size=1))
+def test_a_run_takes_the_days_of_its_tags_and_no_others(days: set[date]) -> None:
+    (together,) = batched_stretches(MONTH, days)
+    assert takes(stretches_tags(together), MONTH.get_partition_keys()) == [day.isoformat() for day in sorted(days)]
+
+
+def test_days_far_apart_are_as_many_runs_as_have_tags_that_postgresql_can_index(settings: Settings) -> None:
+    years = dg.DailyPartitionsDefinition("2020-01-01", end_date="2022-01-01")
+    days = [day for day in years.get_partition_keys() if date.fromisoformat(day).toordinal() % 3]
+    found = list(batched_stretches(years, map(date.fromisoformat, days)))
+    assert [day for together in found for day in takes(stretches_tags(together), years.get_partition_keys())] == days
+    assert len(found) == 4
+
+    @dg.job
+    def nothing() -> None:
+        """Has no steps."""
+
+    with open_instance(settings) as instance:
+        runs = [instance.create_run_for_job(nothing, tags=stretches_tags(together)) for together in found]
+        stored = [instance.get_run_by_id(run.run_id) for run in runs]
+    assert [run.tags[STRETCHES] for run in stored if run] == [run.tags[STRETCHES] for run in runs]
+    assert partitions_of(runs[0].tags) == "2020-01-01 to 2020-08-26, not all"
 
 
 def _reach(zone: str, longest: timedelta) -> int:

@@ -16,7 +16,7 @@ from dataflow_assets.orchestration.checks.base import Outcome, Target
 from dataflow_assets.orchestration.keys import ANALYTICS, WAREHOUSE
 from dataflow_assets.orchestration.metadata.columns import columns_of_answer
 from dataflow_assets.orchestration.metadata.lineage import answer_columns, describe_columns
-from dataflow_assets.orchestration.partitions import answer_partitions, partition_days
+from dataflow_assets.orchestration.partitions import answer_partitions, run_days
 from dataflow_assets.orchestration.planning.inputs import days_before
 from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource
 from dataflow_assets.orchestration.retries import retry_transient
@@ -53,7 +53,7 @@ def build_answer_asset(settings: Settings, answer: Answer) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, database: DatabaseResource, object_store: ObjectStoreResource
     ) -> Iterator[Written]:
         with retry_transient(context):
-            days = partition_days(context.partition_keys)
+            days = run_days(context)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
             AnswerRun(context, settings, answer, outcome, object_store).write()
         yield from outputs_of(checks)

@@ -17,7 +17,7 @@ from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, LANDING, REJEC
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.columns import columns_of_lake, columns_of_rejects
 from dataflow_assets.orchestration.metadata.lineage import describe_columns, file_columns
-from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
+from dataflow_assets.orchestration.partitions import daily_partitions, run_days
 from dataflow_assets.orchestration.resources import (
     OBJECT_STORE,
     DatabaseResource,
@@ -60,7 +60,7 @@ def build_lake_asset(settings: Settings, source: Source) -> dg.AssetsDefinition:
         database: DatabaseResource,
     ) -> Iterator[Written]:
         with retry_transient(context):
-            days = partition_days(context.partition_keys)
+            days = run_days(context)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
             storage = open_both(object_store, database, settings.first_day).storage
             LakeRun(context, settings, storage, outcome, config.objects, config.release).write()

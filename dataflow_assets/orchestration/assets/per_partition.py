@@ -16,8 +16,10 @@ from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.core.iteration import batched
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.orchestration.metadata.metrics import Metrics, line, partition_metadata, speed
-from dataflow_assets.orchestration.partitions import partition_days
+from dataflow_assets.orchestration.partitions import run_days
 from dataflow_assets.orchestration.retries import is_down, is_transient
+from dataflow_assets.runtime.event_log import storing_together
+from dataflow_assets.runtime.tags import DEFERS_EVENTS
 
 Written = dg.MaterializeResult[Any] | dg.Output[None]
 _PAUSE = 1.0  # seconds: a message to the run's log costs up to 20 ms, as much as a small partition
@@ -45,13 +47,15 @@ def write_each(
         Failure: naming the partitions that failed, and whether another try may help; the others are committed and
             logged, but for those that were left alone because a server is down.
     """
-    days = partition_days(context.partition_keys)
+    days = run_days(context)
     written, failed = _try_each(context, _write_ahead(context, days, together), write, folders)
-    if not failed:
+    if failed or DEFERS_EVENTS in context.run.tags:
+        _log_materializations(context, written)
+    else:
         for day, metrics in written.items():
             context.add_asset_metadata(partition_metadata(metrics), partition_key=day.isoformat())
+    if not failed:
         return
-    _log_materializations(context, written)
     left = len(days) - len(written) - len(failed)
     bugs = (error for error in failed.values() if not isinstance(error, DataFlowError))
     raise _failure(written, failed, left) from next(bugs, None)
@@ -134,9 +138,10 @@ def outputs_of(checks: Iterable[dg.AssetCheckSpec]) -> Iterator[Written]:
 
 
 def _log_materializations(context: dg.AssetExecutionContext, written: Mapping[date, Metrics]) -> None:
-    for day, metrics in written.items():
-        metadata = partition_metadata(metrics)
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
+    with storing_together(context.instance):
+        for day, metrics in written.items():
+            metadata = partition_metadata(metrics)
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=metadata))
 
 
 def _failure(written: Mapping[date, Metrics], failed: Mapping[date, Exception], left: int) -> dg.Failure:

@@ -16,7 +16,7 @@ from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.metadata import links
 from dataflow_assets.orchestration.metadata.columns import columns_of_warehouse
 from dataflow_assets.orchestration.metadata.lineage import describe_columns, same_columns
-from dataflow_assets.orchestration.partitions import daily_partitions, partition_days
+from dataflow_assets.orchestration.partitions import daily_partitions, run_days
 from dataflow_assets.orchestration.resources import DATABASE, DatabaseResource, ObjectStoreResource, open_both
 from dataflow_assets.orchestration.retries import retry_transient
 from dataflow_assets.orchestration.warehouse_tables import WAREHOUSE_TABLES
@@ -53,7 +53,7 @@ def build_warehouse_asset(settings: Settings, source: Source) -> dg.AssetsDefini
         context: dg.AssetExecutionContext, object_store: ObjectStoreResource, database: DatabaseResource
     ) -> Iterator[Written]:
         with retry_transient(context):
-            days = partition_days(context.partition_keys)
+            days = run_days(context)
             outcome = Outcome(target=target, database=database, today=settings.today, days=days)
             storage = open_both(object_store, database, settings.first_day).storage
             WarehouseRun(context, settings, storage, outcome).write()

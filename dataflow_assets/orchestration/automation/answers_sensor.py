@@ -6,12 +6,14 @@ Here: what changed in the warehouse since the last tick, and asking for runs. No
 
 The published file says what an answer's table held when it was read, and nothing keeps one that was read earlier from
 being published later. So nothing is asked for while answers are being made: the tick after that covers all that changed
-meanwhile.
+meanwhile. Where more is on its way to the warehouse, what changed waits for it some seconds, for a changed snapshot may
+change all answers, and the files of a morning come at once.
 
 A tick that was cut short is repeated, under the same run keys. A run that failed is not asked for again before
 something that it reads changes.
 """
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,7 +29,7 @@ from dataflow_assets.orchestration.automation.materialization_feed import (
     cursor_after,
 )
 from dataflow_assets.orchestration.automation.waiting import Look, look_until_there_is_something
-from dataflow_assets.orchestration.keys import ANALYTICS, WAREHOUSE
+from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
 from dataflow_assets.orchestration.partitions import daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import affected_partitions
 from dataflow_assets.orchestration.resources import DatabaseResource
@@ -36,6 +38,8 @@ from dataflow_assets.runtime.tags import ANSWERED, GOES_ON, IN_PROCESS, range_ta
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import are_answers_being_made
+
+_PATIENCE_SECONDS = 20.0
 
 
 def build_answers_sensor(settings: Settings, sources: Sequence[Source], jobs: Sequence[Any]) -> dg.SensorDefinition:
@@ -76,6 +80,10 @@ def _look(
     left = {source: [load for load in loads if load.run not in answered] for source, loads in changes.items()}
     if not any(left.values()):
         return dg.SensorResult(skip_reason="What changed was answered at once.", cursor=feed.cursor)
+    oldest = min(load.at for loads in left.values() for load in loads)
+    # A change of the future is old: the clock was set back since.
+    if abs(time.time() - oldest) < _PATIENCE_SECONDS and _is_more_coming(instance):
+        return dg.SensorResult(skip_reason="More is being loaded; its answers are made together.", cursor=cursor)
     return dg.SensorResult(run_requests=list(_requests(settings, url, left)), cursor=feed.cursor)
 
 
@@ -109,6 +117,12 @@ def _are_under_way(instance: dg.DagsterInstance, url: str) -> bool:
     # A process that was killed leaves its runs unfinished for ever, but not its lock.
     is_launched = any(IN_PROCESS not in run.tags and _makes_answers(run) for run in runs)
     return is_launched or are_answers_being_made(url)
+
+
+def _is_more_coming(instance: dg.DagsterInstance) -> bool:
+    """Whether a run that was launched takes something into the lake or the warehouse."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    return any(run.job_name in (LAKE, WAREHOUSE) and IN_PROCESS not in run.tags for run in runs)
 
 
 def _find_answered(instance: dg.DagsterInstance, runs: Collection[str]) -> set[str]:

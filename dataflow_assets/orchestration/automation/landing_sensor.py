@@ -26,13 +26,13 @@ from dataflow_assets.orchestration.automation.told import keep, receive
 from dataflow_assets.orchestration.automation.waiting import TICK_SECONDS, Look, look_until_there_is_something
 from dataflow_assets.orchestration.ingest_config import ingest_config
 from dataflow_assets.orchestration.keys import LAKE
-from dataflow_assets.orchestration.partitions import daily_partitions, stretches
+from dataflow_assets.orchestration.partitions import batched_stretches, daily_partitions, stretches
 from dataflow_assets.orchestration.planning.shares import cut_shares
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource, Stores, open_both
 from dataflow_assets.postgres.connection import Connection, connect
 from dataflow_assets.runtime.notices import Notices, notices
 from dataflow_assets.runtime.slots import count_slots
-from dataflow_assets.runtime.tags import GOES_ON, IN_PROCESS, RANGE_END, RANGE_START, VERSIONS, range_tags
+from dataflow_assets.runtime.tags import GOES_ON, IN_PROCESS, VERSIONS, stretches_tags, takes
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Source
 
@@ -157,10 +157,7 @@ def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 def _is_in(runs: Iterable[dg.DagsterRun], delivery: Delivery) -> bool:
     """Whether one of the runs takes the delivery's day of its source."""
     key, day = dg.AssetKey([LAKE, delivery.source]), delivery.day.isoformat()
-    return any(
-        key in (run.asset_selection or ()) and run.tags.get(RANGE_START, "") <= day <= run.tags.get(RANGE_END, "")
-        for run in runs
-    )
+    return any(key in (run.asset_selection or ()) and takes(run.tags, [day]) for run in runs)
 
 
 def _is_small(settings: Settings, wanted: Sequence[tuple[dg.RunRequest, Sequence[Delivery]]]) -> bool:
@@ -180,43 +177,62 @@ def _is_anything_under_way(instance: dg.DagsterInstance) -> bool:
 def _requests(
     instance: dg.DagsterInstance, ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str], slots: int
 ) -> Iterator[tuple[dg.RunRequest, list[Delivery]]]:
-    """The runs, and what each takes: its key follows from the objects' versions, and when they failed last.
+    """The runs, and what each takes: of a source all, or, where several are made at once, a share.
 
-    How often they failed is forgotten with old runs.
-    """
-    for source, versions in _share_out(ready, partitions, slots):
-        first, last = versions[0].day.isoformat(), versions[-1].day.isoformat()
-        name = f"{source}-{first}-{last}-{_digest(versions)}"
-        failures = _failures(instance, name)
-        # A failure of the future is old: the clock was set back since.
-        if failures and abs(time.time() - max(failures)) < _pause_after(len(failures)):
-            continue
-        request = dg.RunRequest(
-            run_key=f"{name}-{max(failures, default=0)}",
-            asset_selection=[dg.AssetKey([LAKE, source])],
-            run_config=ingest_config(versions),
-            tags={**range_tags(first, last), VERSIONS: name},
-        )
-        yield request, versions
-
-
-def _share_out(
-    ready: Iterable[Delivery], partitions: dg.PartitionsDefinition[str], slots: int
-) -> Iterator[tuple[str, list[Delivery]]]:
-    """What each run takes: of a source and a stretch of days all, or, where several are made at once, a share.
-
-    The objects of one day may be those of several runs, which write them beside each other.
+    What failed before, a stretch of days, is taken apart, or it would fail the runs of what lands later.
     """
     by_source: dict[str, list[Delivery]] = {}
     for delivery in sorted(ready, key=lambda delivery: (delivery.source, delivery.day, delivery.object)):
         by_source.setdefault(delivery.source, []).append(delivery)
-    for source, found in by_source.items():
-        for first, last in stretches(partitions, {delivery.day for delivery in found}):
-            rest = [delivery for delivery in found if first <= delivery.day.isoformat() <= last]
-            sizes = [delivery.size for delivery in rest]
-            for count in cut_shares(sizes, slots) if slots > 1 else [len(rest)]:
-                yield source, rest[:count]
-                rest = rest[count:]
+    for found in by_source.values():
+        of_stretches = [_within(found, [one]) for one in stretches(partitions, {one.day for one in found})]
+        failed = [versions for versions in of_stretches if _failures(instance, _name(versions))]
+        others = [one for versions in of_stretches if versions not in failed for one in versions]
+        for versions in [*failed, *_share_out(others, partitions, slots)]:
+            failures = _failures(instance, _name(versions))
+            # A failure of the future is old: the clock was set back since.
+            if not failures or abs(time.time() - max(failures)) >= _pause_after(len(failures)):
+                yield _request(versions, partitions, max(failures, default=0)), versions
+
+
+def _share_out(
+    found: Sequence[Delivery], partitions: dg.PartitionsDefinition[str], slots: int
+) -> Iterator[list[Delivery]]:
+    """What each run takes of what landed of a source, which is in order.
+
+    The objects of one day may be those of several runs, which write them beside each other.
+    """
+    for together in batched_stretches(partitions, {delivery.day for delivery in found}):
+        rest = _within(found, together)
+        sizes = [delivery.size for delivery in rest]
+        for count in cut_shares(sizes, slots) if slots > 1 else [len(rest)]:
+            yield rest[:count]
+            rest = rest[count:]
+
+
+def _within(found: Iterable[Delivery], together: Sequence[tuple[str, str]]) -> list[Delivery]:
+    """Those that landed from the first to the last of some days."""
+    return [one for one in found if together[0][0] <= one.day.isoformat() <= together[-1][1]]
+
+
+def _request(versions: Sequence[Delivery], partitions: dg.PartitionsDefinition[str], failed_at: float) -> dg.RunRequest:
+    """The run of some deliveries of a source: its key follows from the objects' versions, and when they failed last.
+
+    How often they failed is forgotten with old runs.
+    """
+    name = _name(versions)
+    days = list(stretches(partitions, {delivery.day for delivery in versions}))
+    return dg.RunRequest(
+        run_key=f"{name}-{failed_at}",
+        asset_selection=[dg.AssetKey([LAKE, versions[0].source])],
+        run_config=ingest_config(versions),
+        tags={**stretches_tags(days), VERSIONS: name},
+    )
+
+
+def _name(versions: Sequence[Delivery]) -> str:
+    """What names some deliveries of a source, which are in order."""
+    return f"{versions[0].source}-{versions[0].day}-{versions[-1].day}-{_digest(versions)}"
 
 
 def _failures(instance: dg.DagsterInstance, versions: str) -> list[float]:

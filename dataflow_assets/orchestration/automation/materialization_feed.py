@@ -17,12 +17,15 @@ _LIMIT = 5_000  # the rest is left for the next tick
 
 @dataclass(frozen=True)
 class Materialization:
-    """One materialization of one day: its run, the number of its event, and the metrics that it says of the day."""
+    """One materialization of one day: its run, the number of its event and when that was, in seconds since 1970, and
+    the metrics that it says of the day.
+    """
 
     asset: dg.AssetKey
     day: date
     run: str
     number: int
+    at: float
     metrics: Mapping[str, int]
 
 
@@ -48,7 +51,9 @@ class MaterializationFeed:
         found = self._instance.fetch_materializations(wanted, limit=cursor.limit(_LIMIT), ascending=True).records
         self._cursors[asset.to_user_string()] = cursor.after(found)
         return [
-            Materialization(asset, date.fromisoformat(day), record.run_id, record.storage_id, _metrics(record))
+            Materialization(
+                *(asset, date.fromisoformat(day), record.run_id, record.storage_id, record.timestamp), _metrics(record)
+            )
             for record in cursor.new(found)
             if self._partitions.has_partition_key(day := record.partition_key or "")
         ]

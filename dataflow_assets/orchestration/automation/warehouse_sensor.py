@@ -19,12 +19,12 @@ from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINI
 from dataflow_assets.orchestration.automation.materialization_feed import Materialization, MaterializationFeed
 from dataflow_assets.orchestration.automation.waiting import Look, look_until_there_is_something
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, WAREHOUSE
-from dataflow_assets.orchestration.partitions import daily_partitions, stretches
+from dataflow_assets.orchestration.partitions import batched_stretches, daily_partitions
 from dataflow_assets.orchestration.planning.ranges import Range, cut_ranges, read_sizes
 from dataflow_assets.orchestration.planning.staleness import newer_than_table
 from dataflow_assets.orchestration.resources import DatabaseResource, ObjectStoreResource
 from dataflow_assets.runtime.slots import count_slots
-from dataflow_assets.runtime.tags import GOES_ON, range_tags
+from dataflow_assets.runtime.tags import GOES_ON, stretches_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events, Source
 
@@ -49,8 +49,8 @@ def build_warehouse_sensor(settings: Settings, sources: Sequence[Source]) -> dg.
             for source in sources:
                 if _table(source) not in loading and (written := feed.read(_watched(source))):
                     newer = _newer(database.open_warehouse(), source, written)
-                    ranges = _cut(settings, object_store, source, newer, partitions)
-                    requests += _requests(source, newer, ranges)
+                    shares = _cut(settings, object_store, source, newer, partitions)
+                    requests += _requests(source, newer, shares)
             reason = "Nothing in the lake is newer than the warehouse" + (
                 ", or it is being loaded." if loading else "."
             )
@@ -93,24 +93,25 @@ def _cut(
     source: Source,
     newer: Mapping[date, int],
     partitions: dg.PartitionsDefinition[str],
-) -> Sequence[Range]:
-    """The runs that days take: one for each stretch, and of many event days as many as can be made at once.
+) -> list[list[Range]]:
+    """The stretches of days that each run takes: one takes all, and of many event days as many as are made at once.
 
     Other tables are made whole, by one run.
     """
     slots = count_slots(settings) if isinstance(source, Events) and len(newer) > 1 else 1
     if slots == 1:
-        return list(stretches(partitions, newer))
+        return list(batched_stretches(partitions, newer))
     sizes = read_sizes(object_store.open_storage(), _table(source))
-    return cut_ranges(partitions, newer, sizes, slots)
+    return [[together] for together in cut_ranges(partitions, newer, sizes, slots)]
 
 
-def _requests(source: Source, newer: Mapping[date, int], ranges: Iterable[Range]) -> Iterator[dg.RunRequest]:
-    """A run for each range of days."""
-    for first, last in ranges:
+def _requests(source: Source, newer: Mapping[date, int], shares: Iterable[list[Range]]) -> Iterator[dg.RunRequest]:
+    """A run for each share of the days."""
+    for share in shares:
+        first, last = share[0][0], share[-1][1]
         newest = max(event for day, event in newer.items() if first <= day.isoformat() <= last)
         yield dg.RunRequest(
             run_key=f"{source.name}-{first}-{last}-{newest}",
             asset_selection=[_table(source)],
-            tags=range_tags(first, last),
+            tags=stretches_tags(share),
         )

@@ -20,7 +20,7 @@ from dataflow_assets.ledger.settled import find_settled, read_touched_days
 from dataflow_assets.orchestration.checks import references_known
 from dataflow_assets.orchestration.ingest_config import ingest_config
 from dataflow_assets.orchestration.keys import LAKE, PUBLISHED, WAREHOUSE
-from dataflow_assets.orchestration.partitions import daily_partitions, stretches
+from dataflow_assets.orchestration.partitions import batched_stretches, daily_partitions, stretches
 from dataflow_assets.orchestration.planning.downstream import Choose, affected_partitions
 from dataflow_assets.orchestration.planning.staleness import find_stale_answers, stale_partitions
 from dataflow_assets.orchestration.planning.unpublished import find_unpublished
@@ -29,7 +29,7 @@ from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_
 from dataflow_assets.orchestration.runs.failures import first_failure, was_interrupted
 from dataflow_assets.orchestration.runs.made import Made, find_touched, read_materializations, summarize_made
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RETRIES, MAX_RUNTIME, range_tags
+from dataflow_assets.runtime.tags import IN_PROCESS, MAX_RETRIES, MAX_RUNTIME, stretches_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
@@ -188,16 +188,18 @@ class Materializer:
         days: Iterable[date],
         config: Mapping[str, Any] = _ALL,
     ) -> list[dg.AssetMaterialization]:
-        """Run assets of these partitions for some days, a run for each stretch without a gap; what was materialized.
+        """Run assets of these partitions for some days; what was materialized.
 
-        Of the published copies `tell` hears later, of all together.
+        One asset takes one run. Where others follow in the same run, each stretch without a gap takes one, for a day
+        that fails keeps them from all days of its run. Of the published copies `tell` hears later, of all together.
         """
         selection = list(assets)
         made: list[dg.AssetMaterialization] = []
-        for first, last in stretches(partitions, days):
+        is_one = len(selection) == 1
+        for share in batched_stretches(partitions, days) if is_one else ([one] for one in stretches(partitions, days)):
             self.report(", ".join(key.to_user_string() for key in selection))
             result = run_range(
-                self.definitions(), self.instance, selection, {**range_tags(first, last), **self.tags}, config
+                self.definitions(), self.instance, selection, {**stretches_tags(share), **self.tags}, config
             )
             made += read_materializations(self.instance, result.run_id)
             self._note_warnings(result)

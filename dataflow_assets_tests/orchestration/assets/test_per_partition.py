@@ -13,7 +13,7 @@ import pytest
 from dataflow_assets.errors import ConflictError, LockTimeoutError
 from dataflow_assets.orchestration.assets import per_partition
 from dataflow_assets.orchestration.assets.per_partition import Together, write_each
-from dataflow_assets.runtime.tags import range_tags
+from dataflow_assets.runtime.tags import range_tags, stretches_tags
 
 Write = Callable[[date], Mapping[str, float]]
 
@@ -38,7 +38,9 @@ class Outcome:
     said: list[str]
 
 
-def run(write: Write, last: int = 3, together: Together = lambda _: ()) -> Outcome:
+def run(
+    write: Write, last: int = 3, together: Together = lambda _: (), tags: Mapping[str, str] | None = None
+) -> Outcome:
     """Store some days, in one run that Dagster may try again; the metrics are those that the instance keeps."""
 
     @dg.asset(
@@ -52,9 +54,10 @@ def run(write: Write, last: int = 3, together: Together = lambda _: ()) -> Outco
     job = dg.Definitions(
         assets=[table], resources={"io_manager": Store(together)}
     ).resolve_implicit_global_asset_job_def()
-    tags = range_tags("2021-12-01", f"2021-12-{last:02}")
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        result = job.execute_in_process(
+            instance=instance, tags=tags or range_tags("2021-12-01", f"2021-12-{last:02}"), raise_on_error=False
+        )
         records = instance.fetch_materializations(table.key, limit=10).records
         messages = [entry.user_message for entry in instance.all_logs(result.run_id) if not entry.dagster_event]
     logged = [record.asset_materialization for record in records if record.asset_materialization]
@@ -125,6 +128,28 @@ def test_what_does_not_pass_is_not_tried_again(error: Exception) -> None:
     assert failed.splitlines()[0] == f"table 2021-12-02: {error}"
     assert ("Traceback" in failed) == (not isinstance(error, ConflictError)), "only a bug has a trace"
     assert written.partition(",")[0] == "table 2021-12-01: 1 row kept"
+
+
+FAR_APART = stretches_tags([("2021-12-01", "2021-12-02"), ("2021-12-05", "2021-12-05")])
+
+
+def test_of_days_that_are_far_apart_those_between_are_neither_written_nor_said_to_be() -> None:
+    written: list[int] = []
+
+    def write(day: date) -> Mapping[str, int]:
+        written.append(day.day)
+        return {"rows": day.day}
+
+    outcome = run(write, tags=FAR_APART)
+    assert (outcome.succeeded, written) == (True, [1, 2, 5])
+    rows = {day: metrics["rows"] for day, metrics in outcome.metrics.items()}
+    assert rows == {"2021-12-01": 1, "2021-12-02": 2, "2021-12-05": 5}
+
+
+def test_of_days_that_are_far_apart_one_fails_alone() -> None:
+    outcome = run(FailsOnce(ConflictError("changing")), tags=FAR_APART)
+    assert not outcome.succeeded
+    assert sorted(outcome.metrics) == ["2021-12-01", "2021-12-05"]
 
 
 class IsDown:

@@ -7,6 +7,7 @@ import pytest
 
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.orchestration.automation import answers_sensor
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.runtime.tags import IN_PROCESS
 from dataflow_assets.sources import find_source
@@ -177,6 +178,25 @@ def test_while_answers_are_made_the_next_wait(december: Platform, status: dg.Dag
     load(december, "2021-12-06")
     december.instance.report_run_failed(run)
     assert asked(december, waiting.cursor)["average_session"] == ("2021-12-05", "2021-12-06")
+
+
+@pytest.mark.parametrize("job", ["lake", "warehouse"])
+def test_what_changed_waits_for_what_is_on_its_way_but_not_long(
+    december: Platform, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    cursor = december.tick("answers_sensor").cursor
+    load(december, "2021-12-05")
+    run = december.instance.create_run_for_job(
+        december.definitions.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED
+    )
+    monkeypatch.setattr(answers_sensor, "_PATIENCE_SECONDS", 1e9)
+    waiting = december.tick("answers_sensor", cursor)
+    assert (waiting.requests, waiting.cursor) == ([], cursor)
+    monkeypatch.setattr(answers_sensor, "_PATIENCE_SECONDS", 0.0)
+    assert asked(december, waiting.cursor) == all_of("2021-12-05", "2021-12-13", "2021-12-01")
+    monkeypatch.setattr(answers_sensor, "_PATIENCE_SECONDS", 1e9)
+    december.instance.report_run_failed(run)
+    assert asked(december, waiting.cursor) == all_of("2021-12-05", "2021-12-13", "2021-12-01")
 
 
 def test_they_wait_for_a_process_that_makes_answers_as_long_as_it_lives(answered: Platform) -> None:

@@ -23,7 +23,7 @@ from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.orchestration.automation import landing_sensor
 from dataflow_assets.orchestration.automation.waiting import Look
 from dataflow_assets.orchestration.planning import shares
-from dataflow_assets.runtime.tags import range_tags
+from dataflow_assets.runtime.tags import STRETCHES, stretches_tags
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
@@ -65,16 +65,23 @@ def test_an_empty_landing_asks_for_nothing(platform: Platform) -> None:
     assert is_quiet(platform)
 
 
-def test_new_objects_ask_for_a_run_for_each_source_and_stretch_of_days(platform: Platform) -> None:
+def test_new_objects_ask_for_a_run_for_each_source_of_their_days_alone(platform: Platform) -> None:
     for day in ("2021-12-01", "2021-12-02", "2021-12-05"):
         platform.land("movies", day, movies_csv("Rust"))
     platform.land("movies", "2021-12-02", movies_csv("Heat"), "more.csv")
     platform.land("streams", "2021-12-02", streams_csv(session("2021-12-01T10:00")))
-    assert [wanted(request) for request in requests(platform)] == [
-        ("lake/movies", "2021-12-01", "2021-12-02"),
-        ("lake/movies", "2021-12-05", "2021-12-05"),
+    asked = requests(platform)
+    assert [wanted(request) for request in asked] == [
+        ("lake/movies", "2021-12-01", "2021-12-05"),
         ("lake/streams", "2021-12-02", "2021-12-02"),
     ]
+    assert asked[0].tags[STRETCHES] == "2021-12-01 to 2021-12-02, 2021-12-05"
+    results = [execute(platform, request) for request in asked]
+    assert all(result.success for result in results)
+    assert platform.partitions("lake/movies") == ["2021-12-01", "2021-12-02", "2021-12-05"]
+    judged = results[0].get_asset_check_evaluations()
+    assert {evaluation.partition for evaluation in judged} == {"2021-12-01", "2021-12-02", "2021-12-05"}
+    assert is_quiet(platform)
 
 
 def test_the_objects_of_one_day_are_shared_out_among_workers_in_whatever_order_they_end(
@@ -154,18 +161,18 @@ def test_only_the_new_object_of_a_day_is_taken_in(platform: Platform) -> None:
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
 def test_what_a_run_under_way_takes_is_not_asked_for(platform: Platform, status: dg.DagsterRunStatus) -> None:
-    platform.land("movies", "2021-12-01", movies_csv("Rust"))
-    platform.land("movies", "2021-12-03", movies_csv("Rust"))
-    first, second = requests(platform)
+    for day in ("2021-12-01", "2021-12-03", "2021-12-05"):
+        platform.land("movies", day, movies_csv("Rust"))
+    (every,) = requests(platform)
     run = platform.instance.create_run_for_job(
         platform.definitions.resolve_job_def("lake"),
-        tags=range_tags("2021-12-01", "2021-12-01"),
+        tags=stretches_tags([("2021-12-01", "2021-12-01"), ("2021-12-05", "2021-12-05")]),
         status=status,
         asset_selection=frozenset([key("lake/movies")]),
     )
-    assert [request.run_key for request in requests(platform)] == [second.run_key]
+    assert [wanted(request) for request in requests(platform)] == [("lake/movies", "2021-12-03", "2021-12-03")]
     platform.instance.report_run_failed(run)
-    assert [request.run_key for request in requests(platform)] == [first.run_key, second.run_key]
+    assert [request.run_key for request in requests(platform)] == [every.run_key]
 
 
 def test_what_failed_is_asked_for_again_after_a_pause(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +190,20 @@ def test_what_failed_is_asked_for_again_after_a_pause(platform: Platform, monkey
     assert second.run_key != first.run_key
     assert execute(platform, second).success
     assert is_quiet(platform)
+
+
+def test_what_failed_is_taken_apart_from_what_lands_later(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_sensor, "_FIRST_PAUSE", 0.0)
+    platform.land("movies", "2021-12-01", movies_csv("Rust"))
+    (first,) = requests(platform)
+    (platform.settings.home / "lake").mkdir(exist_ok=True)
+    (platform.settings.home / "lake/movies").write_text("no folder")
+    assert not execute(platform, first).success
+    for day in ("2021-12-03", "2021-12-05"):
+        platform.land("movies", day, movies_csv("Heat"))
+    again, others = requests(platform)
+    assert wanted(again) == wanted(first)
+    assert others.tags[STRETCHES] == "2021-12-03, 2021-12-05"
 
 
 def test_what_failed_is_asked_for_by_a_new_key_once_old_failures_are_forgotten(

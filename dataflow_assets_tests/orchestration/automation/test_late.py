@@ -84,6 +84,7 @@ def test_a_late_or_changed_file_makes_the_days_again_that_it_touches_or_touched_
     assert settle(daemon) == {
         "lake/streams": [("2021-12-20", "2021-12-20")],
         **following((2, 3), (15, 15), (20, 20)),
+        "warehouse/streams": [("2021-12-02", "2021-12-20")],
     } | answers(engaged_users=[("2021-12-02", "2021-12-11"), ("2021-12-15", "2021-12-28")])
     held = "SELECT event_day::text FROM warehouse.streams ORDER BY 1"
     assert [day for (day,) in daemon.platform.query(held)] == days(2, 3, 15)

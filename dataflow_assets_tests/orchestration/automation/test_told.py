@@ -15,6 +15,7 @@ import pytest
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger import pending
 from dataflow_assets.orchestration.automation import told
+from dataflow_assets.runtime.tags import STRETCHES
 from dataflow_assets.settings import load_settings
 from dataflow_assets_tests.landing.stores import Gate, gate, s3_storage, s3_url
 from dataflow_assets_tests.landing.test_events import record
@@ -177,4 +178,5 @@ def test_a_backlog_of_one_day_keeps_no_other_day_waiting(notified: Told, monkeyp
     monkeypatch.setattr(told, "_MANY_OBJECTS", 3)
     notified.tell(*(notified.put(f"movies/2021-12-01/{number}.csv") for number in range(5)))
     notified.tell(notified.put("movies/2021-12-05/a.csv"))
-    assert {wanted(request)[1] for request in notified.tick().requests} == {"2021-12-01", "2021-12-05"}
+    (request,) = notified.tick().requests
+    assert request.tags[STRETCHES] == "2021-12-01, 2021-12-05"

@@ -5,6 +5,7 @@ import pytest
 
 from dataflow_assets.orchestration.automation import warehouse_sensor
 from dataflow_assets.orchestration.planning import shares
+from dataflow_assets.runtime.tags import STRETCHES
 from dataflow_assets_tests.orchestration.builders import Platform, key, movies_csv, session, streams_csv, wanted
 
 
@@ -22,10 +23,14 @@ def streams(first: int, last: int) -> tuple[str, str, str]:
     return "warehouse/streams", f"2021-12-{first:02}", f"2021-12-{last:02}"
 
 
-def test_the_touched_days_are_asked_for_in_one_run_per_stretch(platform: Platform) -> None:
+def test_the_touched_days_and_no_others_are_asked_for_in_one_run(platform: Platform) -> None:
     ingest(platform, 1, 2, 3, 5)
     first, again = platform.tick("warehouse_sensor"), platform.tick("warehouse_sensor")
-    assert [wanted(request) for request in first.requests] == [streams(1, 3), streams(5, 5)]
+    assert [wanted(request) for request in first.requests] == [streams(1, 5)]
+    assert first.requests[0].tags[STRETCHES] == "2021-12-01 to 2021-12-03, 2021-12-05"
+    assert platform.run("warehouse/streams", "2021-12-01", "2021-12-05", tags=first.requests[0].tags).success
+    assert platform.partitions("warehouse/streams") == [f"2021-12-0{day}" for day in (1, 2, 3, 5)]
+    assert platform.query("SELECT count(*) FROM ledger.event_days") == [(4,)]
     keys = [[request.run_key for request in tick.requests] for tick in (first, again)]
     assert keys[0] == keys[1]
     assert None not in keys[0]
@@ -53,9 +58,9 @@ def test_what_was_asked_for_is_not_asked_for_again(platform: Platform) -> None:
     assert (nothing.requests, nothing.reason) == ([], "Nothing in the lake is newer than the warehouse.")
     ingest(platform, 2, 9, delivered="2022-01-01")
     later = platform.tick("warehouse_sensor", nothing.cursor)
-    assert [wanted(request) for request in later.requests] == [streams(2, 2), streams(9, 9)]
+    assert [request.tags[STRETCHES] for request in later.requests] == ["2021-12-02, 2021-12-09"]
     keys = {request.run_key for tick in (first, later) for request in tick.requests}
-    assert len(keys) == 3
+    assert len(keys) == 2
 
 
 def test_what_the_warehouse_holds_is_not_asked_for(platform: Platform) -> None:

@@ -257,6 +257,17 @@ def test_deliveries_of_many_days_take_a_run_for_each_stretch(platform: Platform)
     assert platform.partitions("warehouse/users") == list(delivered)
 
 
+def test_deliveries_of_one_event_table_take_a_run_for_all_their_days(platform: Platform) -> None:
+    delivered = [platform.land("streams", f"2021-12-{day}", a_session_on(day - 5, day - 5)) for day in (15, 18, 19)]
+    found = made_by(platform, *delivered)
+    assert found["lake/streams"] == ["2021-12-15", "2021-12-18", "2021-12-19"]
+    assert found["warehouse/streams"] == ["2021-12-10", "2021-12-13", "2021-12-14"]
+    selections = [
+        sorted(key.to_user_string() for key in run.asset_selection or ()) for run in platform.instance.get_runs()
+    ]
+    assert [one for one in selections if len(one) == 1] == [["warehouse/streams"], ["lake/streams"]]
+
+
 _USERS = "first_name,last_name,email\nAda,Berg,a@b.example\n"
 
 
