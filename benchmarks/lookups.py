@@ -3,10 +3,12 @@
     python -m benchmarks.lookups --days 3650 --rows 300
 
 The days are in the lake, their small files merged, and in the warehouse, with an index on `user_email`; the user who is
-looked for has one session. Of each question: milliseconds by the clock, the median of seven; of ours in a session that
-asked before, and the first time in a new one, which reads which partitions there are.
+looked for has one session. Ours are asked twice: while each day has its own table, and after old days were merged into
+months, as on the last of the days. Of each question: milliseconds by the clock, the median of seven; of ours in a
+session that asked before, and the first time in a new one, which reads which partitions there are.
 
-Here: asking. Not here: loading (see `load` and `backfill`).
+Here: asking, and the seconds of merging and of loading one merged day again. Not here: loading (see `load` and
+`backfill`).
 """
 
 import argparse
@@ -25,7 +27,7 @@ import psycopg2
 from benchmarks import common
 from benchmarks.backfill import write_sessions
 from dataflow_assets.lake.delta.maintenance import merge_small_files
-from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.lake.delta.table import LakeTable, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
@@ -33,6 +35,7 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.months import merge_old_days
 
 _FIRST = date(2015, 1, 1)
 _ROUNDS = 7
@@ -45,7 +48,9 @@ _OURS = {
     "an hour": f"SELECT * FROM warehouse.streams WHERE {_IN_WINDOW}",
     "a user, in a month": "SELECT * FROM warehouse.streams WHERE event_day BETWEEN '{day}' AND '{later}' AND {user}",
     "a user": "SELECT * FROM warehouse.streams WHERE {user}",
+    "an id": "SELECT * FROM warehouse.streams WHERE id = '{id}'",
 }
+_TABLES = "SELECT count(*) FROM pg_partition_tree('warehouse.streams') WHERE isleaf"
 _DUCKDB = {
     "an hour": f"SELECT * FROM lake WHERE {_IN_WINDOW}",
     "a user, in a month": "SELECT * FROM lake WHERE start_at BETWEEN '{day}' AND '{later}' AND {user}",
@@ -62,15 +67,17 @@ def main() -> None:
     days = [_FIRST + timedelta(days=number) for number in range(arguments.days)]
     with common.server() as (folder, url):
         common.empty_warehouse(url)
-        files = _load(folder, url, days, arguments.rows)
+        table = _load(folder, url, days, arguments.rows)
         day = days[len(days) // 2]
-        named = {"day": day, "later": day + timedelta(days=30), "user": f"user_email = '{_RARE}'"}
-        figures = {"ours": _ask_ours(url, named), "duckdb": _ask_duckdb(files, named)}
+        named = {"day": day, "later": day + timedelta(days=30), "user": f"user_email = '{_RARE}'", "id": _id(url)}
+        figures: dict[str, Any] = {"days apart": _ask_ours(url, named)}
+        figures |= {"seconds": _merge(url, table, days), "merged": _ask_ours(url, named)}
+        figures |= {"duckdb": _ask_duckdb(table.open().file_uris(), named)}
     print(json.dumps({"days": arguments.days, "rows": arguments.rows, **figures}, indent=2))  # noqa: T201
 
 
-def _load(folder: Path, url: str, days: list[date], rows: int) -> list[str]:
-    """Take a file of all days into the lake and the warehouse; the files of the lake."""
+def _load(folder: Path, url: str, days: list[date], rows: int) -> LakeTable:
+    """Take a file of all days into the lake and the warehouse; the table of the lake."""
     os.environ |= {"DATAFLOW_HOME": str(folder / "home"), "DATABASE_URL": url, "DATAFLOW_FIRST_DAY": str(_FIRST)}
     settings, source = load_settings(), find_source("streams")
     assert isinstance(source, Events)
@@ -90,11 +97,35 @@ def _load(folder: Path, url: str, days: list[date], rows: int) -> list[str]:
             if number % 500 == 0:
                 sys.stderr.write(f"{day} is loaded\n")
     common.sql(url, "CREATE INDEX ON warehouse.streams (user_email)", "ANALYZE ONLY warehouse.streams")
-    return table.open().file_uris()
+    return table
 
 
-def _ask_ours(url: str, named: dict[str, Any]) -> dict[str, dict[str, float]]:
-    found = {}
+def _id(url: str) -> str:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id::text FROM warehouse.streams WHERE user_email = %s", [_RARE])
+        [(found,)] = cursor.fetchall()
+    return str(found)
+
+
+def _merge(url: str, table: LakeTable, days: list[date]) -> dict[str, float]:
+    """Merge what is old; seconds of that, and of loading a merged day again."""
+    source = find_source("streams")
+    assert isinstance(source, Events)
+    with connect(url) as connection:
+        start = time.perf_counter()
+        merge_old_days(connection, source, days[-1] - timedelta(days=31), "UTC")
+        merged = time.perf_counter()
+        load_day(connection, source, table.scan(), 2, days[len(days) // 2], "UTC")
+        loaded = time.perf_counter()
+    common.sql(url, "ANALYZE ONLY warehouse.streams")
+    return {"merging": round(merged - start, 1), "one day again": round(loaded - merged, 2)}
+
+
+def _ask_ours(url: str, named: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(_TABLES)
+        found["tables"] = cursor.fetchall()[0][0]
     for name, statement in _OURS.items():
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
             times = [_milliseconds(cursor, statement.format(**named)) for _ in range(1 + _ROUNDS)]

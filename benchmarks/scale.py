@@ -127,7 +127,12 @@ def _swap(url: str, day: date) -> None:
     """Replace the day by ten rows, as a load does, without what it reads from the lake."""
     name = f"streams_{day:%Y%m%d}"
     part = ListPartition(
-        root="warehouse.streams", schema="warehouse_days", table=name, column="event_day", value=day.isoformat()
+        root="warehouse.streams",
+        schema="warehouse_days",
+        table=name,
+        column="event_day",
+        value=day.isoformat(),
+        holds="true",
     )
     count = 10
     rows = pa.table(

@@ -117,10 +117,9 @@ class Settings(BaseSettings):
     events_from: Literal["warehouse", "lake"] = Field(
         "warehouse", validation_alias="DATAFLOW_EVENTS_FROM", description="where the answers' tables get events from"
     )
-    discovery_minutes: int = Field(
+    discovery_minutes: Annotated[int, Field(ge=1)] = Field(
         10,
         validation_alias="DATAFLOW_DISCOVERY_MINUTES",
-        ge=1,
         description="minutes after which a late file in the folder of an old day is found",
     )
 
@@ -143,6 +142,9 @@ class Settings(BaseSettings):
         30,
         validation_alias="DATAFLOW_KEEP_DAYS",
         description="days after which housekeeping removes logs of runs and replaced files of the lake",
+    )
+    merge_after_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        31, validation_alias="DATAFLOW_MERGE_AFTER_DAYS", description="days after which a month's days are one table"
     )
 
     secret_key: Annotated[SecretStr, AfterValidator(require_signing_keys)] | None = Field(

@@ -221,13 +221,13 @@ def test_a_server_without_room_for_the_locks_of_all_days(settings: Settings, mon
     ask(database_url(settings), "CREATE TABLE days (day date) PARTITION BY LIST (day)")
     ask(database_url(settings), "CREATE TABLE first_day PARTITION OF days FOR VALUES IN ('2021-12-01')")
     assert databases.database(settings).state == "ok"
-    monkeypatch.setattr(databases, "_LOCKS_OF_A_DAY", 100_000)
+    monkeypatch.setattr(databases, "_LOCKS_OF_A_PART", 100_000)
     finding = databases.database(settings)
     assert (finding.state, finding.advice) == (
         "warning",
         "Raise max_locks_per_transaction, as to 1024, and restart the server.",
     )
-    assert "A statement over all 1 days of a table takes 100,000 of the" in finding.sentence
+    assert "A statement over all 1 days and months of a table takes 100,000 of the" in finding.sentence
 
 
 def test_a_server_that_lets_us_have_few_connections(settings: Settings) -> None:

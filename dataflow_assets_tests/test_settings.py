@@ -79,6 +79,7 @@ def test_folders_follow_from_the_home(clean_environment: pytest.MonkeyPatch, tmp
         ("DATAFLOW_FIRST_DAY", "1635724800"),
         ("DATAFLOW_FIRST_DAY", "yesterday"),
         ("DATAFLOW_KEEP_DAYS", "0"),
+        ("DATAFLOW_MERGE_AFTER_DAYS", "0"),
         ("S3_EVENTS_QUEUE_URL", "arn:aws:sqs:eu-west-1:1:landing"),
         ("DATAFLOW_LISTING_MINUTES", "0"),
         ("DATAFLOW_DISCOVERY_MINUTES", "0"),

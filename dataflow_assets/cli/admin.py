@@ -84,7 +84,8 @@ def housekeeping(
 ) -> None:
     """Remove what is old and no longer needed, as every night does.
 
-    What it freed is said. DATAFLOW_KEEP_DAYS says what is old.
+    What it freed is said. DATAFLOW_KEEP_DAYS says what is old. Small files of the lake are merged, and so are the days
+    of months that are over for longer than DATAFLOW_MERGE_AFTER_DAYS.
     """
     from dataflow_assets.core.cleanup import shown
     from dataflow_assets.orchestration.maintenance.housekeeping import tidy_event_log, tidy_lake, tidy_warehouse
@@ -92,13 +93,14 @@ def housekeeping(
     from dataflow_assets.runtime.instance import open_instance
 
     settings = load_settings()
-    keep, found = timedelta(days=settings.keep_days), []
+    keep, merge_after = timedelta(days=settings.keep_days), timedelta(days=settings.merge_after_days)
+    found = []
     with progress() as report, open_instance(settings) as instance:
         stores = open_stores(settings)
         for tidied in (
             tidy_lake(stores, keep, dry_run=dry_run),
             tidy_event_log(stores.url, settings.dagster_home, keep, instance, dry_run=dry_run),
-            tidy_warehouse(stores.url, dry_run=dry_run),
+            tidy_warehouse(stores.url, settings.timezone, merge_after, dry_run=dry_run),
         ):
             for freed in tidied:
                 report(str(freed))

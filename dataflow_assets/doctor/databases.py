@@ -21,7 +21,7 @@ from dataflow_assets.warehouse.bootstrap import database_url
 
 _OLDEST_SERVER = 15  # PostgreSQL: MERGE
 _ENOUGH_CONNECTIONS = 20  # `dataflow up` held 16 with three runs; commands and answers over HTTP come on top
-_LOCKS_OF_A_DAY = 3  # a table and its indexes, by a statement that names no day
+_LOCKS_OF_A_PART = 3  # of a day or month its tables and indexes, by a statement that names no day
 _SERVER = """
     SELECT current_setting('server_version'), current_setting('timezone'),
         current_setting('transaction_read_only')::bool, rolname::text, rolsuper,
@@ -31,7 +31,7 @@ _SERVER = """
         ),
         current_setting('max_locks_per_transaction')::int
             * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int),
-        (SELECT coalesce(max(days), 0) FROM (SELECT count(*) AS days FROM pg_inherits GROUP BY inhparent) AS tables)
+        (SELECT coalesce(max(parts), 0) FROM (SELECT count(*) AS parts FROM pg_inherits GROUP BY inhparent) AS tables)
     FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()"""
 _UTC = ("UTC", "Etc/UTC", "GMT")
 _PLAIN_ROLE = "`CREATE ROLE dataflow LOGIN PASSWORD '…'; ALTER DATABASE … OWNER TO dataflow`"
@@ -42,7 +42,7 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
     url = database_url(settings)
     require_sessions(url)
     with connect(url) as connection:
-        [(version, zone, is_read_only, role, is_superuser, connections, room, days)] = execute(connection, _SERVER)
+        [(version, zone, is_read_only, role, is_superuser, connections, room, parts)] = execute(connection, _SERVER)
     said = f"PostgreSQL {version} answers at {shown(url)}."
     if int(version.partition(".")[0]) < oldest:
         return Finding("database", "problem", said, f"Use PostgreSQL {oldest} or a later one.")
@@ -52,9 +52,10 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
         said = f"{said} It lets us have {connections} connections; `dataflow up` with its runs may want more."
         advice = f"Raise max_connections, or the limit of the role or database, to {_ENOUGH_CONNECTIONS} or more."
         return Finding("database", "warning", said, advice)
-    if 2 * (locks := days * _LOCKS_OF_A_DAY) > room:
+    if 2 * (locks := parts * _LOCKS_OF_A_PART) > room:
         said = (
-            f"{said} A statement over all {days:,} days of a table takes {locks:,} of the {room:,} locks that it has."
+            f"{said} A statement over all {parts:,} days and months of a table takes {locks:,} of the {room:,} locks "
+            "that it has."
         )
         advice = "Raise max_locks_per_transaction, as to 1024, and restart the server."
         return Finding("database", "warning", said, advice)

@@ -30,10 +30,14 @@ def advisory_lock(connection: Connection, *names: str) -> None:
     execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "/".join(names))
 
 
-def advisory_locks(connection: Connection, names: Iterable[Sequence[str]]) -> None:
-    """Take several such locks, in an order in which sessions that take some of the same ones cannot deadlock."""
+def advisory_locks(connection: Connection, names: Iterable[Sequence[str]], *, shared: bool = False) -> None:
+    """Take several such locks, in an order in which sessions that take some of the same ones cannot deadlock.
+
+    Those who share a lock do not wait for each other.
+    """
     in_order = sorted("/".join(of_lock) for of_lock in names)
-    execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest($1) AS name", in_order)
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    execute(connection, f"SELECT {function}(hashtextextended(name, 0)) FROM unnest($1) AS name", in_order)  # noqa: S608
 
 
 def with_lock_retries(connection: Connection, what: str, statements: Sequence[str]) -> None:

@@ -62,9 +62,8 @@ def _filling(
     partition: ListPartition, aside: str, staged: str, key: Sequence[str], indexes: Mapping[str, str]
 ) -> Iterator[str]:
     """The statements that make a partition's table, of its rows among those that are staged."""
-    of_it = f"{identifier(partition.column)} = {literal(partition.value)}"
     yield create_aside(partition, aside)
-    yield f"INSERT INTO {aside} SELECT * FROM {staged} WHERE {of_it}"  # noqa: S608
+    yield f"INSERT INTO {aside} SELECT * FROM {staged} WHERE {partition.condition}"  # noqa: S608
     yield f"ALTER TABLE {aside} ADD PRIMARY KEY ({column_list(key)})"
     yield from (f"CREATE INDEX ON {aside} USING {how} ({identifier(column)})" for column, how in indexes.items())
     yield f"ANALYZE {aside}"

@@ -44,6 +44,7 @@ class ListPartition:
     """One value of the column by which a table is partitioned: a partitioned table with one child.
 
     A swap of the child locks this value alone; with the child below the root, readers of all values would wait.
+    `holds` is SQL that is true of each of its rows, by which the server leaves it out of what cannot find any.
     """
 
     root: str  # quoted
@@ -51,11 +52,17 @@ class ListPartition:
     table: str  # this partition's
     column: str
     value: str
+    holds: str
 
     @property
     def parent(self) -> str:
         """The quoted name of this partition's table."""
         return identifier(self.schema, self.table)
+
+    @property
+    def condition(self) -> str:
+        """SQL that is true of its rows."""
+        return f"{identifier(self.column)} = {literal(self.value)}"
 
     @property
     def bound(self) -> str:
@@ -163,10 +170,10 @@ def name_aside(partition: ListPartition) -> str:
 
 def create_aside(partition: ListPartition, aside: str) -> str:
     """The statement that makes a table of that quoted name for a partition's rows, which no reader sees."""
-    is_of_it = f"CHECK ({identifier(partition.column)} = {literal(partition.value)})"
     # Its rows never change and it gets its statistics from us: autovacuum would only stand in the way of the swap.
     storage = "WITH (autovacuum_enabled = false)"
-    return f"CREATE TABLE {aside} (LIKE {partition.root}, CONSTRAINT of_partition {is_of_it}) {storage}"
+    checks = f"CONSTRAINT of_partition CHECK ({partition.condition}), CONSTRAINT holds CHECK ({partition.holds})"
+    return f"CREATE TABLE {aside} (LIKE {partition.root}, {checks}) {storage}"
 
 
 def make_unique(connection: Connection, table: str, key: Sequence[str], latest_first: Sequence[str]) -> int:
@@ -219,6 +226,29 @@ def swap_in(connection: Connection, partition: ListPartition, aside: str, what: 
         LockTimeoutError: a reader held the partition for too long.
     """
     with_lock_retries(connection, what, _attaching(connection, partition, aside))
+
+
+def replace_within(connection: Connection, partition: ListPartition, table: str, aside: str, what: str) -> None:
+    """Put the rows of a table that was copied aside in place of the partition's in a table that has others too.
+
+    Readers wait for nothing and see either.
+
+    Args:
+        connection: in a transaction that holds the partition's lock.
+        partition: whose rows they are.
+        table: the quoted name of the table that has them.
+        aside: the copied table's quoted name; it is dropped.
+        what: names the partition to a user.
+
+    Raises:
+        LockTimeoutError: somebody who changes the table held it for too long.
+    """
+    replacing = [
+        f"DELETE FROM {table} WHERE {partition.condition}",  # noqa: S608
+        f"INSERT INTO {table} SELECT * FROM {aside}",  # noqa: S608
+        f"DROP TABLE {aside}",
+    ]
+    with_lock_retries(connection, what, replacing)
 
 
 def _attaching(connection: Connection, partition: ListPartition, aside: str) -> list[str]:

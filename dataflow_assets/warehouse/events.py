@@ -4,7 +4,8 @@ Here: a day's rows, their sums, and what the day was made from. Not here: the sw
 the rows come from (a frame of the lake) and which days are wanted.
 
 `warehouse.streams` is partitioned by `event_day`; each day is itself a partitioned table with one child,
-so that a swap locks its own day alone.
+so that a swap locks its own day alone. Old days are merged into tables of months (see `months`), where a day's rows
+are replaced among those of the others.
 """
 
 import json
@@ -20,17 +21,21 @@ from dataflow_assets.postgres.arrow import BATCH_ROWS, to_arrow
 from dataflow_assets.postgres.connection import Connection, transaction
 from dataflow_assets.postgres.partitions import (
     ListPartition,
+    TableSlice,
     Versions,
     copy_aside,
+    count_rows,
     make_unique,
     may_replace,
+    replace_within,
     swap_in,
 )
 from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns
-from dataflow_assets.postgres.schema import DAYS, WAREHOUSE, index_methods
+from dataflow_assets.postgres.schema import WAREHOUSE, index_methods
 from dataflow_assets.postgres.schema_check import explain_missing_values, require_columns
-from dataflow_assets.postgres.sql import execute, has_table, identifier, literal
+from dataflow_assets.postgres.sql import execute, identifier, literal
 from dataflow_assets.sources.base import Events
+from dataflow_assets.warehouse.day_tables import day_partition, is_merged, keep_months, month_table
 from dataflow_assets.warehouse.moved_events import find_moved_keys
 
 
@@ -98,8 +103,9 @@ def load_day(
     accepted = int(deliveries.get_column("len").sum())
     rows, moved = _without_moved(lake, rows, source, deliveries, Window.of_day(day, timezone))
     with explain_missing_values(f"{source.name} of {day}"), transaction(connection):
+        keep_months(connection, source, [day])
         require_columns(connection, source)
-        partition = day_partition(source, day)
+        partition = day_partition(source, day, timezone)
         leaf = _copy_aside(connection, source, partition, rows, deliveries)
         superseded = moved + make_unique(connection, leaf, [ID], _latest_first(deliveries))
         load = DayLoad(day=day, accepted=accepted, rows=_count(connection, leaf), superseded=superseded)
@@ -108,7 +114,6 @@ def load_day(
                 f"{source.name} of {day} has {accepted} rows in the lake, but {load.rows} would be in the table and "
                 f"{superseded} are superseded. Nothing was changed."
             )
-        _add_indexes(connection, source, leaf)
         return _swap_in(connection, source, partition, leaf, load, lake_version)
 
 
@@ -130,12 +135,12 @@ def _without_moved(
 
 def _known(connection: Connection, source: Events, day: date, lake_version: int) -> DayLoad | None:
     """What loading the day from this version gave, where its rows are still there; None where they are not."""
-    table = day_partition(source, day).parent
     with transaction(connection):
         made_from, load = _recorded(connection, source, day)
-        if made_from != (lake_version, source.fingerprint) or not has_table(connection, table):
+        if made_from != (lake_version, source.fingerprint):
             return None
-        return replace(load, is_known=True) if _count(connection, table) == load.rows else None
+        rows = TableSlice(WAREHOUSE, source.name, where=f"event_day = {literal(day.isoformat())}")
+        return replace(load, is_known=True) if count_rows(connection, rows) == load.rows else None
 
 
 def _recorded(connection: Connection, source: Events, day: date) -> tuple[tuple[int, str], DayLoad]:
@@ -147,14 +152,6 @@ def _recorded(connection: Connection, source: Events, day: date) -> tuple[tuple[
 
 def _count(connection: Connection, table: str) -> int:
     return int(execute(connection, f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608
-
-
-def day_partition(source: Events, day: date) -> ListPartition:
-    """The partition of a day in the source's table."""
-    root = identifier(WAREHOUSE, source.name)
-    return ListPartition(
-        root=root, schema=DAYS, table=f"{source.name}_{day:%Y%m%d}", column="event_day", value=day.isoformat()
-    )
 
 
 def _copy_aside(
@@ -186,7 +183,9 @@ def _swap_in(
     connection: Connection, source: Events, partition: ListPartition, leaf: str, load: DayLoad, lake_version: int
 ) -> DayLoad:
     """Put the copied table in the day's place, unless the day was made from a newer version of the lake."""
-    day = partition.value
+    day, in_month = partition.value, is_merged(connection, source, load.day)
+    if not in_month:
+        _add_indexes(connection, source, leaf)
 
     def recorded() -> Versions:
         (version, _), _ = _recorded(connection, source, load.day)
@@ -195,7 +194,11 @@ def _swap_in(
     if not may_replace(connection, (source.name, day), {"lake": lake_version}, recorded):
         execute(connection, f"DROP TABLE {leaf}")
         return replace(_recorded(connection, source, load.day)[1], is_stale=True)
-    swap_in(connection, partition, leaf, f"{source.name} of {day}")
+    what = f"{source.name} of {day}"
+    if in_month:
+        replace_within(connection, partition, month_table(source, load.day), leaf, what)
+    else:
+        swap_in(connection, partition, leaf, what)
     write_event_days(connection, source, {load.day: made_of(load, source, lake_version)})
     return load
 

@@ -1,10 +1,10 @@
 """Load several small days of events that their table never had, by one transaction.
 
-Here: new days with few rows. What was loaded before, holds a key twice or fails is left to `events`, which makes one
-day at a time. Not here: the statements (see `postgres.new_partitions`).
+Here: new days with few rows. What was loaded before, is of a month whose days are merged, holds a key twice or fails
+is left to `events`, which makes one day at a time. Not here: the statements (see `postgres.new_partitions`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -20,7 +20,8 @@ from dataflow_assets.postgres.row_ids import ID, row_id, typed_columns
 from dataflow_assets.postgres.schema import index_methods
 from dataflow_assets.postgres.schema_check import require_columns
 from dataflow_assets.sources.base import Events
-from dataflow_assets.warehouse.events import DayLoad, day_partition, day_rows, made_of, window_rows
+from dataflow_assets.warehouse.day_tables import day_partition, find_merged, keep_months
+from dataflow_assets.warehouse.events import DayLoad, day_rows, made_of, window_rows
 
 _ORIGIN = ("delivery", "position", "event_date")
 
@@ -44,9 +45,14 @@ def load_new_days(
     if source.happens_once:  # whose rows follow from those of other days
         return []
     with transaction(connection):
-        known = read_day_versions(connection, source)
-    rows = _read_days(lake, source, [day for day in days if day not in known], timezone)
-    return _add(connection, source, rows, lake_version) if rows else []
+        left_out = _not_new(connection, source, days)
+    rows = _read_days(lake, source, [day for day in days if day not in left_out], timezone)
+    return _add(connection, source, rows, lake_version, timezone) if rows else []
+
+
+def _not_new(connection: Connection, source: Events, days: Collection[date]) -> set[date]:
+    """The days that were loaded before, and those whose month has one table."""
+    return {*read_day_versions(connection, source), *find_merged(connection, source, days)}
 
 
 def _read_days(lake: pl.LazyFrame, source: Events, days: Sequence[date], timezone: str) -> dict[date, pl.DataFrame]:
@@ -67,16 +73,23 @@ def _read_days(lake: pl.LazyFrame, source: Events, days: Sequence[date], timezon
     }
 
 
-def _add(connection: Connection, source: Events, rows: Mapping[date, pl.DataFrame], lake_version: int) -> list[DayLoad]:
+def _add(
+    connection: Connection,
+    source: Events,
+    rows: Mapping[date, pl.DataFrame],
+    lake_version: int,
+    timezone: str,
+) -> list[DayLoad]:
     days = sorted(rows)
     what = f"{source.name} of {days[0]} to {days[-1]}"
     with transaction(connection):
+        keep_months(connection, source, days)
         require_columns(connection, source)
         advisory_locks(connection, [(source.name, day.isoformat()) for day in days])
-        if not rows.keys().isdisjoint(read_day_versions(connection, source)):
-            return []  # somebody has loaded one of them meanwhile
+        if not rows.keys().isdisjoint(_not_new(connection, source, days)):
+            return []  # somebody has loaded one of them, or merged its month, meanwhile
         batches = in_batches(pl.concat([rows[day] for day in days]))
-        partitions = [day_partition(source, day) for day in days]
+        partitions = [day_partition(source, day, timezone) for day in days]
         counted = add_partitions(connection, partitions, batches, [ID], index_methods(source), what)
         loads = [
             DayLoad(day=day, accepted=rows[day].height, rows=counted[day.isoformat()], superseded=0) for day in days

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,7 @@ from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import load_settings
 from dataflow_assets.warehouse.analyze import analyze_events
 from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.months import merge_old_days
 from dataflow_assets_tests.postgres.superuser import superuser_server
 from dataflow_assets_tests.runtime.tiny_definitions import defs
 from dataflow_assets_tests.warehouse.builders import DAY, STREAMS, ask, minutes, sessions
@@ -60,10 +61,12 @@ def test_a_publication_of_all_tables_stops_no_load(superuser: str) -> None:
 
 
 def test_the_days_of_a_restored_dump_get_their_statistics(superuser: str, tmp_path: Path) -> None:
-    for number in range(3):
-        with connect(superuser) as connection:
-            day = DAY + timedelta(days=number)
+    later = date(2021, 12, 1)
+    with connect(superuser) as connection:
+        for day in (DAY, DAY + timedelta(days=1), later):
             load_day(connection, STREAMS, sessions(minutes(day, 100)).lazy(), 9, day, "UTC")
+        assert merge_old_days(connection, STREAMS, later, "UTC").count == 2
+        load_day(connection, STREAMS, sessions(minutes(DAY, 90)).lazy(), 10, DAY, "UTC")
     ask(superuser, "DROP PUBLICATION IF EXISTS everything")
     other = superuser.rpartition("/")[0] + "/restored"
     subprocess.run([find_programs() / "createdb", f"--maintenance-db={superuser}", "restored"], check=True)
@@ -76,4 +79,6 @@ def test_the_days_of_a_restored_dump_get_their_statistics(superuser: str, tmp_pa
     assert ask(other, known) == [(0,)]
     with connect(other) as connection:
         analyze_events(connection, STREAMS)
-    assert ask(other, known) == [(3,)]
+        load_day(connection, STREAMS, sessions(minutes(DAY, 80)).lazy(), 11, DAY, "UTC")
+    assert ask(other, known) == [(2,)]
+    assert ask(other, "SELECT count(*) FROM warehouse.streams") == [(280,)]

@@ -1,5 +1,6 @@
 """Looking values up in an event table: which days and which index the server reads, and that swaps keep both."""
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -17,11 +18,13 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import build_metadata
 from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.months import merge_old_days
 from dataflow_assets_tests.warehouse.builders import DAY, STREAMS, ask, minutes, sessions
 
 PLAIN = replace(STREAMS, name="visits", singular="visit", references=())
 INDEXED = replace(PLAIN, indexes=("user_email", "size_mb"))
 DAYS = [DAY + timedelta(days=number) for number in range(4)]
+OF_MONTHS = [DAY, DAY + timedelta(days=1), date(2021, 12, 31), date(2022, 1, 1)]
 
 
 class Wide(STREAMS.schema):  # type: ignore[name-defined,misc]
@@ -94,6 +97,59 @@ def test_an_index_may_be_declared_when_days_are_there(database_url: str) -> None
     indexes = "SELECT count(*) FROM pg_indexes WHERE schemaname = 'warehouse_days' AND tablename = 'visits_%s'"
     for day in DAYS:
         assert ask(database_url, indexes.replace("%s", f"{day:%Y%m%d}")) == [(2,)], "none was made twice"
+
+
+def merge(url: str, source: Events, before: date) -> None:
+    with connect(url) as connection:
+        merge_old_days(connection, source, before, "UTC")
+
+
+def test_values_and_ids_are_looked_up_by_the_indexes_of_each_month(database_url: str) -> None:
+    make(database_url, INDEXED)
+    load(database_url, INDEXED, *OF_MONTHS)
+    merge(database_url, INDEXED, OF_MONTHS[-1])
+    assert attached(database_url) == [3, 3]  # two months and a day
+    [(one,)] = ask(database_url, "SELECT id::text FROM warehouse.visits WHERE user_email = 'u77@x' LIMIT 1")
+    for value in ("user_email = 'u77@x'", "size_mb = 77", f"id = '{one}'"):
+        found = plan(database_url, value)
+        assert "Seq Scan" not in found, found
+        for table in ("visits_202111", "visits_202112", "visits_20220101"):
+            assert table in found
+    assert ask(database_url, f"SELECT count(*) FROM warehouse.visits WHERE id = '{one}'") == [(1,)]
+
+
+def test_of_a_month_one_day_is_read_in_the_order_of_its_ids(database_url: str) -> None:
+    make(database_url, INDEXED)
+    load(database_url, INDEXED, *OF_MONTHS)
+    merge(database_url, INDEXED, OF_MONTHS[-1])
+    found = plan(database_url, f"event_day = '{OF_MONTHS[0]}' ORDER BY id LIMIT 10")
+    assert "Index Scan using visits_202111_pkey" in found
+    assert "Sort" not in found
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_range_of_times_reads_the_tables_that_have_any_of_them(database_url: str, merged: bool) -> None:
+    make(database_url, INDEXED)
+    load(database_url, INDEXED, *OF_MONTHS)
+    if merged:
+        merge(database_url, INDEXED, OF_MONTHS[-1])
+    found = plan(database_url, f"start_at >= '{OF_MONTHS[0]} 03:00+00' AND start_at < '{OF_MONTHS[0]} 04:00+00'")
+    assert set(re.findall(r"visits_[0-9]+", found)) == {"visits_202111" if merged else "visits_20211105"}
+    found = plan(database_url, f"start_at >= '{OF_MONTHS[-1]} 03:00+00'")
+    assert set(re.findall(r"visits_[0-9]+", found)) == {"visits_20220101"}
+
+
+def test_an_index_may_be_declared_when_days_are_merged(database_url: str) -> None:
+    make(database_url, PLAIN)
+    load(database_url, PLAIN, *OF_MONTHS)
+    merge(database_url, PLAIN, OF_MONTHS[-1])
+    (table,) = build_metadata([INDEXED], {}).tables.values()
+    engine = sa.create_engine(database_url)
+    for index in table.indexes:
+        index.create(engine)  # as the migration does
+    engine.dispose()
+    load(database_url, INDEXED, OF_MONTHS[0], version=2)
+    assert attached(database_url) == [3, 3]
 
 
 def test_nobody_waits_for_an_index_of_another_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

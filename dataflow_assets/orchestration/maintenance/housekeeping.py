@@ -1,7 +1,7 @@
 """Housekeeping: what is no longer needed is removed every night, and it is said what that freed.
 
 Here: what it consists of, the job, and when it runs. Not here: how each thing is found and removed (see
-`lake.delta.maintenance`, `event_log_retention` and `warehouse.orphans`).
+`lake.delta.maintenance`, `event_log_retention`, `warehouse.orphans` and `warehouse.months`).
 
 Each step may be killed at any point and repeated; one that fails keeps no other from running.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from dataflow_assets.core.cleanup import Freed
+from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.lake.delta.maintenance import delete_unused_files, merge_small_files
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
 from dataflow_assets.ledger.lake import require_tables
@@ -23,6 +24,7 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.sources.base import Events
+from dataflow_assets.warehouse.months import merge_old_days
 from dataflow_assets.warehouse.orphans import drop_orphan_tables
 
 HOUSEKEEPING = "housekeeping"
@@ -59,10 +61,14 @@ def tidy_event_log(
         yield from forget(connection, datetime.now(UTC) - keep, drop_logs, dry_run=dry_run)
 
 
-def tidy_warehouse(url: str, *, dry_run: bool = False) -> Iterator[Freed]:
-    """Drop tables that came to no place."""
+def tidy_warehouse(url: str, timezone: str, merge_after: timedelta, *, dry_run: bool = False) -> Iterator[Freed]:
+    """Drop tables that came to no place, and merge the days of months that are over for longer than is said."""
+    before = day_of(datetime.now(UTC), timezone) - merge_after
     with connect(url) as connection:
         yield drop_orphan_tables(connection, dry_run=dry_run)
+        for source in all_sources():
+            if isinstance(source, Events):
+                yield merge_old_days(connection, source, before, timezone, dry_run=dry_run)
 
 
 def _size(folder: Path) -> int:
@@ -72,7 +78,8 @@ def _size(folder: Path) -> int:
 
 def build_housekeeping_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """A job that removes what is no longer needed, every night at 03:30 of the time zone."""
-    keep, dagster_home = timedelta(days=settings.keep_days), settings.dagster_home
+    keep, merge_after = timedelta(days=settings.keep_days), timedelta(days=settings.merge_after_days)
+    dagster_home = settings.dagster_home
 
     @dg.op(name="tidy_lake", description="Merges small files of events and deletes files that nothing needs.")
     def lake(context: dg.OpExecutionContext, object_store: ObjectStoreResource, database: DatabaseResource) -> None:
@@ -82,9 +89,9 @@ def build_housekeeping_schedule(settings: Settings) -> dg.ScheduleDefinition:
     def event_log(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
         _log(context, tidy_event_log(database.open_warehouse(), dagster_home, keep, context.instance))
 
-    @dg.op(name="tidy_warehouse", description="Drops tables that a killed run left.")
+    @dg.op(name="tidy_warehouse", description="Drops tables that a killed run left, and merges old days into months.")
     def warehouse(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
-        _log(context, tidy_warehouse(database.open_warehouse()))
+        _log(context, tidy_warehouse(database.open_warehouse(), settings.timezone, merge_after))
 
     @dg.job(name=HOUSEKEEPING, description="Removes what is older than DATAFLOW_KEEP_DAYS and no longer needed.")
     def housekeeping() -> None:

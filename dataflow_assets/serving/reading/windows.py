@@ -2,9 +2,9 @@
 
 Here: the rule, on numbers. Not here: reading anything (see `rows`).
 
-Each day's table has an index by id alone, so only a statement about one day reads its rows in order; one about several
-days sorts all of them. A day with few rows is read together with its neighbours, a large one by itself, and the
-further a page has to look for rows, the more it looks at at once.
+Each day's table has an index by id alone, that of a merged month one by day and id, so only a statement about one day
+is sure to read its rows in order; one about several days sorts all of them. A day with few rows is read together with
+its neighbours, a large one by itself, and the further a page has to look for rows, the more it looks at at once.
 """
 
 from collections.abc import Iterable, Iterator
