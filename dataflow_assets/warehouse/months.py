@@ -21,6 +21,9 @@ from dataflow_assets.postgres.sql import execute, identifier
 from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.day_tables import day_name, find_own_tables, month_lock, month_name, root, within
 
+# A larger one would take its disk twice, and loads of its days would wait for it for minutes; nor does the time to open
+# its tables count, beside that to read them.
+_MOST_BYTES = 16 << 30
 _SIZE = """
     SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint
     FROM unnest($1) AS day_table, pg_partition_tree(to_regclass(day_table))"""
@@ -31,7 +34,8 @@ def merge_old_days(
 ) -> Freed:
     """Merge the days of each month that ends before a day; how many they were, and the bytes that their tables took.
 
-    Each month is a transaction of its own. Loads of its days wait for it, and it for them.
+    Each month is a transaction of its own. Loads of its days wait for it, and it for them. Very large
+    ones stay days.
 
     Raises:
         LockTimeoutError: a reader held the table for too long. Months that were merged before stay so.
@@ -40,14 +44,17 @@ def merge_old_days(
         days = find_own_tables(connection, source)
     count = size = 0
     for first, of_month in groupby(days, key=lambda day: day.replace(day=1)):
-        if _days_of(first)[-1] < before:
-            tables = _tables(source, of_month)
-            with transaction(connection):  # which ends before the merge, for it locks the tables
-                size += int(execute(connection, _SIZE, tables)[0][0])
-            if not dry_run:
-                with transaction(connection):
-                    _merge(connection, source, first, timezone)
-            count += len(tables)
+        if _days_of(first)[-1] >= before:
+            continue
+        tables = _tables(source, of_month)
+        with transaction(connection):  # which ends before the merge, for it locks the tables
+            size_of_month = int(execute(connection, _SIZE, tables)[0][0])
+        if size_of_month > _MOST_BYTES:
+            continue
+        if not dry_run:
+            with transaction(connection):
+                _merge(connection, source, first, timezone)
+        count, size = count + len(tables), size + size_of_month
     return Freed(f"days merged into months, {source.name}", count, size)
 
 

@@ -15,6 +15,7 @@ from dataflow_assets.errors import LostRowsError
 from dataflow_assets.postgres import merged_partitions
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.sql import execute
+from dataflow_assets.warehouse import months
 from dataflow_assets.warehouse.events import DayLoad, load_day
 from dataflow_assets.warehouse.months import merge_old_days
 from dataflow_assets.warehouse.new_events import load_new_days
@@ -80,6 +81,15 @@ def test_a_month_is_one_table_with_all_rows_and_the_days_of_the_others_stay(data
     assert merge(database_url).count == 0
     with connect(database_url) as connection:
         assert drop_orphan_tables(connection).count == 0
+
+
+def test_a_month_of_very_large_days_stays_days(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_all(database_url)
+    size, tables = merge(database_url, dry_run=True).size, tables_of_days(database_url)
+    monkeypatch.setattr(months, "_MOST_BYTES", size - 1)
+    assert (merge(database_url).count, tables_of_days(database_url)) == (0, tables)
+    monkeypatch.setattr(months, "_MOST_BYTES", size)
+    assert merge(database_url).count == 3
 
 
 def test_an_old_day_is_loaded_again_within_its_month(database_url: str) -> None:
