@@ -8,6 +8,7 @@ Nothing is imported before it is asked for, so that a small part (the database s
 from typing import TYPE_CHECKING
 
 from dataflow_assets.core.exports import load_on_demand
+from dataflow_assets.core.garbage import look_seldom
 from dataflow_assets.core.memory import prepare_polars
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["connect"]
 
+look_seldom()
 prepare_polars()
 
 __getattr__ = load_on_demand(__name__, {"connect": "notebook"})

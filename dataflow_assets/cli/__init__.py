@@ -4,7 +4,6 @@ Here: its subcommands, and how it ends. Not here: what they do; each calls one t
 """
 
 import errno
-import gc
 import logging
 import os
 import sys
@@ -45,7 +44,6 @@ from dataflow_assets.settings import load_settings
 
 _NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
 _STDOUT = 1
-_GARBAGE = (10_000, 20, 10)  # by Python's own figures a tenth of a short command goes into looking, after imports
 
 
 class OutputError(DataFlowError):
@@ -114,7 +112,6 @@ def _dataflow(
 
 def main() -> None:
     """Run the command; a failure ends in one sentence and exit code 1, wrong usage in one and exit code 2."""
-    gc.set_threshold(*_GARBAGE)
     keep_private()
     os.environ |= SESSION_ENVIRONMENT
     for sentence in find_unknown_settings(os.environ):
