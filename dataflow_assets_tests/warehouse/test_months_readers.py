@@ -11,7 +11,7 @@ from dataflow_assets.errors import LockTimeoutError
 from dataflow_assets.postgres import locks
 from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.events import DayLoad
-from dataflow_assets.warehouse.new_events import load_new_days
+from dataflow_assets.warehouse.small_days import load_small_days
 from dataflow_assets_tests.warehouse.builders import STREAMS, ask, tables_of_days, together, wait_until_blocked
 from dataflow_assets_tests.warehouse.test_events_readers import held, reader_of
 from dataflow_assets_tests.warehouse.test_months import (
@@ -136,7 +136,7 @@ def test_new_days_that_meet_the_merge_of_their_month_are_left_to_be_loaded_one_b
 
     def load_together() -> list[DayLoad]:
         with connect(database_url) as connection:
-            return load_new_days(connection, STREAMS, at(day, 4).lazy(), 1, [day], ZONE)
+            return load_small_days(connection, STREAMS, at(day, 4).lazy(), 1, [day], ZONE)
 
     with ThreadPoolExecutor(2) as pool:
         with held(database_url, reader_of(NEXT)):

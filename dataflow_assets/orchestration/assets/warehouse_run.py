@@ -1,7 +1,7 @@
 """What a run of `warehouse/<source>` does: loads its days from the lake, and says what became of them.
 
 The work is done here and not by an IO manager that is handed a frame: each day is read, verified and swapped in by one
-transaction, of its own or with other small new days, so that one bad day fails alone, and a snapshot's dumps are merged
+transaction, of its own or with other small days, so that one bad day fails alone, and a snapshot's dumps are merged
 into a table that knows no partitions.
 
 Here: the order, and what is said of each day. Not here: the statements (see `warehouse`).
@@ -33,7 +33,7 @@ from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.events import DayLoad, load_day
-from dataflow_assets.warehouse.new_events import load_new_days
+from dataflow_assets.warehouse.small_days import load_small_days
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 
 
@@ -107,13 +107,13 @@ class WarehouseRun:
                 raise
             return self._note_day(source, lake, before, load)
 
-        def write_new(days: Sequence[date]) -> Iterator[Mapping[date, Metrics]]:
+        def write_small(days: Sequence[date]) -> Iterator[Mapping[date, Metrics]]:
             with connections.take() as connection:
-                loads = load_new_days(connection, source, rows, lake.version, days, timezone)
+                loads = load_small_days(connection, source, rows, lake.version, days, timezone)
             if loads:
                 yield {load.day: self._note_day(source, lake, before, load) for load in loads}
 
-        write_each(self.context, write, self.settings.home, together=write_new)
+        write_each(self.context, write, self.settings.home, together=write_small)
 
     def _note_day(self, source: Events, lake: _Lake, before: Mapping[date, int], load: DayLoad) -> Metrics:
         """Note for the checks what loading a day gave, and say it."""

@@ -21,10 +21,10 @@ from dataflow_assets.orchestration.checks.nothing_quarantined import CHECK as QU
 from dataflow_assets.orchestration.checks.rows_add_up import CHECK as ROWS_ADD_UP
 from dataflow_assets.orchestration.checks.snapshots_complete import CHECK as COMPLETE
 from dataflow_assets.orchestration.runs.in_process import Materializer
-from dataflow_assets.postgres.new_partitions import add_partitions
+from dataflow_assets.postgres.several_partitions import replace_partitions
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Source
-from dataflow_assets.warehouse import events, new_events
+from dataflow_assets.warehouse import events, small_days
 from dataflow_assets_tests.orchestration.builders import Platform, movies_csv, reasons, session, streams_csv
 
 GOOD = [session(f"2021-12-01T{hour:02}:00") for hour in range(10)]
@@ -257,12 +257,12 @@ def test_every_event_day_adds_up_and_one_that_does_not_fails_alone(
         return count(connection, table) - ("20211202" in table)
 
     def losing_together(*of_several: Any) -> dict[str, int]:
-        return {day: rows - (day == "2021-12-02") for day, rows in add_partitions(*of_several).items()}
+        return {day: rows - (day == "2021-12-02") for day, rows in replace_partitions(*of_several).items()}
 
     sentence = "2021-12-02: streams of 2021-12-02 has 1 rows in the lake, but 0 would be in the table"
     with monkeypatch.context() as patch:
         patch.setattr(events, "_count", losing)
-        patch.setattr(new_events, "add_partitions", losing_together)
+        patch.setattr(small_days, "replace_partitions", losing_together)
         with pytest.raises(RunFailedError, match=sentence):
             platform.materialize(made)
     found = evaluated(platform, ROWS_ADD_UP.name, "warehouse/streams")

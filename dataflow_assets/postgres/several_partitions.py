@@ -1,9 +1,9 @@
-"""Several partitions that a table never had, made and filled by a few statements for all of them.
+"""Several partitions of a table, made and filled by a few statements for all of them.
 
 With statements for each, the way to the server takes longer than the rows of a small partition do.
 
-Here: from rows to attached partitions, within a transaction of the caller's. Not here: replacing a partition that is
-there (see `partitions`), and which rows.
+Here: from rows to partitions in place, within a transaction of the caller's. Not here: replacing one of any size (see
+`partitions`), and which rows.
 """
 
 import uuid
@@ -18,7 +18,7 @@ from dataflow_assets.postgres.partitions import ListPartition, attach_aside, cre
 from dataflow_assets.postgres.sql import column_list, execute, identifier, literal
 
 
-def add_partitions(
+def replace_partitions(
     connection: Connection,
     partitions: Sequence[ListPartition],
     batches: Iterable[pa.Table],
@@ -26,9 +26,9 @@ def add_partitions(
     indexes: Mapping[str, str],
     what: str,
 ) -> dict[str, int]:
-    """Make partitions of a table that has none of them yet; by value, how many rows each has.
+    """Put partitions of a table in the place of those that it has of them; by value, how many rows each has.
 
-    Readers wait for nothing, and see all of them or none.
+    Readers see all of them as they were or all as they are. None of one waits because another one is being read.
 
     Args:
         connection: in a transaction that holds the locks of the partitions.
@@ -39,7 +39,7 @@ def add_partitions(
         what: names the partitions to a user.
 
     Raises:
-        LockTimeoutError: somebody who makes others of the table held it for too long.
+        LockTimeoutError: a reader held one of them, or somebody who makes others the table, for too long.
     """
     staged = f"staged_{uuid.uuid4().hex[:8]}"
     execute(connection, f"CREATE TEMPORARY TABLE {identifier(staged)} (LIKE {partitions[0].root}) ON COMMIT DROP")
@@ -53,8 +53,7 @@ def add_partitions(
     execute(connection, f"DO $$ BEGIN {'; '.join(filling)}; END $$")
     counting = (f"SELECT {literal(one.value)}, count(*) FROM {aside}" for one, aside in asides.items())  # noqa: S608
     counted = dict(execute(connection, " UNION ALL ".join(counting)))
-    attaching = [[*create_parent(partition), *attach_aside(partition, aside)] for partition, aside in asides.items()]
-    with_lock_retries(connection, what, [statement for of_one in attaching for statement in of_one])
+    with_lock_retries(connection, what, list(_putting(asides, _find_present(connection, partitions))))
     return counted
 
 
@@ -67,3 +66,30 @@ def _filling(
     yield f"ALTER TABLE {aside} ADD PRIMARY KEY ({column_list(key)})"
     yield from (f"CREATE INDEX ON {aside} USING {how} ({identifier(column)})" for column, how in indexes.items())
     yield f"ANALYZE {aside}"
+
+
+def _find_present(connection: Connection, partitions: Sequence[ListPartition]) -> dict[str, list[str]]:
+    """The tables of the partitions that there are, each with the quoted names of its children."""
+    found: dict[str, list[str]] = {}
+    for table, child in execute(connection, _CHILDREN, partitions[0].schema, [one.table for one in partitions]):
+        found.setdefault(table, []).extend([child] if child else [])
+    return found
+
+
+_CHILDREN = """
+    SELECT parent.relname::text, inhrelid::regclass::text
+    FROM pg_class AS parent LEFT JOIN pg_inherits ON inhparent = parent.oid
+    WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relname = ANY ($2)"""
+
+
+def _putting(asides: Mapping[ListPartition, str], present: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The statements that put tables in the place of their partitions."""
+    if replaced := [partition.parent for partition in asides if partition.table in present]:
+        # All or none of them: who waited for one would keep the readers of others waiting.
+        yield f"LOCK TABLE {', '.join(replaced)} IN ACCESS EXCLUSIVE MODE NOWAIT"
+    for partition, aside in asides.items():
+        if partition.table not in present:
+            yield from create_parent(partition)
+        for child in present.get(partition.table, ()):
+            yield f"DROP TABLE {child}"  # without detaching it first, see `partitions`
+        yield from attach_aside(partition, aside)
