@@ -12,11 +12,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from io import UnsupportedOperation
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from dagster._core.execution.compute_logs import redirect_to_file
+from dagster._core.execution.compute_logs import _fileno, redirect_to_file
 from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType
 from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
 from dagster._utils import touch_file
@@ -56,13 +55,12 @@ def _kept(stream: TextIO, path: Path) -> Iterator[None]:
     """Let a stream write to the end of a file, and show that where the stream wrote before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
-    try:
-        shown = os.dup(stream.fileno())
-    except UnsupportedOperation:  # as of a notebook's, which Dagster redirects neither
+    number = _fileno(stream)  # type: ignore[no-untyped-call]
+    if number is None:  # as of a notebook's, which Dagster does not redirect either
         yield
         return
     ended = threading.Event()
-    showing = threading.Thread(target=_show, args=(path, path.stat().st_size, shown, ended), daemon=True)
+    showing = threading.Thread(target=_show, args=(path, path.stat().st_size, os.dup(number), ended), daemon=True)
     showing.start()
     try:
         with redirect_to_file(stream, str(path)):
