@@ -7,7 +7,7 @@ for them too. Not here: what a row must hold (see `lake.validation`).
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -219,17 +219,26 @@ def _reject(batch: pa.RecordBatch, row: int, code: str, message: str) -> Reject:
 
 
 def _plain(value: pa.Scalar) -> Any:
-    """A value for Python, or what it is stored as where Python has none of its size or precision."""
+    """A value for Python, or what it is stored as where Python has none of its size, precision or time zone."""
     try:
         return value.as_py()
-    except OverflowError:
+    except (OverflowError, ValueError, KeyError) as error:
+        if isinstance(value, pa.ListScalar | pa.StructScalar):
+            return _plain_parts(value)
+        with suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
+            if not isinstance(error, OverflowError):
+                text = str(value.cast(pa.string()).as_py())
+                return text.replace(" ", "T", 1) if pa.types.is_timestamp(value.type) else text  # as of coarser ones
         return getattr(value, "value", f"a value of {value.type}")
-    except (ValueError, KeyError):  # the latter of a time zone that there is not
-        pass
-    try:
-        return value.cast(pa.string()).as_py()
-    except pa.ArrowNotImplementedError:
-        return f"a value of {value.type}"
+
+
+def _plain_parts(value: pa.Scalar) -> Any:
+    """The same of a list, a map or a struct, part by part."""
+    if isinstance(value, pa.MapScalar):
+        return [[_plain(key), _plain(of_key)] for key, of_key in zip(*value.values.flatten(), strict=True)]
+    if isinstance(value, pa.ListScalar):
+        return [_plain(one) for one in value.values]
+    return {field.name: _plain(value[place]) for place, field in enumerate(value.type)}
 
 
 @contextmanager

@@ -270,7 +270,9 @@ def test_a_reject_keeps_its_whole_row(file: Path) -> None:
         tags=[None, ["é", None]],
         fine=pa.array([1_638_360_000_123_456_789] * 2, pa.timestamp("ns")),
         far=pa.array([2**62] * 2, pa.timestamp("us", "UTC")),
-        inside=pa.array([[1_638_360_000_123_456_789]] * 2, pa.list_(pa.timestamp("ns"))),
+        inside=pa.array([[1_638_360_000_123_456_789, None]] * 2, pa.list_(pa.timestamp("ns"))),
+        parts=pa.array([{"at": 2**62}] * 2, pa.struct([("at", pa.timestamp("us"))])),
+        named=pa.array([[("a", 5_000_000_001)]] * 2, pa.map_(pa.string(), pa.time64("ns"))),
         content=[b"\xff"] * 2,
     )
     rows, [reject] = _read(file)
@@ -282,7 +284,9 @@ def test_a_reject_keeps_its_whole_row(file: Path) -> None:
         "tags": ["é", None],
         "fine": "2021-12-01T12:00:00.123456789",
         "far": 2**62,
-        "inside": ["2021-12-01T12:00:00.123456789"],
+        "inside": ["2021-12-01T12:00:00.123456789", None],
+        "parts": {"at": 2**62},
+        "named": [["a", "00:00:05.000000001"]],
         "content": "\\xff",
     }
 
