@@ -26,6 +26,7 @@ import psycopg2
 
 from benchmarks import common
 from benchmarks.backfill import write_sessions
+from dataflow_assets.core.iteration import batched
 from dataflow_assets.lake.delta.maintenance import merge_small_files
 from dataflow_assets.lake.delta.table import LakeTable, rows_table
 from dataflow_assets.lake.ingest import ingest
@@ -36,9 +37,11 @@ from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import Events, find_source
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets.warehouse.months import merge_old_days
+from dataflow_assets.warehouse.small_days import load_small_days
 
 _FIRST = date(2015, 1, 1)
 _ROUNDS = 7
+_TOGETHER = 50  # days that are loaded at once
 _RARE = "rare@streaming-example.org"
 _WINDOW = "'{day} 10:00:00+00', '{day} 11:00:00+00'"
 _IN_WINDOW = "start_at >= '{day} 10:00:00+00' AND start_at < '{day} 11:00:00+00'"
@@ -90,12 +93,11 @@ def _load(folder: Path, url: str, days: list[date], rows: int) -> LakeTable:
     assert ingest(storage, source, key, "UTC", first_day=settings.first_day)
     table = rows_table(storage, source)
     merge_small_files(table)
-    lake = table.scan()
     with connect(url) as connection:
-        for number, day in enumerate(days):
-            load_day(connection, source, lake, 1, day, "UTC")
-            if number % 500 == 0:
-                sys.stderr.write(f"{day} is loaded\n")
+        for together in batched(days, _TOGETHER):
+            lake = table.scan(dates=(together[0], together[-1]))
+            assert len(load_small_days(connection, source, lake, 1, together, "UTC")) == len(together)
+            sys.stderr.write(f"{together[-1]} is loaded\n")
     common.sql(url, "CREATE INDEX ON warehouse.streams (user_email)", "ANALYZE ONLY warehouse.streams")
     return table
 
