@@ -5,8 +5,8 @@
 # Expected: A run in the caller's own process starts no others.
 # Seen: With the default compute logs, each step starts two `tail` and two `python …/watch_orphans.py`, also in a run in
 # process, and ends them with the step: 60 to 80 ms of processor time, where an empty step takes 300.
-# Why it matters: Many small runs pay a sixth or more for it. A compute log manager of one's own (`compute_logs` in
-# dagster.yaml) can copy the file on from a thread; `NoOpComputeLogManager` keeps nothing.
+# Why it matters: Many small runs pay a sixth or more for it. `NoOpComputeLogManager` (`compute_logs` in dagster.yaml) starts
+# none and keeps nothing; for one that does both Dagster exports no base class.
 set -euo pipefail
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work"
 packages=(dagster==1.13.27 sqlalchemy==2.0.58 protobuf==6.33.6)
