@@ -15,13 +15,10 @@ from dataflow_assets.postgres.sql import execute, identifier, value_literal
 from dataflow_assets.sources.base import Events
 
 # A day's table is partitioned itself, that of a month is plain.
-_OWN_TABLES, _MONTHS = (
-    f"""
+_OWN_TABLES = """
     SELECT substring(relname from '[0-9]+$') FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-    WHERE inhparent = to_regclass($1) AND relkind = '{kind}' AND relname ~ '_[0-9]{{{digits}}}$' ORDER BY 1"""  # noqa: S608
-    for kind, digits in (("p", 8), ("r", 6))
-)
-_IS_PARTITION = "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass($1)"
+    WHERE inhparent = to_regclass($1) AND relkind = 'p' AND relname ~ '_[0-9]{8}$' ORDER BY 1"""
+_PARTITIONS = "SELECT name FROM unnest($1) AS name JOIN pg_inherits ON inhrelid = to_regclass(name)"
 
 
 def root(source: Events) -> str:
@@ -77,7 +74,7 @@ def keep_months(connection: Connection, source: Events, days: Iterable[date]) ->
 
 def is_merged(connection: Connection, source: Events, day: date) -> bool:
     """Whether the day's rows belong into the table of its month."""
-    return bool(execute(connection, _IS_PARTITION, month_table(source, day)))
+    return bool(find_merged(connection, source, [day]))
 
 
 def find_own_tables(connection: Connection, source: Events) -> list[date]:
@@ -88,5 +85,6 @@ def find_own_tables(connection: Connection, source: Events) -> list[date]:
 
 def find_merged(connection: Connection, source: Events, days: Collection[date]) -> set[date]:
     """Those among some days whose rows belong into the table of their month."""
-    months = {month for (month,) in execute(connection, _MONTHS, root(source))}
-    return {day for day in days if f"{day:%Y%m}" in months}
+    tables = {day: month_table(source, day) for day in days}
+    found = {table for (table,) in execute(connection, _PARTITIONS, sorted({*tables.values()}))}
+    return {day for day, table in tables.items() if table in found}

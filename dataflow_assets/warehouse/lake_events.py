@@ -30,7 +30,7 @@ def current_rows(lake: pl.LazyFrame, source: Events, days: Collection[date], tim
     """
     window = Window.of_days(min(days), max(days), timezone)
     happened = pl.col(source.event_time)
-    within = pl.col("event_date").is_between(window.start.date(), window.end.date()) & happened.is_between(
+    within = pl.col("event_date").is_between(*window.dates) & happened.is_between(
         window.start, window.end, closed="left"
     )
     candidates = lake if source.happens_once else lake.filter(within)

@@ -74,7 +74,10 @@ def _look(
     if not any(changes.values()):
         return dg.SensorResult(skip_reason="Nothing changed in the warehouse.", cursor=feed.cursor)
     url = database.open_warehouse()
-    if _are_under_way(instance, url):
+    # A process that was killed leaves its own runs unfinished for ever, but not its lock.
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    launched = [run for run in unfinished if IN_PROCESS not in run.tags]
+    if any(map(_makes_answers, launched)) or are_answers_being_made(url):
         return dg.SensorResult(skip_reason="Answers are being made; the next ones wait.", cursor=cursor)
     answered = _find_answered(instance, {load.run for loads in changes.values() for load in loads})
     left = {source: [load for load in loads if load.run not in answered] for source, loads in changes.items()}
@@ -82,7 +85,7 @@ def _look(
         return dg.SensorResult(skip_reason="What changed was answered at once.", cursor=feed.cursor)
     oldest = min(load.at for loads in left.values() for load in loads)
     # A change of the future is old: the clock was set back since.
-    if abs(time.time() - oldest) < _PATIENCE_SECONDS and _is_more_coming(instance):
+    if abs(time.time() - oldest) < _PATIENCE_SECONDS and any(run.job_name in (LAKE, WAREHOUSE) for run in launched):
         return dg.SensorResult(skip_reason="More is being loaded; its answers are made together.", cursor=cursor)
     return dg.SensorResult(run_requests=list(_requests(settings, url, left)), cursor=feed.cursor)
 
@@ -109,20 +112,6 @@ def _changes(feed: MaterializationFeed, source: Source) -> list[Materialization]
         return last.get("lake_version", -1) < load.metrics.get("lake_version_before", -1)
 
     return [load for load in feed.read(dg.AssetKey([WAREHOUSE, source.name])) if is_change(load)]
-
-
-def _are_under_way(instance: dg.DagsterInstance, url: str) -> bool:
-    """Whether answers are being made: by a run that was launched, or by a process that makes them itself."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    # A process that was killed leaves its runs unfinished for ever, but not its lock.
-    is_launched = any(IN_PROCESS not in run.tags and _makes_answers(run) for run in runs)
-    return is_launched or are_answers_being_made(url)
-
-
-def _is_more_coming(instance: dg.DagsterInstance) -> bool:
-    """Whether a run that was launched takes something into the lake or the warehouse."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    return any(run.job_name in (LAKE, WAREHOUSE) and IN_PROCESS not in run.tags for run in runs)
 
 
 def _find_answered(instance: dg.DagsterInstance, runs: Collection[str]) -> set[str]:
