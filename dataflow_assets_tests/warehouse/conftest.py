@@ -1,5 +1,21 @@
-"""The kinds of object store that tests of the warehouse use."""
+"""The kinds of object store that tests of the warehouse use, and how long its loads wait for locks."""
 
+import pytest
+
+from dataflow_assets.postgres import locks
 from dataflow_assets_tests.landing.stores import s3_storage, s3_url
 
 __all__ = ["s3_storage", "s3_url"]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any wait for a lock fails at once."""
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.01,))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for locks until the test lets them go."""
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "20s")

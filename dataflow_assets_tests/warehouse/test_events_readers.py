@@ -31,19 +31,6 @@ from dataflow_assets_tests.warehouse.builders import (
 NEXT = DAY + timedelta(days=1)
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any wait for a lock fails at once."""
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
-    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.01,))
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits for locks until the test lets them go."""
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "20s")
-
-
 def load(url: str, rows: pl.DataFrame, day: date = DAY, version: int = 1) -> DayLoad:
     with connect(url) as connection:
         return load_day(connection, STREAMS, rows.lazy(), version, day, "UTC")

@@ -13,7 +13,6 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from dataflow_assets.postgres import locks
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import build_metadata
 from dataflow_assets.sources.base import Events
@@ -152,11 +151,10 @@ def test_an_index_may_be_declared_when_days_are_merged(database_url: str) -> Non
     assert attached(database_url) == [3, 3]
 
 
-def test_nobody_waits_for_an_index_of_another_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("impatient")
+def test_nobody_waits_for_an_index_of_another_day(database_url: str) -> None:
     make(database_url, INDEXED)
     load(database_url, INDEXED, *DAYS[:2])
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
-    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.01,))
     with closing(psycopg2.connect(database_url)) as reader, reader.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM warehouse.visits WHERE event_day = '{DAYS[0]}' AND size_mb = 1")
         load(database_url, INDEXED, DAYS[1], version=2)

@@ -31,19 +31,6 @@ from dataflow_assets_tests.warehouse.test_months import (
 )
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any wait for a lock fails at once."""
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
-    monkeypatch.setattr(locks, "LOCK_PAUSES", (0.01,))
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits for locks until the test lets them go."""
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "60s")
-
-
 @pytest.mark.usefixtures("impatient")
 def test_a_load_within_a_month_waits_for_no_reader(database_url: str) -> None:
     load_all(database_url)
