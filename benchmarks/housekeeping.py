@@ -39,7 +39,7 @@ from dataflow_assets_tests.processes import processes_of
 
 _FIRST = date(2022, 1, 1)
 _TABLES = ("event_logs", "asset_event_tags", "asset_check_executions", "runs", "run_tags", "job_ticks")
-_PARTS = {"daemon": "dagster-daemon", "code server": "api grpc", "webserver": "dagster-webserver"}
+_PARTS = ("daemon", "code server", "webserver")
 _QUIET_SECONDS = 25.0
 _LONGEST_SECONDS = 1_800.0
 
@@ -134,7 +134,7 @@ def _memory(folder: Path) -> dict[str, int]:
     """The resident memory of each part of the platform, in MiB."""
     found: dict[str, int] = {}
     for process, command in processes_of(folder).items():
-        for part in (name for name, told in _PARTS.items() if told in command):
+        for part in (name for name in _PARTS if f"up: {name}" in command):
             status = Path(f"/proc/{process}/status").read_text()
             (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
             found[part] = max(found.get(part, 0), int(line.split()[1]) // 1024)

@@ -101,7 +101,7 @@ class Live:
 
     def kill_daemon(self) -> None:
         """SIGKILL the daemon; what stands around it ends by itself."""
-        found = [process for process, command in processes_of(self.home).items() if "dagster-daemon" in command]
+        found = [process for process, command in processes_of(self.home).items() if "dataflow up: daemon" in command]
         for process in found:
             kill(process)
         if self._process:

@@ -22,7 +22,8 @@ _LOOK_SECONDS = 0.05
 _LEVELS = {"dagster-webserver": "--dagster-log-level"}  # the name of the option, where it is another
 
 
-def _main() -> None:
+def main() -> None:
+    """Be the process that the command names."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--after", type=int)
@@ -51,4 +52,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main()

@@ -5,11 +5,14 @@ names the parts in one line of JSON and then stays open as long as they are want
 the process at the other end dies. It ends the group when that happens, on a signal, or when a part ends, and
 says on standard output which part that was. The last thing it does is to kill its group, itself included.
 
-Here: starting, watching and ending. Not here: what the parts are (see `up`). Standard library only.
+The parts are forks of it (see `forks`), so that what all of them import is imported once and is in memory once.
+
+Here: starting, watching and ending. Not here: what the parts are, and what they share (see `up`).
 """
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import select
@@ -20,7 +23,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TextIO
+from multiprocessing.process import BaseProcess
+from typing import Any, TextIO
+
+from dataflow_assets.runtime import forks
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ASKED_SECONDS = 10.0
@@ -31,13 +37,15 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Part:
-    """One process. If it has a port, the next part starts when it listens there.
+    """One process: what the `main` of a module does with arguments. If it has a port, the next part starts when it
+    listens there.
 
     Where one ends, all do, but for one that `may_end` and does so with code 0.
     """
 
     name: str
-    command: Sequence[str]
+    module: str
+    arguments: Sequence[str] = ()
     port: int | None = None
     may_end: bool = False
 
@@ -51,11 +59,16 @@ class End:
 
 
 def start(
-    parts: Sequence[Part], environment: dict[str, str], inherited: int, log: TextIO | None = None
+    parts: Sequence[Part],
+    shared: Sequence[str],
+    environment: dict[str, str],
+    inherited: int,
+    log: TextIO | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a leader for these parts, which inherits one descriptor. They live until its standard input is closed.
 
-    What they say goes to a file, or to standard error.
+    It imports the modules that they share, none of which may start a thread. What they say goes to a file, or to
+    standard error.
     """
     leader = subprocess.Popen(
         [sys.executable, "-m", __name__],
@@ -67,7 +80,8 @@ def start(
         start_new_session=True,
     )
     assert leader.stdin
-    leader.stdin.write(json.dumps([asdict(part) for part in parts]).encode() + b"\n")
+    wanted = {"parts": [asdict(part) for part in parts], "shared": [*shared], "inherited": inherited}
+    leader.stdin.write(json.dumps(wanted).encode() + b"\n")
     leader.stdin.flush()
     return leader
 
@@ -94,14 +108,14 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _keep_alive(parts: Sequence[Part], lifeline: int) -> End:
-    waiting, running = list(parts), list[tuple[Part, subprocess.Popen[bytes]]]()
+def _keep_alive(parts: Sequence[Part], lifeline: int, inherited: int) -> End:
+    waiting, running = list(parts), list[tuple[Part, BaseProcess]]()
     port: int | None = None
     with catch_signals(signal.SIGCHLD, *STOP_SIGNALS) as signals:
         while True:
             if waiting and (port is None or is_listening(port)):
                 part = waiting.pop(0)
-                process = subprocess.Popen(part.command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+                process = forks.start(f"up: {part.name}", _be, part, close=(inherited,))
                 running.append((part, process))
                 port = part.port
                 continue
@@ -112,11 +126,17 @@ def _keep_alive(parts: Sequence[Part], lifeline: int) -> End:
                 return end
 
 
-def _end_for(signals: bytes, running: Sequence[tuple[Part, subprocess.Popen[bytes]]]) -> End | None:
+def _be(part: Part) -> None:
+    os.dup2(sys.stderr.fileno(), 1)  # which was the leader's way to say why all ended
+    sys.argv = [part.module, *part.arguments]
+    importlib.import_module(part.module).main()
+
+
+def _end_for(signals: bytes, running: Sequence[tuple[Part, BaseProcess]]) -> End | None:
     if set(signals) & {*STOP_SIGNALS}:
         return End("", _ASKED_SECONDS)
     for part, process in running:
-        code = process.poll()
+        code = process.exitcode
         if code is not None and not (part.may_end and code == 0):
             return End(f"the {part.name} ended with code {code}", _ASKED_SECONDS)
     return None
@@ -153,8 +173,10 @@ def _has_children() -> bool:
 def _main() -> None:
     end = End("the process that keeps them failed", _ABANDONED_SECONDS)
     try:
-        parts = [Part(**part) for part in json.loads(sys.stdin.buffer.readline() or b"[]")]
-        end = _keep_alive(parts, sys.stdin.fileno())
+        wanted: dict[str, Any] = json.loads(sys.stdin.buffer.readline() or b'{"parts": []}')
+        parts = [Part(**part) for part in wanted["parts"]]
+        forks.share(wanted["shared"])
+        end = _keep_alive(parts, sys.stdin.fileno(), wanted["inherited"])
     finally:
         _report(end)
         _end_group(end.seconds)

@@ -8,12 +8,12 @@ folder, to which nobody but its user can connect. A request is one message of JS
 | `{"run": id, "arguments": […]}`: make a run by this command of Dagster's | `{}` |
 | `{"cancel": id}`: interrupt the process that makes it | `{"found": …}`: whether there is one |
 
-A worker makes one run after another. One is always there. Where runs wait and none of the workers was done for some
-seconds, one more is started; those that had nothing to do for a minute end, but for one. Where a worker ends while it
-makes a run, another one is told to record that.
+A worker is a fork of it that imports the module and makes one run after another. One is always there. Where runs wait
+and none of the workers was done for some seconds, one more is started; those that had nothing to do for a minute end,
+but for one. Where a worker ends while it makes a run, another one is told to record that.
 
 Here: processes and messages. Not here: what a worker does (see `run_worker`), and Dagster's side of it (see
-`run_launcher`). Standard library only: it is small, and what it waits for are descriptors.
+`run_launcher`). It has no thread, and what it waits for are descriptors, so that its forks start as it did.
 """
 
 import json
@@ -21,15 +21,17 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from dataflow_assets.runtime import forks, run_worker
 
 SOCKET = "runs.sock"
 _MOST_BYTES = 1 << 20  # of a message; a run's arguments are a few kilobytes
@@ -39,7 +41,6 @@ _PATIENCE_SECONDS = 3.0  # about as long as a worker takes to start
 _IDLE_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 10.0  # after a worker that ended before it was ready
-_WORKER = "dataflow_assets.runtime.run_worker"
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Task:
 
 @dataclass
 class Worker:
-    """A process, the socket that is its standard input, and what it does."""
+    """A process, our end of its socket, and what it does."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     channel: socket.socket
     is_ready: bool = False
     task: Task | None = None
@@ -151,7 +152,7 @@ class RunServer:
         if ((is_late and all(worker.is_ready for worker in self._workers)) or not self._workers) and (
             now > self._paused_until
         ):
-            self._workers.append(_start(self._module))
+            self._workers.append(self._start())
             self._moved_on = now
         idle = [worker for worker in self._workers if worker.is_free and now - worker.since > _IDLE_SECONDS]
         if idle and len(self._workers) > 1:
@@ -177,11 +178,19 @@ class RunServer:
         """Let a worker end, which it does when its channel is closed; its exit code."""
         self._workers.remove(worker)
         worker.channel.close()
-        try:
-            return worker.process.wait(_ANSWER_SECONDS)
-        except subprocess.TimeoutExpired:
+        worker.process.join(_ANSWER_SECONDS)
+        if worker.process.exitcode is None:
             worker.process.kill()
-            return worker.process.wait()
+            worker.process.join()
+        assert worker.process.exitcode is not None
+        return worker.process.exitcode
+
+    def _start(self) -> Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        held = [self._listener, ours, *(worker.channel for worker in self._workers)]
+        close = [one.fileno() for one in held]
+        with theirs:
+            return Worker(forks.start("run worker", run_worker.work, theirs, self._module, close=close), ours)
 
     def _answer(self) -> None:
         channel, _ = self._listener.accept()
@@ -201,15 +210,10 @@ class RunServer:
             return True
         for worker in self._workers:
             if worker.task and worker.task.run == run:
-                worker.process.send_signal(signal.SIGINT)
+                assert worker.process.pid
+                os.kill(worker.process.pid, signal.SIGINT)
                 return True
         return False
-
-
-def _start(module: str) -> Worker:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        return Worker(subprocess.Popen([sys.executable, "-m", _WORKER, module], stdin=theirs.fileno()), ours)
 
 
 def _listen(folder: str) -> socket.socket:
@@ -224,10 +228,11 @@ def _listen(folder: str) -> socket.socket:
     return listener
 
 
-def _main() -> None:
+def main() -> None:
+    """Serve in a folder the runs of a module's code location."""
     folder, module = sys.argv[1:]
     RunServer(_listen(folder), module).serve()
 
 
 if __name__ == "__main__":
-    _main()
+    main()

@@ -1,8 +1,7 @@
 """Makes runs of Dagster, one after another, in a process that has imported everything already.
 
-A process of its own, `python -m dataflow_assets.runtime.run_worker MODULE`, started by the run server. Its standard
-input is a socket: it says there that it is ready, gets one task, and says that it is ready again. The socket is closed
-when it is to end.
+A process of its own, started by the run server. On a socket it says that it is ready, gets one task, and says that it
+is ready again. The socket is closed when it is to end.
 
 Here: a task. Not here: which worker gets which (see `run_server`).
 """
@@ -10,7 +9,6 @@ Here: a task. Not here: which worker gets which (see `run_server`).
 import gc
 import importlib
 import json
-import os
 import resource
 import signal
 import socket
@@ -29,10 +27,10 @@ MOST_RUNS = 500
 MOST_MEMORY = 1 << 20  # KiB; after a run that took more this process ends, and with it what was not given back
 
 
-def _main() -> None:
-    channel = _take_channel()
+def work(channel: socket.socket, module: str) -> None:
+    """Make what the channel says of a module's code location, until it is closed or this process has made enough."""
     mask_process(load_settings())
-    importlib.import_module(sys.argv[1])
+    importlib.import_module(module)
     (script,) = entry_points(group="console_scripts", name="dagster")
     dagster = script.load()
     for _ in range(MOST_RUNS):
@@ -50,15 +48,6 @@ def _main() -> None:
         gc.collect()  # the run's instance is in circles, and holds connections
         if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_MEMORY:
             return
-
-
-def _take_channel() -> socket.socket:
-    """The socket that is the standard input, which is empty from now on."""
-    channel = socket.socket(fileno=os.dup(0))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    return channel
 
 
 def be_deaf() -> None:
@@ -102,7 +91,3 @@ def record_failure(run_id: str, how: str) -> None:
                 message = f"The process of this run ended unexpectedly, {how}."
                 instance.report_engine_event(message, run)
                 instance.report_run_failed(run, message)
-
-
-if __name__ == "__main__":
-    _main()

@@ -26,7 +26,7 @@ from dataflow_assets.core.ports import free_port
 from dataflow_assets.errors import DataFlowError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.server import database_url
-from dataflow_assets.runtime import dagster_process, process_group, run_server
+from dataflow_assets.runtime import process_group
 from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
 from dataflow_assets.runtime.only_one import lock_home, only_database
 from dataflow_assets.runtime.status_line import StatusLine, status_line
@@ -34,7 +34,9 @@ from dataflow_assets.runtime.tags import CODE_LOCATION
 from dataflow_assets.settings import Settings
 
 _HOST = "127.0.0.1"
-_API = "dataflow_assets.serving"  # by name alone: it is above this room
+_API, _CLI = "dataflow_assets.serving.__main__", "dataflow_assets.cli"  # by name alone: they are above this room
+_DAGSTER, _RUNS = "dataflow_assets.runtime.dagster_process", "dataflow_assets.runtime.run_server"
+SHARED = (_DAGSTER, _RUNS, "dataflow_assets.runtime.instance")  # what all parts import
 _PREPARATION = "dataflow_assets.runtime.preparation"  # by name alone: it is large
 _READY_SECONDS = 600.0  # of which a machine that is not busy takes a few
 _LOOK_SECONDS = 0.1
@@ -69,7 +71,7 @@ def up(
             known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
             with _status_line(settings, url, page) as status:
                 parts, log = _parts(settings, port, api_port, module), status.log if status else None
-                process = process_group.start(parts, known, alone, log)
+                process = process_group.start(parts, SHARED, known, alone, log)
                 return _run(process, _Addresses(port, api_port), signals, known, status)
     finally:
         embedded.release(settings.home)
@@ -104,23 +106,20 @@ def _parts(settings: Settings, port: int, api_port: int | None, module: str) -> 
     """The processes: first the two that the page needs, side by side, and the others once it listens."""
     code_port = free_port()
     workspace = str(_write_workspace(settings.home / "workspace.yaml", code_port))
-    python = (sys.executable, "-m")
-    start, after = (*python, dagster_process.__name__), ("--after", str(code_port))
-    code = (*start, "--prepare", "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
+    after = ("--after", str(code_port))
+    code = ("--prepare", "dagster", "api", "grpc", "-m", module, "--host", _HOST, "--port", str(code_port))
     threads = ("--max-workers", "32")  # a tick that waits for news has one for itself
-    page = (*start, *after, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)
+    page = (*after, "dagster-webserver", "-h", _HOST, "-p", str(port), "-w", workspace)
     parts = [
-        process_group.Part("code server", (*code, *threads, "--location-name", CODE_LOCATION)),
-        process_group.Part("webserver", page, port),
-        process_group.Part("daemon", (*start, "dagster-daemon", "run", "-w", workspace)),
+        process_group.Part("code server", _DAGSTER, (*code, *threads, "--location-name", CODE_LOCATION)),
+        process_group.Part("webserver", _DAGSTER, page, port),
+        process_group.Part("daemon", _DAGSTER, ("dagster-daemon", "run", "-w", workspace)),
     ]
     if api_port is not None:
-        parts.append(process_group.Part("HTTP API", (*python, _API, "--port", str(api_port))))
+        parts.append(process_group.Part("HTTP API", _API, ("--port", str(api_port))))
     if not settings.redis_url:  # Celery workers make the runs
-        runs = (*python, run_server.__name__, str(settings.dagster_home), module)
-        parts.append(process_group.Part("run server", runs))
-    follow = (*python, "dataflow_assets.cli", "follow", "--if-any")
-    return [*parts, process_group.Part("collector of streams", follow, may_end=True)]
+        parts.append(process_group.Part("run server", _RUNS, (str(settings.dagster_home), module)))
+    return [*parts, process_group.Part("collector of streams", _CLI, ("follow", "--if-any"), may_end=True)]
 
 
 def _write_workspace(path: Path, code_port: int) -> Path:

@@ -8,9 +8,15 @@ import argparse
 from dataflow_assets.serving.server import LOOPBACK, serve
 from dataflow_assets.settings import load_settings
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Serve until a signal comes."""
     parser = argparse.ArgumentParser(prog="dataflow_assets.serving")
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
     serve(load_settings(), given.host, given.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -105,7 +105,7 @@ def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: i
     first = start(home, port)
     launch(port, "slow_job")
     wait_for(home / "slow-runs")
-    assert any("run_worker" in command for command in processes_of(home).values())
+    assert any("run worker" in command for command in processes_of(home).values())
     kill(first.pid)
     first.communicate()
     assert wait_until_gone(home) == {}
@@ -124,7 +124,7 @@ def test_a_kill_and_then_a_signal_leave_nothing_but_the_data(home: Path, port: i
 def test_when_a_part_dies_all_stop_and_say_so(home: Path, port: int) -> None:
     process = start(home, port)
     wait_until_said(home, "dagster.daemon")
-    kill(pid_of(home, "dagster-daemon"))
+    kill(pid_of(home, "dataflow up: daemon"))
     process.communicate(timeout=300)
     assert process.returncode == 1
     said = [json.loads(line) for line in (home / "stderr").read_text().splitlines()]

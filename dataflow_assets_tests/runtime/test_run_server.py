@@ -200,10 +200,3 @@ def test_an_interrupt_between_two_runs_ends_no_worker(instance: dg.DagsterInstan
     second = launch(instance, "quick_job")
     wait_for(instance, second, _SUCCESS)
     assert process_of(instance, second) == worker
-
-
-def test_the_server_is_small(settings: Settings, instance: dg.DagsterInstance) -> None:
-    with serving(settings) as server:
-        wait_for(instance, launch(instance, "quick_job"), _SUCCESS)
-        rollup = Path(f"/proc/{server.pid}/smaps_rollup").read_text()
-    assert int(rollup.split("Pss:")[1].split()[0]) < 20 << 10, rollup

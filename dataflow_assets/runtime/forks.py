@@ -1,0 +1,56 @@
+"""Processes that are forks of one that has imported already what they share.
+
+To import Dagster takes seconds and 60 MiB. A fork takes milliseconds, and memory that nobody changes is there once.
+A fork has only the thread that made it, so what is imported before must have started none: Polars starts several.
+
+Here: importing what is shared, and a fork that has nothing else of the process it came from. Not here: what the
+processes do (see `process_group` and `run_server`).
+"""
+
+import gc
+import importlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+os.environ["SPT_NOENV"] = "1"  # a title takes no more room than the command had: /proc keeps telling the environment
+
+_FORK = multiprocessing.get_context("fork")
+
+
+def share(modules: Sequence[str]) -> None:
+    """Import what the forks share, in pages that looking for garbage leaves alone."""
+    gc.disable()
+    for module in modules:
+        importlib.import_module(module)
+    gc.freeze()
+    gc.enable()
+
+
+def start(title: str, main: Callable[..., None], *arguments: Any, close: Sequence[int]) -> BaseProcess:
+    """Start a fork that is called `dataflow TITLE`, without these descriptors and with an empty standard input."""
+    process = _FORK.Process(target=_be, args=(title, main, arguments, close))
+    process.start()
+    return process
+
+
+def _be(title: str, main: Callable[..., None], arguments: Sequence[Any], close: Sequence[int]) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for descriptor in close:
+        os.close(descriptor)
+    _call(title)
+    main(*arguments)
+
+
+def _call(title: str) -> None:
+    """Let `ps` show a title, in the room that the command had alone: /proc goes on telling the environment."""
+    os.environ["SPT_NOENV"] = "1"
+    from setproctitle import setproctitle  # noqa: PLC0415, it looks at that variable once
+
+    setproctitle(f"dataflow {title}")
