@@ -34,7 +34,7 @@ hypothesis_settings.load_profile("any-machine")
 
 gc.disable()  # until all is imported
 
-# What a test needs, and so how it is marked: by a fixture that it uses, or by where it stands.
+# What a test needs, and so how it is marked: by a fixture that it uses, by where it stands, or by its name.
 MARKS_OF_FIXTURES = {"server": "database", "page": "browser", "demonstrated": "slow", "deployed": "process"}
 MARKS_OF_PLACES = {
     "collectors/test_crashes.py": ("process", "slow"),
@@ -44,7 +44,7 @@ MARKS_OF_PLACES = {
     "runtime": ("process",),
     "postgres/test_embedded.py": ("process",),
     "warehouse/test_concurrent_processes.py": ("process", "slow"),
-    "warehouse/test_crashes.py": ("process", "slow"),
+    "warehouse/test_crashes.py": ("process",),
     "warehouse/test_bootstrap.py": ("process",),
     "orchestration/automation/test_late.py": ("slow",),
     "orchestration/checks/test_quarantine.py": ("slow",),
@@ -62,8 +62,11 @@ MARKS_OF_PLACES = {
     "test_readme.py": ("process", "slow"),
     "test_terminal.py": ("process", "slow"),
     "test_tutorial.py": ("process", "slow"),
-    "test_wheel.py": ("process", "slow"),
+    "test_wheel.py": ("process",),
 }
+
+# Those that take more than a second and a half of the processor, where others of their file show what they do in less.
+SLOW_TESTS = frozenset(Path(__file__).with_name("slow_tests.txt").read_text().split())
 
 # Others run the same lines, and to trace what Dagster and hypothesis do between them costs up to three quarters more.
 NOT_MEASURED = {
@@ -91,7 +94,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run the whole suite on every processor, and tests that are named in this process, which starts sooner."""
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return 0
-    return len(os.sched_getaffinity(0)) + 1  # some tests wait
+    return len(os.sched_getaffinity(0)) + 2  # some tests wait
 
 
 def pytest_collection_finish() -> None:
@@ -109,6 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in MARKS_OF_FIXTURES.items() if fixture in fixtures}
         of_place = _marks_of_place(item)
+        marks |= {"slow"} if _name(item) in SLOW_TESTS else set()
         for mark in sorted(marks | of_place):
             item.add_marker(mark)
         if of_place or _place(item).as_posix() in NOT_MEASURED or _is_made_elsewhere_too(item):
@@ -126,6 +130,11 @@ def _is_made_elsewhere_too(item: pytest.Item) -> bool:
 
 def _place(item: pytest.Item) -> Path:
     return item.path.relative_to(Path(__file__).parent)
+
+
+def _name(item: pytest.Item) -> str:
+    """The test with its file, without its parameters."""
+    return f"{_place(item).as_posix()}::{getattr(item, 'originalname', item.name)}"
 
 
 def _marks_of_place(item: pytest.Item) -> set[str]:

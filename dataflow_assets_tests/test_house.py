@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dataflow_assets
-from dataflow_assets_tests.conftest import MARKS_OF_PLACES
+from dataflow_assets_tests.conftest import MARKS_OF_PLACES, SLOW_TESTS
 
 PACKAGE = Path(dataflow_assets.__path__[0])
 LONGEST_FILE = 300  # lines
@@ -50,3 +50,13 @@ def _parsed(path: Path) -> ast.Module:
 def test_every_place_that_gives_a_mark_is_there() -> None:
     tests = Path(__file__).parent
     assert [place for place in MARKS_OF_PLACES if not (tests / place).exists()] == []
+
+
+def test_every_test_that_is_left_to_the_night_is_there() -> None:
+    tests = Path(__file__).parent
+    functions = {place: _functions(tests / place) for place in {name.partition("::")[0] for name in SLOW_TESTS}}
+    assert [name for name in SLOW_TESTS if name.partition("::")[2] not in functions[name.partition("::")[0]]] == []
+
+
+def _functions(path: Path) -> set[str]:
+    return {node.name for node in _parsed(path).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
