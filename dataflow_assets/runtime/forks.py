@@ -1,7 +1,8 @@
 """Processes that are forks of one that has imported already what they share.
 
 To import Dagster takes seconds and 60 MiB. A fork takes milliseconds, and memory that nobody changes is there once.
-A fork has only the thread that made it, so what is imported before must have started none: Polars starts several.
+A fork has only the thread that made it, so what is imported before must have started none. Polars starts several, and
+without the one that removes what it spilled the disk fills (polars 2.1.0, `findings/polars-forks-keep-spills.sh`).
 
 Here: importing what is shared, and a fork that has nothing else of the process it came from. Not here: what the
 processes do (see `process_group` and `run_server`).
@@ -15,8 +16,6 @@ import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
-
-os.environ["SPT_NOENV"] = "1"  # a title takes no more room than the command had: /proc keeps telling the environment
 
 _FORK = multiprocessing.get_context("fork")
 
