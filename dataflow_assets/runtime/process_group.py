@@ -33,6 +33,7 @@ _ASKED_SECONDS = 10.0
 _ABANDONED_SECONDS = 2.5
 _LOOK_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
+_NOTHING = b'{"parts": [], "shared": [], "inherited": -1}'  # who wanted parts is gone already
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _has_children() -> bool:
 def _main() -> None:
     end = End("the process that keeps them failed", _ABANDONED_SECONDS)
     try:
-        wanted: dict[str, Any] = json.loads(sys.stdin.buffer.readline() or b'{"parts": []}')
+        wanted: dict[str, Any] = json.loads(sys.stdin.buffer.readline() or _NOTHING)
         parts = [Part(**part) for part in wanted["parts"]]
         forks.share(wanted["shared"])
         end = _keep_alive(parts, sys.stdin.fileno(), wanted["inherited"])
