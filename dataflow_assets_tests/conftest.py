@@ -65,7 +65,7 @@ MARKS_OF_PLACES = {
     "test_wheel.py": ("process",),
 }
 
-# Those that take more than a second and a half of the processor, where others of their file show what they do in less.
+# Those that take longest, with all their parameters: four seconds and more, or a second and a half of the processor.
 SLOW_TESTS = frozenset(Path(__file__).with_name("slow_tests.txt").read_text().split())
 
 # Others run the same lines, and to trace what Dagster and hypothesis do between them costs up to three quarters more.
