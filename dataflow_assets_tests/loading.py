@@ -16,6 +16,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg2
 
@@ -133,16 +134,16 @@ def _work(pipe: Any) -> None:
 
 def deliver(report: Report, settings: Settings, files: Iterable[Landed]) -> list[Intake]:
     """Land files, take each into the lake, and bring the warehouse after it."""
-    tempfile.tempdir = str(settings.home)
-    landing = Landing(open_storage(settings))
-    intakes = []
-    for file in files:
-        report("landing")
-        path = settings.home / f"{file.source}-{multiprocessing.current_process().pid}"
-        path.write_text(file.text)
-        landing.put(file.source, file.day, path, file.name)
-        intakes.append(take_and_load(report, settings, file.source, file.key))
-    return intakes
+    with patch.object(tempfile, "tempdir", str(settings.home)):
+        landing = Landing(open_storage(settings))
+        intakes = []
+        for file in files:
+            report("landing")
+            path = settings.home / f"{file.source}-{multiprocessing.current_process().pid}"
+            path.write_text(file.text)
+            landing.put(file.source, file.day, path, file.name)
+            intakes.append(take_and_load(report, settings, file.source, file.key))
+        return intakes
 
 
 def take_and_load(report: Report, settings: Settings, name: str, key: str) -> Intake:
