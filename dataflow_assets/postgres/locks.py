@@ -82,6 +82,8 @@ def _watched(connection: Connection, attempt: Callable[[], bool]) -> tuple[bool,
     [(waiting,)] = execute(connection, "SELECT pg_backend_pid()")
     holders: list[str] = []
     with closing(connection.adbc_clone()) as watcher, ThreadPoolExecutor(1, "lock") as pool:
+        execute(watcher, _HOLDERS, waiting)  # a first statement of a connection may take as long as the try
+        watcher.rollback()
         trying = pool.submit(attempt)
         while not wait([trying], _LOOK_SECONDS).done:
             holders = [holder for (holder,) in execute(watcher, _HOLDERS, waiting)] or holders

@@ -10,8 +10,8 @@ __all__ = ["s3_storage", "s3_url"]
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any wait for a lock fails at once."""
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
+    """Any wait for a lock fails soon, and not before it was seen who holds it."""
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "400ms")
     monkeypatch.setattr(locks, "LOCK_PAUSES", (0.01,))
 
 
