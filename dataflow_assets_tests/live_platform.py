@@ -59,6 +59,7 @@ def _running(folder: Path, *command: str) -> Iterator[list[int]]:
         process.terminate()
         process.communicate(timeout=300)
         assert process.returncode == 0, (folder / "stderr").read_text()
-        assert wait_until_gone(folder) == {}
+        left = wait_until_gone(folder)
+        assert left == {}, left
     finally:
         kill_all(folder)
