@@ -112,7 +112,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in MARKS_OF_FIXTURES.items() if fixture in fixtures}
         of_place = _marks_of_place(item)
-        marks |= {"slow"} if _name(item) in SLOW_TESTS else set()
+        if _name(item) in SLOW_TESTS:
+            marks.add("slow")
         for mark in sorted(marks | of_place):
             item.add_marker(mark)
         if of_place or _place(item).as_posix() in NOT_MEASURED or _is_made_elsewhere_too(item):

@@ -82,10 +82,14 @@ def _watched(connection: Connection, attempt: Callable[[], bool]) -> tuple[bool,
     [(waiting,)] = execute(connection, "SELECT pg_backend_pid()")
     holders: list[str] = []
     with closing(connection.adbc_clone()) as watcher, ThreadPoolExecutor(1, "lock") as pool:
-        execute(watcher, _HOLDERS, waiting)  # a first statement of a connection may take as long as the try
-        watcher.rollback()
+
+        def look() -> list[str]:
+            found = [holder for (holder,) in execute(watcher, _HOLDERS, waiting)]
+            watcher.rollback()  # within a transaction, what the sessions do stays as it was first seen
+            return found
+
+        look()  # a first statement of a connection may take as long as the try
         trying = pool.submit(attempt)
         while not wait([trying], _LOOK_SECONDS).done:
-            holders = [holder for (holder,) in execute(watcher, _HOLDERS, waiting)] or holders
-            watcher.rollback()  # within a transaction, what the sessions do stays as it was first seen
+            holders = look() or holders
     return trying.result(), holders

@@ -33,20 +33,19 @@ _ASKED_SECONDS = 10.0
 _ABANDONED_SECONDS = 2.5
 _LOOK_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
-_NOTHING = b'{"parts": [], "shared": [], "inherited": -1}'  # who wanted parts is gone already
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process: what the `main` of a module does with arguments. If it has a port, the next part starts when it
-    listens there.
+    """One process, in which the `main` of a module is called with arguments.
 
-    Where one ends, all do, but for one that `may_end` and does so with code 0.
+    If it has a port, the next part starts when it listens there. Where one ends, all do, but for one that `may_end` and
+    does so with code 0.
     """
 
     name: str
     module: str
-    arguments: Sequence[str] = ()
+    arguments: Sequence[str]
     port: int | None = None
     may_end: bool = False
 
@@ -172,9 +171,12 @@ def _has_children() -> bool:
 
 
 def _main() -> None:
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # who wanted parts is gone already
     end = End("the process that keeps them failed", _ABANDONED_SECONDS)
     try:
-        wanted: dict[str, Any] = json.loads(sys.stdin.buffer.readline() or _NOTHING)
+        wanted: dict[str, Any] = json.loads(line)
         parts = [Part(**part) for part in wanted["parts"]]
         forks.share(wanted["shared"])
         end = _keep_alive(parts, sys.stdin.fileno(), wanted["inherited"])

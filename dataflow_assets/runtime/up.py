@@ -36,8 +36,8 @@ from dataflow_assets.settings import Settings
 _HOST = "127.0.0.1"
 _API, _CLI = "dataflow_assets.serving.__main__", "dataflow_assets.cli"  # by name alone: they are above this room
 _DAGSTER, _RUNS = "dataflow_assets.runtime.dagster_process", "dataflow_assets.runtime.run_server"
-SHARED = (_DAGSTER, _RUNS, "dataflow_assets.runtime.instance")  # what all parts import
-_PREPARATION = "dataflow_assets.runtime.preparation"  # by name alone: it is large
+_PREPARATION = "dataflow_assets.runtime.preparation"  # these by name alone, because they are large
+SHARED = (_DAGSTER, _RUNS, "dataflow_assets.runtime.instance")  # what most parts import
 _READY_SECONDS = 600.0  # of which a machine that is not busy takes a few
 _LOOK_SECONDS = 0.1
 _CLOCK_SECONDS, _SET_BACK_SECONDS, _STATUS_SECONDS = 10.0, 2.0, 2.0

@@ -31,6 +31,7 @@ from dataflow_assets_tests.processes import kill
 from dataflow_assets_tests.redis_server import redis
 from dataflow_assets_tests.runtime import tiny_definitions
 from dataflow_assets_tests.runtime.celery.workers import OLDER, kill_group, working
+from dataflow_assets_tests.runtime.test_forks import HEAVY
 from dataflow_assets_tests.runtime.test_run_server import begin_slow_run, launch, process_of, status, wait_for
 from dataflow_assets_tests.waiting import wait_until
 
@@ -217,8 +218,7 @@ def test_a_command_gives_up_a_run_that_no_worker_begins(running: Running, monkey
 
 
 def test_what_a_worker_copies_has_no_threads_that_would_be_missing_in_the_copy() -> None:
-    heavy = "{'polars', 'obstore', 'deltalake', 'pyarrow', 'duckdb', 'adbc_driver_postgresql'}"
-    program = f"import sys, {worker_program.__name__}; print(*({heavy} & sys.modules.keys()))"
+    program = f"import sys, {worker_program.__name__}; print(*({HEAVY} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == ""
 
