@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -43,8 +44,15 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    folder = tmp_path_factory.mktemp("seen")
+def folder() -> Iterator[Path]:
+    """A folder whose name is short: lines of 80 columns hold it."""
+    with tempfile.TemporaryDirectory(prefix="") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def home(folder: Path) -> Iterator[Home]:
     write_sample(folder / "files", last_day=date(2021, 12, 31))
     dropped = {*variable_names(), "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}

@@ -37,6 +37,7 @@ _SETTINGS = {
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",  # a bulk load should not wait for checkpoints
+    "wal_init_zero": "off",  # nor for files of zeros, which its log then overwrites
     "checkpoint_timeout": "15min",
     "jit": "off",
     "allow_alter_system": "off",

@@ -46,9 +46,10 @@ class Lease:
             _wait_until_stopped(self._files)
 
     def is_served(self) -> bool:
-        """Whether the server is still there: its supervisor may have been killed."""
+        """Whether the server is still there: it may have been killed, or its supervisor, which withdraws its URL."""
         with locks.locked(self._files.gate_lock, time.monotonic() + _START_SECONDS):
-            return self._descriptor is not None and locks.is_locked(self._files.supervisor_lock)
+            is_supervised = self._descriptor is not None and locks.is_locked(self._files.supervisor_lock)
+            return is_supervised and self._files.url.exists()
 
     def __enter__(self) -> Self:
         return self
