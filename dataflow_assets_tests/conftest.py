@@ -68,7 +68,7 @@ MARKS_OF_PLACES = {
     "test_wheel.py": ("process",),
 }
 
-# Those that take longest, with all their parameters: four seconds and more, or a second and a half of the processor.
+# Those that take longest, with all their parameters: two and a half seconds and more beside others.
 SLOW_TESTS = frozenset(Path(__file__).with_name("slow_tests.txt").read_text().split())
 
 # Others run the same lines, and to trace what Dagster and hypothesis do between them costs up to three quarters more.
