@@ -48,8 +48,12 @@ def _be(title: str, main: Callable[..., None], arguments: Sequence[Any], close: 
 
 
 def _call(title: str) -> None:
-    """Let `ps` show a title, in the room that the command had alone: /proc goes on telling the environment."""
-    os.environ["SPT_NOENV"] = "1"
-    from setproctitle import setproctitle  # noqa: PLC0415, it looks at that variable once
+    from setproctitle import setproctitle  # noqa: PLC0415
 
+    keep_environment()
     setproctitle(f"dataflow {title}")
+
+
+def keep_environment() -> None:
+    """Let titles of processes, Celery's too, be as long as the command was: /proc goes on telling the environment."""
+    os.environ["SPT_NOENV"] = "1"

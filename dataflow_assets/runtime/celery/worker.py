@@ -34,6 +34,7 @@ from dataflow_assets.runtime.celery.app import MAKE, RECORD_END, build_app
 from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import full_name, require_queues
 from dataflow_assets.runtime.celery.signs import BEAT_SECONDS, Worker, connect, give_sign, read_workers, withdraw
+from dataflow_assets.runtime.forks import keep_environment
 from dataflow_assets.settings import Settings, load_settings
 
 _log = logging.getLogger("dataflow.worker")
@@ -168,6 +169,7 @@ class _Beat:
 def _main() -> None:
     module, concurrency, *queues = sys.argv[1:]
     settings = load_settings()
+    keep_environment()
     os.umask(0o077)  # what is kept in the home is nobody else's
     mask_process(settings)
     sys.exit(work(settings, module, int(concurrency), queues))

@@ -27,7 +27,7 @@ from dataflow_assets.runtime.celery.signs import connect, read_workers
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings, variable_names
 from dataflow_assets_tests.faults.postgres import IMMEDIATE, own_server
-from dataflow_assets_tests.processes import kill
+from dataflow_assets_tests.processes import kill, processes_of
 from dataflow_assets_tests.redis_server import redis
 from dataflow_assets_tests.runtime import tiny_definitions
 from dataflow_assets_tests.runtime.celery.workers import OLDER, kill_group, working
@@ -106,6 +106,12 @@ def worker(running: Running) -> Iterator[Any]:
     """A worker that makes one run at once; what ends it comes last."""
     with working(running.settings, running.url) as process:
         yield process
+
+
+def test_its_processes_tell_of_which_home_they_are(running: Running, worker: Any) -> None:
+    launched = launch(running.instance, "quick_job")
+    wait_for(running.instance, launched, _SUCCESS)
+    assert {worker.pid, process_of(running.instance, launched)} <= {*processes_of(running.settings.home)}
 
 
 def test_one_process_makes_run_after_run_and_each_once(running: Running, worker: Any) -> None:
