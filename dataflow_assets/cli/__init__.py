@@ -35,6 +35,7 @@ from dataflow_assets.cli.output import say
 from dataflow_assets.cli.permissions import keep_private
 from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets.core.files import explain_full_disk
+from dataflow_assets.core.garbage import look_no_more
 from dataflow_assets.errors import DataFlowError, SettingsError, UsageError
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.failures import is_refused_write, read_only
@@ -127,6 +128,7 @@ def main() -> None:
         sys.exit(1)
     finally:
         embedded.release_all()
+        look_no_more()
 
 
 def _explain(error: Exception) -> str:

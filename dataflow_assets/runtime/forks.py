@@ -4,12 +4,10 @@ To import Dagster takes seconds and 60 MiB. A fork takes milliseconds, and memor
 A fork has only the thread that made it, so what is imported before must have started none. Polars starts several, and
 without the one that removes what it spilled the disk fills (polars 2.1.0, `findings/polars-forks-keep-spills.sh`).
 
-Here: importing what is shared, and a fork that has nothing else of the process it came from. Not here: what the
-processes do (see `process_group` and `run_server`).
+Here: a fork that has nothing of the process it came from but what that has imported. Not here: importing it (see
+`core.garbage`), and what the processes do (see `process_group` and `run_server`).
 """
 
-import gc
-import importlib
 import multiprocessing
 import os
 import signal
@@ -18,15 +16,6 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 _FORK = multiprocessing.get_context("fork")
-
-
-def share(modules: Sequence[str]) -> None:
-    """Import what the forks share, in pages that looking for garbage leaves alone."""
-    gc.disable()
-    for module in modules:
-        importlib.import_module(module)
-    gc.freeze()
-    gc.enable()
 
 
 def start(title: str, main: Callable[..., None], *arguments: Any, close: Sequence[int]) -> BaseProcess:

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any, TextIO
 
+from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.runtime import forks
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -178,7 +179,7 @@ def _main() -> None:
     try:
         wanted: dict[str, Any] = json.loads(line)
         parts = [Part(**part) for part in wanted["parts"]]
-        forks.share(wanted["shared"])
+        import_for_good(wanted["shared"])
         end = _keep_alive(parts, sys.stdin.fileno(), wanted["inherited"])
     finally:
         _report(end)

@@ -7,7 +7,6 @@ Here: a task. Not here: which worker gets which (see `run_server`).
 """
 
 import gc
-import importlib
 import json
 import resource
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 
 from dagster import DagsterInstance, RunsFilter
 
+from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.core.logging import mask_process
 from dataflow_assets.runtime.tags import PART_OF
 from dataflow_assets.settings import load_settings
@@ -30,7 +30,7 @@ MOST_MEMORY = 1 << 20  # KiB; after a run that took more this process ends, and 
 def work(channel: socket.socket, module: str) -> None:
     """Make what the channel says of a module's code location, until it is closed or this process has made enough."""
     mask_process(load_settings())
-    importlib.import_module(module)
+    import_for_good([module])
     (script,) = entry_points(group="console_scripts", name="dagster")
     dagster = script.load()
     for _ in range(MOST_RUNS):

@@ -1,6 +1,8 @@
-"""A process that imports the library looks for garbage seldom, unless it has been told how often."""
+"""A process of ours looks for garbage seldom, unless it has been told how often, and not at all when it ends."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -26,3 +28,19 @@ def test_who_looks_as_seldom_or_never_goes_on_so(own: tuple[int, int, int]) -> N
     gc.set_threshold(*own)
     look_seldom()
     assert gc.get_threshold() == own
+
+
+_COMMAND = """
+import atexit, gc, sys
+from dataflow_assets.cli import main
+sys.argv = ["dataflow", *sys.argv[1:]]
+atexit.register(lambda: print(len(gc.get_objects())))
+main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["show"], ["rows", "nothing", "2024-01-01"]])
+def test_a_command_ends_without_a_look_at_all_that_it_imported(arguments: list[str]) -> None:
+    ended = subprocess.run([sys.executable, "-c", _COMMAND, *arguments], capture_output=True, text=True, check=False)
+    to_look_at = int(ended.stdout.splitlines()[-1])
+    assert to_look_at < 1_000, ended.stderr

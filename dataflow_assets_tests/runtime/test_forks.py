@@ -12,8 +12,9 @@ from dataflow_assets_tests.waiting import wait_until
 
 _FACTS = """
 import json, os, sys
+from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.runtime import forks, up
-forks.share(up.SHARED)
+import_for_good(up.SHARED)
 threads = len(os.listdir("/proc/self/task"))
 
 def main():

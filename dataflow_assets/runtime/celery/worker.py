@@ -10,7 +10,6 @@ them.
 Here: the process. Not here: what a child does with a run (see `making`).
 """
 
-import importlib
 import logging
 import os
 import socket
@@ -29,6 +28,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.core.logging import is_terminal, json_line, mask_process
 from dataflow_assets.runtime.celery.app import MAKE, RECORD_END, build_app
 from dataflow_assets.runtime.celery.code_version import code_version
@@ -103,7 +103,7 @@ def _connect(app: Celery, settings: Settings, module: str, beat: "_Beat") -> Non
 
     def prepare_child(**_: Any) -> None:
         os.setpgid(0, 0)  # Ctrl-C is for the worker, which lets its runs end
-        importlib.import_module(module)
+        import_for_good([module])
 
     def tell_failure(task_id: str, exception: BaseException, sender: Any, **_: Any) -> None:
         if sender.name == MAKE:
