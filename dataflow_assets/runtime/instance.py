@@ -13,7 +13,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from dataflow_assets.runtime.dagster_home import build_environment, prepare_home
+from dataflow_assets.runtime.dagster_home import CONFIG, IN_PROCESS_CONFIG, build_environment, prepare_home
 from dataflow_assets.runtime.event_log import EventLog
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.runtime.run_launcher import is_lost
@@ -29,19 +29,31 @@ _SERVER_TAG = ".dagster/grpc_info"  # where a launched run's worker was started
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The instance of these settings, for work in this process; what it starts finds the same one."""
-    prepare_home(settings)
-    with _set_environment(build_environment(settings)), DagsterInstance.get() as instance:
+    with _open(settings, CONFIG) as instance:
         yield instance
 
 
 @contextmanager
 def open_quick_instance(settings: Settings) -> Iterator[DagsterInstance]:
-    """The same for runs in this process: the server writes their events to its disk by the end of the block."""
-    with open_instance(settings) as instance:
+    """The same for runs in this process, which keep nothing of what they print.
+
+    The server writes their events to its disk by the end of the block.
+    """
+    with _open(settings, IN_PROCESS_CONFIG) as instance:
         log = instance.event_log_storage
         assert isinstance(log, EventLog)
         with log.written_at_the_end():
             yield instance
+
+
+@contextmanager
+def _open(settings: Settings, config: str) -> Iterator[DagsterInstance]:
+    prepare_home(settings)
+    with (
+        _set_environment(build_environment(settings)),
+        DagsterInstance.from_config(str(settings.dagster_home), config) as instance,
+    ):
+        yield instance
 
 
 def make_ready(instance: DagsterInstance) -> None:

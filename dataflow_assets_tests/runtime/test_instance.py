@@ -12,7 +12,7 @@ import pytest
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime.dagster_home import prepare_home
-from dataflow_assets.runtime.instance import open_instance
+from dataflow_assets.runtime.instance import open_instance, open_quick_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.processes import kill_all, wait_until_gone
 from dataflow_assets_tests.runtime.tiny_definitions import defs
@@ -123,4 +123,18 @@ def test_the_home_is_prepared_once(settings: Settings) -> None:
     (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: true}")
     prepare_home(settings)
     assert "WarehouseStorage" in (settings.dagster_home / "dagster.yaml").read_text()
-    assert [path.name for path in settings.dagster_home.iterdir()] == ["dagster.yaml"]
+    assert sorted(path.name for path in settings.dagster_home.iterdir()) == ["dagster.yaml", "in_process.yaml"]
+
+
+def test_what_the_runs_of_a_command_print_is_printed_by_it(
+    settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    @dg.asset
+    def talkative() -> None:
+        print("made it")  # noqa: T201
+
+    job = dg.Definitions(assets=[talkative]).resolve_implicit_global_asset_job_def()
+    with open_quick_instance(settings) as instance:
+        assert job.execute_in_process(instance=instance).success
+    assert "made it\n" in capfd.readouterr().out
+    assert list(settings.dagster_home.rglob("*.out")) == []

@@ -16,7 +16,7 @@ from dataflow_assets.orchestration.runs.code_location import REPOSITORY_TAG, in_
 from dataflow_assets.orchestration.runs.failures import first_failure
 from dataflow_assets.runtime.tags import MAX_RETRIES, WORKER
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
 HEALTH_SECONDS = 10.0
 START_SECONDS = 600.0  # as in dagster.yaml, for the runs of the daemon
 
