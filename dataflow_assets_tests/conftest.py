@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,7 +69,7 @@ MARKS_OF_PLACES = {
     "test_wheel.py": ("process",),
 }
 
-# Those that take longest, with all their parameters: two and a half seconds and more beside others.
+# Those that take longest, with all their parameters: three seconds and more beside others.
 SLOW_TESTS = frozenset(Path(__file__).with_name("slow_tests.txt").read_text().split())
 
 # Others run the same lines, and to trace what Dagster and hypothesis do between them costs up to three quarters more.
@@ -93,7 +94,7 @@ NOT_MEASURED = {
 }
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Let everything temporary be in memory, unless `TMPDIR` says where: databases come and go by the thousand.
 
     On a disk a third of the time goes into finding places for their files.
@@ -103,7 +104,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.mkdtemp(prefix="pytest-", dir=MEMORY)
     Path(folder).chmod(0o711)  # servers that root starts belong to another user
     os.environ["TMPDIR"] = tempfile.tempdir = folder
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    # Last of all: multiprocessing has a folder in it.
+    Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

@@ -44,22 +44,18 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder whose name is short: lines of 80 columns hold it."""
-    with tempfile.TemporaryDirectory(prefix="") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def home(folder: Path) -> Iterator[Home]:
-    write_sample(folder / "files", last_day=date(2021, 12, 31))
+def home() -> Iterator[Home]:
+    """In a folder whose name is short: lines of 80 columns hold it."""
     dropped = {*variable_names(), "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    environment |= {"DATAFLOW_HOME": str(folder / "home"), "TERM": "xterm-256color"}
-    demo = run_in_terminal(["demo", "--data", str(folder / "files")], 80, environment)
-    with embedded.acquire(folder / "home"):  # the commands that follow share a server
-        yield Home(folder, environment, demo)
+    with tempfile.TemporaryDirectory(prefix="") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        write_sample(folder / "files", last_day=date(2021, 12, 31))
+        environment |= {"DATAFLOW_HOME": str(folder / "home"), "TERM": "xterm-256color"}
+        demo = run_in_terminal(["demo", "--data", str(folder / "files")], 80, environment)
+        with embedded.acquire(folder / "home"):  # the commands that follow share a server
+            yield Home(folder, environment, demo)
 
 
 def require_picture(name: str, seen: Seen, home: Home) -> None:
