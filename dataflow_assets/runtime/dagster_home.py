@@ -5,37 +5,25 @@ Here: both, without Dagster, which a process that only starts others does not ne
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from dataflow_assets.core.files import make_private
 from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import Settings
 
-CONFIG, IN_PROCESS_CONFIG = "dagster.yaml", "in_process.yaml"  # the latter of runs that a command makes itself
-
-# Such a command prints what its runs print. To keep it too takes four more processes a run and a sixth of its time
-# (dagster 1.13.27, `findings/dagster-processes-of-output.sh`).
-_PRINT_ONLY = """
-compute_logs:
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-"""
+_CONFIG = Path(__file__).with_name("dagster.yaml")
 
 
 def prepare_home(settings: Settings) -> None:
-    """Make DAGSTER_HOME with the current dagster.yaml in it, and the one of a command's own runs."""
+    """Make DAGSTER_HOME with the current dagster.yaml in it."""
     make_private(settings.home)
     make_private(settings.dagster_home)
-    config = Path(__file__).with_name(CONFIG).read_text()
-    _write(settings.dagster_home / CONFIG, config)
-    _write(settings.dagster_home / IN_PROCESS_CONFIG, config + _PRINT_ONLY)
-
-
-def _write(target: Path, text: str) -> None:
-    if target.exists() and target.read_text() == text:
+    target = settings.dagster_home / _CONFIG.name
+    if target.exists() and target.read_bytes() == _CONFIG.read_bytes():
         return
     draft = target.with_suffix(f".{os.getpid()}")
-    draft.write_text(text)
+    shutil.copyfile(_CONFIG, draft)
     draft.replace(target)
 
 

@@ -12,7 +12,7 @@ import pytest
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.server import database_url
 from dataflow_assets.runtime.dagster_home import prepare_home
-from dataflow_assets.runtime.instance import open_instance, open_quick_instance
+from dataflow_assets.runtime.instance import keeping_no_output, open_instance, open_quick_instance
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets_tests.processes import kill_all, wait_until_gone
 from dataflow_assets_tests.runtime.tiny_definitions import defs
@@ -123,18 +123,35 @@ def test_the_home_is_prepared_once(settings: Settings) -> None:
     (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: true}")
     prepare_home(settings)
     assert "WarehouseStorage" in (settings.dagster_home / "dagster.yaml").read_text()
-    assert sorted(path.name for path in settings.dagster_home.iterdir()) == ["dagster.yaml", "in_process.yaml"]
+    assert [path.name for path in settings.dagster_home.iterdir()] == ["dagster.yaml"]
+
+
+@dg.asset
+def talkative() -> None:
+    print("made it")  # noqa: T201
+
+
+_TALKATIVE = dg.Definitions(assets=[talkative])
 
 
 def test_what_the_runs_of_a_command_print_is_printed_by_it(
     settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    @dg.asset
-    def talkative() -> None:
-        print("made it")  # noqa: T201
-
-    job = dg.Definitions(assets=[talkative]).resolve_implicit_global_asset_job_def()
+    job = _TALKATIVE.resolve_implicit_global_asset_job_def()
     with open_quick_instance(settings) as instance:
         assert job.execute_in_process(instance=instance).success
     assert "made it\n" in capfd.readouterr().out
     assert list(settings.dagster_home.rglob("*.out")) == []
+
+
+def test_what_a_run_within_a_run_prints_is_kept_with_the_output_of_that_one(settings: Settings) -> None:
+    @dg.asset
+    def around(context: dg.AssetExecutionContext) -> None:
+        with keeping_no_output(context.instance) as instance:
+            assert _TALKATIVE.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
+
+    job = dg.Definitions(assets=[around]).resolve_implicit_global_asset_job_def()
+    with open_instance(settings) as instance:
+        assert job.execute_in_process(instance=instance).success
+        assert instance.get_runs_count() == 2
+    assert [kept.read_text() for kept in settings.dagster_home.rglob("*.out")] == ["made it\n"]

@@ -1,8 +1,9 @@
 """A run of the lake that goes on: of small deliveries, when nothing else waits, the warehouse and the answers too.
 
 Each step is a run of its own, as if it had been asked for, so one that fails does so alone. But all are made by the
-process of the first: to ask for a run and to launch it takes longer than a small run does. Meanwhile the sensors ask
-for nothing that it may make. Where it fails, or is killed, they ask for the rest as they do for any other delivery.
+process of the first, and what they print is kept with its output: to ask for a run and to launch it takes longer than
+a small run does. Meanwhile the sensors ask for nothing that it may make. Where it fails, or is killed, they ask for the
+rest as they do for any other delivery.
 
 Here: going on. Not here: which runs do (see `automation.landing_sensor`), and the runs (see `in_process`).
 """
@@ -14,6 +15,7 @@ import dagster as dg
 from dataflow_assets.orchestration.planning.staleness import newer_than_table
 from dataflow_assets.orchestration.runs.in_process import Materializer
 from dataflow_assets.orchestration.runs.made import find_touched, read_materializations
+from dataflow_assets.runtime.instance import keeping_no_output
 from dataflow_assets.runtime.tags import ANSWERED, GOES_ON, PART_OF, RUN_SERVER
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -34,7 +36,8 @@ def go_on(context: dg.AssetExecutionContext, settings: Settings, url: str) -> No
     server = {RUN_SERVER: run.tags[RUN_SERVER]} if RUN_SERVER in run.tags else {}  # its end is theirs
     tags = {PART_OF: run.run_id, **server}
     try:
-        Materializer(settings, lambda: context.repository_def, instance, tags=tags).follow(touched)
+        with keeping_no_output(instance) as quick:
+            Materializer(settings, lambda: context.repository_def, quick, tags=tags).follow(touched)
     except (Exception, KeyboardInterrupt) as error:  # what this run was asked for is done
         context.log.warning(f"What follows from the delivery was not made, and is asked for again: {error}")
         now = instance.get_run_by_id(run.run_id)
