@@ -39,7 +39,10 @@ main()
 """
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["show"], ["rows", "nothing", "2024-01-01"]])
+_IMPORTS_DAGSTER = ["backfill", "--asset", "nothing", "--from", "2024-01-01", "--to", "2024-01-02"]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["no-such-command"], _IMPORTS_DAGSTER])
 def test_a_command_ends_without_a_look_at_all_that_it_imported(arguments: list[str]) -> None:
     ended = subprocess.run([sys.executable, "-c", _COMMAND, *arguments], capture_output=True, text=True, check=False)
     to_look_at = int(ended.stdout.splitlines()[-1])
