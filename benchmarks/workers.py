@@ -8,7 +8,8 @@ no use either. "A quarter" is that for a quarter of the days: what it takes less
 commands" know nothing of each other and run at once, each for half of the days: what they gain is what this machine
 has to give to two processes. Shown are seconds of the clock and of the processor, of Python and of PostgreSQL, and how
 many cores were idle meanwhile: on a busy machine the clock says little. With `--present 3650` other days are there
-before, with few rows, so that two runs of this program show whether a day costs more among many.
+before, with few rows and as a night's housekeeping leaves them, so that two runs of this program show whether a day
+costs more among many; with `--no-housekeeping` each keeps a table of its own.
 
 Here: the contestants. Not here: what Dagster adds to the work (see `backfill`).
 """
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--rows", type=int, default=20_000, help="of one day")
     parser.add_argument("--present", type=int, default=0, help="days that have a table before; at least --days")
+    parser.add_argument("--no-housekeeping", action="store_true", help="those days keep tables of their own")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4], help="processes")
     arguments = parser.parse_args()
     for name in variable_names():
@@ -69,6 +71,8 @@ def main() -> None:
             if others:
                 _fill_lake(others, _ROWS_OF_OTHERS)
                 _backfill(others)
+            if others and not arguments.no_housekeeping:
+                subprocess.run([_SCRIPT, "housekeeping"], check=True, capture_output=True)
             _backfill(days[:1])
             middle = len(days) // 2
             figures = {

@@ -22,9 +22,9 @@ _READ = sa.select(
     event_days.c.rows,
     event_days.c.superseded,
 ).where(_OF_SOURCE, event_days.c.event_day == sa.bindparam("day"))
-_READ_VERSIONS = sa.select(event_days.c.event_day, event_days.c.lake_version).where(_OF_SOURCE)
-_READ_LOADED = sa.select(event_days.c.event_day).where(_OF_SOURCE, event_days.c.rows > 0)
 _BETWEEN = event_days.c.event_day.between(sa.bindparam("first"), sa.bindparam("last"))
+_READ_VERSIONS = sa.select(event_days.c.event_day, event_days.c.lake_version).where(_OF_SOURCE, _BETWEEN)
+_READ_LOADED = sa.select(event_days.c.event_day).where(_OF_SOURCE, event_days.c.rows > 0)
 _READ_COUNTS = sa.select(event_days.c.event_day, event_days.c.rows).where(_OF_SOURCE, _BETWEEN, event_days.c.rows > 0)
 _WRITE = upsert_rows(event_days)
 _FORGET = sa.update(event_days).values(lake_version=-1, declaration="").where(_OF_SOURCE)
@@ -60,9 +60,11 @@ def write_event_days(connection: Connection, source: Events, made: Mapping[date,
     write_rows(connection, _WRITE, rows)
 
 
-def read_day_versions(connection: Connection, source: Events) -> dict[date, int]:
-    """The lake's version that each day was last made from."""
-    return dict(run(connection, _READ_VERSIONS, source=source.name))
+def read_day_versions(
+    connection: Connection, source: Events, first: date = date.min, last: date = date.max
+) -> dict[date, int]:
+    """The lake's version that each day from one to another was last made from."""
+    return dict(run(connection, _READ_VERSIONS, source=source.name, first=first, last=last))
 
 
 def read_day_counts(connection: Connection, source: Events, first: date, last: date) -> list[tuple[date, int]]:

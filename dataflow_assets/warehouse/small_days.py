@@ -55,7 +55,8 @@ def load_small_days(
 
 def _find_older(connection: Connection, source: Events, days: Sequence[date], lake_version: int) -> list[date]:
     """The days that were never made, or from an older version of the lake, and have or get tables of their own."""
-    made, merged = read_day_versions(connection, source), find_merged(connection, source, days)
+    made = read_day_versions(connection, source, min(days), max(days))
+    merged = find_merged(connection, source, days)
     return [day for day in days if made.get(day, -1) < lake_version and day not in merged]
 
 

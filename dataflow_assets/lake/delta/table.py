@@ -12,7 +12,6 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import obstore
 import polars as pl
@@ -23,6 +22,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
 from dataflow_assets.errors import SchemaMismatchError
+from dataflow_assets.lake.delta.opened import OpenedTable
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Events, Source
@@ -90,7 +90,7 @@ class LakeTable:
             return False
         return True
 
-    def open(self) -> "_Table":
+    def open(self) -> OpenedTable:
         """The table at its newest version, made empty where there is none."""
         try:
             return self.open_version(None)
@@ -116,13 +116,13 @@ class LakeTable:
             raise LakeConflictError(str(error)) from None
         return self.open()
 
-    def open_version(self, version: int | None) -> "_Table":
+    def open_version(self, version: int | None) -> OpenedTable:
         """The table at a version; the newest where none is given.
 
         Raises:
             TableNotFoundError: there is no table.
         """
-        table = _Table(self.uri, version, self.storage.delta_options)
+        table = OpenedTable(self.uri, version, self.storage.delta_options)
         table.is_local = isinstance(self.storage.store, LocalStore)
         return table
 
@@ -165,9 +165,11 @@ class LakeTable:
         Raises:
             SchemaMismatchError: it holds a column in another type than the declared one.
         """
-        table = self.open() if version is None else self.open_version(version)
-        if dates:
-            table.keep(*dates)
+        return self.scan_opened(self.open() if version is None else self.open_version(version), dates)
+
+    def scan_opened(self, opened: OpenedTable, dates: tuple[date, date] | None = None) -> pl.LazyFrame:
+        """The same as `scan` of a version that is open."""
+        table = opened.of_dates(*dates) if dates else opened
         existing = self._existing_columns(table)
         if not table.file_uris():
             return pl.LazyFrame(schema=self.schema)
@@ -197,30 +199,6 @@ class LakeTable:
             list_files(self.open_version(each)).select("path", "partition.delivery_day") for each in (since, version)
         )
         return {day for _, day in set(before.iter_rows()) ^ set(after.iter_rows())}
-
-
-class _Table(DeltaTable):
-    """A version of a table as Polars scans it, which asks for paths and statistics of the same files in one order."""
-
-    is_local = False
-    _uris: list[str] | None = None  # where not all files are wanted
-    _actions: pl.DataFrame | None = None
-
-    def keep(self, first: date, last: date) -> None:
-        """Let only files be scanned whose `event_date` is one of these."""
-        self._uris = self.file_uris(file_pruning_predicate=[("event_date", ">=", first), ("event_date", "<=", last)])
-        is_kept = pl.col("partition").struct.field("event_date").is_between(first, last)
-        self._actions = pl.DataFrame(self.get_add_actions()).filter(is_kept)
-
-    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
-        if self._uris is not None:
-            return self._uris
-        uris = super().file_uris(*args, **kwargs)
-        # Delta Lake encodes the paths of a local folder like URLs, and Polars takes them as they are.
-        return [unquote(uri) for uri in uris] if self.is_local else uris
-
-    def get_add_actions(self, flatten: bool = False) -> Any:
-        return super().get_add_actions(flatten=flatten) if self._actions is None else self._actions
 
 
 def _delta_schema(schema: pl.Schema) -> Schema:

@@ -18,6 +18,7 @@ import polars as pl
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import LostRowsError
 from dataflow_assets.lake.delta.dumps import Dumps, read_dumps, read_missing_columns
+from dataflow_assets.lake.delta.opened import OpenedTable
 from dataflow_assets.lake.delta.table import LakeTable, rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.event_days import read_day_versions
@@ -39,19 +40,24 @@ from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 
 @dataclass(frozen=True)
 class _Lake:
-    """A source's table of the lake as it was at one version."""
+    """A source's table of the lake as it was at one version, which is open."""
 
     table: LakeTable
-    version: int
+    opened: OpenedTable
+
+    @property
+    def version(self) -> int:
+        """The version."""
+        return self.opened.version()
 
     @property
     def rows(self) -> pl.LazyFrame:
         """All rows, read when they are collected: who asks cuts the days that it wants."""
-        return self.table.scan(self.version)
+        return self.table.scan_opened(self.opened)
 
     def rows_of(self, window: Window) -> pl.LazyFrame:
         """The same of the files that may have events of a window."""
-        return self.table.scan(self.version, window.dates)
+        return self.table.scan_opened(self.opened, window.dates)
 
     def dumps(self) -> Dumps:
         """The dumps that there are."""
@@ -80,7 +86,7 @@ class WarehouseRun:
         source = self.outcome.target.source
         require_tables(self.outcome.url, self.storage, [source])
         table = rows_table(self.storage, source)
-        lake = _Lake(table, table.open().version())
+        lake = _Lake(table, table.open())
         try:
             connections = Connections(self.outcome.url)
             if isinstance(source, Events):
@@ -91,9 +97,9 @@ class WarehouseRun:
             judge_run(self.context, self.outcome)
 
     def _write_events(self, connections: Connections, source: Events, lake: _Lake) -> None:
-        with connections.take() as connection:
-            before = read_day_versions(connection, source)
         timezone, days = self.settings.timezone, self.outcome.days
+        with connections.take() as connection:
+            before = read_day_versions(connection, source, min(days), max(days))
         # Where a key happens once, a row of any other day may have moved it.
         rows = lake.rows if source.happens_once else lake.rows_of(Window.of_days(min(days), max(days), timezone))
 
