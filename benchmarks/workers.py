@@ -73,7 +73,8 @@ def main() -> None:
                 _backfill(others)
             if others and not arguments.no_housekeeping:
                 subprocess.run([_SCRIPT, "housekeeping"], check=True, capture_output=True)
-            _backfill(days[:1])
+                sql(embedded.url(home), "VACUUM")  # as the server does by itself, at a time of its own
+            _backfill(days)
             middle = len(days) // 2
             figures = {
                 "here": _timed(home, days),
