@@ -96,7 +96,8 @@ def test_a_scan_of_dates_reads_the_files_of_these_dates_alone(storage: Storage) 
     # As Polars asks for them, which does so again in each scan.
     asked = [of_first.file_uris(), of_first.get_add_actions()["path"].to_list(), of_first._table.get_add_file_sizes()]
     assert [len(of_files) for of_files in (*asked, opened.file_uris())] == [2, 2, 2, 6]
-    assert sorted(asked[1]) == sorted(asked[2]) and all("event_date=2021-12-01" in path for path in asked[2])
+    assert sorted(asked[1]) == sorted(asked[2])
+    assert all("event_date=2021-12-01" in path for path in asked[2])
     both = [("a@x", 1), ("a@x", 2), ("b@x", 1), ("b@x", 2)]
     assert sizes(1, 4) == both
     assert sizes(2, 5, pl.col("user_email") == "b@x", pl.col("size_mb") > 1) == [("b@x", 2), ("b@x", 3)]
