@@ -1,11 +1,11 @@
 """Load several small days of events by one transaction.
 
-Here: days with few rows, which are held in memory together. What fails is left to `events`, which makes one day at a
-time, and so is what was made from this version of the lake or a newer one, or is of a month whose days are merged. Not
-here: the statements (see `postgres.several_partitions`).
+Here: which days have few rows together, and loading these, which are held in memory. What fails is left to `events`,
+which makes one day at a time, and so are days with many rows, and what was made from this version of the lake or a
+newer one, or is of a month whose days are merged. Not here: the statements (see `postgres.several_partitions`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -30,8 +30,8 @@ _ORIGIN = (*ORDER, "delivery", "event_date")
 
 def load_small_days(
     connection: Connection, source: Events, lake: pl.LazyFrame, lake_version: int, days: Sequence[date], timezone: str
-) -> list[DayLoad]:
-    """Do what `load_day` does for those of some days that it need not do one by one; all of these or none.
+) -> Iterator[list[DayLoad]]:
+    """Do what `load_day` does for those of some days that it need not do one by one; all days of a list or none of it.
 
     Args:
         connection: where.
@@ -46,11 +46,13 @@ def load_small_days(
         LostRowsError: the sums of one do not hold.
     """
     if source.happens_once:  # whose rows follow from those of other days
-        return []
+        return
     with transaction(connection):
         wanted = _find_older(connection, source, days, lake_version)
-    accepted = _read_days(lake, source, wanted, timezone)
-    return _load(connection, source, accepted, lake_version, timezone) if accepted else []
+    for group in _in_groups(lake, wanted, timezone):
+        accepted = _read_days(lake, source, group, timezone)
+        if loads := _load(connection, source, accepted, lake_version, timezone):
+            yield loads
 
 
 def _find_older(connection: Connection, source: Events, days: Sequence[date], lake_version: int) -> list[date]:
@@ -60,13 +62,33 @@ def _find_older(connection: Connection, source: Events, days: Sequence[date], la
     return [day for day in days if made.get(day, -1) < lake_version and day not in merged]
 
 
+def _in_groups(lake: pl.LazyFrame, days: Sequence[date], timezone: str) -> Iterator[list[date]]:
+    """The small days, so many at a time that they have a batch of rows; one that has half of it alone is not small."""
+    of_dates = lake.filter(pl.col("event_date").is_in(_dates(days, timezone)))
+    counts: dict[date, int] = dict(of_dates.group_by("event_date").len().collect(engine="streaming").iter_rows())
+    dates = {day: _dates([day], timezone) for day in days}
+
+    def at_most(group: Iterable[date]) -> int:
+        """How many rows their dates have, some perhaps of other days: that is known without reading any."""
+        return sum(counts.get(one, 0) for one in {one for day in group for one in dates[day]})
+
+    group: list[date] = []
+    for day in days:
+        if at_most([day]) > BATCH_ROWS // 2:
+            continue
+        if at_most([*group, day]) > BATCH_ROWS:
+            yield group
+            group = []
+        group.append(day)
+    if group:
+        yield group
+
+
 def _read_days(lake: pl.LazyFrame, source: Events, days: Sequence[date], timezone: str) -> dict[date, pl.DataFrame]:
-    """The rows of each day as the lake has them; nothing of many rows."""
+    """The rows of each day as the lake has them."""
     columns = [*source.schema.column_names(), *_ORIGIN]
     of_dates = lake.filter(pl.col("event_date").is_in(_dates(days, timezone)))
-    held = of_dates.select(columns).head(BATCH_ROWS + 1).collect(engine="streaming")
-    if held.height > BATCH_ROWS:
-        return {}
+    held = of_dates.select(columns).collect(engine="streaming")
     keyed = held.with_columns(row_id(held.schema, source.key)).lazy()
     return {day: day_rows(keyed, source, day, timezone).collect() for day in days}
 

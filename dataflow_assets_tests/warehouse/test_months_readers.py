@@ -128,9 +128,9 @@ def test_new_days_that_meet_the_merge_of_their_month_are_left_to_be_loaded_one_b
     load_all(database_url)
     day = DAYS[1] + timedelta(days=1)
 
-    def load_together() -> list[DayLoad]:
+    def load_together() -> list[list[DayLoad]]:
         with connect(database_url) as connection:
-            return load_small_days(connection, STREAMS, at(day, 4).lazy(), 1, [day], ZONE)
+            return list(load_small_days(connection, STREAMS, at(day, 4).lazy(), 1, [day], ZONE))
 
     with ThreadPoolExecutor(2) as pool:
         with held(database_url, reader_of(NEXT)):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -57,7 +58,7 @@ def load(
     url: str, lake: pl.DataFrame, days: Sequence[date] = DAYS, version: int = 1, source: Events = STREAMS
 ) -> list[DayLoad]:
     with connect(url) as connection:
-        return load_small_days(connection, source, lake.lazy(), version, days, ZONE)
+        return list(chain.from_iterable(load_small_days(connection, source, lake.lazy(), version, days, ZONE)))
 
 
 def load_alone(url: str, lake: pl.DataFrame, day: date, version: int = 1, source: Events = STREAMS) -> DayLoad:
@@ -151,11 +152,16 @@ def test_any_days_loaded_together_are_those_loaded_one_by_one(
     assert outcome(is_together=True) == outcome(is_together=False)
 
 
-def test_more_rows_than_a_batch_are_loaded_one_by_one(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_days, "BATCH_ROWS", 39)
-    assert load(database_url, lake_of(0, 20, 20)) == []
-    assert tables_of_days(database_url) == []
-    assert len(load(database_url, lake_of(0, 20, 19))) == 4
+def test_a_transaction_has_small_days_of_a_batch_of_rows(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_days, "BATCH_ROWS", 40)
+    days = [DAY + timedelta(days=number) for number in range(6)]
+    # A day in New York has hours of two dates of UTC, and might have all of their rows.
+    lake = sessions([start for day in days for start in minutes(day, 10)])
+    assert [load.day for load in load(database_url, lake, days)] == days
+    transactions = "SELECT min(event_day), sum(rows) FROM ledger.event_days GROUP BY xmin::text ORDER BY 1"
+    assert ask(database_url, transactions) == [(days[0], 30), (days[3], 20)]
+    more = pl.concat([lake, sessions(minutes(days[3], 1), file="b.csv", user="b")])
+    assert [load.day for load in load(database_url, more, days, version=2)] == [*days[:2], *days[4:]]
 
 
 def test_keys_that_happen_once_are_left_to_loading_one_by_one(database_url: str) -> None:

@@ -115,9 +115,8 @@ class WarehouseRun:
 
         def write_small(days: Sequence[date]) -> Iterator[Mapping[date, Metrics]]:
             with connections.take() as connection:
-                loads = load_small_days(connection, source, rows, lake.version, days, timezone)
-            if loads:
-                yield {load.day: self._note_day(source, lake, before, load) for load in loads}
+                for loads in load_small_days(connection, source, rows, lake.version, days, timezone):
+                    yield {load.day: self._note_day(source, lake, before, load) for load in loads}
 
         write_each(self.context, write, self.settings.home, together=write_small)
 
