@@ -46,6 +46,7 @@ _REPOSITORY = Path(__file__).parents[2]
 def home(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "home"
     kill_all(tmp_path)
+    embedded.release_all()
     assert wait_until_gone(tmp_path) == {}
 
 
@@ -185,6 +186,13 @@ def test_a_forked_child_shares_the_lease(home: Path) -> None:
     os.waitpid(child, 0)
     assert os.read(reader, 10) == b"True"
     assert run(url, "SELECT 1") == [(1,)]
+
+
+def test_a_home_that_was_removed_meanwhile_is_given_back(home: Path) -> None:
+    embedded.url(home)
+    shutil.rmtree(home)
+    embedded.release_all()
+    assert wait_until_gone(home) == {}
 
 
 def test_a_killed_user_leaves_nothing(home: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,7 +44,8 @@ class Lease:
             return
         os.close(descriptor)
         if wait:
-            _wait_until_stopped(self._files)
+            with suppress(FileNotFoundError):  # where the home was removed meanwhile, the server ends by itself
+                _wait_until_stopped(self._files)
 
     def is_served(self) -> bool:
         """Whether the server is still there: it may have been killed, or its supervisor, which withdraws its URL."""
