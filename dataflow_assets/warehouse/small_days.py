@@ -63,7 +63,10 @@ def _find_older(connection: Connection, source: Events, days: Sequence[date], la
 
 
 def _in_groups(lake: pl.LazyFrame, days: Sequence[date], timezone: str) -> Iterator[list[date]]:
-    """The small days, so many at a time that they have a batch of rows; one that has half of it alone is not small."""
+    """The small days, so many at a time that they have a batch of rows.
+
+    Rows that come together are written twice: a day that alone has a good part of a batch would gain nothing.
+    """
     of_dates = lake.filter(pl.col("event_date").is_in(_dates(days, timezone)))
     counts: dict[date, int] = dict(of_dates.group_by("event_date").len().collect(engine="streaming").iter_rows())
     dates = {day: _dates([day], timezone) for day in days}
@@ -74,7 +77,7 @@ def _in_groups(lake: pl.LazyFrame, days: Sequence[date], timezone: str) -> Itera
 
     group: list[date] = []
     for day in days:
-        if at_most([day]) > BATCH_ROWS // 2:
+        if at_most([day]) > BATCH_ROWS // 5:
             continue
         if at_most([*group, day]) > BATCH_ROWS:
             yield group

@@ -153,13 +153,13 @@ def test_any_days_loaded_together_are_those_loaded_one_by_one(
 
 
 def test_a_transaction_has_small_days_of_a_batch_of_rows(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_days, "BATCH_ROWS", 40)
-    days = [DAY + timedelta(days=number) for number in range(6)]
+    monkeypatch.setattr(small_days, "BATCH_ROWS", 100)
+    days = [DAY + timedelta(days=number) for number in range(12)]
     # A day in New York has hours of two dates of UTC, and might have all of their rows.
     lake = sessions([start for day in days for start in minutes(day, 10)])
     assert [load.day for load in load(database_url, lake, days)] == days
     transactions = "SELECT min(event_day), sum(rows) FROM ledger.event_days GROUP BY xmin::text ORDER BY 1"
-    assert ask(database_url, transactions) == [(days[0], 30), (days[3], 20)]
+    assert ask(database_url, transactions) == [(days[0], 90), (days[9], 20)]
     more = pl.concat([lake, sessions(minutes(days[3], 1), file="b.csv", user="b")])
     assert [load.day for load in load(database_url, more, days, version=2)] == [*days[:2], *days[4:]]
 
