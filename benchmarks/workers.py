@@ -71,9 +71,9 @@ def main() -> None:
             if others:
                 _fill_lake(others, _ROWS_OF_OTHERS)
                 _backfill(others)
-            if others and not arguments.no_housekeeping:
-                subprocess.run([_SCRIPT, "housekeeping"], check=True, capture_output=True)
-                sql(embedded.url(home), "VACUUM")  # as the server does by itself, at a time of its own
+                if not arguments.no_housekeeping:
+                    subprocess.run([_SCRIPT, "housekeeping"], check=True, capture_output=True)
+                    sql(embedded.url(home), "VACUUM")  # as the server does by itself, at a time of its own
             _backfill(days)
             middle = len(days) // 2
             figures = {

@@ -6,7 +6,7 @@ newer one, or is of a month whose days are merged. Not here: the statements (see
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -98,8 +98,8 @@ def _read_days(lake: pl.LazyFrame, source: Events, days: Sequence[date], timezon
 
 def _dates(days: Iterable[date], timezone: str) -> list[date]:
     """The UTC dates on which some days have an instant."""
-    spans = (pl.date_range(*Window.of_day(day, timezone).dates, eager=True) for day in days)
-    return sorted({one for span in spans for one in span})
+    spans = (Window.of_day(day, timezone).dates for day in days)
+    return sorted({first + timedelta(days=n) for first, last in spans for n in range((last - first).days + 1)})
 
 
 def _load(
