@@ -248,7 +248,7 @@ def request(live: Server, path: str) -> urllib.request.Request:
 
 @pytest.fixture
 def many(live: Server) -> Server:
-    """A server with more rows than fit into the buffers between it and a reader."""
+    """A server with more rows than it holds in memory to send."""
     load_rows(live.database, STREAMS, streams(120_000))
     return live
 
@@ -310,6 +310,13 @@ def test_csv_by_http_1_0_is_refused_where_its_end_would_not_show(many: Server) -
     assert status(f"{ROWS}?format=ndjson") == "200"
 
 
+@pytest.fixture
+def too_many(live: Server) -> Server:
+    """A server with more rows, of 44 MB, than fit into the largest buffers between its database and a reader."""
+    load_rows(live.database, STREAMS, streams(600_000))
+    return live
+
+
 @contextmanager
 def stopped_reader(live: Server) -> Iterator[socket.socket]:
     """A reader that asks for a whole table and takes nothing of it."""
@@ -329,34 +336,34 @@ READING = (
 
 
 def test_a_reader_that_stops_does_not_hold_up_the_swap_of_a_day(
-    many: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    too_many: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(streaming, "_STALLED", 3.0)  # long enough to be seen reading
-    with stopped_reader(many), caplog.at_level(logging.WARNING, streaming.__name__):
-        wait_for(many.database, READING)
-        with connect(many.database) as connection:
+    with stopped_reader(too_many), caplog.at_level(logging.WARNING, streaming.__name__):
+        wait_for(too_many.database, READING)
+        with connect(too_many.database) as connection:
             swapped = load_day(connection, STREAMS, sessions(minutes(DAY, 3)).lazy(), 10**6, DAY, "UTC")
         assert (swapped.rows, swapped.is_stale) == (3, False)
     assert "a reader took its rows too slowly and was cut off" in caplog.text
 
 
-def test_a_reader_that_leaves_lets_the_table_go(many: Server) -> None:
-    with stopped_reader(many):
-        wait_for(many.database, READING)
-    wait_for(many.database, f"SELECT 1 WHERE NOT EXISTS ({READING})")
+def test_a_reader_that_leaves_lets_the_table_go(too_many: Server) -> None:
+    with stopped_reader(too_many):
+        wait_for(too_many.database, READING)
+    wait_for(too_many.database, f"SELECT 1 WHERE NOT EXISTS ({READING})")
     assert (
-        len(pl.read_ndjson(urllib.request.urlopen(request(many, f"{ROWS}?format=ndjson"), timeout=300).read()))
-        == 120_000
+        len(pl.read_ndjson(urllib.request.urlopen(request(too_many, f"{ROWS}?format=ndjson"), timeout=300).read()))
+        == 600_000
     )
 
 
 def test_readers_that_stop_hold_up_nobody_who_wants_a_page_or_an_answer(
-    many: Server, monkeypatch: pytest.MonkeyPatch
+    too_many: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "_STALLED", 600.0)
     with ExitStack() as stopped:
         for _ in range(12):
-            stopped.enter_context(stopped_reader(many))
-        wait_for(many.database, f"SELECT 1 FROM ({READING}) AS reading HAVING count(*) = 8")
+            stopped.enter_context(stopped_reader(too_many))
+        wait_for(too_many.database, f"SELECT 1 FROM ({READING}) AS reading HAVING count(*) = 8")
         for path in (f"{ROWS}?limit=100", "/v1/answers/average_session"):
-            assert urllib.request.urlopen(request(many, path), timeout=300).status == 200
+            assert urllib.request.urlopen(request(too_many, path), timeout=300).status == 200
