@@ -4,6 +4,7 @@ Here: telling new and changed deliveries, and strays (objects that nobody ingest
 folders are listed (see `landing.discovery`), and what follows from it (see the landing sensor).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import chain
@@ -97,10 +98,13 @@ def find_new_deliveries(url: str, storage: Storage, source: str, expected: Expec
     return _find_whole(url, storage, [f"{PREFIX}/{source}/"], expected)
 
 
-def find_days_with_new(url: str, storage: Storage, source: str, expected: Expected) -> set[date]:
-    """The expected days of a source on which something has landed whole that is not recorded."""
+def read_new_sizes(url: str, storage: Storage, source: str, expected: Expected) -> dict[date, int]:
+    """How many bytes have landed whole of a source that are not recorded, by those expected days that have any."""
     folders = [f"{PREFIX}/{source}/{day}/" for day in sorted(expected.days)]
-    return {delivery.day for delivery in _find_whole(url, storage, folders, expected)}
+    sizes: Counter[date] = Counter()
+    for delivery in _find_whole(url, storage, folders, expected):
+        sizes[delivery.day] += delivery.size
+    return dict(sizes)
 
 
 def _find_whole(url: str, storage: Storage, folders: Iterable[str], expected: Expected) -> list[Delivery]:

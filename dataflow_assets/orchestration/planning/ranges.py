@@ -13,10 +13,10 @@ import dagster as dg
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.orchestration.keys import ANALYTICS, PUBLISHED, WAREHOUSE
+from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import answer_partitions, daily_partitions, partition_days, stretches
 from dataflow_assets.orchestration.planning.shares import cut_shares, weigh
-from dataflow_assets.orchestration.planning.staleness import stale_partitions
+from dataflow_assets.orchestration.planning.staleness import read_new_in_landing, stale_partitions
 from dataflow_assets.orchestration.resources import Stores
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
@@ -86,9 +86,12 @@ def find_ranges(
         slots: how many runs are made at once.
     """
     days = [day for day in partition_days(partitions.get_partition_keys()) if first <= day <= last]
-    if only_stale and days:
-        days = stale_partitions(stores, asset, days)
-    sizes = read_sizes(stores.storage, asset) if days else {}
+    if asset.path[0] == LAKE:
+        sizes = read_new_in_landing(stores, find_source(asset.path[1]), days)
+        days = [day for day in days if day in sizes or not only_stale]
+    else:
+        days = stale_partitions(stores, asset, days) if only_stale and days else days
+        sizes = read_sizes(stores.storage, asset) if days else {}
     return cut_ranges(partitions, days, sizes, slots if _is_made_by_day(asset) else 1)
 
 

@@ -17,7 +17,7 @@ import dagster as dg
 from dataflow_assets.analytics import Answer, find_answer
 from dataflow_assets.landing.deliveries import Expected
 from dataflow_assets.ledger.answers import read_answer_versions
-from dataflow_assets.ledger.discovery import find_days_with_new
+from dataflow_assets.ledger.discovery import read_new_sizes
 from dataflow_assets.ledger.event_days import read_day_versions
 from dataflow_assets.ledger.snapshots import read_snapshot
 from dataflow_assets.orchestration.keys import LAKE, WAREHOUSE
@@ -34,7 +34,8 @@ def stale_partitions(stores: Stores, asset: dg.AssetKey, partitions: Sequence[da
     """Those among some partitions of an asset (each by its first day) that have to be made, in order."""
     layer, name = asset.path
     if layer == LAKE:
-        return _stale_in_lake(stores, find_source(name), partitions)
+        new = read_new_in_landing(stores, find_source(name), partitions)
+        return [day for day in partitions if day in new]
     if layer == WAREHOUSE:
         with connect(stores.url) as connection:
             stale = find_stale_days(connection, find_source(name))
@@ -53,11 +54,10 @@ def newer_than_table(url: str, source: Source) -> Callable[[date, int], bool]:
         return lambda day, version: version > versions.get(day, -1)
 
 
-def _stale_in_lake(stores: Stores, source: Source, days: Sequence[date]) -> list[date]:
-    """The delivery days with an object whose present version the lake does not hold."""
+def read_new_in_landing(stores: Stores, source: Source, days: Iterable[date]) -> dict[date, int]:
+    """The delivery days with objects whose present version the lake does not hold, and how many bytes these have."""
     expected = Expected.of([source], (day.isoformat() for day in days))
-    found = find_days_with_new(stores.url, stores.storage, source.name, expected)
-    return [day for day in days if day in found]
+    return read_new_sizes(stores.url, stores.storage, source.name, expected)
 
 
 def find_stale_answers(stores: Stores, answers: Iterable[Answer]) -> Callable[[Answer, Collection[date]], list[date]]:

@@ -1,5 +1,6 @@
 """Backfills: which partitions are undone, in which runs they are made, and going on after a stop."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
@@ -176,6 +177,26 @@ def test_a_range_has_only_so_many_days() -> None:
     year = [date(2021, 1, 1) + timedelta(days=number) for number in range(365)]
     found = cut_ranges(days, year, {})
     assert (len(found), found[0], found[-1]) == (12, ("2021-01-01", "2021-01-31"), ("2021-12-08", "2021-12-31"))
+
+
+def test_files_that_wait_are_shared_out_by_their_bytes(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "PART_BYTES", 1)
+    monkeypatch.setattr(shares, "LEAST_BYTES", 1)
+
+    def shared_out(*, only_stale: bool) -> list[tuple[str, str]]:
+        wanted = replace(backfill(platform, "lake/streams", last=date(2021, 12, 5)), slots=2)
+        return wanted.ranges(only_stale=only_stale)
+
+    for day, rows in zip(DAYS[:4], (60, 20, 20, 20), strict=True):
+        platform.land("streams", day, streams_of(*[day] * rows))
+    one, four = (DAYS[0], DAYS[0]), (DAYS[3], DAYS[3])
+    assert shared_out(only_stale=True)[0] == one
+    fill(platform, "lake/streams")
+    assert shared_out(only_stale=True) == []
+    # What the lake holds is only looked at.
+    platform.land("streams", DAYS[3], streams_of(*[DAYS[3]] * 20, movie="Heat"))
+    assert shared_out(only_stale=True) == [four]
+    assert shared_out(only_stale=False) == [(DAYS[0], DAYS[2]), four, (DAYS[4], DAYS[4])]
 
 
 def test_an_unknown_asset_is_answered_with_those_there_are() -> None:
