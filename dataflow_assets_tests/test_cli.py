@@ -276,6 +276,14 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (("explain", "--source", "users", "--key", "a", "--key", "b"), "The key of users has the parts email, each"),
         (("preview", "nowhere.csv", "--model", "series"), "There is no source 'series'"),
         (("backfill", "--asset", "lake/series", "--from", "2021-12-01", "--to", "2021-12-02"), "There is no asset"),
+        (
+            ("backfill", "--asset", "lake/streams", "--from", "2021-12-02", "--to", "2021-12-01"),
+            "--from 2021-12-02 is after --to 2021-12-01",
+        ),
+        (
+            ("backfill", "--asset", "lake/streams", "--from", "1999-12-01", "--to", "1999-12-02"),
+            "lake/streams has no partition from 1999-12-01 to 1999-12-02: they go from",
+        ),
         (("backfill", "--asset", "lake/streams", "--from", "now", "--to", "2021-12-02"), "'now' is not a day"),
     ],
 )
@@ -393,6 +401,8 @@ def test_a_table_shows_texts_as_they_are_and_steers_no_terminal(run: Run, settin
     out = run("query", "-c", 'SELECT 1 AS "[/x]", 2 AS "\x1b[31m"')[1]
     assert "[/x]" in out
     assert r"\x1b[31m" in out
+    code, out, said = run("query", "-c", "SELECT 1 AS a, 2 AS a", "--format", "json")
+    assert (code, out, "Two columns are called a: for JSON, give one" in said) == (1, "", True)
     out = run("query", "-c", 'SELECT 2 AS "\x9b31m"', "--format", "json")[1]
     assert out == '[\n{"\\u009b31m":2}\n]\n'
 
@@ -438,6 +448,8 @@ def test_backfill_says_what_it_would_run_and_runs_it(run: Run, settings: Setting
     assert (code, said.splitlines()[-1]) == (0, "1 run done.")
     code, _, said = run(*command)
     assert (code, said.splitlines()[-1]) == (0, "0 runs done.")
+    code, _, said = run(*command[:-1], "--dry-run")
+    assert (code, said.splitlines()[-1]) == (0, "1 run to do.")
     code, _, said = run("backfill", "--asset", "movies", "--from", "2021-12-01", "--to", "2021-12-31")
     assert (code, "no asset 'movies' to backfill" in said) == (2, True)
 

@@ -11,7 +11,7 @@ import typer
 from dataflow_assets.cli.arguments import Verbose, as_usage_error, day_of
 from dataflow_assets.cli.output import details_in, print_table, progress, say
 from dataflow_assets.core.formatting import counted
-from dataflow_assets.errors import NotFoundError, RunFailedError
+from dataflow_assets.errors import NotFoundError, RunFailedError, UsageError
 from dataflow_assets.settings import load_settings
 
 if TYPE_CHECKING:
@@ -39,28 +39,44 @@ def backfill(
     from dataflow_assets.runtime.slots import count_slots
 
     settings = load_settings()
-    with as_usage_error(NotFoundError):
-        wanted = Backfill(settings, find_asset(asset), day_of(start), day_of(end), count_slots(settings))
-    with progress() as report:
+    first, last = day_of(start), day_of(end)
+    if first > last:
+        raise UsageError(f"--from {first} is after --to {last}.")
+    with as_usage_error(NotFoundError), progress() as report:
+        wanted = Backfill(settings, find_asset(asset), first, last, count_slots(settings))
         report("Looking what there is to do")
-        ranges = wanted.ranges(only_stale=only_missing)
-    if ranges and not dry_run:
+        ranges = left = wanted.ranges(only_stale=only_missing)
+    if ranges:
         with (
             details_in(settings, "backfill", verbose=verbose),
             progress() as report,
             open_quick_instance(settings) as instance,
         ):
-            report("Loading the Dagster definitions")
-            try:
-                _run_ranges(wanted, instance, ranges, report)
-            except KeyboardInterrupt:
-                raise RunFailedError("Stopped: the same command goes on where it was.") from None
+            left = wanted.find_left(instance, ranges)
+            if not dry_run:
+                _run_ranges(wanted, instance, left, report)
     if dry_run:
-        print_table(["from", "to"], [list(one) for one in ranges])
-    say(f"{counted(len(ranges), 'run')} {'to do' if dry_run else 'done'}.")
+        print_table(["from", "to"], [list(one) for one in left])
+    before = f", {len(ranges) - len(left)} done before" if len(left) < len(ranges) else ""
+    say(f"{counted(len(left), 'run')} {'to do' if dry_run else 'done'}{before}.")
 
 
 def _run_ranges(
+    wanted: "Backfill", instance: "DagsterInstance", ranges: Sequence["Range"], report: Callable[[str], None]
+) -> None:
+    """Run ranges.
+
+    Raises:
+        RunFailedError: some failed, or somebody stopped it.
+    """
+    report("Loading the Dagster definitions")
+    try:
+        _run_each(wanted, instance, ranges, report)
+    except KeyboardInterrupt:
+        raise RunFailedError("Stopped: the same command goes on where it was.") from None
+
+
+def _run_each(
     wanted: "Backfill", instance: "DagsterInstance", ranges: Sequence["Range"], report: Callable[[str], None]
 ) -> None:
     """Run the ranges of a backfill on the workers, if there are several, else in this process."""

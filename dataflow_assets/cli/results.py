@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from dataflow_assets.cli.output import print_table
 from dataflow_assets.core.formatting import counted, digits, guard_formula, plain, to_json, visible
+from dataflow_assets.errors import QueryError
 
 _ROWS_OF_A_TABLE = 1_000  # more make another table: its columns are as wide as their texts, so it is held whole
 
@@ -153,7 +154,13 @@ def _print_count(count: int) -> None:
 
 
 def _print_json(columns: Sequence[str], rows: Iterator[_Row]) -> None:
-    """Print an array of objects; of equal names the last one counts."""
+    """Print an array of objects.
+
+    Raises:
+        QueryError: two columns have one name, under which an object would hold one of them.
+    """
+    if twice := next((name for name in columns if columns.count(name) > 1), None):
+        raise QueryError(f"Two columns are called {twice}: for JSON, give one of them another name (AS).")
     array = _JsonArray(sys.stdout)
     for row in rows:
         record = {name: plain(value) for name, value in zip(columns, row, strict=True)}

@@ -6,9 +6,9 @@ Here: whether Redis answers, and whether workers of this code take every queue. 
 from redis.exceptions import RedisError
 
 from dataflow_assets.doctor.finding import Finding, first_line
-from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import QUEUES
 from dataflow_assets.runtime.celery.signs import connect, count_slots, read_workers
+from dataflow_assets.runtime.code_version import code_version
 from dataflow_assets.settings import Settings
 
 

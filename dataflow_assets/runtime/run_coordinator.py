@@ -64,9 +64,9 @@ def _count_slots(redis_url: str) -> dict[str | None, int]:
     """How many runs the workers make at once, by queue, and all in all (None)."""
     from redis.exceptions import RedisError  # noqa: PLC0415, not without Redis
 
-    from dataflow_assets.runtime.celery.code_version import code_version  # noqa: PLC0415
     from dataflow_assets.runtime.celery.queues import QUEUES  # noqa: PLC0415
     from dataflow_assets.runtime.celery.signs import connect, count_slots, read_workers  # noqa: PLC0415
+    from dataflow_assets.runtime.code_version import code_version  # noqa: PLC0415
 
     try:
         workers = read_workers(connect(redis_url))

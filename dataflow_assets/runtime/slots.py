@@ -14,7 +14,7 @@ def count_slots(settings: Settings) -> int:
     from redis.exceptions import RedisError  # noqa: PLC0415, not without Redis
 
     from dataflow_assets.runtime.celery import signs  # noqa: PLC0415
-    from dataflow_assets.runtime.celery.code_version import code_version  # noqa: PLC0415
+    from dataflow_assets.runtime.code_version import code_version  # noqa: PLC0415
 
     try:
         workers = signs.read_workers(signs.connect(settings.redis_url.get_secret_value()))

@@ -17,6 +17,7 @@ import pytest
 from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError, UnreachableError
 from dataflow_assets.collectors.query.sqlite import read_sqlite
+from dataflow_assets.lake.readers import parquet
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.formats import Parquet
 from dataflow_assets.sources.origins import Query
@@ -99,7 +100,7 @@ def test_all_rows_are_a_snapshot_of_each_day(execute: Execute, platform: Platfor
     assert frame["placed"].dt.convert_time_zone("UTC").to_list()[1] == datetime(2021, 12, 1, 23, 59, 59, 999999, UTC)
 
 
-def test_a_day_lands_once_it_is_over(execute: Execute, platform: Platform) -> None:
+def test_a_day_lands_once_it_is_over(execute: Execute, platform: Platform, tmp_path: Path) -> None:
     wait_past_midnight()
     now = datetime.now(UTC)
     first = now.date() - timedelta(days=3)
@@ -113,6 +114,9 @@ def test_a_day_lands_once_it_is_over(execute: Execute, platform: Platform) -> No
         f"{first + timedelta(days=2)}/orders.parquet": [11],
     }
     assert platform.new(source) == []
+    for content in platform.landed(source).values():  # also of a day without rows, or without one note
+        (landed := tmp_path / "orders.parquet").write_bytes(content)
+        parquet.check(landed, source)
 
 
 def test_what_the_database_says_is_told(execute: Execute, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +156,7 @@ def test_a_column_of_sqlite_is_what_all_its_values_are(tmp_path: Path) -> None:
         "part": pl.Float64,
         "mixed": pl.String,
         "raw": pl.Binary,
-        "none": pl.String,
+        "none": pl.Null,
         'odd"name': pl.String,
     }
     assert frame.tail(3).rows() == [

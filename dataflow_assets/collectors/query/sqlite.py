@@ -3,8 +3,9 @@
 Here: of which type a column is, and reading. Not here: which statement is asked (see `query`).
 
 Every value of SQLite has a type of its own. So all of a column are looked at before the first is read, in the same
-transaction: a column of numbers alone is one of numbers, and one that holds any text is text. SQLite has no type of
-dates, instants and truth values: a column that a source declares as one is made of what stands for it there.
+transaction: a column of numbers alone is one of numbers, one that holds any text is text, and one without a value is
+of no type, which is as good as the declared one. SQLite has no type of dates, instants and truth values: a column that
+a source declares as one is made of what stands for it there.
 """
 
 import sqlite3
@@ -87,7 +88,7 @@ def _types(database: sqlite3.Connection, statement: str, names: list[str]) -> li
     asked = ", ".join(f"max(typeof({_quoted(name)}) = '{kind}')" for name in names for kind in _TYPES)
     found = iter(database.execute(f"SELECT {asked} FROM ({statement})").fetchone())  # noqa: S608
     has = [[kind for kind in _TYPES if next(found)] for _ in names]
-    return [_TYPES[kinds[0]] if kinds else pa.string() for kinds in has]
+    return [_TYPES[kinds[0]] if kinds else pa.null() for kinds in has]
 
 
 def _batches(

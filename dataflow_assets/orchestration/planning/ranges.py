@@ -12,6 +12,7 @@ import dagster as dg
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, PUBLISHED, WAREHOUSE
 from dataflow_assets.orchestration.partitions import answer_partitions, daily_partitions, partition_days, stretches
@@ -86,13 +87,21 @@ def find_ranges(
         slots: how many runs are made at once.
     """
     days = [day for day in partition_days(partitions.get_partition_keys()) if first <= day <= last]
-    if asset.path[0] == LAKE:
+    if asset.path[0] == LAKE and only_stale:
         sizes = read_new_in_landing(stores, find_source(asset.path[1]), days)
-        days = [day for day in days if day in sizes or not only_stale]
+        days = [day for day in days if day in sizes]
+    elif asset.path[0] == LAKE:
+        sizes = _read_landed_sizes(stores.storage, asset.path[1], days)
     else:
         days = stale_partitions(stores, asset, days) if only_stale and days else days
         sizes = read_sizes(stores.storage, asset) if days else {}
     return cut_ranges(partitions, days, sizes, slots if _is_made_by_day(asset) else 1)
+
+
+def _read_landed_sizes(storage: Storage, source: str, days: Iterable[date]) -> dict[date, int]:
+    """How many bytes landed of a source, by days: which of them a run reads again, its declaration decides then."""
+    landing = Landing(storage)
+    return {day: sum(delivery.size for delivery in landing.deliveries(source, day)) for day in days}
 
 
 def _is_made_by_day(asset: dg.AssetKey) -> bool:

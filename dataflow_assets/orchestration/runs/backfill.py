@@ -17,11 +17,14 @@ from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import NotFoundError, RunFailedError
 from dataflow_assets.orchestration.automation.jobs import ANSWERS
 from dataflow_assets.orchestration.keys import ANALYTICS, LAKE, WAREHOUSE
+from dataflow_assets.orchestration.partitions import partition_days
 from dataflow_assets.orchestration.planning.ranges import Range, assets_with, find_ranges, partitions_of_asset
+from dataflow_assets.orchestration.planning.staleness import stale_partitions
 from dataflow_assets.orchestration.resources import open_stores
 from dataflow_assets.orchestration.runs.in_process import explain_failure, run_range
 from dataflow_assets.orchestration.runs.made import Made, read_materializations, summarize_made
 from dataflow_assets.orchestration.runs.on_workers import explain_failed_run, run_on_workers
+from dataflow_assets.runtime.code_version import code_version
 from dataflow_assets.runtime.tags import BACKFILL, BACKFILL_ENDED, RANGE_END, RANGE_START, range_tags
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
@@ -50,8 +53,8 @@ class Backfill:
 
     @property
     def name(self) -> str:
-        """What its runs are found by."""
-        return f"{self.asset.to_user_string()} {self.first} {self.last}"
+        """What its runs are found by: runs by other code are none of it."""
+        return f"{self.asset.to_user_string()} {self.first} {self.last} {code_version()}"
 
     @property
     def job(self) -> str:
@@ -64,12 +67,36 @@ class Backfill:
 
         Args:
             only_stale: leave out what is as it should be.
+
+        Raises:
+            NotFoundError: the asset has no partition then.
         """
         partitions = partitions_of_asset(self.settings, self.asset)
+        if not self._days_among(keys := partitions.get_partition_keys()):
+            what = f"{self.asset.to_user_string()} has no partition from {self.first} to {self.last}"
+            raise NotFoundError(f"{what}: they go from {keys[0]} to {keys[-1]}.")
         stores = open_stores(self.settings)
         return find_ranges(
             stores, self.asset, partitions, self.first, self.last, only_stale=only_stale, slots=self.slots
         )
+
+    def find_left(self, instance: dg.DagsterInstance, ranges: Sequence[Range]) -> list[Range]:
+        """Those among all ranges that are to be run: not what a run did before this backfill was stopped.
+
+        What has become stale since then is run again. Where nothing would be left, it was stopped as it ended, and a
+        new one begins.
+        """
+        done = self._find_done(instance)
+        partitions = partitions_of_asset(self.settings, self.asset)
+        days = self._days_among(partitions.get_partition_keys()) if done else []
+        stale = (
+            {day.isoformat() for day in stale_partitions(open_stores(self.settings), self.asset, days)} if days else ()
+        )
+        left = [one for one in ranges if one not in done or any(one[0] <= day <= one[1] for day in stale)]
+        return left or list(ranges)
+
+    def _days_among(self, keys: Iterable[str]) -> list[date]:
+        return [day for day in partition_days(keys) if self.first <= day <= self.last]
 
     def run(
         self,
@@ -79,7 +106,7 @@ class Backfill:
         report: Callable[[str], None],
         tell: Callable[[Range, Made], None],
     ) -> None:
-        """Run the ranges one after the other, but for those that a run did before this backfill was stopped.
+        """Run ranges one after the other.
 
         Args:
             definitions: those of the asset.
@@ -91,17 +118,16 @@ class Backfill:
         Raises:
             RunFailedError: naming every range that failed, and why; the others are done.
         """
-        left = self._find_left(instance, wanted)
 
         def run_each() -> Iterator[Ended]:
-            for number, range_ in enumerate(left, start=1):
-                report(f"{self.asset.to_user_string()} {range_[0]} to {range_[1]}, {number} of {len(left)}")
+            for number, range_ in enumerate(wanted, start=1):
+                report(f"{self.asset.to_user_string()} {range_[0]} to {range_[1]}, {number} of {len(wanted)}")
                 result = run_range(definitions, instance, assets_with(self.asset), self._tags(range_))
                 yield Ended(range_, result.run_id, None if result.success else explain_failure(result))
 
         answers = self.asset.path[0] == ANALYTICS
         with making_answers(open_warehouse(self.settings)) if answers else nullcontext():
-            self._tell_each(instance, left, run_each(), tell)
+            self._tell_each(instance, wanted, run_each(), tell)
 
     def run_on_workers(
         self,
@@ -123,29 +149,24 @@ class Backfill:
         Raises:
             RunFailedError: naming every range that failed, and why; the others are done.
         """
-        left = self._find_left(instance, wanted)
-        tags = [self._tags(range_) for range_ in left]
+        tags = [self._tags(range_) for range_ in wanted]
 
         def run_each() -> Iterator[Ended]:
             done = run_on_workers(instance, job, assets_with(self.asset), tags, self.slots)
             for number, (which, run) in enumerate(done, start=1):
-                report(f"{self.asset.to_user_string()}, {number} of {len(left)}, {self.slots} at once")
-                yield Ended(left[which], run.run_id, None if run.is_success else explain_failed_run(instance, run))
+                report(f"{self.asset.to_user_string()}, {number} of {len(wanted)}, {self.slots} at once")
+                yield Ended(wanted[which], run.run_id, None if run.is_success else explain_failed_run(instance, run))
 
-        report(f"{self.asset.to_user_string()}, {len(left)} runs, {self.slots} at once")
-        self._tell_each(instance, left, run_each(), tell)
+        report(f"{self.asset.to_user_string()}, {len(wanted)} runs, {self.slots} at once")
+        self._tell_each(instance, wanted, run_each(), tell)
 
     def _tags(self, range_: Range) -> dict[str, str]:
         return {**range_tags(*range_), BACKFILL: self.name}
 
-    def _find_left(self, instance: dg.DagsterInstance, wanted: Sequence[Range]) -> list[Range]:
-        done = self._find_done(instance)
-        return [one for one in wanted if one not in done]
-
     def _tell_each(
         self,
         instance: dg.DagsterInstance,
-        left: Sequence[Range],
+        wanted: Sequence[Range],
         ended: Iterable[Ended],
         tell: Callable[[Range, Made], None],
     ) -> None:
@@ -157,8 +178,8 @@ class Backfill:
             for made in summarize_made(read_materializations(instance, one.run_id)):
                 tell(one.range_, made)
             failures += [one.failure] if one.failure else []
-        if left:
-            instance.add_run_tags(runs[left[-1]], {BACKFILL_ENDED: "true"})
+        if wanted:
+            instance.add_run_tags(runs[wanted[-1]], {BACKFILL_ENDED: "true"})
         if failures:
             raise RunFailedError("\n".join(failures))
 

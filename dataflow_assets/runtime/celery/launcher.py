@@ -18,9 +18,9 @@ from dagster_celery.launcher import (  # type: ignore[attr-defined]
 from redis.exceptions import RedisError
 
 from dataflow_assets.runtime.celery.app import MAKE, app_arguments
-from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import full_name, queue_of
 from dataflow_assets.runtime.celery.signs import BEAT_SECONDS, connect, find_worker, has_heard_all, read_workers
+from dataflow_assets.runtime.code_version import code_version
 from dataflow_assets.runtime.tags import WORKER
 
 MISSED_SECONDS = 2 * BEAT_SECONDS

@@ -31,9 +31,9 @@ from redis.exceptions import RedisError
 from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.core.logging import is_terminal, json_line, mask_process
 from dataflow_assets.runtime.celery.app import MAKE, RECORD_END, build_app
-from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import full_name, require_queues
 from dataflow_assets.runtime.celery.signs import BEAT_SECONDS, Worker, connect, give_sign, read_workers, withdraw
+from dataflow_assets.runtime.code_version import code_version
 from dataflow_assets.runtime.forks import keep_environment
 from dataflow_assets.settings import Settings, load_settings
 

@@ -21,9 +21,9 @@ from dataflow_assets.core.ports import free_port
 from dataflow_assets.orchestration.runs import on_workers
 from dataflow_assets.runtime.celery import launcher
 from dataflow_assets.runtime.celery import worker as worker_program
-from dataflow_assets.runtime.celery.code_version import code_version
 from dataflow_assets.runtime.celery.queues import queue_of
 from dataflow_assets.runtime.celery.signs import connect, read_workers
+from dataflow_assets.runtime.code_version import code_version
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings, variable_names
 from dataflow_assets_tests.faults.postgres import IMMEDIATE, own_server

@@ -1,6 +1,6 @@
-"""Which code a process runs: workers only make runs that were launched by the same code.
+"""Which code a process runs: workers only make runs of the same code, and a backfill goes on only by the same code.
 
-Here: its name. Not here: comparing it (see `queues`).
+Here: its name. Not here: comparing it (see `celery.queues` and `orchestration.runs.backfill`).
 """
 
 import hashlib
@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).parents[1]
 
 
 @cache
