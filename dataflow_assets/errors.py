@@ -20,6 +20,12 @@ class SettingsError(DataFlowError):
     code = "settings"
 
 
+class DeclarationError(DataFlowError, ValueError):
+    """A source or an answer is declared so that it cannot be used."""
+
+    code = "declaration"
+
+
 class UsageError(DataFlowError):
     """A command was given options or values that it cannot use; it ends with exit code 2."""
 

@@ -32,6 +32,7 @@ from typing import Any
 import dataframely as dy
 
 from dataflow_assets.analytics.base import Answer
+from dataflow_assets.errors import DeclarationError
 
 PARAMETERS = ("start", "end", "day", "first_day", "last_day")
 TYPES: Mapping[str, type[dy.Column]] = {
@@ -50,7 +51,7 @@ def read_sql_answer(path: Path) -> Answer:
     """The answer that a file declares; it is named like the file.
 
     Raises:
-        ValueError: the file says too little, or something else; the message names it.
+        DeclarationError: the file says too little, or something else; the message names it.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     header = list(takewhile(lambda line: line.startswith(_COMMENT), lines))
@@ -63,7 +64,7 @@ def read_sql_answer(path: Path) -> Answer:
         return _answer(path.stem, said, statement)
     except (ValueError, TypeError, KeyError) as error:
         reason = f"its header lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is no answer: {reason}") from None
+        raise DeclarationError(f"{path} is no answer: {reason.rstrip('.')}.") from None
 
 
 def bind(statement: str, literals: Mapping[str, str]) -> str:

@@ -12,9 +12,11 @@ Add a source by adding a file with a `SOURCE`; nothing here changes.
 import importlib
 import pkgutil
 from functools import cache
+from types import ModuleType
 
+from dataflow_assets.core.declarations import declared_in
 from dataflow_assets.core.suggestions import suggest
-from dataflow_assets.errors import NotFoundError
+from dataflow_assets.errors import DeclarationError, NotFoundError
 from dataflow_assets.sources.base import Events, Reference, RejectLimit, Snapshot, Source, wrong_references
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.companions import ControlFile
@@ -48,13 +50,19 @@ def all_sources() -> tuple[Source, ...]:
     """Every declared source, by name.
 
     Raises:
-        ValueError: one of them refers to what none of them declares, or two would give something the same name.
+        DeclarationError: one of them cannot be used, one refers to what none of them declares, or two would give
+            something the same name.
     """
-    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    modules = (_import(found.name) for found in pkgutil.iter_modules(__path__))
     sources = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
     for problem in (*find_collisions("sources", sources), *wrong_references(sources)):
-        raise ValueError(problem)
+        raise DeclarationError(problem)
     return tuple(sorted(sources, key=lambda source: source.name))
+
+
+def _import(name: str) -> ModuleType:
+    with declared_in(f"dataflow_assets/sources/{name}.py"):
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def find_source(name: str) -> Source:

@@ -106,7 +106,7 @@ class Source:
     def _wrong_columns(self) -> Iterator[str]:
         columns = self.schema.columns()
         if taken := sorted(name for name in columns if name.lower() in RESERVED):
-            yield f"the platform has columns of the names {taken} itself"
+            yield f"the platform has columns of the names {taken} itself; declare others, with these as aliases"
         if len({name.lower() for name in columns}) < len(columns):
             yield "two columns differ by upper and lower case alone"
         yield from find_column_problems(columns)
