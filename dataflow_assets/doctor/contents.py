@@ -27,8 +27,17 @@ def lake(settings: Settings) -> Finding:
         return Finding("lake", "problem", " ".join(problems), f"{HOW_TO_GO_ON[0].upper()}{HOW_TO_GO_ON[1:]}")
     others = [key for source in all_sources() for key in find_objects_with_other_rows(url, storage, source)]
     if others:
-        said = f"It does not hold the rows that are recorded of {few(others, MOST_NAMED)}: somebody changed its tables."
-        return Finding("lake", "problem", said, "Run `dataflow rebuild`; then what is in landing is taken in again.")
+        said = (
+            f"It does not hold the rows that are recorded of {few(others, MOST_NAMED)}: somebody changed its tables, or "
+            "the database is an older one."
+        )
+        return Finding(
+            "lake",
+            "problem",
+            said,
+            "An older database knows once landing is looked at again. Else run `dataflow rebuild`; then what is in "
+            "landing is taken in again.",
+        )
     if settings.first_day > known[1]:
         said = f"DATAFLOW_FIRST_DAY is {settings.first_day}, and was {known[1]}: nothing makes the days between again."
         return Finding("lake", "warning", said, f"Set DATAFLOW_FIRST_DAY={known[1]} again, unless they do not matter.")
