@@ -6,14 +6,14 @@ and `automation.answers_sensor`).
 
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
 from dataflow_assets.analytics import Answer, all_answers
 from dataflow_assets.orchestration.keys import ANALYTICS, PUBLISHED
 from dataflow_assets.orchestration.partitions import answer_partitions
-from dataflow_assets.orchestration.planning.inputs import days_before
+from dataflow_assets.orchestration.planning.inputs import days_reached
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events
@@ -70,7 +70,4 @@ def _days(answer: Answer, changed: Changed, loaded: Callable[[Events], Set[date]
     for source in sources:
         if isinstance(source, Events):
             days |= changed.get(source.name, set()) | (loaded(source) if is_all else set())
-    if answer.grain == "month":
-        return frozenset(day.replace(day=1) for day in days)
-    most = days_before(answer, timezone)
-    return frozenset(day + timedelta(days=after) for day in days for after in range(most + 1))
+    return frozenset(reached for day in days for reached in days_reached(answer, day, timezone))

@@ -5,7 +5,7 @@ Here: the rules, on values. Not here: reading the tables (see `warehouse.scan`),
 """
 
 from calendar import monthrange
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,13 @@ def days_read(answer: Answer, day: date, timezone: str) -> list[date]:
     """The days whose events an answer may read for its partition of a day (of a month: its first day)."""
     last = monthrange(day.year, day.month)[1] - 1 if answer.grain == "month" else 0
     return [day + timedelta(days=number) for number in range(-days_before(answer, timezone), last + 1)]
+
+
+def days_reached(answer: Answer, day: date, timezone: str) -> Iterator[date]:
+    """The partitions (months by their first days) that may read the events of a day: those with it in `days_read`."""
+    for after in range(days_before(answer, timezone) + 1):
+        reached = day + timedelta(days=after)
+        yield reached.replace(day=1) if answer.grain == "month" else reached
 
 
 def have_events(tables: Mapping[str, Table], days: Collection[date]) -> bool:

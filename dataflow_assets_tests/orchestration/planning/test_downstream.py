@@ -1,10 +1,14 @@
 """Which partitions of which answers follow from a change, by the days alone."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from dataflow_assets.analytics import find_answer
+from dataflow_assets.orchestration.planning import downstream
 from dataflow_assets.orchestration.planning.downstream import Affected, Changed, affected_partitions
+from dataflow_assets.orchestration.planning.inputs import days_read
 from dataflow_assets.sources.base import Events
 
 FIFTH, NINTH = date(2021, 12, 5), date(2021, 12, 9)
@@ -49,6 +53,19 @@ def test_days_between_are_not_reached() -> None:
 def test_the_first_of_a_month_is_a_day_and_a_month_apart() -> None:
     found = reached({"streams": {date(2021, 12, 1)}})
     assert [together.answers[0].grain for together in found if together.days == {date(2021, 12, 1)}] == ["day", "month"]
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Europe/Paris"])
+def test_what_an_answer_reads_reaches_it_also_over_the_end_of_a_month(
+    monkeypatch: pytest.MonkeyPatch, timezone: str
+) -> None:
+    overlapping = replace(find_answer(MONTHLY), reads_overlapping=True)
+    monkeypatch.setattr(downstream, "all_answers", lambda: (overlapping,))
+    months = [date(2021, 12, 1), date(2022, 1, 1), date(2022, 2, 1), date(2022, 3, 1)]
+    for day in days(date(2021, 12, 20), 60):
+        reading = {month for month in months if day in days_read(overlapping, month, timezone)}
+        assert by_name(reached({"streams": {day}}, timezone=timezone)) == {MONTHLY: reading}
+    assert by_name(reached({"streams": {date(2022, 1, 31)}})) == {MONTHLY: {date(2022, 1, 1), date(2022, 2, 1)}}
 
 
 def test_a_snapshot_reaches_every_loaded_day_of_what_reads_it() -> None:
