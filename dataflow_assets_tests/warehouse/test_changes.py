@@ -286,6 +286,30 @@ def test_a_delete_needs_no_value_but_of_its_key() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("column", "deletes"),
+    [
+        (dy.Enum(["upsert", "delete"]), pl.col("code") > "upsert"),
+        (dy.Enum(["upsert", "delete"]), pl.col("code").to_physical() == 1),
+        (dy.Enum(["upsert", "delete"]), pl.col("code").cat.starts_with("d")),
+        (dy.Categorical(), pl.col("code").cat.starts_with("d")),
+        (dy.Categorical(), pl.col("code").cat.slice(0, 1) == "d"),
+    ],
+)
+def test_what_is_a_delete_is_said_of_the_declared_types(column: dy.Column, deletes: pl.Expr) -> None:
+    source = replace(NAMED, schema=type("Coded", (Named,), {"code": column}), deletes=deletes)
+    rows = [("1", "Ann", "upsert", "1"), ("2", "Bob", "upsert", "1"), ("2", None, "delete", "2")]
+    text = pl.DataFrame(rows, dict.fromkeys(Named.column_names(), pl.String), orient="row").with_row_index("position")
+    accepted, rejected, _ = validate(text.cast({"position": pl.Int64}), source, None)
+    assert rejected.is_empty()
+    in_the_lake = accepted.with_columns(
+        pl.col("code").cast(pl.String), object=pl.lit("a.csv"), delivery_day=D0, delivery=1
+    )
+    changes = order_changes(in_the_lake.lazy(), source)
+    found = derive_current(changes, source).select("number", "name", "deleted_at").sort("number")
+    assert found.rows() == [(1, "Ann", None), (2, "Bob", D0)]
+
+
 def test_a_key_that_was_only_ever_deleted_is_there_with_what_its_delete_says(url: str) -> None:
     load(url, NAMED, File(0, "a.csv", ((1, None, "D", 1),)))
     assert current(url, NAMED) == [(1, None, D0)]

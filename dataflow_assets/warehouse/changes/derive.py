@@ -75,10 +75,11 @@ def order_changes(
 
 def _read_changes(lake: pl.LazyFrame, source: Changes, full_dumps: list[str]) -> pl.DataFrame:
     """The rows of the lake with their ids, when each change was made, and what it is."""
+    # The declaration speaks of its own types: an Enum, which the lake holds as texts, has another order than they have.
     is_delete = pl.lit(value=False) if source.deletes is None else source.deletes.fill_null(value=False)
     is_full = pl.col(_OBJECT).is_in(full_dumps)
-    typed = lake.with_columns(row_id(lake.collect_schema(), source.key), is_delete.alias(_IS_DELETE)).with_columns(
-        is_full.alias(_IS_FULL), pl.col(source.ordered_by or _DAY).alias(_MOMENT), *typed_columns(source)
+    typed = lake.with_columns(row_id(lake.collect_schema(), source.key), *typed_columns(source)).with_columns(
+        is_delete.alias(_IS_DELETE), is_full.alias(_IS_FULL), pl.col(source.ordered_by or _DAY).alias(_MOMENT)
     )
     return typed.collect(engine="streaming")
 
