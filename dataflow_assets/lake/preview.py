@@ -57,7 +57,7 @@ class Preview:
         if self.undeclared_columns:
             yield f"Not declared and kept out: {', '.join(self.undeclared_columns)}."
         if self.missing_columns:
-            yield f"Absent and read as null: {', '.join(self.missing_columns)}."
+            yield f"Absent and without values: {', '.join(self.missing_columns)}."
         if self.quarantine_reason:
             yield f"It would be quarantined: {self.quarantine_reason}"
         if self.event_days:

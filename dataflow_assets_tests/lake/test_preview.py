@@ -70,6 +70,13 @@ def test_it_tells_rows_rejects_codes_columns_and_days(tmp_path: Path) -> None:
     assert said.event_days == [date(2021, 12, 1), date(2021, 12, 2)]
 
 
+def test_a_column_that_a_file_lacks_is_told_as_one_without_values(tmp_path: Path) -> None:
+    path = tmp_path / "lacking.csv"
+    path.write_text("title,duration_mins,size_mb\nHeat,170,1\n")
+    said = preview(path, find_source("movies"), "UTC", 5, None)
+    assert list(said.sentences())[1:] == ["Absent and without values: original_language."]
+
+
 @pytest.mark.parametrize("content", ["", HEADER])
 def test_a_file_without_rows(tmp_path: Path, content: str) -> None:
     path = tmp_path / "none.csv"

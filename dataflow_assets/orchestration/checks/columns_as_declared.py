@@ -33,7 +33,7 @@ def _warning(source: str, day: date, found: Sequence[ColumnDifferences]) -> str:
     """One sentence for each set of columns in which files differ, and one that says what to do."""
     sentences = [
         *_sentences("not declared and kept out", ((other.undeclared_columns, other.object) for other in found)),
-        *_sentences("absent and read as null", ((other.missing_columns, other.object) for other in found)),
+        *_sentences("absent and without values", ((other.missing_columns, other.object) for other in found)),
     ]
     return (
         f"{source} of {day}. {' '.join(sentences)} To take new columns in, declare them as nullable, generate the "

@@ -16,7 +16,7 @@ ASSETS = {
     "superseded": "accepted rows that a later row of the same key replaces",
     "undeclared_columns": "columns that files have and the declaration has not; they are kept out",
     "undeclared_column_names": "their names",
-    "missing_columns": "columns that the declaration has and files have not; they are read as null",
+    "missing_columns": "columns that the declaration has and files have not; they give no values",
     "missing_column_names": "their names",
     "lake_version": "version of the Delta table that holds it, or that it was made from",
     "lake_version_before": "version of the Delta table that it was made from before; absent the first time",

@@ -41,7 +41,7 @@ def test_columns_that_were_kept_out_are_told_for_each_day(platform: Platform) ->
         "2021-12-01",
         False,
         f"movies of 2021-12-01. {other.object}: not declared and kept out: 'mood', 'year'. "
-        f"{lacking.object}: absent and read as null: 'original_language'. To take new columns in, declare them as "
+        f"{lacking.object}: absent and without values: 'original_language'. To take new columns in, declare them as "
         "nullable, generate the migration and load the files again.",
     )
     said = platform.metadata("lake/movies", "2021-12-01")

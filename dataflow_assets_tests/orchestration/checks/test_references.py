@@ -102,7 +102,7 @@ def test_a_review_of_an_unknown_book_is_counted_and_one_of_no_book_is_not(platfo
         platform.land("books", "2021-12-01", books, "books.json"),
         platform.land("reviews", "2021-12-01", json.dumps(reviews), "reviews.json"),
     ]
-    told = [line for line in note(platform, *deliveries) if "absent and read as null" not in line]
+    told = [line for line in note(platform, *deliveries) if "absent and without values" not in line]
     assert told == [
         "reviews: 3 rows name a book_title unknown to books; they are kept, see the check references_known."
     ]
