@@ -4,9 +4,7 @@ Here: arguments and how the findings are printed. Not here: work.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import asdict
-from datetime import date
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +18,7 @@ from dataflow_assets.errors import NotFoundError
 from dataflow_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    from dataflow_assets.lake.provenance import Explanation
+    from dataflow_assets.warehouse.provenance import Explanation
 
 _EXACT = Context(prec=100)  # digits; a declared Decimal has no more than 38
 
@@ -33,22 +31,14 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Tell from which files and days a row came, and which count."""
-    from dataflow_assets.lake import provenance
-    from dataflow_assets.lake.delta.dumps import read_dumps
     from dataflow_assets.lake.delta.table import rejects_table, rows_table
     from dataflow_assets.landing.storage import open_storage
-    from dataflow_assets.sources import Snapshot
-    from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
+    from dataflow_assets.warehouse import provenance
 
     wanted, storage = source_of(source), open_storage(load_settings())
-    table = rows_table(storage, wanted)
-    version = table.open().version()
-    quarantined: AbstractSet[date] = frozenset()
-    if isinstance(wanted, Snapshot):
-        quarantined = find_quarantined_dumps(read_dumps(table, version), wanted.smallest_share).keys()
     with as_usage_error(NotFoundError):
         texts = provenance.key_texts(wanted, key)
-        found = provenance.explain(table.scan(version), wanted, texts, quarantined)
+        found = provenance.explain_newest(rows_table(storage, wanted), wanted, texts)
     rejects = [] if found.keys else provenance.rejects_with(rejects_table(storage).scan(), wanted, texts, most=10)
     if as_json:
         origins = [vars(origin) for origin in found.origins]

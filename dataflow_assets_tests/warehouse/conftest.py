@@ -3,9 +3,9 @@
 import pytest
 
 from dataflow_assets.postgres import locks
-from dataflow_assets_tests.landing.stores import s3_storage, s3_url
+from dataflow_assets_tests.landing.stores import local_storage, s3_storage, s3_url, storage
 
-__all__ = ["s3_storage", "s3_url"]
+__all__ = ["local_storage", "s3_storage", "s3_url", "storage"]
 
 
 @pytest.fixture

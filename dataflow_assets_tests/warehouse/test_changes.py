@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
-from dataflow_assets.lake.provenance import explain
 from dataflow_assets.lake.validation.validate import validate
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import open_storage
@@ -30,6 +30,7 @@ from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.changes import load as changes_load
 from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.changes.derive import derive_current, derive_history, order_changes
+from dataflow_assets.warehouse.provenance import Origin, explain
 from dataflow_assets.warehouse.references import find_unknown_names
 from dataflow_assets.warehouse.scan import open_table, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
@@ -243,6 +244,34 @@ def test_the_changes_of_a_key_are_explained() -> None:
     assert fates == [("Ann", f"changed by {latest} position 0"), ("Anne", "the latest change")]
 
 
+def origins(source: Changes, files: Iterable[File], number: int) -> tuple[Origin, ...]:
+    dumps = Dumps({}, frozenset(), missing(source, files))
+    return explain(lake(source, files).lazy(), source, {"number": str(number)}, dumps).origins
+
+
+def explained(source: Changes, files: Iterable[File], number: int) -> list[tuple[str, Any, str]]:
+    found = origins(source, files, number)
+    return [(origin.object.rpartition("/")[2], origin.values["name"], origin.fate) for origin in found]
+
+
+def test_a_change_that_is_older_than_a_full_dump_is_explained_so() -> None:
+    files = File(1, "full.csv", ((1, "full", "I", 1), (2, "Bob", "I", 9))), File(2, "c.csv", ((1, "late", "U", 5),))
+    key = files[0].key(BY_TURN)
+    assert explained(BY_TURN, files, 1) == [
+        ("c.csv", "late", f"changed by {key} position 0"),
+        ("full.csv", "full", "the latest change"),
+    ]
+
+
+def test_a_key_that_a_full_dump_lacks_is_explained_as_deleted() -> None:
+    files = FIRST, File(1, "full.csv", ((1, "Ann", "I", 7),)), File(2, "a.csv", ((3, "Cy", "I", 8),))
+    assert explained(BY_TURN, files, 2) == [("a.csv", "Bob", f"deleted by the full dump of {D1}, which lacks it")]
+    assert explained(BY_TURN, (*files, File(3, "a.csv", ((2, "Bo", "U", 9),))), 2) == [
+        ("a.csv", "Bob", f"changed by landing/numbered/{D3}/a.csv position 0"),
+        ("a.csv", "Bo", "the latest change"),
+    ]
+
+
 def test_changes_of_files_reach_the_tables(settings: Settings) -> None:
     assert settings.database_url
     url, storage = settings.database_url.get_secret_value(), open_storage(settings)
@@ -410,6 +439,17 @@ def test_both_tables_say_what_one_change_after_the_other_gives(files: list[File]
     latest = derive_current(changes, source).select("number", "name", "deleted_at").sort("number").rows()
     runs = derive_history(changes, source).select("number", "name", "valid_from", "valid_to")
     assert (latest, runs.sort("number", "valid_from").rows()) == expected(source, files)
+
+
+@examples(1)
+@given(files=FILES, source=st.sampled_from(SOURCES))
+def test_what_is_explained_of_a_key_is_what_the_table_says(files: list[File], source: Changes) -> None:
+    for number, name, deleted_at in expected(source, files)[0]:
+        latest = origins(source, files, number)[-1]
+        by_change = deleted_at is not None and latest.values["code"] == "D"
+        assert latest.fate.startswith("deleted by the full dump of") == (deleted_at is not None and not by_change)
+        assert (latest.values["code"] == "D") == by_change
+        assert by_change or latest.values["name"] == name
 
 
 @pytest.mark.parametrize("at_once", [2, 100_000], ids=["many parts", "one part"])

@@ -1,25 +1,21 @@
 """From which objects and days the rows of a key came.
 
-Here: a route. Not here: finding out (see `lake.provenance`).
+Here: a route. Not here: finding out (see `warehouse.provenance`).
 """
 
-from collections.abc import Set
-from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.errors import NotFoundError
-from dataflow_assets.lake import provenance
-from dataflow_assets.lake.delta.dumps import read_dumps
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.serving.access import Reader, require_source
 from dataflow_assets.serving.refusals import UnusableError
 from dataflow_assets.serving.state import State
-from dataflow_assets.sources import Snapshot, Source
-from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
+from dataflow_assets.sources import Source
+from dataflow_assets.warehouse import provenance
 
 router = APIRouter(prefix="/v1/explain", tags=["deliveries"])
 
@@ -43,12 +39,7 @@ async def explain(source: str, request: Request, state: State, reader: Reader) -
 
 
 def _explain(storage: Storage, source: Source, texts: dict[str, str]) -> dict[str, Any]:
-    table = rows_table(storage, source)
-    version = table.open().version()
-    quarantined: Set[date] = frozenset()
-    if isinstance(source, Snapshot):
-        quarantined = find_quarantined_dumps(read_dumps(table, version), source.smallest_share).keys()
-    found = provenance.explain(table.scan(version), source, texts, quarantined)
+    found = provenance.explain_newest(rows_table(storage, source), source, texts)
     rejects = []
     if not found.keys:
         rejects = provenance.rejects_with(rejects_table(storage).scan(), source, texts, _MOST_REJECTS)

@@ -18,6 +18,7 @@ from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING, carry_va
 
 _DAY, _OBJECT, _POSITION = "delivery_day", "object", "position"
 _MOMENT, _NUMBER, _IS_DELETE, _IS_FULL = "moment|", "number|", "is_delete|", "is_full|"  # no source has such columns
+_DUMP = "dump|"
 _PLACED = "placed|"  # begins the names of the columns that say where a row stands in the order of all
 _ORDER = [f"{_PLACED}{_MOMENT}", _DAY, f"{_PLACED}{_OBJECT}", _OBJECT, _POSITION]
 
@@ -53,8 +54,9 @@ def order_changes(
     """The changes of some keys, and a delete for each that a full dump does not have any more, by key and in order.
 
     A column that a delivery lacks has the value of the change of the key before that has it and is no delete. Gives
-    `id` (UInt128), the schema's columns, `delivery`, when it was made (of the type of the column that orders the
-    changes, else Date), its number in the order of all, and whether it is a delete.
+    `id` (UInt128), the schema's columns, where it stood (`delivery_day`, `object`, `position`; a delete by a dump has
+    the day of that and no object), `delivery`, when it was made (of the type of the column that orders the changes,
+    else Date), its number in the order of all, and whether it is a delete.
 
     Args:
         lake: all rows of these keys.
@@ -70,7 +72,8 @@ def order_changes(
     changes = pl.concat([numbered, _deletes_by_dumps(numbered, markers)]).sort(ID, _NUMBER)
     values = {delivery: columns - source.marks for delivery, columns in missing.items()}
     carried = carry_values(changes, values, ~pl.col(_IS_DELETE))
-    return carried.select(ID, *source.schema.column_names(), "delivery", _MOMENT, _NUMBER, _IS_DELETE)
+    place = (_DAY, _OBJECT, _POSITION, "delivery", _MOMENT, _NUMBER)
+    return carried.select(ID, *source.schema.column_names(), *place, _IS_DELETE)
 
 
 def _read_changes(lake: pl.LazyFrame, source: Changes, full_dumps: list[str]) -> pl.DataFrame:
@@ -107,7 +110,9 @@ def _deletes_by_dumps(numbered: pl.DataFrame, markers: pl.DataFrame) -> pl.DataF
     """
     last = numbered.filter(_IS_FULL).group_by(_DAY).agg(last=pl.max(_NUMBER))
     dumps = markers.join(last, on=_DAY, how="left").select(
-        pl.col(_NUMBER).alias("first"), pl.coalesce("last", _NUMBER).alias("last"), pl.col(_MOMENT).alias("dumped_at")
+        pl.col(_NUMBER).alias("first"),
+        pl.coalesce("last", _NUMBER).alias("last"),
+        pl.struct(pl.col(_MOMENT), pl.col(_DAY), pl.lit(None, pl.String).alias(_OBJECT)).alias(_DUMP),
     )
     of_key = numbered.sort(ID, _NUMBER)
     is_last = (pl.col(ID) != pl.col(ID).shift(-1)).fill_null(value=True)
@@ -119,7 +124,8 @@ def _deletes_by_dumps(numbered: pl.DataFrame, markers: pl.DataFrame) -> pl.DataF
     return (
         with_dump.filter(is_gone)
         .with_columns(pl.lit(value=True).alias(_IS_DELETE), pl.col("first").alias(_NUMBER))
-        .with_columns(pl.col("dumped_at").alias(_MOMENT))
+        .drop(_MOMENT, _DAY, _OBJECT)
+        .unnest(_DUMP)
         .select(numbered.columns)
     )
 

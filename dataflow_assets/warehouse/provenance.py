@@ -1,9 +1,10 @@
-"""Where the rows of a key came from, and what became of each.
+"""Where the rows of a key came from, and what became of each: as the tables say it, by what derives them.
 
-Here: pure functions over rows of the lake. Not here: opening the lake (see `tables`), and how this is printed.
+Here: functions over the lake. Not here: which row counts (see `snapshots.derive` and `changes.derive`), and how this is
+printed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -12,21 +13,30 @@ from typing import Any
 import polars as pl
 
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.lake.delta.dumps import Dumps, read_dumps, read_missing_columns
+from dataflow_assets.lake.delta.table import LakeTable
 from dataflow_assets.lake.validation.casting import read_texts, values_for_texts
 from dataflow_assets.lake.validation.validate import POSITION
-from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.base import Events, Snapshot, Source
 from dataflow_assets.sources.changes import Changes
+from dataflow_assets.warehouse.changes.derive import find_full_dumps, order_changes, place_dumps
+from dataflow_assets.warehouse.snapshots.derive import DAY, derive_current, derive_dumps, derive_history
+from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 
 MOST_KEYS = 20
 _BATCH_ROWS = 100_000
 _TIMES_AS_SHOWN = ("%+", "%Y-%m-%d %H:%M:%S%.f%:z")  # beside the source's own formats: what our commands print
-_ORDER = ("delivery_day", "object", POSITION)  # of equal keys the last one counts
+_ORDER = (DAY, "object", POSITION)  # of equal keys the last one counts
+_NO_DUMPS = Dumps({}, frozenset())
 _Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A row, where it stood, and what became of it; of equal rows on several days of a snapshot the first."""
+    """A row, where it stood, and what became of it; of equal rows on several days of a snapshot the first.
+
+    Of a row that counted, a column that its file lacks has the value that the key had.
+    """
 
     delivery_day: date
     object: str
@@ -67,16 +77,24 @@ def key_texts(source: Source, parts: Sequence[str]) -> dict[str, str]:
     return named | dict(zip(unnamed, others, strict=False))
 
 
-def explain(
-    lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], quarantined: Set[date] = frozenset()
-) -> Explanation:
+def explain_newest(table: LakeTable, source: Source, texts: Mapping[str, str]) -> Explanation:
+    """The same as `explain`, of the newest version of a source's lake table."""
+    version, dumps = table.open().version(), _NO_DUMPS
+    if isinstance(source, Snapshot):
+        dumps = read_dumps(table, version)
+    elif isinstance(source, Changes):
+        dumps = replace(dumps, missing_columns=read_missing_columns(table, version))
+    return explain(table.scan(version), source, texts, dumps)
+
+
+def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], dumps: Dumps = _NO_DUMPS) -> Explanation:
     """Find out where the rows of a key came from; where parts of it are left out, which keys there are.
 
     Args:
         lake: all rows of the source's lake table.
         source: names key and columns.
         texts: some parts of the key, as texts of a file or as our commands print them.
-        quarantined: delivery days of a snapshot whose dumps are quarantined.
+        dumps: of a snapshot, those that there are; of a source of changes, the columns that deliveries lack.
 
     Raises:
         NotFoundError: a text is no value of its column's type.
@@ -85,26 +103,12 @@ def explain(
     keys = _first_keys(matching, source)
     if len(keys) != 1:
         return Explanation(keys=keys[:MOST_KEYS], has_more_keys=len(keys) > MOST_KEYS)
-    rows = matching.collect(engine="streaming").sort(_ORDER).to_dicts()
-    if isinstance(source, Events):
-        return Explanation(keys=keys, origins=tuple(_events(rows, source)))
-    if isinstance(source, Changes):
-        return Explanation(keys=keys, origins=tuple(_changes(rows, source)))
-    complete = [row for row in rows if row["delivery_day"] not in quarantined]
-    incomplete = [_origin(row, source, "quarantined") for row in rows if row["delivery_day"] in quarantined]
-    if not complete:
-        return Explanation(keys=keys, origins=tuple(incomplete))
-    last_seen = complete[-1]["delivery_day"]
-    is_later = (pl.col("delivery_day") > last_seen) & ~pl.col("delivery_day").is_in(list(quarantined))
-    later = lake.filter(is_later).select(pl.min("delivery_day"))
-    origins = sorted([*_snapshots(complete, source), *incomplete], key=lambda origin: origin.delivery_day)
-    return Explanation(
-        keys=keys,
-        origins=tuple(origins),
-        first_seen=complete[0]["delivery_day"],
-        last_seen=last_seen,
-        missing_since=later.collect(engine="streaming").item(),
-    )
+    rows = matching.collect(engine="streaming").sort(_ORDER)
+    found = Explanation(keys=keys)
+    if isinstance(source, Snapshot):
+        return _explain_snapshot(found, rows, source, dumps)
+    origins = _changes(rows, lake, source, dumps) if isinstance(source, Changes) else _events(rows.to_dicts(), source)
+    return replace(found, origins=tuple(origins))
 
 
 def rejects_with(rejects: pl.LazyFrame, source: Source, texts: Mapping[str, str], most: int) -> list[_Row]:
@@ -157,28 +161,57 @@ def _events(rows: Sequence[_Row], source: Source) -> Iterator[Origin]:
     yield _origin(latest, source, "in the table")
 
 
-def _changes(rows: Sequence[_Row], source: Changes) -> Iterator[Origin]:
-    order = (*filter(None, [source.ordered_by]), *_ORDER)
-    *older, latest = sorted(rows, key=lambda row: tuple(row[name] for name in order))
+def _changes(rows: pl.DataFrame, lake: pl.LazyFrame, source: Changes, dumps: Dumps) -> Iterator[Origin]:
+    """The rows in the order of all changes, among which a dump stands at its last row."""
+    placed = None
+    if source.full_dumps is not None:
+        objects = find_full_dumps(lake, source)
+        placed = objects, place_dumps(lake, source, objects)
+    ordered = order_changes(rows.lazy(), source, dumps.missing_columns, placed)
+    last_turn = ordered.row(-1, named=True)
+    *older, latest = ordered.filter(pl.col("object").is_not_null()).to_dicts()
     for row in older:
         yield _origin(row, source, f"changed by {latest['object']} position {latest[POSITION]}")
-    yield _origin(latest, source, "the latest change")
+    is_gone = last_turn["object"] is None
+    fate = f"deleted by the full dump of {last_turn[DAY]}, which lacks it" if is_gone else "the latest change"
+    yield _origin(latest, source, fate)
 
 
-def _snapshots(rows: Sequence[_Row], source: Source) -> Iterator[Origin]:
+def _explain_snapshot(found: Explanation, rows: pl.DataFrame, source: Snapshot, dumps: Dumps) -> Explanation:
+    """The rows of a key by the runs of its history, and since when it is missing."""
+    complete = dumps.rows.keys() - find_quarantined_dumps(dumps, source.smallest_share).keys()
+    is_complete = pl.col(DAY).is_in(list(complete))
+    of_key = rows.filter(is_complete)
+    origins = [_origin(row, source, "quarantined") for row in rows.filter(~is_complete).iter_rows(named=True)]
+    if of_key.is_empty():
+        return replace(found, origins=tuple(origins))
+    dumped = derive_dumps(of_key.lazy(), source, dumps.missing_columns)
+    runs = derive_history(dumped, source)
+    [current] = derive_current(dumped, runs, complete).to_dicts()
+    origins += _snapshots(of_key.to_dicts(), runs.to_dicts(), source)
+    return replace(
+        found,
+        origins=tuple(sorted(origins, key=lambda origin: origin.delivery_day)),
+        first_seen=current["first_seen"],
+        last_seen=of_key.row(-1, named=True)[DAY],
+        missing_since=current["missing_since"],
+    )
+
+
+def _snapshots(rows: Sequence[_Row], runs: Sequence[_Row], source: Source) -> Iterator[Origin]:
     """A row for each run of equal values over the dumps, and those that another row of their own dump supersedes."""
-    dumps = [list(of_day) for _, of_day in groupby(rows, lambda row: row["delivery_day"])]
-    runs = [list(run) for _, run in groupby(dumps, lambda dump: _values(dump[-1], source))]
-    ends = [run[0][-1]["delivery_day"] for run in runs[1:]]
-    for run, end in zip(runs, [*ends, None], strict=True):
-        for number, (*superseded, counted) in enumerate(run):
-            yield from (_origin(row, source, _superseded_by(counted)) for row in superseded)
-            if number == 0:
-                yield _origin(counted, source, _validity(run, end))
+    starts = {run["valid_from"]: run for run in runs}
+    days = sorted({row[DAY] for row in rows})
+    for day, of_day in groupby(rows, lambda row: row[DAY]):
+        *superseded, counted = of_day
+        yield from (_origin(row, source, _superseded_by(counted)) for row in superseded)
+        if run := starts.get(day):
+            yield _origin(counted | _values(run, source), source, _validity(run, days))
 
 
-def _validity(run: Sequence[Sequence[_Row]], end: date | None) -> str:
-    first, last = run[0][-1]["delivery_day"], run[-1][-1]["delivery_day"]
+def _validity(run: _Row, days: Sequence[date]) -> str:
+    first, end = run["valid_from"], run["valid_to"]
+    last = max(day for day in days if first <= day and (end is None or day < end))
     again = f", given again until {last}" if last > first else ""
     return f"the latest values{again}" if end is None else f"valid until {end}{again}"
 
@@ -189,7 +222,7 @@ def _superseded_by(row: _Row) -> str:
 
 def _origin(row: _Row, source: Source, fate: str) -> Origin:
     return Origin(
-        delivery_day=row["delivery_day"],
+        delivery_day=row[DAY],
         object=row["object"],
         position=row[POSITION],
         values=_values(row, source),

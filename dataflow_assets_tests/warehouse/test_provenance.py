@@ -1,6 +1,7 @@
 """Where rows came from and what became of them, against what the warehouse makes of the same rows."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,13 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.lake.delta.dumps import Dumps
 from dataflow_assets.lake.delta.table import rejects_table, rows_table
 from dataflow_assets.lake.ingest import ingest
-from dataflow_assets.lake.provenance import MOST_KEYS, Explanation, explain, key_texts, rejects_with
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Snapshot
 from dataflow_assets.sources.formats import Csv
+from dataflow_assets.warehouse.provenance import (
+    MOST_KEYS,
+    Explanation,
+    explain,
+    explain_newest,
+    key_texts,
+    rejects_with,
+)
 from dataflow_assets.warehouse.snapshots.derive import derive_current, derive_dumps, derive_history
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
@@ -64,8 +73,8 @@ def test_of_a_snapshot_the_runs_of_equal_values_are_told(local_storage: Storage)
     deliver(local_storage, "authors", 2, "a.json", dump(("Ann", "finns")))
     third = deliver(local_storage, "authors", 3, "a.json", dump(("Ann", "omanis"), ("Ann", "danes")))
     fourth = deliver(local_storage, "authors", 4, "a.json", dump(("Bo", "finns")))
-    lake = rows_table(local_storage, AUTHORS).scan()
-    ann, bo = (explain(lake, AUTHORS, {"name": name}) for name in ("Ann", "Bo"))
+    lake = rows_table(local_storage, AUTHORS)
+    ann, bo = (explain_newest(lake, AUTHORS, {"name": name}) for name in ("Ann", "Bo"))
     assert told(ann) == [
         (1, first, 0, "valid until 2021-12-03, given again until 2021-12-02"),
         (3, third, 0, f"superseded by {third} position 1"),
@@ -93,25 +102,41 @@ def lake_of(rows: list[tuple[str, str | None, int, str, date, int]]) -> pl.DataF
     return pl.DataFrame(rows, {**SHOPS.schema.create_empty().schema, **origin}, orient="row")
 
 
+def days_of(*numbers: int) -> list[date]:
+    return [date(2021, 12, number) for number in numbers]
+
+
+def released(days: Iterable[date], lacking: Iterable[int] = ()) -> Dumps:
+    """Dumps of some days, all of them complete; of `lacking` deliveries without the city."""
+    return Dumps(dict.fromkeys(days, 0), frozenset(days), {delivery: frozenset({"city"}) for delivery in lacking})
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 5), st.sampled_from("xy"), st.sampled_from("ab"), st.sampled_from(["p", "q", None])),
         min_size=1,
         max_size=20,
-    )
+    ),
+    st.frozensets(st.integers(2, 11)),
+    st.frozensets(st.integers(1, 7)),
 )
-def test_it_says_of_any_dumps_what_the_warehouse_makes_of_them(rows: list[tuple[int, str, str, str | None]]) -> None:
+def test_it_says_of_any_dumps_what_the_warehouse_makes_of_them(
+    rows: list[tuple[int, str, str, str | None]], lacking: frozenset[int], empty: frozenset[int]
+) -> None:
+    """Also where deliveries lack a column, and dumps are empty."""
     lake = lake_of(
         [
             (name, city, position, f"{day}/{file}", date(2021, 12, day), day * 2 + (file == "y"))
             for position, (day, file, name, city) in enumerate(rows)
         ]
     )
-    dumped = derive_dumps(lake.lazy(), SHOPS)
+    lake = lake.with_columns(city=pl.when(~pl.col("delivery").is_in(list(lacking))).then("city"))
+    dumps = released({*lake["delivery_day"], *days_of(*empty)}, lacking)
+    dumped = derive_dumps(lake.lazy(), SHOPS, dumps.missing_columns)
     runs = derive_history(dumped, SHOPS)
-    table = derive_current(dumped, runs, set(lake["delivery_day"]))
+    table = derive_current(dumped, runs, set(dumps.rows))
     for name in set(lake["name"]):
-        found = explain(lake.lazy(), SHOPS, {"name": name})
+        found = explain(lake.lazy(), SHOPS, {"name": name}, dumps)
         of_key = [origin for origin in found.origins if not origin.fate.startswith("superseded")]
         expected = runs.filter(name=name).sort("valid_from")
         assert [(origin.delivery_day, origin.values["city"]) for origin in of_key] == list(
@@ -119,6 +144,32 @@ def test_it_says_of_any_dumps_what_the_warehouse_makes_of_them(rows: list[tuple[
         )
         [(first_seen, missing_since)] = table.filter(name=name).select("first_seen", "missing_since").iter_rows()
         assert (found.first_seen, found.missing_since) == (first_seen, missing_since)
+        open_run = expected.filter(pl.col("valid_to").is_null())["valid_from"].item()
+        assert [origin.delivery_day for origin in of_key if origin.fate.startswith("the latest values")] == [open_run]
+
+
+def test_an_empty_dump_that_was_released_has_no_key_any_more() -> None:
+    [day, empty] = days_of(1, 2)
+    lake = lake_of([("a", "Oslo", 0, "x", day, 1)]).lazy()
+    found = explain(lake, SHOPS, {"name": "a"}, released([day, empty]))
+    assert (found.last_seen, found.missing_since) == (day, empty)
+    quarantined = explain(lake, SHOPS, {"name": "a"}, Dumps({day: 1, empty: 0}, frozenset()))
+    assert (quarantined.last_seen, quarantined.missing_since) == (day, None)
+
+
+def test_a_column_that_a_file_lacks_ends_no_values() -> None:
+    days = days_of(1, 3, 4)
+    lake = lake_of([("a", city, 0, "x", day, day.day) for city, day in zip(["Oslo", None, "Oslo"], days, strict=True)])
+    dumps = released(days, lacking=[3])
+    assert told(explain(lake.lazy(), SHOPS, {"name": "a"}, dumps)) == [
+        (1, "x", 0, "the latest values, given again until 2021-12-04")
+    ]
+    moved = lake.with_columns(city=pl.col("city").replace({"Oslo": "Rome"})).tail(2)
+    found = explain(pl.concat([lake.head(1), moved]).lazy(), SHOPS, {"name": "a"}, dumps)
+    assert [(origin.values["city"], origin.fate) for origin in found.origins] == [
+        ("Oslo", "valid until 2021-12-04, given again until 2021-12-03"),
+        ("Rome", "the latest values"),
+    ]
 
 
 def test_a_part_of_the_key_lists_the_keys_that_match(local_storage: Storage) -> None:
@@ -204,13 +255,15 @@ def test_a_reject_that_holds_the_texts_is_found(local_storage: Storage) -> None:
 
 
 def test_a_dump_that_is_held_back_gives_no_values() -> None:
-    days = [date(2021, 12, day) for day in (1, 2, 3)]
+    days = days_of(1, 2, 3)
     shops = [("a", "Oslo"), ("a", "Bergen"), ("b", "Rome")]
     lake = lake_of([(*shop, 0, "x", day, number) for number, (shop, day) in enumerate(zip(shops, days, strict=True))])
-    found = explain(lake.lazy(), SHOPS, {"name": "a"}, {days[1]})
+    sizes = dict(zip(days, (10, 1, 10), strict=True))
+    found = explain(lake.lazy(), SHOPS, {"name": "a"}, Dumps(sizes, frozenset()))
     assert [(origin.delivery_day, origin.fate) for origin in found.origins] == [
         (days[0], "the latest values"),
         (days[1], "quarantined"),
     ]
     assert (found.first_seen, found.last_seen, found.missing_since) == (days[0], days[0], days[2])
-    assert explain(lake.lazy(), SHOPS, {"name": "b"}, {days[2]}).first_seen is None
+    cut_short = Dumps({**sizes, days[2]: 1}, frozenset())
+    assert explain(lake.lazy(), SHOPS, {"name": "b"}, cut_short).first_seen is None
