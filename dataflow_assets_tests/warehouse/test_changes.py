@@ -18,7 +18,7 @@ from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.lake.validation.validate import validate
 from dataflow_assets.landing.deliveries import Landing
-from dataflow_assets.landing.storage import open_storage
+from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.ledger.deliveries import record_delivery
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.schema import build_metadata
@@ -30,12 +30,13 @@ from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.changes import load as changes_load
 from dataflow_assets.warehouse.changes import load_changes
 from dataflow_assets.warehouse.changes.derive import derive_current, derive_history, order_changes
-from dataflow_assets.warehouse.provenance import Origin, explain
+from dataflow_assets.warehouse.provenance import Origin, explain, explain_newest
 from dataflow_assets.warehouse.references import find_unknown_names
 from dataflow_assets.warehouse.scan import open_table, scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad
 from dataflow_assets.warehouse.staleness import find_stale_days
 from dataflow_assets_tests.examples import examples
+from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.warehouse.builders import DAY, ORIGIN, ask, delivery_id
 
 VERSIONS = itertools.count(1)
@@ -201,6 +202,15 @@ def test_a_full_dump_stands_at_the_latest_of_its_changes_where_a_column_orders_t
     ]
 
 
+def test_a_column_may_have_any_name() -> None:
+    names = dict.fromkeys(("first", "last", "next", "dumped_at"), "Ann")
+    source = replace(BY_DELIVERY, schema=type("Named", (Accounts,), dict.fromkeys(names, dy.String())))
+    files = FIRST, File(1, "full.csv", ((2, "Bob", "I", 3),))
+    rows = lake(BY_DELIVERY, files).with_columns(pl.lit(text).alias(name) for name, text in names.items())
+    found = derive_current(order_changes(rows.lazy(), source), source).sort("number")
+    assert found.select("number", "deleted_at", *names).rows() == [(1, D1, *names.values()), (2, None, *names.values())]
+
+
 def test_what_only_speaks_of_the_change_makes_no_new_values(url: str) -> None:
     again = File(1, "a.csv", ((1, "Ann", "U", 7),))
     load(url, BY_TURN, FIRST, again)
@@ -270,6 +280,14 @@ def test_a_key_that_a_full_dump_lacks_is_explained_as_deleted() -> None:
         ("a.csv", "Bob", f"changed by landing/numbered/{D3}/a.csv position 0"),
         ("a.csv", "Bo", "the latest change"),
     ]
+
+
+def test_a_change_that_lacks_a_column_is_explained_with_the_value_that_stays(local_storage: Storage) -> None:
+    for day, text in ((D0, "number,name,code,turn\n1,Ann,I,1\n"), (D1, "number,code,turn\n1,U,2\n")):
+        delivery = land(local_storage, BY_DELIVERY, "a.csv", text, day)
+        assert ingest(local_storage, BY_DELIVERY, delivery.object, "UTC", first_day=D0)
+    found = explain_newest(rows_table(local_storage, BY_DELIVERY), BY_DELIVERY, {"number": "1"})
+    assert [(origin.values["name"], origin.values["turn"]) for origin in found.origins] == [("Ann", 1), ("Ann", 2)]
 
 
 def test_changes_of_files_reach_the_tables(settings: Settings) -> None:

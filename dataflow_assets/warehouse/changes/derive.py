@@ -18,7 +18,7 @@ from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING, carry_va
 
 _DAY, _OBJECT, _POSITION = "delivery_day", "object", "position"
 _MOMENT, _NUMBER, _IS_DELETE, _IS_FULL = "moment|", "number|", "is_delete|", "is_full|"  # no source has such columns
-_DUMP = "dump|"
+_FIRST, _LAST, _NEXT, _DUMP = "first|", "last|", "next|", "dump|"
 _PLACED = "placed|"  # begins the names of the columns that say where a row stands in the order of all
 _ORDER = [f"{_PLACED}{_MOMENT}", _DAY, f"{_PLACED}{_OBJECT}", _OBJECT, _POSITION]
 
@@ -108,22 +108,22 @@ def _deletes_by_dumps(numbered: pl.DataFrame, markers: pl.DataFrame) -> pl.DataF
 
     The rows of a dump follow one another in the order of all: a key is missing from it if its next change does.
     """
-    last = numbered.filter(_IS_FULL).group_by(_DAY).agg(last=pl.max(_NUMBER))
+    last = numbered.filter(_IS_FULL).group_by(_DAY).agg(pl.max(_NUMBER).alias(_LAST))
     dumps = markers.join(last, on=_DAY, how="left").select(
-        pl.col(_NUMBER).alias("first"),
-        pl.coalesce("last", _NUMBER).alias("last"),
+        pl.col(_NUMBER).alias(_FIRST),
+        pl.coalesce(_LAST, _NUMBER).alias(_LAST),
         pl.struct(pl.col(_MOMENT), pl.col(_DAY), pl.lit(None, pl.String).alias(_OBJECT)).alias(_DUMP),
     )
     of_key = numbered.sort(ID, _NUMBER)
     is_last = (pl.col(ID) != pl.col(ID).shift(-1)).fill_null(value=True)
-    following = of_key.with_columns(next=pl.when(~is_last).then(pl.col(_NUMBER).shift(-1))).sort(_NUMBER)
+    following = of_key.with_columns(pl.when(~is_last).then(pl.col(_NUMBER).shift(-1)).alias(_NEXT)).sort(_NUMBER)
     with_dump = following.filter(~pl.col(_IS_DELETE)).join_asof(
-        dumps.sort("first"), left_on=_NUMBER, right_on="first", strategy="forward", allow_exact_matches=False
+        dumps.sort(_FIRST), left_on=_NUMBER, right_on=_FIRST, strategy="forward", allow_exact_matches=False
     )
-    is_gone = pl.col("first").is_not_null() & (pl.col("next").is_null() | (pl.col("next") > pl.col("last")))
+    is_gone = pl.col(_FIRST).is_not_null() & (pl.col(_NEXT).is_null() | (pl.col(_NEXT) > pl.col(_LAST)))
     return (
         with_dump.filter(is_gone)
-        .with_columns(pl.lit(value=True).alias(_IS_DELETE), pl.col("first").alias(_NUMBER))
+        .with_columns(pl.lit(value=True).alias(_IS_DELETE), pl.col(_FIRST).alias(_NUMBER))
         .drop(_MOMENT, _DAY, _OBJECT)
         .unnest(_DUMP)
         .select(numbered.columns)
