@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 ORDER = ("delivery_day", "object", "position")  # of equal keys the last one counts
+_IS_OWN = "is_own|"  # no source has such a column
 
 
 def find_moved_keys(rows: pl.LazyFrame, others: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:
@@ -24,9 +25,13 @@ def find_moved_keys(rows: pl.LazyFrame, others: pl.LazyFrame, key: Sequence[str]
     columns = [*key, *ORDER]
     rivals = _with_keys(others.select(columns), rows, key)
     own = _with_keys(rows.select(columns), rivals.lazy(), key)
-    together = pl.concat([own.with_columns(is_own=True), rivals.with_columns(is_own=False)])
+    together = pl.concat([_marked(own, is_own=True), _marked(rivals, is_own=False)])
     latest = together.sort(ORDER).unique(key, keep="last", maintain_order=True)
-    return latest.filter(~pl.col("is_own")).select(key)
+    return latest.filter(~pl.col(_IS_OWN)).select(key)
+
+
+def _marked(rows: pl.DataFrame, *, is_own: bool) -> pl.DataFrame:
+    return rows.with_columns(pl.lit(is_own).alias(_IS_OWN))
 
 
 def _with_keys(rows: pl.LazyFrame, keys: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dataframely as dy
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -24,6 +25,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.events import load_day
+from dataflow_assets.warehouse.moved_events import find_moved_keys
 from dataflow_assets.warehouse.staleness import find_stale_days
 from dataflow_assets_tests.examples import examples
 from dataflow_assets_tests.loading import ask
@@ -153,6 +155,12 @@ def test_a_corrected_time_moves_the_row_and_both_days_are_made_again(settings: S
     assert house.rows() == [(1, at(34), 100, D2), (2, at(11), 200, D1)]
     assert house.sums() == [(D1, 2, 1, 1), (D2, 1, 1, 0)]
     assert house.stale() == set()
+
+
+def test_a_part_of_the_key_may_have_any_name() -> None:
+    rows = pl.DataFrame({"is_own": ["a", "b"], "delivery_day": [FIRST] * 2, "object": ["o"] * 2, "position": [0, 1]})
+    later = rows.head(1).with_columns(delivery_day=FIRST + timedelta(days=1))
+    assert find_moved_keys(rows.lazy(), later.lazy(), ["is_own"]).rows() == [("a",)]
 
 
 def test_a_withdrawn_correction_brings_the_row_back_though_the_row_came_later(settings: Settings) -> None:

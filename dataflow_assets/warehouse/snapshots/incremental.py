@@ -21,6 +21,8 @@ from dataflow_assets.sources.base import Snapshot
 from dataflow_assets.warehouse.snapshots.derive import NOTHING_MISSING
 from dataflow_assets.warehouse.snapshots.id_ranges import IdRange
 
+_IS_KNOWN = "is_known|"  # no source has such a column
+
 
 @dataclass(frozen=True)
 class DumpChanges:
@@ -47,10 +49,11 @@ def compare_dump(
         missing: the columns that deliveries lack.
     """
     columns = source.schema.column_names()
-    older = known.select(ID, *(pl.col(name).alias(f"{name}|known") for name in columns), is_known=pl.lit(value=True))
+    values = (pl.col(name).alias(f"{name}|known") for name in columns)
+    older = known.select(ID, *values, pl.lit(value=True).alias(_IS_KNOWN))
     compared = _with_known_values(dump.join(older, on=ID, how="left"), missing)
     differs = (pl.col(name).ne_missing(pl.col(f"{name}|known")) for name in columns)
-    is_changed = pl.any_horizontal(pl.col("is_known").is_null(), *differs)
+    is_changed = pl.any_horizontal(pl.col(_IS_KNOWN).is_null(), *differs)
     was_missing = pl.col("missing_since").is_not_null()
     return DumpChanges(
         values=compared.filter(is_changed).select(dump.columns),

@@ -1,12 +1,13 @@
 """Snapshot tables say what the lake's dumps say, whatever came in which order."""
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
 from itertools import permutations
 from typing import Any
 
+import dataframely as dy
 import polars as pl
 import pytest
 from hypothesis import given
@@ -17,9 +18,10 @@ from dataflow_assets.postgres.connection import AdbcError, connect
 from dataflow_assets.warehouse.scan import scan_source
 from dataflow_assets.warehouse.snapshots import SnapshotLoad, load_snapshot
 from dataflow_assets.warehouse.snapshots.derive import derive_current, derive_dumps, derive_history
+from dataflow_assets.warehouse.snapshots.incremental import compare_dump
 from dataflow_assets.warehouse.snapshots.quarantine import find_quarantined_dumps
 from dataflow_assets_tests.examples import examples
-from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, ask, complete, delivery_id, dump, together
+from dataflow_assets_tests.warehouse.builders import AUTHORS, DAY, SHOPS, ask, complete, delivery_id, dump, together
 
 CURRENT = "SELECT name, nationality, delivery, first_seen, last_seen, missing_since FROM warehouse.authors_current"
 HISTORY = "SELECT name, valid_from, valid_to, nationality, delivery FROM warehouse.authors_history"
@@ -281,6 +283,19 @@ def test_nothing_and_a_text_differ(database_url: str) -> None:
         (D2, ""),
         (D3, None),
     ]
+
+
+def test_a_column_may_have_any_name() -> None:
+    class Places(dy.Schema):
+        name = dy.String()
+        is_known = dy.Bool(nullable=True)
+
+    values = pl.DataFrame(
+        {"id": [b"1"], "name": ["Rome"], "is_known": [None]}, schema_overrides={"is_known": pl.Boolean}
+    )
+    known = values.with_columns(missing_since=pl.lit(None, pl.Date))
+    found = compare_dump(values.with_columns(delivery=1), known, replace(SHOPS, schema=Places))
+    assert (found.values.height, found.returned.height, found.gone.height) == (0, 0, 0)
 
 
 def test_rows_that_do_not_differ_are_not_touched(database_url: str) -> None:
