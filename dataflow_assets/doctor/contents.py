@@ -27,9 +27,10 @@ def lake(settings: Settings) -> Finding:
         return Finding("lake", "problem", " ".join(problems), f"{HOW_TO_GO_ON[0].upper()}{HOW_TO_GO_ON[1:]}")
     others = [key for source in all_sources() for key in find_objects_with_other_rows(url, storage, source)]
     if others:
+        named = few(others, MOST_NAMED)
         said = (
-            f"It does not hold the rows that are recorded of {few(others, MOST_NAMED)}: somebody changed its tables, or "
-            "the database is an older one."
+            f"It does not hold the rows that are recorded of {named}: somebody changed its tables, or the database is "
+            "an older one."
         )
         return Finding(
             "lake",

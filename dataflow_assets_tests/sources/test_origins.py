@@ -31,6 +31,7 @@ def sftp(**more: Any) -> Sftp:
     [
         ({"host_key": ""}, "host_key is no public key"),
         ({"host_key": "ssh-ed25519 nonsense"}, "host_key is no public key"),
+        ({"host_key": "ssh-ed25519 AAAA…"}, "host_key is no public key"),
         ({"host_key": KEY.replace("ssh-ed25519", "ssh-rsa", 1)}, "host_key is no public key"),
         ({"password": None}, "name the environment variable of the password, or a key_file"),
         ({"password": "hunter2"}, "password is not the name of an environment variable"),

@@ -169,6 +169,7 @@ def _is_broken(broken: pl.DataFrame, rule: str) -> pl.Expr:
     return pl.col(rule) if broken.schema[rule] == pl.Boolean else pl.col(rule) == "invalid"
 
 
+_INNER = "inner_"  # begins the rules of what is in a list or a struct
 _SENTENCES = {
     "nullability": "{} is missing",
     "dtype": "{} is not of the declared type",
@@ -198,4 +199,6 @@ def _sentence(rule: str) -> str:
     column, separator, kind = rule.rpartition("|")
     if not separator:
         return _SENTENCES.get(rule, f"it breaks the rule {rule.replace('_', ' ')!r}")
+    if kind.startswith(_INNER) and (rules := [known for known in _SENTENCES if kind.endswith(f"_{known}")]):
+        return _SENTENCES[max(rules, key=len)].format(f"a part of {column}")
     return _SENTENCES.get(kind, "{} breaks the rule " + repr(kind)).format(column)

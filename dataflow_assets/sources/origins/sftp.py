@@ -4,7 +4,6 @@ Here: what a declaration says of one. Not here: connecting to it (see `collector
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -51,6 +50,6 @@ def _is_public_key(text: str) -> bool:
     kind, _, rest = text.strip().partition(" ")
     try:
         data = base64.b64decode(rest.split(" ")[0], validate=True)
-    except binascii.Error:
+    except ValueError:  # also where it has other characters than ASCII
         return False
     return bool(kind) and data[4 : 4 + len(kind)] == kind.encode() and data[:4] == len(kind).to_bytes(4, "big")

@@ -148,6 +148,17 @@ def test_what_cannot_be_read_comes_before_what_is_not_allowed() -> None:
     assert rejected["code"].to_list() == ["end_at.time"]
 
 
+def test_the_sentence_says_what_is_wrong_within_a_list() -> None:
+    class Tagged(dy.Schema):
+        title = dy.String()
+        tags = dy.List(dy.String(min_length=2))
+
+    source = replace(MOVIES, schema=Tagged)
+    rows = [{"title": "Heat", "tags": tags} for tags in ('["a", null]', '["ab"]')]
+    _, rejected, _ = validate(_text(source, *rows), source, None)
+    assert rejected["message"].to_list() == ["a part of tags is missing; a part of tags is too short."]
+
+
 def test_the_sentence_names_each_broken_rule_of_columns_before_those_of_rows() -> None:
     row = {**STREAM, "movie_title": "", "size_mb": "-inf", "end_at": STREAM["start_at"]}
     _, rejected, _ = validate(_text(STREAMS, row), STREAMS, None)
