@@ -1,7 +1,8 @@
 """What a failed request is answered: a problem (RFC 9457) with a status, a stable code and a sentence.
 
-Here: the status of each error, and the answers. Not here: raising them. A status of 500 and above tells nothing of
-what is inside; the log does, under the same request id.
+Here: the status of each error, and the answers. Not here: raising them. A refusal tells its sentence, whatever its
+status: it says what the client should do. Any other error of 500 and above tells nothing of what is inside; the log
+does, under the same request id.
 """
 
 import logging
@@ -55,6 +56,8 @@ _LATER = (errors.WarehouseUnavailableError, errors.LockTimeoutError, errors.Conf
 _UNAVAILABLE = "The platform's database cannot be reached or used; try again later."
 _NO_STORE = "The platform's object store cannot be reached or used; try again later."
 _INTERNAL = "The server failed; its log has the cause under this request id."
+_FULL = "The server's disk is full. Nothing was half written: send it again once there is space; the log says where."
+_TOLD = {503: _UNAVAILABLE, 507: _FULL}  # of failures of the server, by status; of any other: that it failed
 # Of the codes of PostgreSQL: a connection that failed or was ended, and a server that starts or stops.
 _LOST_CONNECTION = ("08", "57P")
 
@@ -117,13 +120,13 @@ def answer_error(request_id: str | None, error: Exception) -> JSONResponse:
         _log.error("request %s failed", request_id, exc_info=error)
         return answer_problem(request_id, 500, "internal", _INTERNAL)
     status = status_of(error)
-    headers = dict(error.headers) if isinstance(error, RefusalError) else {}
-    if isinstance(error, _LATER):
-        headers["Retry-After"] = str(RETRY_SECONDS)
+    if isinstance(error, RefusalError):
+        return answer_problem(request_id, status, error.code, str(error), error.headers)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, _LATER) else {}
     detail = str(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request %s failed: %s", request_id, detail)
-        detail = _UNAVAILABLE if status == HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
+        detail = _TOLD.get(status, _INTERNAL)
     return answer_problem(request_id, status, error.code, detail, headers)
 
 

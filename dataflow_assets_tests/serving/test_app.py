@@ -4,9 +4,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from dataflow_assets.core.files import DiskFullError
 from dataflow_assets.errors import NotFoundError, WarehouseUnavailableError
 from dataflow_assets.serving.access import Admin, Reader
 from dataflow_assets.serving.app import build_app
+from dataflow_assets.serving.refusals import RefusalError
 from dataflow_assets.settings import load_settings
 
 
@@ -108,6 +110,39 @@ async def test_a_database_that_is_away_is_told_without_its_address(app: FastAPI,
     answer = await client.get("/fails")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert "secret.example" not in answer.text
+
+
+async def test_a_full_disk_is_told_with_what_to_do_and_without_its_folders(
+    app: FastAPI, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/fails")
+    async def fail() -> None:
+        raise DiskFullError("A disk is full: 0.0 MB are free under /srv/secret.")
+
+    answer = await client.get("/fails")
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    assert "disk is full" in answer.json()["detail"]
+    assert "send it again" in answer.json()["detail"]
+    assert "/srv/secret" not in answer.text
+    assert "/srv/secret" in caplog.text
+
+
+async def test_a_refusal_of_any_status_tells_its_sentence_and_is_no_failure_of_the_server(
+    app: FastAPI, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds = {kind.code: kind for kind in RefusalError.__subclasses__()}
+
+    @app.get("/refuses/{code}")
+    async def refuse(code: str) -> None:
+        error = RefusalError.__new__(kinds[code])
+        RefusalError.__init__(error, f"Do something about {code}.")
+        raise error
+
+    for code, kind in kinds.items():
+        answer = await client.get(f"/refuses/{code}")
+        assert (answer.status_code, answer.json()["code"]) == (kind.status, code)
+        assert answer.json()["detail"] == f"Do something about {code}."
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_nobody_gets_in_without_a_token_and_a_reader_not_where_admins_go(

@@ -298,13 +298,17 @@ def test_a_stream_that_fails_in_the_middle_is_broken_off(many: Server, breaking:
 
 
 def test_csv_by_http_1_0_is_refused_where_its_end_would_not_show(many: Server) -> None:
-    def status(path: str) -> str:
+    def answer(path: str) -> str:
         with socket.create_connection(("127.0.0.1", many.port), timeout=300) as asking:
             head = "".join(f"{name}: {value}\r\n" for name, value in many.headers.items())
             asking.sendall(f"GET {path} HTTP/1.0\r\n{head}\r\n".encode())
-            return asking.makefile("rb").readline().decode().split(" ", 2)[1]
+            return asking.makefile("rb").read().decode()
+
+    def status(path: str) -> str:
+        return answer(path).split(" ", 2)[1]
 
     assert status(f"{ROWS}?format=csv") == "505"
+    assert "use HTTP/1.1" in answer(f"{ROWS}?format=csv")
     assert status(f"{ROWS}?format=csv&limit=10") == "200"
     assert status(f"{ROWS}?format=csv&event_day=1999-01-01") == "200"
     assert status(f"{ROWS}?format=ndjson") == "200"
