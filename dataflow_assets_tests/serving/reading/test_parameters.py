@@ -98,6 +98,10 @@ def test_filters_have_values_of_their_column() -> None:
         ([("start_at.gte", "2024-01-15T00:00:00")], "is no value of start_at"),
         ([("start_at.gte", "2024-01-15T00:00:00 02:00")], "in a URL, + is written %2B"),
         ([("start_at.gte", "2024-02-30T00:00:00Z")], "is no value of start_at"),
+        ([("start_at", "9999-12-31T23:59:59.999999-01:00")], "is no value of start_at"),
+        ([("start_at.lt", "9999-12-31T23:30:00-01:00")], "(from the year 1 to 9999 in UTC)"),
+        ([("start_at.gte", "0001-01-01T00:00:00+00:01")], "is no value of start_at"),
+        ([("start_at.in", "0001-01-01T00:30:00+01:00")], "is no value of start_at"),
         ([("event_day", "2024-1-1")], "'2024-1-1' is no value of event_day"),
         ([("delivery", "\N{ARABIC-INDIC DIGIT ONE}")], "is no value of delivery; write it like 42"),
         ([("delivery", str(2**63))], "is no value of delivery"),
@@ -149,14 +153,11 @@ def test_a_decimal_keeps_its_digits(value: Decimal) -> None:
 def test_an_instant_is_the_same_with_any_offset_of_whole_minutes(value: datetime) -> None:
     offset = value.utcoffset()
     assert offset is not None
-    whole = offset.total_seconds() % 60 == 0
-    column = STREAMS_TABLE.columns["start_at"]
-    if whole:
-        try:
-            expected = value.astimezone(UTC)
-        except OverflowError:
-            expected = datetime(1, 1, 1, tzinfo=UTC) if value.year == 1 else datetime.max.replace(tzinfo=UTC)
-        assert parse_value(column, value.isoformat()) == expected
+    is_whole = offset.total_seconds() % 60 == 0
+    with suppress(OverflowError):
+        expected = value.astimezone(UTC)
+        if is_whole:
+            assert parse_value(STREAMS_TABLE.columns["start_at"], value.isoformat()) == expected
 
 
 @given(text=st.text(max_size=12) | st.from_regex(r"[+-]?[0-9.eE_]{0,8}|[0-9T:Z.+ -]{0,25}", fullmatch=True))
