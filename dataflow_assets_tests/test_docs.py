@@ -13,6 +13,7 @@ import typer
 
 from dataflow_assets.analytics.questions import all_options
 from dataflow_assets.cli import app
+from dataflow_assets.core.environment import find_unknown_settings
 from dataflow_assets_tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -73,6 +74,12 @@ def commands_in(page: Path) -> Iterator[str]:
     for block in _CODE.finditer(text):
         for command in _COMMAND.finditer(block["fenced"] or block["indented"] or block["inline"]):
             yield command["words"].replace("[", " ").replace("]", " ")
+
+
+def test_variables_that_pages_name_like_settings_are_settings() -> None:
+    named = {name for page in PROSE for name in re.findall(r"\bDATAFLOW_[A-Z_]*[A-Z]\b", page.read_text())}
+    assert len(named) > 10
+    assert list(find_unknown_settings(named)) == []
 
 
 def test_commands_that_pages_show_are_ones_that_there_are() -> None:

@@ -42,8 +42,8 @@ def reader(live: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ser
         load_answer(connection, "average_session", "day", DAY, answer, {"streams": 1})
     with connect(live.database) as connection:
         key = add_key(connection, "analyst", None, datetime.now(UTC) + timedelta(days=1))
-    monkeypatch.setenv("DATAFLOW_URL", live.url)
-    monkeypatch.setenv("DATAFLOW_KEY", key)
+    monkeypatch.setenv("API_URL", live.url)
+    monkeypatch.setenv("API_KEY", key)
     monkeypatch.chdir(tmp_path)
     return live
 
@@ -90,7 +90,7 @@ def test_what_is_shown_in_python(capsys: pytest.CaptureFixture[str]) -> None:
     assert "3600.0" in printed[1]
     assert "count_star()" in printed[-2]
     assert printed[-1] == "2200\n"
-    assert os.environ["DATAFLOW_KEY"] not in "".join(printed)
+    assert os.environ["API_KEY"] not in "".join(printed)
 
 
 def test_the_request_that_excel_makes_is_answered(reader: Server) -> None:
@@ -98,7 +98,7 @@ def test_the_request_that_excel_makes_is_answered(reader: Server) -> None:
     [path] = re.findall(r'RelativePath = "(.*?)"', text)
     [form] = re.findall(r'format = "(.*?)"', text)
     [header] = re.findall(r'#"(.*?)" = "…"', text)
-    headers = {header: os.environ["DATAFLOW_KEY"]}
+    headers = {header: os.environ["API_KEY"]}
     answer = httpx2.get(f"{reader.url}{path}", params={"format": form}, headers=headers, timeout=300)
     columns = answer.text.splitlines()[0].split(",")
     assert set(re.findall(r'\{"(.*?)", type', text)) <= set(columns)
