@@ -5,7 +5,7 @@ declarations. Not here: SQL statements (see `statements`), and rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dataframely as dy
@@ -38,6 +38,7 @@ _PLATFORM_TYPES: Mapping[type[sa.types.TypeEngine[Any]], pl.DataType] = {
     sa.Text: pl.String(),
     sa.String: pl.String(),
 }
+_NEVER_DELETED = "always null here, where deleted keys are left out; in SQL when the key was deleted"
 PLACE = "ctid"  # where a row lies, which tells rows apart in a table without a key
 
 
@@ -125,12 +126,15 @@ def _events(source: Events, columns: Mapping[str, Column]) -> Relation:
 
 
 def _latest(source: Source, columns: Mapping[str, Column]) -> Relation:
-    are_changes = isinstance(source, Changes)
+    are_changes, about = isinstance(source, Changes), source.description
+    if are_changes:
+        about = f"{about} Keys that were deleted are left out; their values are in {history_table(source)}."
+        columns = {**columns, "deleted_at": replace(columns["deleted_at"], description=_NEVER_DELETED)}
     return Relation(
         name=source.name,
         kind="changes" if are_changes else "snapshot",
         of=source,
-        description=source.description,
+        description=about,
         sources=(source.name,),
         table=identifier(WAREHOUSE, source.name),
         condition="t.deleted_at IS NULL" if are_changes else "true",

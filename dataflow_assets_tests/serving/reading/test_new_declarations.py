@@ -97,7 +97,14 @@ async def test_changes_without_what_was_deleted(added: tuple[httpx2.AsyncClient,
     assert rows == [{"number": 1, "name": "a", "code": "I", "turn": 1}]
     history = (await client.get("/v1/tables/numbered_history/rows?order=number&valid_from.gte=2")).json()
     assert [(row["valid_from"], row["valid_to"], row["name"]) for row in history] == [(2, 3, "b")]
-    assert (await client.get("/v1/tables/numbered")).json()["rows"] == 1
+    description = (await client.get("/v1/tables/numbered")).json()
+    assert description["rows"] == 1
+    assert "Keys that were deleted are left out" in description["description"]
+    [deleted] = [column for column in description["columns"] if column["name"] == "deleted_at"]
+    assert "always null here" in deleted["description"]
+    parameters = (await client.get("/openapi.json")).json()["paths"]["/v1/tables/numbered/rows"]["get"]["parameters"]
+    [told] = [parameter for parameter in parameters if parameter["name"] == "deleted_at"]
+    assert told["description"] == deleted["description"]
 
 
 async def test_an_answer_with_lists_structs_and_decimals(added: tuple[httpx2.AsyncClient, str]) -> None:
