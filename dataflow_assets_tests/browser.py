@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 try:
-    from playwright.sync_api import Page, expect, sync_playwright
+    from playwright.sync_api import Error, Locator, Page, Route, expect, sync_playwright
 except ModuleNotFoundError:  # it is large, and in the group `ci` alone
-    Page = expect = sync_playwright = None  # type: ignore[assignment,misc]
+    Error = Locator = Page = Route = expect = sync_playwright = None  # type: ignore[assignment,misc]
 
-__all__ = ["Page", "expect", "needs_browser", "open_page"]
+__all__ = ["Error", "Locator", "Page", "Route", "expect", "needs_browser", "open_page"]
 
 _CHROMIUM = shutil.which("chromium")
 _FLAGS = [

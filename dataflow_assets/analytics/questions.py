@@ -6,8 +6,8 @@ or as a table for a terminal. Not here: any question, and reading the warehouse.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -29,12 +29,14 @@ _SESSIONS = "streams"  # the source whose sessions bound what is asked
 class Questions:
     """What is asked: the value of each option, and the instants (UTC) of those that are times; see `parse_questions`.
 
-    Days, months and hours are those of `timezone`; a session's day is that of its start.
+    Days, months and hours are those of `timezone`; a session's day is that of its start. `last_days`: so many days, up
+    to the last one with a session, are the window of every question, whatever the instants are; None: they are not.
     """
 
     timezone: str
     options: Mapping[str, str]
     instants: Mapping[str, datetime]
+    last_days: int | None = None
 
 
 def all_options() -> list[Option]:
@@ -97,6 +99,7 @@ def answer_questions(
     """
     tables = {source: frame.lazy() for source, frame in frames.items()}
     days = days_with_sessions(tables[_SESSIONS], questions.timezone)
+    questions = _within_last_days(questions, days)
     everything = _window_of_everything(questions, days)
     asked = [(of, question, _window(question, questions, days, everything)) for of, question in _asked(answer)]
     queries = [_query(of, question, tables, window, questions) for of, question, window in asked]
@@ -155,6 +158,16 @@ def _query(
     read = {source: tables[source] for source in answer.reads}
     told = {option.name: questions.options[option.name] for option in question.options}
     return rows(**read, **told, window=window or _NEVER)
+
+
+def _within_last_days(questions: Questions, days: Days | None) -> Questions:
+    """What is asked, with its last days as the bounds of every window; no earlier ones than there are sessions of."""
+    if questions.last_days is None or days is None:
+        return questions
+    first = date.fromordinal(max(days[0].toordinal(), days[1].toordinal() - questions.last_days + 1))
+    window = Window.of_days(first, days[1], questions.timezone)
+    names = [option.name for option in _bound_options()]
+    return replace(questions, instants={name: window.start if name.endswith("from") else window.end for name in names})
 
 
 def _window(question: Question, questions: Questions, days: Days | None, everything: Window | None) -> Window | None:

@@ -1,6 +1,9 @@
 """The page: everybody may have its files, which hold no data; with a login it shows the answers, in a real browser."""
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,12 @@ from dataflow_assets.serving.passwords import hash_password
 from dataflow_assets.serving.principals import Role
 from dataflow_assets.settings import Settings
 from dataflow_assets.warehouse.bootstrap import open_warehouse
-from dataflow_assets_tests.browser import Page, expect, needs_browser, open_page
+from dataflow_assets_tests.browser import Error, Locator, Page, Route, expect, needs_browser, open_page
 from dataflow_assets_tests.serving.conftest import Headers
 from dataflow_assets_tests.serving.factories import UserFactory
 from dataflow_assets_tests.serving.live_server import serving
-from dataflow_assets_tests.warehouse.builders import ask
+from dataflow_assets_tests.serving.reading.builders import load_rows, streams
+from dataflow_assets_tests.warehouse.builders import STREAMS, ask
 
 SESSIONS = "INSERT INTO analytics.average_session VALUES (%s, %s, %s)"
 PASSWORD = "correct horse battery"
@@ -95,6 +99,85 @@ def test_the_api_is_described_without_a_file_from_elsewhere(settings: Settings, 
         expect(page.get_by_text("event_day.gte", exact=True).first).to_be_visible()
     assert said == []
     assert [address for address in asked if not address.startswith((server.url, "data:"))] == []
+
+
+@pytest.fixture
+def visit(settings: Settings, tmp_path: Path, page: Page) -> Iterator[Page]:
+    """The page as somebody sees it who has logged in: ten days of one session each, and three of an answer."""
+    url = open_warehouse(settings)
+    add_answers(url)
+    for number in range(10):
+        load_rows(url, STREAMS, streams(1, date(2021, 12, 1) + timedelta(days=number)))
+    UserFactory.create(url=url, name="ann", role=Role.READER, password=hash_password(PASSWORD))
+    with serving(tmp_path / "log") as server:
+        page.goto(server.url)
+        page.get_by_label("Name").fill("ann")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.locator("body[data-ready]")).to_be_visible()
+        yield page
+        page.goto("about:blank")  # nothing is asked any more
+
+
+def sessions(page: Page) -> Locator:
+    """The card of the question how many sessions there were."""
+    card = page.locator("#questions .card").filter(has=page.get_by_text("Sessions", exact=True))
+    return card.locator(".figure")
+
+
+@needs_browser
+def test_questions_and_charts_are_of_one_window_which_is_told(visit: Page) -> None:
+    expect(sessions(visit)).to_have_text("10")
+    expect(visit.locator("#shown")).to_have_text("Window: 2021-12-01 to 2021-12-10, both included.")
+    visit.get_by_label("Last").select_option("7")
+    expect(sessions(visit)).to_have_text("7")
+    expect(visit.locator("#shown")).to_have_text("Window: 2021-12-04 to 2021-12-10, both included.")
+    visit.get_by_label("or from").fill("2021-12-02")
+    visit.get_by_label("to", exact=True).fill("2021-12-03")
+    visit.get_by_role("button", name="Show").click()
+    expect(sessions(visit)).to_have_text("2")
+    expect(visit.locator("#answers svg circle")).to_have_count(4)
+    expect(visit.locator("#shown")).to_have_text("Window: 2021-12-02 to 2021-12-03, both included.")
+
+
+@needs_browser
+def test_a_window_that_comes_late_does_not_take_the_place_of_a_newer_one(visit: Page) -> None:
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    visit.route(re.compile(r"/v1/(charts|questions/average_session)\?(from=2021-12-01|days=30)"), hold)
+    visit.get_by_label("or from").fill("2021-12-01")
+    visit.get_by_label("to", exact=True).fill("2021-12-01")
+    with visit.expect_request("**/v1/questions/average_session?from=2021-12-01*"):
+        visit.get_by_role("button", name="Show").click()
+    for section in ("#questions", "#answers"):
+        expect(visit.locator(f"{section}[aria-busy=true]")).to_be_visible()
+    visit.get_by_label("Last").select_option("30")
+    visit.get_by_label("Last").select_option("7")
+    for section in ("#questions", "#answers"):
+        expect(visit.locator(f"{section}[aria-busy=false]")).to_be_visible()
+    expect(sessions(visit)).to_have_text("7")
+    assert len(late) >= 3
+    for route in late:
+        with suppress(Error):  # the page may have given it up
+            route.continue_()
+    visit.wait_for_load_state("networkidle")
+    expect(sessions(visit)).to_have_text("7")
+    expect(visit.locator("#answers svg circle")).to_have_count(6)
+    expect(visit.locator("#shown")).to_have_text("Window: 2021-12-04 to 2021-12-10, both included.")
+    expect(visit.get_by_role("alert")).to_be_hidden()
+
+
+@needs_browser
+def test_a_window_that_cannot_be_shown_leaves_no_figures_of_another_one(visit: Page) -> None:
+    visit.get_by_label("or from").fill("2001-12-01")
+    visit.get_by_label("to", exact=True).fill("2021-12-01")
+    visit.get_by_role("button", name="Show").click()
+    expect(visit.get_by_role("alert")).to_contain_text("from must be before to")
+    expect(visit.locator("#answers svg")).to_have_count(0)
+    expect(sessions(visit)).to_have_text("1")
 
 
 @needs_browser

@@ -12,6 +12,7 @@ from dataflow_assets.analytics.base import Answer
 from dataflow_assets.analytics.questions import options_of
 from dataflow_assets.serving.reading.formats import all_formats
 from dataflow_assets.serving.reading.parameters import LARGEST_PAGE, MOST_VALUES, OWN
+from dataflow_assets.serving.reading.questions import LAST_DAYS, MOST_DAYS
 from dataflow_assets.serving.reading.relations import Column, Relation
 from dataflow_assets.serving.reading.values import has_order, json_schema, parameter_schema
 from dataflow_assets.sources import Source
@@ -143,6 +144,10 @@ def _question(operation: Json, answer: Answer) -> None:
             schema = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
         default = {"default": option.default} if option.default and not is_time else {}
         operation["parameters"].append(_parameter(option.name, schema | default, option.help))
+    start, end, *_ = (option.name for option in options_of(answer))
+    said = f"So many days, up to the last one with a session, in place of {start} and {end}."
+    days = {"type": "integer", "minimum": 1, "maximum": MOST_DAYS}
+    operation["parameters"].append(_parameter(LAST_DAYS, days, said))
     operation["responses"]["200"] = _json_object("What was found.")
     operation["responses"]["304"] = _NOT_MODIFIED
 

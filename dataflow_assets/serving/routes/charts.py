@@ -13,11 +13,11 @@ from dataflow_assets.analytics.charts import Chart
 from dataflow_assets.analytics.drawing import draw, round_for_people
 from dataflow_assets.core.formatting import to_json
 from dataflow_assets.serving.access import Reader
+from dataflow_assets.serving.reading.questions import MOST_DAYS
 from dataflow_assets.serving.state import State
 from dataflow_assets.setting_values import parse_date
 from dataflow_assets.warehouse.charts import DAYS, read_charts
 
-_MOST_DAYS = 3660
 Day = Annotated[date, BeforeValidator(parse_date)]
 
 router = APIRouter(prefix="/v1/charts", tags=["answers"])
@@ -28,7 +28,7 @@ class ChartParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    days: int = Field(DAYS, ge=1, le=_MOST_DAYS, description="days up to the newest partition of each answer")
+    days: int = Field(DAYS, ge=1, le=MOST_DAYS, description="days up to the newest partition of each answer")
     first: Day | None = Field(None, alias="from", description="the first day, in place of `days`; `to` belongs to it")
     end: Day | None = Field(None, alias="to", description="the first day that is not drawn")
 
@@ -36,8 +36,8 @@ class ChartParameters(BaseModel):
     def _is_window(self) -> Self:
         if (self.first is None) != (self.end is None):
             raise ValueError("from and to belong together")
-        if self.first and self.end and not 0 < (self.end - self.first).days <= _MOST_DAYS:
-            raise ValueError(f"from must be before to, by {_MOST_DAYS} days at most")
+        if self.first and self.end and not 0 < (self.end - self.first).days <= MOST_DAYS:
+            raise ValueError(f"from must be before to, by {MOST_DAYS} days at most")
         return self
 
     @property

@@ -33,10 +33,10 @@ async function refresh() {
 let refreshing = null;
 const refreshOnce = () => (refreshing ||= refresh().finally(() => (refreshing = null)));
 
-async function ask(path) {
-  const headers = () => ({ Authorization: `Bearer ${accessToken}`, Accept: "application/json" });
-  let response = await fetch(path, { headers: headers() });
-  if (response.status === 401 && (await refreshOnce())) response = await fetch(path, { headers: headers() });
+async function ask(path, signal) {
+  const options = () => ({ headers: { Authorization: `Bearer ${accessToken}`, Accept: "application/json" }, signal });
+  let response = await fetch(path, options());
+  if (response.status === 401 && (await refreshOnce())) response = await fetch(path, options());
   if (response.status === 401) {
     showLogin();
     throw new Error("Log in again.");
@@ -88,51 +88,90 @@ function showTable(section, columns, rows, nothing) {
 
 const count = (number) => Number(number).toLocaleString("en");
 
-// The window that somebody chose: its first day and the first day after it; null: the last days.
-function chosenWindow() {
+const moveDay = (day, days) => {
+  const found = new Date(`${day}T00:00:00Z`);
+  found.setUTCDate(found.getUTCDate() + days);
+  return found.toISOString().slice(0, 10);
+};
+
+// A first and a last day belong together.
+function requireBoth() {
   const { from, to } = byId("window").elements;
   from.required = to.required = Boolean(from.value || to.value);
-  if (!from.value || !to.value) return null;
-  const after = new Date(`${to.value}T00:00:00Z`);
-  after.setUTCDate(after.getUTCDate() + 1);
-  return [from.value, after.toISOString().slice(0, 10)];
 }
 
+// The window that is wanted, as the charts take it: its first day and the first day after it, or how many last days.
+function wantedWindow() {
+  const { from, to, days } = byId("window").elements;
+  return from.value && to.value ? { from: from.value, to: moveDay(to.value, 1) } : { days: days.value };
+}
+
+const period = (first, end) => `Window: ${first} to ${moveDay(end, -1)}, both included.`;
+
 // Questions are asked one after the other: the server computes few at once.
-async function showQuestions() {
-  const chosen = chosenWindow();
+async function askQuestions(wanted, signal) {
   const lines = [];
-  for (const answer of (await ask("/v1/answers")).filter((one) => one.question)) {
+  for (const answer of (await ask("/v1/answers", signal)).filter((one) => one.question)) {
     const [first, end] = answer.question_window;
-    const query = chosen ? `?${new URLSearchParams({ [first]: chosen[0], [end]: chosen[1] })}` : "";
-    const refuse = (error) => ({ lines: [{ title: answer.name, value: error.message }] });
-    lines.push(...(await ask(answer.question + query).catch(refuse)).lines);
+    const query = new URLSearchParams(wanted.days ? wanted : { [first]: wanted.from, [end]: wanted.to });
+    const refuse = (error) => {
+      signal.throwIfAborted();
+      return { lines: [{ title: answer.name, value: error.message }] };
+    };
+    const said = await ask(`${answer.question}?${query}`, signal).catch(refuse);
+    if (wanted.days && said.from) byId("shown").textContent = period(said.from.slice(0, 10), said.to.slice(0, 10));
+    lines.push(...said.lines);
   }
   const cards = lines.map((line) => {
     const card = element("div", undefined, "card");
     card.append(element("p", line.title), element("div", line.value, "figure"));
     return card;
   });
-  if (!cards.length) cards.push(element("p", "You may ask nothing."));
-  byId("questions").querySelector("div").replaceChildren(...cards);
+  return cards.length ? cards : [element("p", "You may ask nothing.")];
 }
 
-async function showAnswers() {
-  const chosen = chosenWindow();
-  const query = chosen ? { from: chosen[0], to: chosen[1] } : { days: byId("window").elements.days.value };
-  const charts = await ask(`/v1/charts?${new URLSearchParams(query)}`);
-  const place = byId("answers").querySelector("div");
-  place.replaceChildren();
-  for (const chart of charts) {
+async function askCharts(wanted, signal) {
+  const charts = await ask(`/v1/charts?${new URLSearchParams(wanted)}`, signal);
+  const figures = charts.map((chart) => {
     const figure = element("figure", undefined, "card");
     const title = element("div", undefined, "title");
     const name = chart.title.replaceAll("_", " ");
     title.append(element("h3", name[0].toUpperCase() + name.slice(1)), element("span", chart.newest, "figure"));
     const drawing = new DOMParser().parseFromString(chart.svg, "text/html").querySelector("svg");
     figure.append(title, element("figcaption", chart.about), drawing);
-    place.append(figure);
+    return figure;
+  });
+  return figures.length ? figures : [element("p", "There is nothing to draw yet.")];
+}
+
+// A section is busy until it has what was asked for; where that fails it has nothing, rather than what is of before.
+async function fill(section, makeParts, wanted, signal) {
+  const place = byId(section);
+  place.setAttribute("aria-busy", "true");
+  let parts = [];
+  try {
+    parts = await makeParts(wanted, signal);
+  } finally {
+    if (!signal.aborted) {
+      place.querySelector("div").replaceChildren(...parts);
+      place.setAttribute("aria-busy", "false");
+    }
   }
-  if (!charts.length) place.append(element("p", "There is nothing to draw yet."));
+}
+
+// A window takes the place of the one before, of which nothing is shown any more, however late its answers come.
+let showing = new AbortController();
+async function showWindow() {
+  showing.abort();
+  showing = new AbortController();
+  const { signal } = showing;
+  const wanted = wantedWindow();
+  byId("shown").textContent = wanted.days ? `Window: the last ${wanted.days} days.` : period(wanted.from, wanted.to);
+  try {
+    await Promise.all([fill("answers", askCharts, wanted, signal), fill("questions", askQuestions, wanted, signal)]);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 const STATES = { accepted: "good", quarantined: "wait", rejected: "bad" };
@@ -209,7 +248,7 @@ async function showContent() {
   byId("who").textContent = `${me.name}, ${me.role}`;
   byId("login").hidden = true;
   for (const part of ["content", "session", "sections"]) byId(part).hidden = false;
-  await Promise.all([showAnswers(), showQuestions(), showDeliveries(), showRejects(), showTables()]);
+  await Promise.all([showWindow(), showDeliveries(), showRejects(), showTables()]);
   document.body.dataset.ready = "yes";
 }
 
@@ -229,25 +268,27 @@ byId("login").addEventListener("submit", async (event) => {
 byId("leave").addEventListener("click", async () => {
   const token = sessionStorage.getItem(KEPT);
   sessionStorage.removeItem(KEPT);
+  showing.abort();
   if (token) await fetch("/v1/token/revoke", { method: "POST", body: new URLSearchParams({ token }) }).catch(() => {});
   tell(null);
   showLogin();
 });
 
-const showWindow = () => {
+function changeWindow() {
   tell(null);
-  return Promise.all([showAnswers(), showQuestions()]).catch(tell);
-};
+  showWindow().catch(tell);
+}
+
 const timeWindow = byId("window");
-timeWindow.addEventListener("input", chosenWindow);
+timeWindow.addEventListener("input", requireBoth);
 timeWindow.addEventListener("submit", (event) => {
   event.preventDefault();
-  showWindow();
+  changeWindow();
 });
 timeWindow.elements.days.addEventListener("change", () => {
   timeWindow.elements.from.value = timeWindow.elements.to.value = "";
-  chosenWindow();
-  showWindow();
+  requireBoth();
+  changeWindow();
 });
 
 refresh().then((isKnown) => (isKnown ? showContent() : showLogin())).catch(tell);

@@ -1,6 +1,6 @@
 """Questions over any window and where rows came from, over HTTP; and the document that says what can be asked."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx2
@@ -16,6 +16,7 @@ from dataflow_assets.serving.state import ServingState
 from dataflow_assets.warehouse.events import load_day
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 from dataflow_assets_tests.serving.factories import UserFactory
+from dataflow_assets_tests.serving.reading.builders import load_rows, streams
 from dataflow_assets_tests.warehouse.builders import STREAMS, ask
 
 Headers = dict[str, str]
@@ -61,6 +62,23 @@ async def test_a_question_is_answered_over_any_window_and_kept(
     assert (await client.get(path, headers=reader)).content == answer.content
     known = await client.get(path, headers={**reader, "If-None-Match": answer.headers["ETag"]})
     assert known.status_code == 304
+
+
+async def test_a_question_is_answered_over_the_last_days_with_sessions(
+    client: httpx2.AsyncClient, state: ServingState, reader: Headers
+) -> None:
+    path = "/v1/questions/average_session"
+    assert (await client.get(f"{path}?days=7", headers=reader)).json()["from"] is None
+    for number in range(10):
+        load_rows(state.database.url, STREAMS, streams(1, DAY + timedelta(days=number)))
+    last = (await client.get(f"{path}?days=7", headers=reader)).json()
+    assert (last["sessions"], last["from"][:10], last["to"][:10]) == (7, "2021-12-04", "2021-12-11")
+    whole = (await client.get(f"{path}?days=366", headers=reader)).json()
+    assert (whole["sessions"], whole["from"][:10], whole["to"][:10]) == (10, "2021-12-01", "2021-12-11")
+    engaged = (await client.get("/v1/questions/engaged_users?days=3", headers=reader)).json()["engaged_users"]
+    assert (engaged["from"][:10], engaged["to"][:10]) == ("2021-12-08", "2021-12-11")
+    for query in ("days=0", "days=3661", "days=1_0", "days=", "days=7&from=2021-12-01", "days=7&days=8"):
+        assert (await client.get(f"{path}?{query}", headers=reader)).status_code == 422
 
 
 @pytest.mark.usefixtures("landed")
