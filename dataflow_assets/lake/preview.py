@@ -14,7 +14,7 @@ import polars as pl
 
 from dataflow_assets.core.formatting import counted
 from dataflow_assets.core.time_windows import Window
-from dataflow_assets.lake.quarantine import MOST_QUOTED, find_quarantine_reason
+from dataflow_assets.lake.quarantine import MOST_QUOTED, find_quarantine_reason, find_uneven_columns
 from dataflow_assets.lake.readers import Reject, read_file
 from dataflow_assets.lake.staging import require_sum
 from dataflow_assets.lake.touched_days import ends, spans, touched_days
@@ -98,7 +98,7 @@ def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window
     found.event_days = sorted(touched_days(ends(times), timezone))
     found.undeclared_columns = sorted(content.undeclared_columns)
     found.missing_columns = sorted(content.missing_columns)
-    found.quarantine_reason = find_quarantine_reason(
+    found.quarantine_reason = find_uneven_columns(content.uneven_columns) or find_quarantine_reason(
         *(found.missing_columns, found.undeclared_columns, found.rejected, found.delivered),
         limit=source.reject_limit,
         first_rejects=first_rejects,

@@ -1,10 +1,10 @@
-"""Which version of an object is quarantined: it has too many rejects or renamed columns, and nobody released it.
+"""Which version of an object is quarantined: for too many rejects, or for its columns, and nobody released it.
 
 Here: pure rules over what was read and what the last commit of the object says. Not here: counting rejects (see
 `staging`), and which dump of a snapshot is quarantined (see `warehouse.snapshots`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -33,7 +33,7 @@ def judge(
         limit: how many rejects the source allows.
         first_rejects: are quoted in the reason.
         release: whether somebody releases these bytes now; who released them once need not do it again.
-        contradiction: what its control file says otherwise; None where the two agree.
+        contradiction: what its control file says otherwise, or its members of one another; None where they agree.
     """
     released = info.digest if release else last.released if last else ""
     reason = contradiction
@@ -96,6 +96,23 @@ def find_renamed_columns(missing: Collection[str], undeclared: Collection[str]) 
     return (
         f"it lacks the declared columns {', '.join(sorted(missing))} and brings {', '.join(sorted(undeclared))}, which "
         f"are not declared: {taken}. Release it to load it so, or declare aliases={{{aliases}}}, or as "
+        "optional_columns what a file may leave out."
+    )
+
+
+def find_uneven_columns(uneven: Mapping[str, str]) -> str | None:
+    """Why an archive cannot be loaded whose members have not the same columns; None where they have.
+
+    Args:
+        uneven: the columns that some members lack and others have, each with one that lacks it.
+    """
+    if not uneven:
+        return None
+    found = ", ".join(f"{column} is not in {member}" for column, member in sorted(uneven.items()))
+    return (
+        f"its members have not the same columns: {found}, and is in others. Of a column that a file lacks the rows "
+        "keep the values that they had, which cannot be said of a part of it. Land the members as files of their own, "
+        "or with the same columns; or release it to load null where a member has no such column; or declare as "
         "optional_columns what a file may leave out."
     )
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.delta.commit_log import CommitInfo
 from dataflow_assets.lake.open_tables import Tables
-from dataflow_assets.lake.quarantine import judge
+from dataflow_assets.lake.quarantine import find_uneven_columns, judge
 from dataflow_assets.lake.staging import Staging, stage_object
 from dataflow_assets.landing.companions import read_control
 from dataflow_assets.landing.deliveries import Delivery, Landing
@@ -50,6 +50,7 @@ def read_object(
     control = read_control(storage, source, delivery)
     with stage_object(Landing(storage), staging):
         contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
+        contradiction = contradiction or find_uneven_columns(staging.uneven_columns)
         judged = (staging.info, last, source.reject_limit, staging.first_rejects)
         info = judge(*judged, release=is_released, contradiction=contradiction)
         staging.first_rejects.clear()  # each may be large, and others may be read before this one is committed

@@ -54,6 +54,7 @@ class Staging:
     refusal: str | None = None
     undeclared_columns: list[str] = field(default_factory=list)
     missing_columns: list[str] = field(default_factory=list)
+    uneven_columns: dict[str, str] = field(default_factory=dict)
     repaired: Counter[str] = field(default_factory=Counter)
     digest: str = ""
 
@@ -68,6 +69,7 @@ class Staging:
                     _names(content.undeclared_columns),
                     _names(content.missing_columns),
                 )
+                self.uneven_columns = content.uneven_columns
             except FormatError as error:
                 self.discard()
                 self._stage_rejects([Reject(line=None, code="file.format", message=str(error), raw=_beginning(path))])

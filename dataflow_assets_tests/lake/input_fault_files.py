@@ -206,12 +206,27 @@ FAULTS: dict[str, list[Fault]] = {
             STRICT,
         ),
         Fault(
+            "a column that one member of an archive lacks and another has",
+            CSV,
+            _zip(**{"1.csv": _csv("a,b,1,1,1,,"), "2.csv": _csv("c,d,1,1,,", header=HEADER.replace("price,", ""))}),
+            STRICT,
+            packing=".zip",
+        ),
+        Fault(
+            "a column that a member of an archive without rows lacks",
+            CSV,
+            _zip(**{"1.csv": _csv("a,b,1,1,1,,"), "2.csv": _csv(header=HEADER.replace("price,", ""))}),
+            STRICT,
+            packing=".zip",
+        ),
+        Fault(
             "a column that each row must have is not there", CSV, _csv("b,1,1,1,,", header=HEADER.replace("sku,", ""))
         ),
         Fault("a declared column twice", CSV, _csv("a,b,1,1,1,,,2", header=HEADER.strip() + ",QTY,qty\n")),
         Fault("a column twice that nobody reads", CSV, _csv("a,b,1,1,1,,,c,d", header=HEADER.strip() + ",note,note\n")),
         Fault("a key in another case", JSON, _json({"sku": "a", "QTY": 3})),
         Fault("a key in its own and in another case", JSON, _json({"sku": "a", "qty": 3, "QTY": 4})),
+        Fault("a key in another case, below the first of a path", WITHIN, _json({"sku": "a", "size": {"QTY": 3}})),
         Fault("values in a column without a name", Excel(), _workbook([*PATHS, None], ["a", *[None] * 6, "x"])),
         Fault("a column under another name", Parquet(), _parquet(sku=["a"], quantity=[1]), STRICT),
         Fault("a column of another type", Parquet(), _parquet(sku=["a"], qty=["1"])),

@@ -64,6 +64,11 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
     "a column under another name (CSV)": RENAMED,  # once it is released
     "a column under an alias (CSV)": [RENAMED[0] | {"price": Decimal(2)}],
     "a column that is not there, and no other one (CSV)": RENAMED,
+    "a column that one member of an archive lacks and another has (CSV)": [
+        ONE[0],
+        RENAMED[0] | {"sku": "c", "name": "d"},
+    ],  # once it is released
+    "a column that a member of an archive without rows lacks (CSV)": ONE,
     "a column twice that nobody reads (CSV)": ONE,
     "a key in another case (JSON)": [{"sku": "a", "qty": 3}],
     "a column under another name (Parquet)": A,

@@ -25,6 +25,7 @@ from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import RejectLimit, Snapshot, Source
 from dataflow_assets.sources.formats import Parquet
+from dataflow_assets_tests.lake.readers.packing import zipped
 from dataflow_assets_tests.landing.stores import DAY, FIRST_DAY, land
 
 LIMIT = RejectLimit(share=0.5, count=2)
@@ -285,6 +286,32 @@ def test_a_delivery_with_a_renamed_column_is_quarantined_until_it_is_released_or
     assert rows_table(local_storage, source).scan().select("first_name").collect().item() == "A"
     released = taken(local_storage, content, source, name, release=True)
     assert (released.quarantine_reason, released.missing_columns) == (None, ("first_name",))
+
+
+UNEVEN = (
+    "its members have not the same columns: first_name is not in 2.csv, and is in others. Of a column that a file "
+    "lacks the rows keep the values that they had, which cannot be said of a part of it. Land the members as files of "
+    "their own, or with the same columns; or release it to load null where a member has no such column; or declare as "
+    "optional_columns what a file may leave out."
+)
+
+
+def test_an_archive_whose_members_have_not_the_same_columns_is_quarantined(local_storage: Storage) -> None:
+    """Its rows would lose values, or keep old ones in place of those that they bring."""
+    before = taken(local_storage, zipped({"1.csv": f"{HEAD}a@x,A,Aa\n".encode()}), name="u.csv.zip")
+    content = zipped({"1.csv": f"{HEAD}a@x,NEW,Aa\n".encode(), "2.csv": b"email,last_name\nb@x,Bb\n"})
+    held = taken(local_storage, content, name="u.csv.zip")
+    assert (before.quarantine_reason, held.quarantine_reason, held.accepted) == (None, UNEVEN, 1)
+    names = rows_table(local_storage, USERS).scan().select("email", "first_name")
+    assert names.collect().rows() == [("a@x", "A")]
+    released = taken(local_storage, content, name="u.csv.zip", release=True)
+    assert (released.quarantine_reason, released.accepted, released.missing_columns) == (None, 2, ())
+    assert sorted(rows_table(local_storage, USERS).scan().select("email", "first_name").collect().rows()) == [
+        ("a@x", "NEW"),
+        ("b@x", None),
+    ]
+    optional = replace(USERS, optional_columns=("first_name",))
+    assert taken(local_storage, content, optional, "v.csv.zip").quarantine_reason is None
 
 
 def test_names_that_are_not_alike_are_not_guessed() -> None:

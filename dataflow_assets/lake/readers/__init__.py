@@ -17,7 +17,8 @@ from dataflow_assets.core.time_windows import Window
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import registry
 from dataflow_assets.lake.readers.archives import PlainFile, is_plain, plain_files
-from dataflow_assets.lake.readers.base import Batch, Content, most_names, no_rows
+from dataflow_assets.lake.readers.base import Batch, Content, no_rows
+from dataflow_assets.lake.readers.members import Members
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.formats import Reject
@@ -66,21 +67,22 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
 
     A file's rows are counted on from those that were delivered before it.
     """
-    delivered = 0
+    delivered, members = 0, Members(source)
     for file in plain_files(path, source.reader, source.companions):
         with _named(file):
-            content, first = _read_plain(file.path, source, bounds), delivered
+            content, first, accepted = _read_plain(file.path, source, bounds), delivered, 0
             if file.repaired:
                 yield Batch(no_rows(source), repaired=file.repaired)
             for batch in content.batches:
                 delivered += batch.delivered
+                accepted += batch.rows.height
                 yield replace(
                     batch,
                     rows=batch.rows.with_columns(pl.col(POSITION) + first),
                     rejects=[_of_member(reject, file.member) for reject in batch.rejects],
                 )
-        whole.missing_columns.update(content.missing_columns)
-        whole.undeclared_columns.update(most_names(sorted(content.undeclared_columns), (), whole.undeclared_columns))
+        members.add(file.member or "", content, accepted)
+    members.tell(whole)
 
 
 def _of_member(reject: Reject, member: str | None) -> Reject:

@@ -60,12 +60,15 @@ class Content:
 
     `undeclared_columns` are the names that the file has and its source does not declare, as far as the batches were
     gone through and no more than MOST_NAMES; `missing_columns` the declared columns that it lacks, read as null, those
-    that are optional aside. Of JSON they are known once the batches were gone through.
+    that are optional aside. Of JSON they are known once the batches were gone through, and of an archive too: it lacks
+    what all of its members lack. `uneven_columns` are those that rows of one member lack and rows of another have, each
+    with the first member that lacks it; an archive of events lacks such a column.
     """
 
     batches: Iterator[Batch]
     undeclared_columns: set[str] = field(default_factory=set)
     missing_columns: set[str] = field(default_factory=set)
+    uneven_columns: dict[str, str] = field(default_factory=dict)
 
 
 _FAULT_OF_THE_FILE = "Invalid Input Error: "

@@ -27,6 +27,12 @@ def parse_path(path: str) -> list[str | None]:
     return [key for key, _ in _steps(path)]
 
 
+def path_steps(path: str) -> list[str | int | None]:
+    """The steps of a path: the key of an object, the number of an element (from -1 the last ones), or None for all."""
+    steps = _steps(path)
+    return [key if key is not None else None if step in _EVERY else int(step.strip("[#]")) for key, step in steps]
+
+
 def normal_path(path: str) -> str:
     """A path as the parser takes it.
 

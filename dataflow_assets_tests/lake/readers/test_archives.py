@@ -1,15 +1,18 @@
 """Files in every packing and encoding: the same rows as the plain file has, and nothing left behind."""
 
 import gzip
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import dataframely as dy
 import pytest
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Content, Reject, archives, check_format, read_file
-from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.sources.formats import Csv
 from dataflow_assets_tests.lake.readers.packing import (
     COLUMNS,
@@ -18,6 +21,7 @@ from dataflow_assets_tests.lake.readers.packing import (
     ROWS,
     USERS,
     delimited,
+    parquet,
     users,
     zipped,
     zstd,
@@ -106,7 +110,67 @@ def test_members_follow_each_other_by_name(tmp_path: Path) -> None:
         (3, "b.csv: email does not have the declared form."),
     ]
     assert delivered == 6
-    assert (content.undeclared_columns, content.missing_columns) == ({"more"}, {"first_name", "last_name"})
+    assert (content.undeclared_columns, content.missing_columns) == ({"more"}, set())
+    assert content.uneven_columns == {"first_name": "a/2.csv", "last_name": "a/2.csv"}
+
+
+def _written(form: str, *rows: dict[str, str]) -> bytes:
+    """Rows of which none has other columns than the first."""
+    if form == "CSV":
+        return "".join(",".join(line) + "\n" for line in (rows[0], *(row.values() for row in rows))).encode()
+    if form == "Parquet":
+        return parquet({name: [row[name] for row in rows] for name in rows[0]})
+    return json.dumps(rows).encode() if form == "JSON" else "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+@pytest.mark.parametrize("form", ["CSV", "JSON", "JSON lines", "Parquet"])
+def test_an_archive_lacks_a_column_that_all_members_lack(tmp_path: Path, form: str) -> None:
+    reader, ending, _ = FORMATS[form]
+
+    def names_of(first: dict[str, str], second: dict[str, str], source: Source) -> list[object]:
+        members = {f"1{ending}": _written(form, first), f"2{ending}": _written(form, second)}
+        content = read_file(_landed(tmp_path, "u.zip", zipped(members)), source)
+        assert len(_read(content)[0]) == 2
+        return [content.missing_columns, content.undeclared_columns, content.uneven_columns]
+
+    whole, part = {"email": "a@x", "first_name": "A", "last_name": "Aa"}, {"email": "b@x", "last_name": "Bb", "n": "1"}
+    assert names_of(whole, whole, users(reader)) == [set(), set(), {}]
+    assert names_of(part, part, users(reader)) == [{"first_name"}, {"n"}, {}]
+    assert names_of(whole, part, users(reader)) == [set(), {"n"}, {"first_name": f"2{ending}"}]
+    optional = replace(users(reader), optional_columns=("first_name",))
+    assert names_of(part, whole, optional) == [set(), {"n"}, {}]
+
+
+@pytest.mark.parametrize("row", ["", "no,Bb,1\n"], ids=["a header alone", "rejects alone"])
+def test_a_member_without_rows_lacks_nothing(tmp_path: Path, row: str) -> None:
+    less = f"email,last_name,n\n{row}".encode()
+    content = read_file(_landed(tmp_path, "u.zip", zipped({"1.csv": less, "2.csv": delimited()})), USERS)
+    assert len(_read(content)[0]) == 3
+    assert (content.missing_columns, content.undeclared_columns, content.uneven_columns) == (set(), set(), {})
+    content = read_file(_landed(tmp_path, "u.zip", zipped({"1.csv": less, "2.csv": b"email,first_name\n"})), USERS)
+    assert _read(content)[0] == []
+    assert (content.missing_columns, content.uneven_columns) == ({"first_name", "last_name"}, {})
+
+
+class Visits(dy.Schema):
+    page = dy.String()
+    at = dy.Datetime(time_zone="UTC")
+    note = dy.String(nullable=True)
+
+
+def test_an_archive_of_events_lacks_what_a_member_lacks(tmp_path: Path) -> None:
+    """Its rows keep no values: where an event has no column, it has null."""
+    shared: dict[str, Any] = {
+        "singular": "visit",
+        "description": "Made up.",
+        "owner": "team:tests",
+        "key": ("page", "at"),
+    }
+    source = Events(name="visits", schema=Visits, reader=Csv(), event_time="at", **shared)
+    members = {"1.csv": b"page,at,note\na,2021-12-01T10:00:00Z,n\n", "2.csv": b"page,at\nb,2021-12-01T10:00:00Z\n"}
+    content = read_file(_landed(tmp_path, "v.zip", zipped(members)), source)
+    assert [row for batch in content.batches for row in batch.rows["note"]] == ["n", None]
+    assert (content.missing_columns, content.uneven_columns) == ({"note"}, {})
 
 
 EMPTY = {

@@ -544,6 +544,119 @@ def test_a_review_is_of_the_last_movie_and_the_first_book(file: Path) -> None:
     assert [reject.code for reject in rejects] == ["movie_title.nullability"]
 
 
+IN_DEPTH = _invoices(
+    records="$",
+    payload="$.value",
+    paths={
+        "number": "$.value.number",
+        "total": "$.value.sum.total",
+        "at": "$.at",
+        "first": "$.value.lines[0].price",
+        "last": "$.value.lines[-1].price.net",
+        "all": "$.value.lines[*].price.gross",
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "around", "code"),
+    [
+        ({"sum": {"Total": 1}}, {}, "total.key"),
+        ({"SUM": {" total": 1}}, {}, "total.key"),
+        ({"sum": {}}, {"At": 1}, "at.key"),
+        ({"lines": [{"Price": 1}]}, {}, "first.key"),
+        ({"lines": [{"price": {}}, {"price": {"NET": 1}}]}, {}, "last.key"),
+        ({"lines": [{"price": {"gross": 1}}, {"price": {"Gross": 1}}, {}]}, {}, "all.key"),
+        ({"Sum": {"total": 1}}, {"at": 1}, None),
+        ({"sum": {"total": 1, "Total": 2}}, {"at": None, "AT": 1}, None),
+        ({"sum": {"x": {"Total": 1}}, "other": {"Total": 1, "Price": 1}, "Price": 1, "At": 1}, {"X": {"At": 1}}, None),
+        ({"lines": [{"price": {"net": {"Net": 1}}}, {"price": {"NET": 1}}, {}]}, {}, None),
+        ({"lines": []}, {}, None),
+        ({"lines": None}, {}, None),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_key_in_depth_that_is_like_the_one_of_a_path_rejects_its_row(
+    file: Path, value: dict[str, object], around: dict[str, object], code: str | None, times: int
+) -> None:
+    """Its value would be null without a word; that of the payload's own keys is read."""
+    odd = {"value": {"number": "I1", **value}, **around}
+    file.write_text(json.dumps([{"value": {"number": "I0"}}, *[odd] * times, {"value": {"number": "I2"}}]))
+    rows, rejects, delivered = _read(file, IN_DEPTH)
+    assert [reject.code for reject in rejects] == ([code] * times if code else [])
+    assert [row[0] for row in rows] == ["I0", *(["I1"] * times if not code else []), "I2"]
+    assert delivered == times + 2
+    if code:
+        column = code.removesuffix(".key")
+        said = f"an object on the path of {column} lacks its key, and has one that differs by case or outer blanks."
+        assert {reject.message for reject in rejects} == {said}
+
+
+def test_keys_without_end_hide_none_that_is_like_the_one_of_a_path(file: Path) -> None:
+    others = [
+        {"value": {"number": "I1", **{str(key): 1 for key in range(start, start + 5_000)}}} for start in (0, 5_000)
+    ]
+    file.write_text(json.dumps([*others, {"value": {"number": "I2", "sum": {"Total": 1}}}]))
+    assert [reject.code for reject in _read(file, IN_DEPTH)[1]] == ["total.key"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ([{}, {}], {"nationality"}),
+        ([{}, {"nationalities": []}], set()),
+        ([{}, {"nationalities": None}], set()),
+        ([{}, {"nationalities": [{}]}], set()),
+        ([{}, {"nationalities": [{"slug": None}]}], set()),
+        ([{}, {"nationalities": [{"slug": "finns"}]}], set()),
+    ],
+)
+def test_a_column_made_of_a_list_is_missing_where_no_object_has_the_list(
+    file: Path, rows: list[dict[str, object]], missing: set[str]
+) -> None:
+    dates = {"birth_date": None, "died_at": None}
+    file.write_text(
+        json.dumps([{"metadata": {"name": str(number), **dates}, **row} for number, row in enumerate(rows)])
+    )
+    found = read_file(file, find_source("authors"))
+    assert sum(batch.rows.height for batch in found.batches) == 2
+    assert found.missing_columns == missing
+
+
+def test_a_column_made_of_one_list_may_come_under_an_alias(file: Path) -> None:
+    authors = [{"metadata": {"name": "A"}, "countries": [{"slug": "finns"}]}]
+    file.write_text(json.dumps(authors))
+    source = find_source("authors")
+    renamed = read_file(file, source)
+    assert [row for batch in renamed.batches for row in batch.rows["nationality"]] == [None]
+    assert (renamed.undeclared_columns, "nationality" in renamed.missing_columns) == ({"countries"}, True)
+    aliased = read_file(file, replace(source, aliases={"nationality": ("countries",)}))
+    assert [row for batch in aliased.batches for row in batch.rows["nationality"]] == ["finns"]
+    assert (aliased.undeclared_columns, "nationality" in aliased.missing_columns) == (set(), False)
+
+
+DERIVED = {
+    "without an element": pl.col("parts").list.last(),
+    "of its elements": pl.col("parts").list.filter(pl.element() != "").list.first(),
+    "of another column too": pl.coalesce(pl.col("parts").list.first(), "note"),
+    "a constant": pl.lit("1"),
+}
+
+
+@pytest.mark.parametrize("derived", DERIVED)
+def test_a_derived_column_is_missing_where_all_that_it_is_made_of_is(file: Path, derived: str) -> None:
+    paths = {"number": "$.number", "parts": "$.parts[*]", "note": "$.note"}
+    source = _invoices(paths=paths, derived={"total": DERIVED[derived]}, records="$")
+    missing = {}
+    for row in ({"number": "I1"}, {"number": "I1", "note": "2"}, {"number": "I1", "parts": ["3"]}):
+        file.write_text(json.dumps([row]))
+        content = read_file(file, source)
+        assert sum(batch.rows.height for batch in content.batches) == 1
+        missing["".join(row)] = content.missing_columns == {"total"}
+    of_parts = {"number": True, "numbernote": derived != "of another column too", "numberparts": False}
+    assert missing == (dict.fromkeys(of_parts, False) if derived == "a constant" else of_parts)
+
+
 # for all inputs
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -1,5 +1,6 @@
 """A column that a file lacks: nothing is known of its values, so that they stay as they were, in table and history."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,10 +17,17 @@ from dataflow_assets.postgres.connection import connect
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import Snapshot, find_source
 from dataflow_assets.warehouse.snapshots import load_snapshot
+from dataflow_assets_tests.lake.readers.packing import zipped
 from dataflow_assets_tests.warehouse.builders import ask
 
-MOVIES = find_source("movies")
-assert isinstance(MOVIES, Snapshot)
+
+def snapshot(name: str) -> Snapshot:
+    found = find_source(name)
+    assert isinstance(found, Snapshot)
+    return found
+
+
+MOVIES, AUTHORS = snapshot("movies"), snapshot("authors")
 D1, D2, D3, D4 = (date(2021, 12, day) for day in (1, 2, 3, 4))
 TABLE = "SELECT title, duration_mins, original_language FROM warehouse.movies ORDER BY title"
 HISTORY = (
@@ -38,23 +46,29 @@ def url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-def take(storage: Storage, tmp_path: Path, day: date, content: str, name: str = "a.csv") -> Intake:
+def take(
+    storage: Storage,
+    tmp_path: Path,
+    day: date,
+    content: str | bytes,
+    name: str = "a.csv",
+    source: Snapshot = MOVIES,
+) -> Intake:
     path = tmp_path / "file.csv"
-    path.write_text(content)
-    delivery = Landing(storage).put(MOVIES.name, day, path, name)
-    intake = ingest(storage, MOVIES, delivery.object, "UTC", first_day=D1 - timedelta(days=30))
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    delivery = Landing(storage).put(source.name, day, path, name)
+    intake = ingest(storage, source, delivery.object, "UTC", first_day=D1 - timedelta(days=30))
     assert intake
     return intake
 
 
-def load(url: str, storage: Storage) -> None:
-    assert isinstance(MOVIES, Snapshot)
-    table = rows_table(storage, MOVIES)
+def load(url: str, storage: Storage, source: Snapshot = MOVIES) -> None:
+    table = rows_table(storage, source)
     version = table.open().version()
     with connect(url) as connection:
         load_snapshot(
             connection,
-            MOVIES,
+            source,
             table.scan(version),
             version,
             read_dumps(table, version),
@@ -90,6 +104,33 @@ def test_a_column_that_goes_missing_alone_closes_no_history(
         ("Rust", D2, D4, "fr"),
         ("Rust", D4, None, "de"),
     ]
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["day by day", "at once"])
+def test_a_member_that_lacks_a_column_takes_no_values_from_the_others(
+    url: str, storage: Storage, tmp_path: Path, at_once: bool
+) -> None:
+    take(storage, tmp_path, D1, WHOLE)
+    if not at_once:
+        load(url, storage)
+    with_a_header = {"1.csv": AGAIN.encode(), "2.csv": b"title,duration_mins,size_mb\n"}
+    assert take(storage, tmp_path, D2, zipped(with_a_header), "a.csv.zip").missing_columns == ()
+    with_a_row = {"1.csv": AGAIN.encode(), "2.csv": b"title,duration_mins,size_mb\nAlien,117,1\n"}
+    assert take(storage, tmp_path, D3, zipped(with_a_row), "a.csv.zip").quarantine_reason
+    load(url, storage)
+    assert ask(url, TABLE) == [("Heat", 170, "en"), ("New", 80, "en"), ("Rust", 91, "de")]
+
+
+def test_a_column_made_of_a_list_that_a_file_of_json_lacks_closes_no_history(
+    url: str, storage: Storage, tmp_path: Path
+) -> None:
+    whole = {"metadata": {"name": "A", "birth_date": None, "died_at": None}, "nationalities": [{"slug": "finns"}]}
+    for day, author in ((D1, whole), (D2, {"metadata": whole["metadata"]}), (D3, {**whole, "nationalities": []})):
+        intake = take(storage, tmp_path, day, json.dumps([author]), "a.json", AUTHORS)
+        assert intake.missing_columns == (("nationality",) if day == D2 else ())
+        load(url, storage, AUTHORS)
+    history = ask(url, "SELECT valid_from, valid_to, nationality FROM warehouse.authors_history ORDER BY valid_from")
+    assert history == [(D1, D3, "finns"), (D3, None, None)]
 
 
 def test_the_lake_knows_of_each_version_what_it_lacks(storage: Storage, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Here: where a column may be found beside its path, and what is known of the name
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -75,7 +76,9 @@ class Names:
         first = self._first_key(path)
         if first is None:
             return [Place(normal_path(path))]
-        aliases = [key for key in self.source.aliases.get(column, ()) if key not in self._first_keys]
+        aliased = [column, *(name for name, made_of in self._made_of.items() if made_of == {column})]
+        found = (key for name in aliased for key in self.source.aliases.get(name, ()))
+        aliases = [key for key in found if key not in self._first_keys]
         keys = [first, *aliases, *self.alike.get(first, ())]
         return [Place(with_key(path, len(payload), key), key, self._path_of(key)) for key in keys]
 
@@ -99,20 +102,28 @@ class Names:
         """Note keys that nobody reads and the texts of columns; the columns of which none was there yet."""
         self.undeclared.update(most_names(keys, (), self.undeclared))
         self.has_objects |= text.height > 0
-        self.absent = {column for column in self.absent if text[column].null_count() == text.height}
+        self.absent = {column for column in self.absent if _has_nothing(text[column])}
         return sorted(self.absent)
 
     def finish(self) -> dict[str, int]:
         """Tell which columns are missing, the file being read; what was repaired of its names."""
         if self.has_objects:
             reader = self.reader
-            derived = {
-                name for name in reader.derived if self.absent.issuperset(reader.derived[name].meta.root_names())
-            }
-            present = {*reader.paths, *reader.derived} - self.absent - derived
+            present = {*reader.paths, *reader.derived} - self.absent - self._absent_derived
             self.missing.update(find_missing_columns(present, self.source))
         repaired = sum(map(len, self.alike.values()))
         return {"column_names": repaired} if repaired else {}
+
+    @property
+    def _absent_derived(self) -> set[str]:
+        """The derived columns of which every column of a path that they are made of is absent; a constant is there."""
+        return {name for name, columns in self._made_of.items() if columns and columns <= self.absent}
+
+    @cached_property
+    def _made_of(self) -> dict[str, set[str]]:
+        """The columns of paths that each derived one is made of; an element of a list has no name."""
+        paths, derived = self.reader.paths.keys(), self.reader.derived
+        return {name: paths & set(expression.meta.root_names()) for name, expression in derived.items()}
 
     @property
     def _first_keys(self) -> set[str]:
@@ -126,3 +137,9 @@ class Names:
     def _path_of(self, key: str) -> str:
         """The path of a key of the payload."""
         return normal_path(self.reader.payload) + key_path([key]).removeprefix("$")
+
+
+def _has_nothing(texts: pl.Series) -> bool:
+    """Whether all texts of a column are null; of a path to several, all lists are empty."""
+    empty = texts.list.len().eq(0).sum() if isinstance(texts.dtype, pl.List) else 0
+    return texts.null_count() + empty == texts.len()

@@ -4,7 +4,6 @@ Here: finding the columns of an object by their paths, and telling what is wrong
 where in a file a record begins and ends (see `array` and `lines`), and what a row must hold (see `lake.validation`).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import duckdb
@@ -12,6 +11,7 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.readers.base import Batch, literal, quote
+from dataflow_assets.lake.readers.json.keys import ALIKE, INVALID, TWICE, Keys
 from dataflow_assets.lake.readers.json.names import Names, Place
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.formats import Reject
@@ -21,13 +21,13 @@ FAULT = "fault"
 LONGEST_RECORD = 8 << 20  # bytes
 RECORDS = {POSITION: pl.Int64, "line": pl.Int64, "raw": pl.String, FAULT: pl.String}
 
-INVALID, ENCODING, TOO_LONG = "json.invalid", "json.invalid_encoding", "json.line_size_over_maximum"
-_TWICE, _NO_TEXT, _NO_WAY = "json.duplicate_key", ".dtype", ".path"
+ENCODING, TOO_LONG = "json.invalid_encoding", "json.line_size_over_maximum"
+_NO_TEXT, _NO_WAY = ".dtype", ".path"
 _SENTENCES = {
     INVALID: "the text is not one valid JSON object.",
     ENCODING: "the text is not UTF-8.",
     TOO_LONG: "the record is longer than any that is read (8 MiB).",
-    _TWICE: "an object has a key twice, or two keys of one column.",
+    TWICE: "an object has a key twice, or two keys of one column.",
 }
 
 # The document with its numbers in quotes. Each text gets two marks behind it, which go again, each number one on either
@@ -111,9 +111,9 @@ def batch_of_texts(
 ) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
     source = names.source
-    records = text.select(
-        POSITION, "line", "raw", pl.Series(FAULT, map(_find_fault, text["raw"], text[FAULT]), pl.String)
-    )
+    keys = Keys(names)
+    faults = (known or keys.find_fault(raw) for raw, known in text.select("raw", FAULT).iter_rows())
+    records = text.select(POSITION, "line", "raw", pl.Series(FAULT, faults, pl.String))
     faulty = records.drop_nulls(FAULT)
     if faulty.height:
         text = text.filter(records[FAULT].is_null())
@@ -133,7 +133,17 @@ def _message() -> pl.Expr:
         "the path of {} leads through something else than the objects and arrays that it names.",
         fault.str.strip_suffix(_NO_WAY),
     )
-    of_column = pl.when(fault.str.ends_with(_NO_WAY)).then(no_way).otherwise(no_text)
+    alike = pl.format(
+        "an object on the path of {} lacks its key, and has one that differs by case or outer blanks.",
+        fault.str.strip_suffix(ALIKE),
+    )
+    of_column = (
+        pl.when(fault.str.ends_with(_NO_WAY))
+        .then(no_way)
+        .when(fault.str.ends_with(ALIKE))
+        .then(alike)
+        .otherwise(no_text)
+    )
     return fault.replace_strict(_SENTENCES, default=of_column)
 
 
@@ -181,7 +191,7 @@ def _faults(column: str, places: Sequence[Place], types: Mapping[str, pl.DataTyp
     if len(places) > 2:
         first, *others = (f"json_exists(json, {literal(place.first_path or '$')})" for place in places)
         count = " + ".join(f"{other}::INT" for other in others)
-        yield f"CASE WHEN NOT {first} AND {count} > 1 THEN '{_TWICE}' END"
+        yield f"CASE WHEN NOT {first} AND {count} > 1 THEN '{TWICE}' END"
 
 
 def _text_at(path: str, dtype: pl.DataType | None) -> str:
@@ -220,34 +230,6 @@ def _breaks_off(column: str, path: str) -> Iterator[str]:
         held = literal(holder)
         is_other = f"json_type(json, {held}) NOT IN ('{kind}', 'NULL') AND (json->>{held}) NOT IN ('[]', '{{}}', '')"
         yield f"CASE WHEN {is_absent} THEN CASE WHEN {is_other} THEN {literal(column + _NO_WAY)} END END"
-
-
-class _TwiceError(Exception):
-    """An object has a key twice."""
-
-
-def _require_different_keys(pairs: list[tuple[str, object]]) -> None:
-    if len(dict(pairs)) < len(pairs):
-        raise _TwiceError
-
-
-# DuckDB takes a key twice without a word, at any depth; Python shows each object, and need not make its numbers.
-_decoder = json.JSONDecoder(
-    object_pairs_hook=_require_different_keys, parse_int=len, parse_float=len, parse_constant=len
-)
-
-
-def _find_fault(raw: str, known: str | None) -> str | None:
-    """The code of what is wrong with an object that DuckDB could read, or had to say something against already."""
-    if known:
-        return known
-    try:
-        _decoder.raw_decode(raw, raw.index("{"))
-    except _TwiceError:
-        return _TWICE
-    except (ValueError, RecursionError):
-        return INVALID
-    return None
 
 
 def _keys(text: pl.DataFrame) -> pl.Series:
