@@ -9,16 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
+_CODE = (".py", ".sql")  # answers are declared in either
 
 
 @cache
 def code_version() -> str:
-    """The version of the package and a digest of its modules, all declarations among them, as this process knew them.
+    """The version of the package and a digest of its code, all declarations among it, as this process knew it.
 
     Without blanks or dots: it is part of the name of a queue.
     """
     digest = hashlib.blake2b(digest_size=4)
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return f"{version('dataflow-assets').replace('.', '-')}-{digest.hexdigest()}"

@@ -34,6 +34,7 @@ _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 # Each class of the platform's errors; a class that is not here has the status of the one that it derives from.
 STATUSES: Mapping[type[errors.DataFlowError], int] = {
     errors.SettingsError: 500,
+    errors.DeclarationError: 500,
     errors.UsageError: 400,
     errors.NotFoundError: 404,
     errors.FormatError: 422,

@@ -70,18 +70,18 @@ def _unpacked_batches(path: Path, source: Source, whole: Content, bounds: Window
     delivered, members = 0, Members(source)
     for file in plain_files(path, source.reader, source.companions):
         with _named(file):
-            content, first, accepted = _read_plain(file.path, source, bounds), delivered, 0
+            content, first, values = _read_plain(file.path, source, bounds), delivered, 0
             if file.repaired:
                 yield Batch(no_rows(source), repaired=file.repaired)
             for batch in content.batches:
                 delivered += batch.delivered
-                accepted += batch.rows.height
+                values += members.count_values(batch)
                 yield replace(
                     batch,
                     rows=batch.rows.with_columns(pl.col(POSITION) + first),
                     rejects=[_of_member(reject, file.member) for reject in batch.rejects],
                 )
-        members.add(file.member or "", content, accepted)
+        members.add(file.member or "", content, values)
     members.tell(whole)
 
 

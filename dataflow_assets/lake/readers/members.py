@@ -7,8 +7,9 @@ and what becomes of such a delivery (see `lake.quarantine`).
 from collections import Counter
 from dataclasses import dataclass, field
 
-from dataflow_assets.lake.readers.base import Content, most_names
+from dataflow_assets.lake.readers.base import Batch, Content, most_names
 from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.changes import Changes
 
 
 @dataclass
@@ -30,27 +31,38 @@ class _Columns:
 
 @dataclass
 class Members:
-    """The members of an archive that were read: those of which rows were accepted, and the others."""
+    """The members of an archive that were read: those that have values, and the others."""
 
     source: Source
     _with_rows: _Columns = field(default_factory=_Columns)
     _without: _Columns = field(default_factory=_Columns)
 
-    def add(self, member: str, content: Content, accepted: int) -> None:
-        """Note a member that was read to its end, and how many of its rows were accepted."""
-        (self._with_rows if accepted else self._without).add(member, content)
+    def count_values(self, batch: Batch) -> int:
+        """How many rows bring values, rejects among them: a delete has none."""
+        if not isinstance(self.source, Changes) or self.source.deletes is None:
+            return batch.delivered
+        return batch.delivered - batch.rows.filter(self.source.deletes).height
+
+    def add(self, member: str, content: Content, values: int) -> None:
+        """Note a member that was read to its end, and how many of its rows bring values."""
+        (self._with_rows if values else self._without).add(member, content)
 
     def tell(self, whole: Content) -> None:
-        """Add the names to those of the whole: a member without rows does not count, unless all are so.
+        """Add the names to those of the whole: a member without values does not count, unless all are so.
 
         Where the rows of some members lack a column, null is what events have there. Of others the rows keep the values
-        that they had, which can be said of a delivery as a whole alone.
+        that they had, which can be said of a delivery as a whole alone; but not those by which changes are ordered or
+        delete.
         """
         found = self._with_rows if self._with_rows.members else self._without
         by_all = {column for column, members in found.missing.items() if members == found.members}
         is_uneven = found is self._with_rows and not isinstance(self.source, Events)
         whole.undeclared_columns.update(found.undeclared)
-        whole.missing_columns.update(by_all if is_uneven else found.missing)
         if is_uneven:
-            uneven = {column: member for column, member in found.first_without.items() if column not in by_all}
-            whole.uneven_columns.update(uneven)
+            marks = self.source.marks if isinstance(self.source, Changes) else frozenset()
+            others_have = {mark for mark in marks if self._without.missing[mark] < self._without.members}
+            whole.missing_columns.update(by_all - others_have)
+            uneven = found.first_without.keys() - by_all - marks
+            whole.uneven_columns.update({column: found.first_without[column] for column in uneven})
+        else:
+            whole.missing_columns.update(found.missing)

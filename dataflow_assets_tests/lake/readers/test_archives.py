@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import dataframely as dy
+import polars as pl
 import pytest
 
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Content, Reject, archives, check_format, read_file
 from dataflow_assets.sources.base import Events, Source
-from dataflow_assets.sources.formats import Csv
+from dataflow_assets.sources.changes import Changes
+from dataflow_assets.sources.formats import Csv, Json
 from dataflow_assets_tests.lake.readers.packing import (
     COLUMNS,
     FORMATS,
     PACKED,
+    PATHS,
     ROWS,
     USERS,
     delimited,
@@ -141,15 +144,57 @@ def test_an_archive_lacks_a_column_that_all_members_lack(tmp_path: Path, form: s
     assert names_of(part, whole, optional) == [set(), {"n"}, {}]
 
 
-@pytest.mark.parametrize("row", ["", "no,Bb,1\n"], ids=["a header alone", "rejects alone"])
-def test_a_member_without_rows_lacks_nothing(tmp_path: Path, row: str) -> None:
-    less = f"email,last_name,n\n{row}".encode()
+def test_a_member_without_rows_lacks_nothing(tmp_path: Path) -> None:
+    less = b"email,last_name,n\n"
     content = read_file(_landed(tmp_path, "u.zip", zipped({"1.csv": less, "2.csv": delimited()})), USERS)
     assert len(_read(content)[0]) == 3
     assert (content.missing_columns, content.undeclared_columns, content.uneven_columns) == (set(), set(), {})
     content = read_file(_landed(tmp_path, "u.zip", zipped({"1.csv": less, "2.csv": b"email,first_name\n"})), USERS)
     assert _read(content)[0] == []
     assert (content.missing_columns, content.uneven_columns) == ({"first_name", "last_name"}, {})
+
+
+def test_a_member_of_rejects_alone_lacks_what_it_lacks(tmp_path: Path) -> None:
+    source = users(Json(paths=PATHS))
+    renamed = json.dumps([{"mail": "b@x", "first_name": "B", "last_name": "Bb"}]).encode()
+    whole = json.dumps([dict(zip(COLUMNS, ROWS[0], strict=True))]).encode()
+    content = read_file(_landed(tmp_path, "u.zip", zipped({"1.json": whole, "2.json": renamed})), source)
+    assert len(_read(content)[0]) == 1
+    assert (content.undeclared_columns, content.uneven_columns) == ({"mail"}, {"email": "2.json"})
+
+
+class Refund(dy.Schema):
+    number = dy.String()
+    op = dy.String(nullable=True)
+    note = dy.String(nullable=True)
+
+
+@pytest.mark.parametrize(
+    ("upserts", "deletes", "missing"),
+    [
+        ("number,note\n1,a\n", "number,op,note\n2,D,\n", set()),
+        ("number,op,note\n1,U,a\n", "number,op\n2,D\n", set()),
+        ("number,op\n1,U\n", "number,op,note\n2,D,\n", {"note"}),
+        ("number,note\n1,a\n", "number,note\n2,\n", {"op"}),
+    ],
+)
+def test_deletes_and_what_marks_them_make_no_archive_uneven(
+    tmp_path: Path, upserts: str, deletes: str, missing: set[str]
+) -> None:
+    source = Changes(
+        name="refunds",
+        singular="refund",
+        description="Made up.",
+        owner="team:tests",
+        schema=Refund,
+        reader=Csv(),
+        key=("number",),
+        deletes=pl.col("op") == "D",
+    )
+    members = {"1.csv": upserts.encode(), "2.csv": deletes.encode()}
+    content = read_file(_landed(tmp_path, "r.zip", zipped(members)), source)
+    assert sum(batch.rows.height for batch in content.batches) == 2
+    assert (content.missing_columns, content.uneven_columns) == (missing, {})
 
 
 class Visits(dy.Schema):

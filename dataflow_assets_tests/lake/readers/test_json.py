@@ -623,6 +623,21 @@ def test_a_column_made_of_a_list_is_missing_where_no_object_has_the_list(
     assert found.missing_columns == missing
 
 
+def test_paths_whose_keys_differ_by_case_are_both_read(file: Path) -> None:
+    paths = {"number": "$.number", "total": "$.sum.total", "at": "$.sum.Total", "first": "$.other.TOTAL"}
+    file.write_text(json.dumps([{"number": "I1", "sum": {"total": 1}}, {"number": "I2", "sum": {"TOTAL": 1}}]))
+    rows, rejects, _ = _read(file, _invoices(records="$", paths=paths))
+    assert ([row[0] for row in rows], [reject.code for reject in rejects]) == (["I1"], ["total.key"])
+
+
+def test_an_alias_of_a_column_that_is_made_of_its_own_path_is_one_place(file: Path) -> None:
+    file.write_text(json.dumps([{"number": "I1", "old": " 1.5 "}]))
+    paths = {"number": "$.number", "total": "$.total"}
+    source = _invoices(records="$", paths=paths, derived={"total": pl.col("total").str.strip_chars()})
+    rows, rejects, _ = _read(file, replace(source, aliases={"total": ("old",)}))
+    assert (len(rows), rows[0][:2], rejects) == (1, ("I1", Decimal("1.5")), [])
+
+
 def test_a_column_made_of_one_list_may_come_under_an_alias(file: Path) -> None:
     authors = [{"metadata": {"name": "A"}, "countries": [{"slug": "finns"}]}]
     file.write_text(json.dumps(authors))

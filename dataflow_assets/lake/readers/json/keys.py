@@ -69,16 +69,25 @@ class Keys:
                 self._known.add(key)
 
 
-_Way = Sequence[tuple[str | int | None, Sequence[str]]]
+_Step = tuple[str | int | None, Sequence[str]]
+_Way = Sequence[_Step]
 
 
-def _way(names: Names, column: str) -> Iterator[tuple[str | int | None, Sequence[str]]]:
-    """The steps of a column's path; that through a key of the payload is None, with the keys that are read there."""
+def _way(names: Names, column: str) -> Iterator[_Step]:
+    """The steps of a column's path: a key with those that any path reads beside it, the number of an element, or None.
+
+    None is all elements, or where keys stand with it, these: the key of the payload is read by any of them.
+    """
     payload, places = parse_path(names.reader.payload), names.places(column)
     is_within = places[0].first_key is not None
-    for level, step in enumerate(path_steps(names.reader.paths[column])):
-        is_matched = is_within and level == len(payload)
-        yield (None, [place.first_key or "" for place in places]) if is_matched else (step, [])
+    paths = {name: path_steps(path) for name, path in names.reader.paths.items()}
+    steps = paths[column]
+    for level, step in enumerate(steps):
+        if is_within and level == len(payload):
+            yield None, [place.first_key or "" for place in places]
+        else:
+            beside = [other[level] for other in paths.values() if len(other) > level and other[:level] == steps[:level]]
+            yield step, [key for key in beside if isinstance(key, str)] if isinstance(step, str) else []
 
 
 def _leads_to_alike(held: object, way: _Way) -> bool:
@@ -87,17 +96,18 @@ def _leads_to_alike(held: object, way: _Way) -> bool:
     for step, keys in way:
         if isinstance(step, str) or keys:
             objects = [one for one in reached if isinstance(one, dict)]
-            if isinstance(step, str) and any(_has_alike(one, step) for one in objects):
+            if isinstance(step, str) and any(_has_alike(one, step, keys) for one in objects):
                 return True
-            read = keys or [str(step)]
+            read = [step] if isinstance(step, str) else keys
             reached = [next((one[key] for key in read if key in one), None) for one in objects]
         else:
             reached = [inner for one in reached for inner in _elements(one, step)]
     return False
 
 
-def _has_alike(held: Mapping[str, object], key: str) -> bool:
-    return key not in held and fold_name(key) in map(fold_name, held)
+def _has_alike(held: Mapping[str, object], key: str, read: Sequence[str]) -> bool:
+    """Whether an object has not a key but one like it, which is not read itself."""
+    return key not in held and any(fold_name(other) == fold_name(key) for other in held if other not in read)
 
 
 def _elements(held: object, number: int | None) -> list[object]:

@@ -76,7 +76,7 @@ class Names:
         first = self._first_key(path)
         if first is None:
             return [Place(normal_path(path))]
-        aliased = [column, *(name for name, made_of in self._made_of.items() if made_of == {column})]
+        aliased = dict.fromkeys([column, *(name for name, made_of in self._made_of.items() if made_of == {column})])
         found = (key for name in aliased for key in self.source.aliases.get(name, ()))
         aliases = [key for key in found if key not in self._first_keys]
         keys = [first, *aliases, *self.alike.get(first, ())]
