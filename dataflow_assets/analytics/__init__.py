@@ -15,15 +15,12 @@ An answer needs no database: give it frames.
     [(datetime.date(2021, 12, 5), 1, 3600.0)]
 """
 
-import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 from dataflow_assets.analytics.base import Answer, compute_partition, wrong_overlaps
 from dataflow_assets.analytics.sql_file import read_sql_answer
-from dataflow_assets.core.declarations import declared_in
+from dataflow_assets.core.declarations import import_declarations
 from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import DeclarationError, NotFoundError
 from dataflow_assets.sources import all_sources
@@ -40,17 +37,11 @@ def all_answers() -> tuple[Answer, ...]:
         DeclarationError: one of them cannot be used, two would give something the same name, or one needs the end of
             events that have none.
     """
-    modules = (_import(found.name) for found in pkgutil.iter_modules(__path__))
-    answers = [module.ANSWER for module in modules if hasattr(module, "ANSWER")]
+    answers = [module.ANSWER for module in import_declarations(__name__, __path__) if hasattr(module, "ANSWER")]
     answers += [read_sql_answer(path) for folder in __path__ for path in Path(folder).glob("*.sql")]
     for problem in (*find_collisions("answers", answers), *wrong_overlaps(answers, all_sources())):
         raise DeclarationError(problem)
     return tuple(sorted(answers, key=lambda answer: answer.name))
-
-
-def _import(name: str) -> ModuleType:
-    with declared_in(f"dataflow_assets/analytics/{name}.py"):
-        return importlib.import_module(f"{__name__}.{name}")
 
 
 def find_answer(name: str) -> Answer:

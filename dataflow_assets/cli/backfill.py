@@ -52,7 +52,8 @@ def backfill(
             progress() as report,
             open_quick_instance(settings) as instance,
         ):
-            left = wanted.find_left(instance, ranges)
+            if not only_missing:  # whose ranges are all stale
+                left = wanted.find_left(instance, ranges)
             if not dry_run:
                 _run_ranges(wanted, instance, left, report)
     if dry_run:

@@ -1,22 +1,31 @@
-"""What somebody declared that cannot be used.
+"""The modules of a package that declare something, one each.
 
-Here: in which file it is. Not here: what is wrong with it, which a declaration says as it is made, by a ValueError.
+Here: importing them, and in which file it is that one declares what cannot be used. Not here: what is wrong with it,
+which a declaration says as it is made, by a ValueError.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 
 from dataflow_assets.errors import DeclarationError
 
 
-@contextmanager
-def declared_in(file: str) -> Iterator[None]:
-    """Import or make what a file declares.
+def import_declarations(package: str, folders: Iterable[str]) -> Iterator[ModuleType]:
+    """Import each module of a package.
+
+    Args:
+        package: its name.
+        folders: where its modules are, as its `__path__` says.
 
     Raises:
-        DeclarationError: it cannot be used, and why.
+        DeclarationError: one declares what cannot be used, and why.
     """
-    try:
-        yield
-    except ValueError as error:
-        raise DeclarationError(f"{file} declares what cannot be used: {str(error).rstrip('.')}.") from error
+    for found in pkgutil.iter_modules(folders):
+        try:
+            module = importlib.import_module(f"{package}.{found.name}")
+        except ValueError as error:
+            file = f"{package.replace('.', '/')}/{found.name}.py"
+            raise DeclarationError(f"{file} declares what cannot be used: {str(error).rstrip('.')}.") from error
+        yield module

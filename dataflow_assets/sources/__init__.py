@@ -9,12 +9,9 @@ Add a source by adding a file with a `SOURCE`; nothing here changes.
     ('movie_title', 'user_email', 'start_at', 'end_at')
 """
 
-import importlib
-import pkgutil
 from functools import cache
-from types import ModuleType
 
-from dataflow_assets.core.declarations import declared_in
+from dataflow_assets.core.declarations import import_declarations
 from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import DeclarationError, NotFoundError
 from dataflow_assets.sources.base import Events, Reference, RejectLimit, Snapshot, Source, wrong_references
@@ -53,16 +50,10 @@ def all_sources() -> tuple[Source, ...]:
         DeclarationError: one of them cannot be used, one refers to what none of them declares, or two would give
             something the same name.
     """
-    modules = (_import(found.name) for found in pkgutil.iter_modules(__path__))
-    sources = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
+    sources = [module.SOURCE for module in import_declarations(__name__, __path__) if hasattr(module, "SOURCE")]
     for problem in (*find_collisions("sources", sources), *wrong_references(sources)):
         raise DeclarationError(problem)
     return tuple(sorted(sources, key=lambda source: source.name))
-
-
-def _import(name: str) -> ModuleType:
-    with declared_in(f"dataflow_assets/sources/{name}.py"):
-        return importlib.import_module(f"{__name__}.{name}")
 
 
 def find_source(name: str) -> Source:
