@@ -142,6 +142,33 @@ async def test_a_form_that_is_too_large_is_refused_before_it_is_read(client: htt
     assert sent < 1_000_000
 
 
+@pytest.mark.parametrize("path", ["/v1/token", "/v1/token/revoke"])
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_a_form_that_is_too_large_is_answered_with_a_problem_whether_its_length_is_told_or_not(
+    client: httpx2.AsyncClient, path: str, is_told: bool
+) -> None:
+    form = b"username=ann&password=a&token=a&more=" + b"a" * (64 << 10)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield form
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await client.post(path, content=form if is_told else body(), headers=headers)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (413, "application/problem+json")
+    assert answer.json()["code"] == "too_large"
+    assert (
+        answer.json()["detail"] == "The form has more than 65,536 bytes, the most that is taken; send its fields alone."
+    )
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+async def test_a_form_of_as_many_bytes_as_are_taken_is_read(client: httpx2.AsyncClient, ann: Form) -> None:
+    form = "&".join(f"{name}={value}" for name, value in ann.items()) + "&more="
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await client.post("/v1/token", content=form.ljust(64 << 10, "a"), headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
 async def test_an_api_key_is_limited_to_its_sources_and_its_time(
     client: httpx2.AsyncClient, state: ServingState
 ) -> None:

@@ -11,14 +11,13 @@ from pydantic import BaseModel, Field, SecretStr
 from dataflow_assets.serving import refresh_tokens
 from dataflow_assets.serving.access import Reader, address_of
 from dataflow_assets.serving.accounts import find_user
+from dataflow_assets.serving.bodies import FormRoute
 from dataflow_assets.serving.passwords import LONGEST
 from dataflow_assets.serving.refusals import NotAuthenticatedError
 from dataflow_assets.serving.state import ServingState, State
 from dataflow_assets.serving.tokens import LIFETIME
 
-router = APIRouter(prefix="/v1", tags=["login"])
-
-_LARGEST = 64 * 1024  # bytes of a form, which is read before it is known who sends it
+router = APIRouter(prefix="/v1", tags=["login"], route_class=FormRoute)
 
 
 class TokenForm(BaseModel):
@@ -54,7 +53,7 @@ class Me(BaseModel):
     delivers_to: list[str] | None = Field(description="those of them that a writer may deliver to; null: all of them")
 
 
-@router.post("/token", max_body_size=_LARGEST)
+@router.post("/token")
 async def log_in(request: Request, state: State, form: Annotated[TokenForm, Form()]) -> Tokens:
     """Log in with a name and a password, or go on with a refresh token."""
     if form.grant_type == "refresh_token":
@@ -66,7 +65,7 @@ async def log_in(request: Request, state: State, form: Annotated[TokenForm, Form
     return Tokens(access_token=state.keys.sign(name), refresh_token=refresh)
 
 
-@router.post("/token/revoke", status_code=204, max_body_size=_LARGEST)
+@router.post("/token/revoke", status_code=204)
 async def log_out(request: Request, state: State, form: Annotated[RevokeForm, Form()]) -> Response:
     """End the login that a refresh token belongs to; access tokens hold until they expire."""
     state.limits.count_request(f"from {address_of(request)}")
