@@ -16,6 +16,8 @@ from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers import Reject, check_format, read_file
 from dataflow_assets.lake.readers.base import MOST_NAMES
 from dataflow_assets.lake.readers.json import array as json_reader
+from dataflow_assets.lake.readers.json import lines as json_lines
+from dataflow_assets.lake.readers.json.names import Names
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Snapshot, Source
 from dataflow_assets.sources.formats import Json
@@ -544,18 +546,15 @@ def test_a_review_is_of_the_last_movie_and_the_first_book(file: Path) -> None:
     assert [reject.code for reject in rejects] == ["movie_title.nullability"]
 
 
-IN_DEPTH = _invoices(
-    records="$",
-    payload="$.value",
-    paths={
-        "number": "$.value.number",
-        "total": "$.value.sum.total",
-        "at": "$.at",
-        "first": "$.value.lines[0].price",
-        "last": "$.value.lines[-1].price.net",
-        "all": "$.value.lines[*].price.gross",
-    },
-)
+IN_DEPTH_PATHS = {
+    "number": "$.value.number",
+    "total": "$.value.sum.total",
+    "at": "$.at",
+    "first": "$.value.lines[0].price",
+    "last": "$.value.lines[-1].price.net",
+    "all": "$.value.lines[*].price.gross",
+}
+IN_DEPTH = _invoices(records="$", payload="$.value", paths=IN_DEPTH_PATHS)
 
 
 @pytest.mark.parametrize(
@@ -590,6 +589,32 @@ def test_a_key_in_depth_that_is_like_the_one_of_a_path_rejects_its_row(
         column = code.removesuffix(".key")
         said = f"an object on the path of {column} lacks its key, and has one that differs by case or outer blanks."
         assert {reject.message for reject in rejects} == {said}
+
+
+def test_a_payload_key_in_another_case_that_comes_late_is_on_the_way_to_its_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "_BLOCK_BYTES", 1)  # each row is a batch of its own
+    source = _invoices(records="$", payload="$.value", paths=IN_DEPTH_PATHS, lines=True)
+    sums: list[dict[str, object]] = [{"sum": {"total": 1}}, {"SUM": {"total": 2}}, {"SUM": {"Total": 3}}]
+    rows = [json.dumps({"value": {"number": f"I{number}", **one}}) for number, one in enumerate(sums)]
+    file = tmp_path / "invoices.jsonl"
+    file.write_text("\n".join(rows))
+    read, rejects, _ = _read(file, source)
+    assert ([row[:2] for row in read], [reject.code for reject in rejects]) == (
+        [("I0", Decimal(1)), ("I1", Decimal(2))],
+        ["total.key"],
+    )
+
+
+def test_what_looks_at_keys_lives_for_a_file_until_other_keys_are_alike() -> None:
+    names = Names(IN_DEPTH)
+    first = names.keys
+    assert not names.note_alike(["other"])
+    assert names.keys is first
+    assert names.note_alike(["Sum"])
+    assert names.keys is not first
+    assert Names(IN_DEPTH).keys is not first
 
 
 def test_keys_without_end_hide_none_that_is_like_the_one_of_a_path(file: Path) -> None:

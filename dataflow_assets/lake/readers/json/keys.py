@@ -5,10 +5,11 @@ struct (see `core.json_columns`).
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from dataflow_assets.lake.readers.columns import fold_name
-from dataflow_assets.lake.readers.json.names import Names
+from dataflow_assets.sources.formats import Json
 from dataflow_assets.sources.formats.json_paths import parse_path, path_steps
 
 INVALID, TWICE, ALIKE = "json.invalid", "json.duplicate_key", ".key"
@@ -22,14 +23,22 @@ class _TwiceError(Exception):
 
 
 class Keys:
-    """Looks at the keys of one object after the other.
+    """Looks at the keys of one object of a file after the other.
 
     DuckDB takes a key twice without a word, and null for a value whose key differs from that of its path by case or
     outer blanks. Most objects have but keys that were seen before, and are not looked at further.
+
+    Args:
+        reader: how the file is written.
+        first_keys: the keys under which each column's path may begin in the payload; none where it begins elsewhere.
     """
 
-    def __init__(self, names: Names) -> None:
-        self._ways = {column: list(_way(names, column)) for column in names.reader.paths}
+    def __init__(self, reader: Json, first_keys: Mapping[str, Sequence[str]]) -> None:
+        paths = {column: path_steps(path) for column, path in reader.paths.items()}
+        within = len(parse_path(reader.payload))
+        self._ways = {
+            column: list(_way(steps, paths.values(), within, first_keys[column])) for column, steps in paths.items()
+        }
         self._meant: dict[str, set[str]] = {}
         for key in (step for way in self._ways.values() for step, _ in way if isinstance(step, str)):
             self._meant.setdefault(fold_name(key), set()).add(key)
@@ -39,7 +48,16 @@ class Keys:
             object_pairs_hook=self._look, parse_int=len, parse_float=len, parse_constant=len
         )
 
-    def find_fault(self, raw: str) -> str | None:
+    def find_faults(self, objects: Iterable[tuple[str, str | None]]) -> Iterator[str | None]:
+        """The codes of what is wrong with the texts of a batch of objects; what is known to be wrong stands with each.
+
+        Where no more keys can be kept, those that were are forgotten before: in this batch others may come again.
+        """
+        if len(self._known) == _MOST_KNOWN:
+            self._known.clear()
+        return (known or self._find_fault(raw) for raw, known in objects)
+
+    def _find_fault(self, raw: str) -> str | None:
         """The code of what is wrong with the text of an object that DuckDB could read; None where nothing is."""
         self._is_suspect = False
         try:
@@ -58,35 +76,34 @@ class Keys:
         if len(found) < len(pairs):
             raise _TwiceError
         if not self._known.issuperset(found):
-            self._learn(found)
+            self._learn(set(found).difference(self._known))
 
-    def _learn(self, keys: Iterable[str]) -> None:
+    def _learn(self, keys: set[str]) -> None:
         """Tell the keys that may be meant for others from those that need not be looked at again."""
-        for key in keys:
-            if self._meant.get(fold_name(key), {key}) != {key}:
-                self._is_suspect = True
-            elif len(self._known) < _MOST_KNOWN:
-                self._known.add(key)
+        if not self._meant.keys().isdisjoint(map(fold_name, keys)):
+            harmless = {key for key in keys if self._meant.get(fold_name(key), {key}) == {key}}
+            self._is_suspect |= len(harmless) < len(keys)
+            keys = harmless
+        if room := _MOST_KNOWN - len(self._known):
+            self._known.update(islice(keys, room))
 
 
-_Step = tuple[str | int | None, Sequence[str]]
-_Way = Sequence[_Step]
+_Key = str | int | None
+_Way = Sequence[tuple[_Key, Sequence[str]]]
 
 
-def _way(names: Names, column: str) -> Iterator[_Step]:
-    """The steps of a column's path: a key with those that any path reads beside it, the number of an element, or None.
+def _way(
+    steps: Sequence[_Key], paths: Collection[Sequence[_Key]], within: int, first_keys: Sequence[str]
+) -> Iterator[tuple[_Key, Sequence[str]]]:
+    """The steps of a path: a key with those that any path reads beside it, the number of an element, or None.
 
     None is all elements, or where keys stand with it, these: the key of the payload is read by any of them.
     """
-    payload, places = parse_path(names.reader.payload), names.places(column)
-    is_within = places[0].first_key is not None
-    paths = {name: path_steps(path) for name, path in names.reader.paths.items()}
-    steps = paths[column]
     for level, step in enumerate(steps):
-        if is_within and level == len(payload):
-            yield None, [place.first_key or "" for place in places]
+        if first_keys and level == within:
+            yield None, first_keys
         else:
-            beside = [other[level] for other in paths.values() if len(other) > level and other[:level] == steps[:level]]
+            beside = [other[level] for other in paths if len(other) > level and other[:level] == steps[:level]]
             yield step, [key for key in beside if isinstance(key, str)] if isinstance(step, str) else []
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from dataflow_assets.lake.readers.base import most_names
 from dataflow_assets.lake.readers.columns import find_missing_columns, fold_name
+from dataflow_assets.lake.readers.json.keys import Keys
 from dataflow_assets.lake.validation.repeated_hour import RepeatedHour
 from dataflow_assets.sources import Source
 from dataflow_assets.sources.formats import Json
@@ -61,6 +62,7 @@ class Names:
     alike: dict[str, list[str]] = field(default_factory=dict)
     repeated_hour: RepeatedHour = field(default_factory=RepeatedHour)
     has_objects: bool = False
+    _keys: Keys | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.absent.update(self.reader.paths)
@@ -83,6 +85,16 @@ class Names:
         return [Place(with_key(path, len(payload), key), key, self._path_of(key)) for key in keys]
 
     @property
+    def keys(self) -> Keys:
+        """What looks at the keys of the objects; it is made again where other keys are alike."""
+        if self._keys is None:
+            places = {column: self.places(column) for column in self.reader.paths}
+            found = {column: [place.first_key for place in some] for column, some in places.items()}
+            first_keys = {column: [key for key in keys if key is not None] for column, keys in found.items()}
+            self._keys = Keys(self.reader, first_keys)
+        return self._keys
+
+    @property
     def read_keys(self) -> list[str] | None:
         """The keys that are read; None where a path may read any."""
         if self.reader.keys is None:
@@ -96,6 +108,7 @@ class Names:
         new = {key: like for key, like in found.items() if key not in self.alike.get(like, ())}
         for key, like in new.items():
             self.alike.setdefault(like, []).append(key)
+            self._keys = None
         return bool(new)
 
     def note(self, keys: Iterable[str], text: pl.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.readers.base import Batch, literal, quote
-from dataflow_assets.lake.readers.json.keys import ALIKE, INVALID, TWICE, Keys
+from dataflow_assets.lake.readers.json.keys import ALIKE, INVALID, TWICE
 from dataflow_assets.lake.readers.json.names import Names, Place
 from dataflow_assets.lake.validation.validate import POSITION, validate
 from dataflow_assets.sources.formats import Reject
@@ -111,8 +111,7 @@ def batch_of_texts(
 ) -> Batch:
     """The rows and rejects of records whose columns were found: RECORDS and what `columns_at_paths` selects."""
     source = names.source
-    keys = Keys(names)
-    faults = (known or keys.find_fault(raw) for raw, known in text.select("raw", FAULT).iter_rows())
+    faults = names.keys.find_faults(text.select("raw", FAULT).iter_rows())
     records = text.select(POSITION, "line", "raw", pl.Series(FAULT, faults, pl.String))
     faulty = records.drop_nulls(FAULT)
     if faulty.height:
