@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dataflow_assets.core.floats import with_own_digits
 from dataflow_assets.core.formatting import counted
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.quarantine import MOST_QUOTED, find_quarantine_reason, find_uneven_columns
@@ -25,10 +26,10 @@ from dataflow_assets.sources.base import Events, Source
 class Preview:
     """What would become of a file's rows. delivered = accepted + rejected.
 
-    `rows` are the first accepted ones, `rejects` the first rejected; `codes` counts all rejects by code. `event_days`
-    are the days that it touches, `undeclared_columns` its columns that are not declared, `missing_columns` the declared
-    ones it lacks, `repaired` what is changed so that rows can be accepted; `quarantine_reason` says why it would be
-    quarantined.
+    `rows` are the first accepted ones, with the digits that a Float32 has, `rejects` the first rejected; `codes` counts
+    all rejects by code. `event_days` are the days that it touches, `undeclared_columns` its columns that are not
+    declared, `missing_columns` the declared ones it lacks, `repaired` what is changed so that rows can be accepted;
+    `quarantine_reason` says why it would be quarantined.
     """
 
     rows: pl.DataFrame
@@ -95,6 +96,7 @@ def preview(path: Path, source: Source, timezone: str, most: int, bounds: Window
             dated = batch.rows.lazy().with_columns(event_date=pl.col(source.event_time).dt.date())
             times.append(spans(dated, source).collect())
     require_sum(path.name, delivered=found.delivered, accepted=found.accepted, rejected=found.rejected)
+    found.rows = with_own_digits(found.rows)
     found.event_days = sorted(touched_days(ends(times), timezone))
     found.undeclared_columns = sorted(content.undeclared_columns)
     found.missing_columns = sorted(content.missing_columns)

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from dataflow_assets.core.floats import with_own_digits
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.lake.delta.dumps import Dumps, read_dumps, read_missing_columns
 from dataflow_assets.lake.delta.table import LakeTable
@@ -107,7 +108,7 @@ def explain(lake: pl.LazyFrame, source: Source, texts: Mapping[str, str], dumps:
     found = Explanation(keys=keys)
     if isinstance(source, Snapshot):
         return _explain_snapshot(found, rows, source, dumps)
-    origins = _changes(rows, lake, source, dumps) if isinstance(source, Changes) else _events(rows.to_dicts(), source)
+    origins = _changes(rows, lake, source, dumps) if isinstance(source, Changes) else _events(_shown(rows), source)
     return replace(found, origins=tuple(origins))
 
 
@@ -169,7 +170,7 @@ def _changes(rows: pl.DataFrame, lake: pl.LazyFrame, source: Changes, dumps: Dum
         placed = objects, place_dumps(lake, source, objects)
     ordered = order_changes(rows.lazy(), source, dumps.missing_columns, placed)
     last_turn = ordered.row(-1, named=True)
-    *older, latest = ordered.filter(pl.col("object").is_not_null()).to_dicts()
+    *older, latest = _shown(ordered.filter(pl.col("object").is_not_null()))
     for row in older:
         yield _origin(row, source, f"changed by {latest['object']} position {latest[POSITION]}")
     is_gone = last_turn["object"] is None
@@ -182,13 +183,13 @@ def _explain_snapshot(found: Explanation, rows: pl.DataFrame, source: Snapshot, 
     complete = dumps.rows.keys() - find_quarantined_dumps(dumps, source.smallest_share).keys()
     is_complete = pl.col(DAY).is_in(list(complete))
     of_key = rows.filter(is_complete)
-    origins = [_origin(row, source, "quarantined") for row in rows.filter(~is_complete).iter_rows(named=True)]
+    origins = [_origin(row, source, "quarantined") for row in _shown(rows.filter(~is_complete))]
     if of_key.is_empty():
         return replace(found, origins=tuple(origins))
     dumped = derive_dumps(of_key.lazy(), source, dumps.missing_columns)
     runs = derive_history(dumped, source)
     [current] = derive_current(dumped, runs, complete).to_dicts()
-    origins += _snapshots(of_key.to_dicts(), runs.to_dicts(), source)
+    origins += _snapshots(_shown(of_key), _shown(runs), source)
     return replace(
         found,
         origins=tuple(sorted(origins, key=lambda origin: origin.delivery_day)),
@@ -228,6 +229,11 @@ def _origin(row: _Row, source: Source, fate: str) -> Origin:
         values=_values(row, source),
         fate=fate,
     )
+
+
+def _shown(rows: pl.DataFrame) -> list[_Row]:
+    """The rows with the digits that a Float32 has."""
+    return with_own_digits(rows).to_dicts()
 
 
 def _values(row: _Row, source: Source) -> _Row:

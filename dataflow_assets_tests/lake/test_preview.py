@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+import dataframely as dy
 import pytest
 
 from dataflow_assets.errors import FormatError
@@ -14,9 +15,20 @@ from dataflow_assets.lake.preview import preview
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sample_data import write_sample
 from dataflow_assets.sources import all_sources, find_source
+from dataflow_assets.sources.base import Snapshot
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 STREAMS = find_source("streams")
+SHARES = Snapshot(
+    name="shares",
+    singular="share",
+    description="Made up.",
+    owner="team:tests",
+    schema=type("Shares", (dy.Schema,), {"name": dy.String(), "share": dy.Float32(nullable=True)}),
+    reader=Csv(),
+    key=("name",),
+)
 HEADER = "movie_title,user_email,size_mb,start_at,end_at\n"
 
 
@@ -68,6 +80,13 @@ def test_it_tells_rows_rejects_codes_columns_and_days(tmp_path: Path) -> None:
         "2 event days, from 2021-12-01 to 2021-12-02.",
     ]
     assert said.event_days == [date(2021, 12, 1), date(2021, 12, 2)]
+
+
+def test_a_value_of_single_precision_has_the_digits_that_it_has(tmp_path: Path) -> None:
+    texts = ["0.1", "-16777216.0", "1e-45", "3.4028235e38", "0.30000004"]
+    (tmp_path / "shares.csv").write_text("name,share\n" + "".join(f"{text},{text}\n" for text in texts))
+    said = preview(tmp_path / "shares.csv", SHARES, "UTC", 9, None)
+    assert said.rows["share"].to_list() == [float(text) for text in texts]
 
 
 def test_a_column_that_a_file_lacks_is_told_as_one_without_values(tmp_path: Path) -> None:

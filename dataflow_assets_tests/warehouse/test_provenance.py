@@ -19,6 +19,7 @@ from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Snapshot
+from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.formats import Csv
 from dataflow_assets.warehouse.provenance import (
     MOST_KEYS,
@@ -230,6 +231,33 @@ def test_a_text_is_compared_as_the_type_of_its_column() -> None:
     for name, text in {"number": "7.5", "paid": "2021-02-30", "kind": "cheque", "paid_at": "soon"}.items():
         with pytest.raises(NotFoundError, match=f"'{text}' is no value of {name} of payments"):
             explain(lake, source, {name: text})
+
+
+@pytest.mark.parametrize("kind", [Events, Snapshot, Changes])
+def test_a_value_of_single_precision_has_the_digits_that_it_has(kind: type[Events | Snapshot | Changes]) -> None:
+    class Parts(dy.Schema):
+        name = dy.String()
+        sold_at = dy.Datetime(time_zone="UTC")
+        share = dy.Float32(nullable=True)
+
+    facts: dict[str, Any] = {"event_time": "sold_at"} if kind is Events else {}
+    source = kind(
+        name="parts",
+        singular="part",
+        description="",
+        owner="",
+        schema=Parts,
+        reader=Csv(),
+        key=("name", "sold_at"),
+        **facts,
+    )
+    noon = datetime(2021, 12, 1, 11, tzinfo=UTC)
+    rows = [("a", noon, share, "o", noon.date(), number, 1, noon.date()) for number, share in enumerate([None, 0.1])]
+    types = {"name": pl.String(), "sold_at": pl.Datetime("us", "UTC"), "share": pl.Float32(), "object": pl.String()}
+    places = {"delivery_day": pl.Date(), "position": pl.Int64(), "delivery": pl.Int64(), "event_date": pl.Date()}
+    lake = pl.LazyFrame(rows, pl.Schema({**types, **places}), orient="row")
+    origins = explain(lake, source, {"name": "a"}, Dumps({noon.date(): 2}, frozenset())).origins
+    assert [origin.values["share"] for origin in origins] == [None, 0.1]
 
 
 def test_parts_of_a_key_go_by_name_or_by_order() -> None:

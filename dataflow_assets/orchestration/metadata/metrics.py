@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 from rich.filesize import decimal
 
+from dataflow_assets.core.floats import with_own_digits
 from dataflow_assets.core.formatting import escape_markdown, one_line
 
 # Numbers, which Dagster plots, names of columns, and what is shown as it is.
@@ -68,7 +69,7 @@ def _count(name: str, count: int) -> str:
 
 def preview(rows: pl.DataFrame) -> str:
     """The first rows as a table in Markdown; long values are cut."""
-    lines = [rows.columns, ["---"] * rows.width, *map(_cells, rows.head(_MOST_ROWS).rows())]
+    lines = [rows.columns, ["---"] * rows.width, *map(_cells, with_own_digits(rows.head(_MOST_ROWS)).rows())]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     more = rows.height - _MOST_ROWS
     return f"{table}\n\nand {more:,} more" if more > 0 else table

@@ -65,5 +65,10 @@ def test_a_preview_is_short_and_no_value_breaks_it() -> None:
     assert len(lines) == 14
 
 
+def test_a_preview_shows_a_value_of_single_precision_with_the_digits_that_it_has() -> None:
+    rows = pl.DataFrame({"share": [0.1, None]}, schema={"share": pl.Float32})
+    assert preview(rows).splitlines()[2:] == ["| 0.1 |", "|  |"]
+
+
 def test_a_preview_of_nothing_has_the_names() -> None:
     assert preview(pl.DataFrame({"day": [], "share": []})) == "| day | share |\n| --- | --- |"
