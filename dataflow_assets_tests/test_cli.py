@@ -532,7 +532,7 @@ def test_what_is_held_back_is_released_by_object_or_by_day(run: Run, settings: S
     code, _, err = run("release", "--source", "movie", "--day", "2021-12-02")
     released = "landing/movies/2021-12-02/cut.csv, landing/movies/2021-12-02/part.csv"
     assert (code, err.splitlines()[-1]) == (0, f"Released: {released}")
-    assert "lake/movies                                    1 row   1 rejected   1 partition\n" in err
+    assert "lake/movies                               1 accepted   1 rejected   1 partition\n" in err
     assert titles() == {"A"}
 
     code, err = load_movies("bad.csv", ["E", *[""] * 101], "2021-12-03")

@@ -13,21 +13,30 @@ import dagster as dg
 from dataflow_assets.core.formatting import counted
 from dataflow_assets.orchestration.keys import DAYS_SUFFIX, LAKE, PUBLISHED, REJECTS
 
+_COUNTED = ("rows", "accepted", "rejected")
+
 
 @dataclass(frozen=True)
 class Made:
-    """The partitions of an asset that were made, and the rows that they have now; `rejected` of the lake alone."""
+    """The partitions of an asset that were made, and the rows that they have now.
+
+    `accepted` and `rejected` are rows of the files that were taken in, of the lake alone: its partitions have those of
+    other files too.
+    """
 
     asset: str
     partitions: int
     rows: int
+    accepted: int | None = None
     rejected: int = 0
 
     def __str__(self) -> str:
-        """One line, of fewer than 80 characters unless a number is very large."""
+        """One line, of fewer than 80 characters unless a name or a number is very large."""
         rejected = f"{self.rejected:,} rejected" if self.rejected else ""
-        rows, partitions = counted(self.rows, "row"), counted(self.partitions, "partition")
-        return f"{self.asset:<38}{rows:>14}{rejected:>13} {partitions:>13}"
+        rows = counted(self.rows, "row") if self.accepted is None else f"{self.accepted:,} accepted"
+        return (
+            f"{self.asset} {rows.rjust(51 - len(self.asset))}{rejected:>13} {counted(self.partitions, 'partition'):>13}"
+        )
 
 
 def read_materializations(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetMaterialization]:
@@ -60,10 +69,11 @@ def summarize_made(materializations: Iterable[dg.AssetMaterialization]) -> Itera
         asset = PUBLISHED if layer == PUBLISHED else one.asset_key.to_user_string()
         by_asset.setdefault(asset, {})[f"{name} {one.partition}"] = _counts(one)
     for asset, partitions in by_asset.items():
-        counted = {name: sum(counts[name] for counts in partitions.values()) for name in ("rows", "rejected")}
-        yield Made(asset, len(partitions), counted["rows"], counted["rejected"])
+        sums = {name: [counts[name] for counts in partitions.values() if name in counts] for name in _COUNTED}
+        accepted = sum(sums["accepted"]) if sums["accepted"] else None
+        yield Made(asset, len(partitions), sum(sums["rows"]), accepted, sum(sums["rejected"]))
 
 
 def _counts(materialization: dg.AssetMaterialization) -> Mapping[str, int]:
-    found = {name: materialization.metadata.get(name) for name in ("rows", "rejected")}
-    return {name: value.value or 0 if isinstance(value, dg.IntMetadataValue) else 0 for name, value in found.items()}
+    found = {name: materialization.metadata.get(name) for name in _COUNTED}
+    return {name: value.value or 0 for name, value in found.items() if isinstance(value, dg.IntMetadataValue)}
