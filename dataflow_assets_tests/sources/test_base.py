@@ -2,6 +2,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dataframely as dy
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from dataflow_assets.errors import NotFoundError
+from dataflow_assets.lake.readers import read_file
 from dataflow_assets.sources import all_sources, find_source
 from dataflow_assets.sources.base import Events, Reference, Snapshot, Source, wrong_references
 from dataflow_assets.sources.formats import Csv, Format, Json, Parquet
@@ -118,6 +120,31 @@ def test_a_key_must_be_in_the_schema() -> None:
 def test_the_platforms_own_columns_are_reserved(name: str) -> None:
     with pytest.raises(ValueError, match=f"source things: the platform has columns of the names .*{name}"):
         _snapshot(_schema(name=dy.String(), **{name: dy.String()}))
+
+
+@pytest.mark.parametrize("name", ["position", "line", "raw", "fault", "undeclared"])
+def test_a_path_has_no_name_of_the_json_readers_own_columns(name: str) -> None:
+    paths = {"name": "$.name", name: "$.other"}
+    said = f"source things: the JSON reader has columns of the names ['{name}'] itself; call these paths otherwise"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        _snapshot(NAME, reader=Json(paths=paths))
+    if name == "position":
+        with pytest.raises(ValueError, match="column of the name 'position' itself; call the derived one otherwise"):
+            _snapshot(NAME, reader=Json(paths={"name": "$.name"}, derived={name: pl.col("name")}))
+
+
+def test_a_declared_column_of_such_a_name_can_be_derived_from_a_path_of_another_one(tmp_path: Path) -> None:
+    (tmp_path / "things.json").write_text('[{"name": "a", "line": 1, "fault": "f", "undeclared": "u"}]')
+    own = ("line", "fault", "undeclared")
+    columns = {name: dy.String(nullable=True) for name in own}
+    reader = Json(
+        paths={"name": "$.name", **{f"its_{name}": f"$.{name}" for name in own}},
+        derived={name: pl.col(f"its_{name}") for name in own},
+    )
+    things = _snapshot(_schema(name=dy.String(), **columns), reader=reader)
+    content = read_file(tmp_path / "things.json", things)
+    rows = [row for batch in content.batches for row in batch.rows.select("name", *own).rows()]
+    assert rows == [("a", "1", "f", "u")]
 
 
 def test_columns_differ_by_more_than_case() -> None:

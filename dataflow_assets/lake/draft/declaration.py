@@ -16,6 +16,7 @@ from dataflow_assets.lake.draft.changes import Marks, find_key_of_changes, find_
 from dataflow_assets.lake.draft.columns import Column, find_event_times, find_key, guess_columns
 from dataflow_assets.lake.draft.declaration_text import Changed, Declared, Happened, singular_of, write_text
 from dataflow_assets.sources.base import RESERVED
+from dataflow_assets.sources.formats.json import OWN_COLUMNS
 
 Kind = Literal["snapshot", "events", "changes"]
 _KINDS = {
@@ -65,11 +66,12 @@ def write_declaration(sample: Sample, name: str, file_name: str, kind: Kind | No
 def _with_free_names(sample: Sample, singular: str) -> tuple[Sample, dict[str, str]]:
     """The sample with other names for columns whose names the platform has itself, and their names in the file."""
     taken = {name.lower() for name in sample.texts.columns}
+    reserved = RESERVED | OWN_COLUMNS if sample.paths else RESERVED
     renamed = {}
     for name in sample.texts.columns:
-        if name.lower() in RESERVED:
+        if name.lower() in reserved:
             free = f"{singular}_{name.lower()}"
-            renamed[name] = free if free not in taken | RESERVED else f"{free}_"
+            renamed[name] = free if free not in taken | reserved else f"{free}_"
     notes = (
         f"{name} is declared as {free}: the platform has a column of that name itself" for name, free in renamed.items()
     )

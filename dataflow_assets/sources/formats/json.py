@@ -12,6 +12,8 @@ import polars as pl
 from dataflow_assets.sources.formats.base import Format
 from dataflow_assets.sources.formats.json_paths import normal_path, parse_path
 
+OWN_COLUMNS = frozenset({"position", "line", "raw", "fault", "undeclared"})  # of the reader, beside those of paths
+
 
 @dataclass(frozen=True, kw_only=True)
 class Json(Format):
@@ -88,7 +90,14 @@ class Json(Format):
         return self.derived
 
     def problems(self, columns: Collection[str]) -> Iterator[str]:
-        """Columns without a path or an expression."""
+        """Paths under a name of the reader's own, and columns without a path or an expression."""
+        if taken := sorted(OWN_COLUMNS.intersection(self.paths)):
+            yield (
+                f"the JSON reader has columns of the names {taken} itself; call these paths otherwise, and derive a "
+                f"declared column from one by derived={{{taken[0]!r}: pl.col('another name')}}"
+            )
+        if "position" in self.derived:
+            yield "the JSON reader has a column of the name 'position' itself; call the derived one otherwise"
         if unread := set(columns).difference(self.paths, self.derived):
             yield f"the reader says nothing of the columns {sorted(unread)}"
 

@@ -200,6 +200,15 @@ def test_a_column_whose_name_the_platform_has_is_declared_under_another_one(tmp_
     assert (source.key, source.aliases, found.accepted) == (("customer_id",), {}, 60)
 
 
+def test_a_key_of_json_whose_name_the_reader_has_is_declared_under_another_one(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps([{"sku": f"S{n}", "line": n, "fault": "x"} for n in range(60)]))
+    _, source, found = drafted(tmp_path / "rows.json", "orders")
+    assert list(source.schema.columns()) == ["sku", "order_line", "order_fault"]
+    assert (found.accepted, found.rows.row(3), found.undeclared_columns) == (60, ("S3", 3, "x"), [])
+    (tmp_path / "rows.csv").write_text("sku,line\n" + "".join(f"S{n},{n}\n" for n in range(60)))
+    assert list(drafted(tmp_path / "rows.csv", "orders")[1].schema.columns()) == ["sku", "line"]
+
+
 def test_what_tells_no_delete_can_be_drafted_as_changes_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("sku,qty\n" + "".join(f"S{n // 2},{n}\n" for n in range(60)))
