@@ -5,7 +5,7 @@ declarations. Not here: SQL statements (see `statements`), and rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dataframely as dy
@@ -38,7 +38,7 @@ _PLATFORM_TYPES: Mapping[type[sa.types.TypeEngine[Any]], pl.DataType] = {
     sa.Text: pl.String(),
     sa.String: pl.String(),
 }
-_NEVER_DELETED = "always null here, where deleted keys are left out; in SQL when the key was deleted"
+_DELETED = "deleted_at"  # of a table of changes, whose deleted keys are not served: it would be null in every row
 PLACE = "ctid"  # where a row lies, which tells rows apart in a table without a key
 
 
@@ -129,7 +129,7 @@ def _latest(source: Source, columns: Mapping[str, Column]) -> Relation:
     are_changes, about = isinstance(source, Changes), source.description
     if are_changes:
         about = f"{about} Keys that were deleted are left out; their values are in {history_table(source)}."
-        columns = {**columns, "deleted_at": replace(columns["deleted_at"], description=_NEVER_DELETED)}
+        columns = {name: column for name, column in columns.items() if name != _DELETED}
     return Relation(
         name=source.name,
         kind="changes" if are_changes else "snapshot",
@@ -137,7 +137,7 @@ def _latest(source: Source, columns: Mapping[str, Column]) -> Relation:
         description=about,
         sources=(source.name,),
         table=identifier(WAREHOUSE, source.name),
-        condition="t.deleted_at IS NULL" if are_changes else "true",
+        condition=f"t.{_DELETED} IS NULL" if are_changes else "true",
         columns=columns,
         shown=tuple(source.schema.column_names()),
         order=("id",),

@@ -100,11 +100,15 @@ async def test_changes_without_what_was_deleted(added: tuple[httpx2.AsyncClient,
     description = (await client.get("/v1/tables/numbered")).json()
     assert description["rows"] == 1
     assert "Keys that were deleted are left out" in description["description"]
-    [deleted] = [column for column in description["columns"] if column["name"] == "deleted_at"]
-    assert "always null here" in deleted["description"]
+    assert "deleted_at" not in {column["name"] for column in description["columns"]}
     parameters = (await client.get("/openapi.json")).json()["paths"]["/v1/tables/numbered/rows"]["get"]["parameters"]
-    [told] = [parameter for parameter in parameters if parameter["name"] == "deleted_at"]
-    assert told["description"] == deleted["description"]
+    assert not [parameter for parameter in parameters if parameter["name"].startswith("deleted_at")]
+    assert "deleted_at" not in (await client.get("/openapi.json")).text
+    for query in ("deleted_at=3", "columns=number,deleted_at", "order=deleted_at"):
+        answer = await client.get(f"/v1/tables/numbered/rows?{query}")
+        assert answer.status_code == 422, answer.text
+        assert "deleted_at" in answer.json()["detail"]
+    assert ask(url, "SELECT number, deleted_at FROM warehouse.numbered ORDER BY number") == [(1, None), (2, 3)]
 
 
 async def test_an_answer_with_lists_structs_and_decimals(added: tuple[httpx2.AsyncClient, str]) -> None:
