@@ -4,8 +4,8 @@
 >>> from dataflow_assets.sources import find_source
 >>> from dataflow_assets.warehouse import open_warehouse, run_query, scan_source
 >>> url = open_warehouse(Settings(DATAFLOW_HOME="platform"))
->>> run_query(url, "SELECT count(*) AS movies FROM warehouse.movies").records()
-[{'movies': 0}]
+>>> run_query(url, "SELECT count(*) AS movies FROM warehouse.movies").rows
+[(0,)]
 >>> streams = scan_source(url, find_source("streams"), timezone="UTC")
 >>> streams.select("movie_title", "size_mb").collect().shape
 (0, 2)

@@ -16,7 +16,6 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
-from dataflow_assets.core.formatting import plain
 from dataflow_assets.errors import QueryError
 from dataflow_assets.postgres.connection import AdbcError
 from dataflow_assets.postgres.failures import unavailable
@@ -32,10 +31,6 @@ class Result:
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
-
-    def records(self) -> list[dict[str, Any]]:
-        """The rows as objects that JSON can hold; of equal names the last one counts."""
-        return [{name: plain(value) for name, value in zip(self.columns, row, strict=True)} for row in self.rows]
 
 
 @dataclass(frozen=True)

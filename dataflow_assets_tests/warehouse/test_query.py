@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg2
 import pytest
 
-from dataflow_assets.core.formatting import digits, to_json
+from dataflow_assets.core.formatting import digits, plain, to_json
 from dataflow_assets.errors import QueryError
 from dataflow_assets.warehouse.query import Result, run_query
 from dataflow_assets_tests.warehouse.builders import ask
@@ -144,12 +144,12 @@ def test_a_result_without_rows_or_columns_is_empty(server: str) -> None:
     assert run_query(server, "SELECT 1 AS a WHERE false").rows == []
     assert run_query(server, "SELECT 1 AS a WHERE false").columns == ["a"]
     nothing = run_query(server, "SELECT")
-    assert (nothing.columns, nothing.rows, nothing.records()) == ([], [], [])
+    assert (nothing.columns, nothing.rows) == ([], [])
 
 
 def test_a_name_may_stand_twice(server: str) -> None:
     result = run_query(server, "SELECT 1 AS a, 2 AS a")
-    assert (result.columns, result.rows, result.records()) == (["a", "a"], [(1, 2)], [{"a": 2}])
+    assert (result.columns, result.rows) == (["a", "a"], [(1, 2)])
 
 
 VALUES: list[tuple[str, Any, Any]] = [
@@ -214,21 +214,21 @@ def test_values_keep_their_types(result: Result) -> None:
 
 
 def test_values_become_json(result: Result) -> None:
-    row = result.records()[0]
-    for found, (expression, _, expected) in zip(row.values(), VALUES, strict=True):
+    for found, (expression, _, expected) in zip(plain(result.rows[0]), VALUES, strict=True):
         assert found == expected, expression
         assert type(found) is type(expected), expression
 
 
 def test_json_text_and_tables_have_the_digits_of_the_database(server: str) -> None:
     result = run_query(server, "SELECT 99999999999999.9999 AS a, 0.00000001 AS b, ARRAY[1.50] AS c, 3.00 AS d")
-    assert to_json(result.records()[0]) == '{"a": 99999999999999.9999, "b": 0.00000001, "c": [1.50], "d": 3.00}'
+    record = dict(zip(result.columns, plain(result.rows[0]), strict=True))
+    assert to_json(record) == '{"a": 99999999999999.9999, "b": 0.00000001, "c": [1.50], "d": 3.00}'
     assert [digits(value) for value in result.rows[0]] == ["99999999999999.9999", "0.00000001", "[1.50]", "3.00"]
 
 
 def test_what_is_not_a_number_becomes_text(server: str) -> None:
     result = run_query(server, "SELECT 'NaN'::float8 AS f, 'NaN'::numeric AS n")
-    assert result.records() == [{"f": "nan", "n": "NaN"}]
+    assert [plain(row) for row in result.rows] == [["nan", "NaN"]]
 
 
 def test_what_cannot_be_shown_can_as_text(server: str) -> None:
