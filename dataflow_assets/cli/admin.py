@@ -14,7 +14,7 @@ import typer
 from dataflow_assets.cli.arguments import Json
 from dataflow_assets.cli.output import print_json, print_line, print_table, progress, say
 from dataflow_assets.cli.permissions import as_the_user_has_it
-from dataflow_assets.settings import load_settings
+from dataflow_assets.settings import Settings, load_settings
 
 
 def _port(of_what: str) -> Any:
@@ -27,16 +27,19 @@ def up(
 ) -> None:
     """Run the Dagster UI, sensors, runs and HTTP API until Ctrl-C."""
     from dataflow_assets.runtime import up
+
+    raise typer.Exit(up.up(load_settings(), port, api_port, prepare=_open_platform))
+
+
+def _open_platform(settings: Settings) -> None:
     from dataflow_assets.warehouse.bootstrap import open_writable_warehouse
 
-    settings = load_settings()
     open_writable_warehouse(settings)
     if settings.redis_url is not None:
         from dataflow_assets.doctor.workers import workers
 
         if (found := workers(settings)).state != "ok":
             say(f"{found.sentence} {found.advice}", logging.WARNING)
-    raise typer.Exit(up.up(settings, port, api_port))
 
 
 def serve(

@@ -15,6 +15,7 @@ import time
 from importlib.metadata import entry_points
 
 from dataflow_assets.core.logging import is_terminal, mask_process
+from dataflow_assets.core.memory import prepare_server
 from dataflow_assets.runtime.process_group import is_listening
 from dataflow_assets.settings import load_settings
 
@@ -33,6 +34,7 @@ def main() -> None:
     settings = load_settings()
     os.umask(0o077)  # what is kept in the home is nobody else's
     mask_process(settings)
+    prepare_server()
     if given.prepare:
         from dataflow_assets.runtime.preparation import prepare  # noqa: PLC0415, the other processes do nothing of it
 

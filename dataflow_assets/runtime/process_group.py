@@ -1,30 +1,33 @@
 """Keeps a group of processes alive together, and ends all of them together.
 
-A process of its own, `python -m dataflow_assets.runtime.process_group`, that leads the group. Its standard input
-names the parts in one line of JSON and then stays open as long as they are wanted: the kernel closes it however
-the process at the other end dies. It ends the group when that happens, on a signal, or when a part ends, and
-says on standard output which part that was. The last thing it does is to kill its group, itself included.
+A process of its own leads the group. A pipe names the parts in one line of JSON and then stays open as long as they are
+wanted: the kernel closes it however the process at the other end dies. The leader ends the group when that happens, on
+a signal, or when a part ends, and says on another pipe which part that was. The last thing it does is to kill its
+group, itself included.
 
-The parts are forks of it (see `forks`), so that what all of them import is imported once and is in memory once.
+The leader is a fork of the process that wants the group, and the parts are forks of the leader (see `forks`), so that
+what they import is imported once and is in memory once. It imports what the parts share while that process does what
+comes before them.
 
 Here: starting, watching and ending. Not here: what the parts are, and what they share (see `up`).
 """
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.process import BaseProcess
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.runtime import forks
@@ -59,32 +62,52 @@ class End:
     seconds: float
 
 
-def start(
-    parts: Sequence[Part],
-    shared: Sequence[str],
-    environment: dict[str, str],
-    inherited: int,
-    log: TextIO | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a leader for these parts, which inherits one descriptor. They live until its standard input is closed.
+@dataclass
+class Leader:
+    """The process that leads the group: its parts live until the lifeline is closed."""
 
-    It imports the modules that they share, none of which may start a thread. What they say goes to a file, or to
-    standard error.
+    process: BaseProcess
+    lifeline: BinaryIO
+    reports: BinaryIO
+    has_parts: bool = False
+
+    def start(self, parts: Sequence[Part], environment: Mapping[str, str], log: Path | None = None) -> None:
+        """Start these parts. What they say goes to the end of a file, or to standard error."""
+        wanted = {"parts": [asdict(part) for part in parts], "environment": {**environment}}
+        self.has_parts = True
+        with contextlib.suppress(BrokenPipeError):  # it was killed, which its reports tell
+            self.lifeline.write(json.dumps(wanted | {"log": str(log) if log else None}).encode() + b"\n")
+            self.lifeline.flush()
+
+    def end(self) -> None:
+        """Let go of the parts, wait for the leader, and see that nothing of its group is left if it was killed."""
+        if not self.has_parts:
+            self.process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self.lifeline.close()
+        self.process.join()
+        self.reports.close()
+        if self.has_parts:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.ident or 0, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def lead(shared: Sequence[str], inherited: int) -> Iterator[Leader]:
+    """A leader, which has one descriptor of this process. At the end of the block the group ends.
+
+    It imports the modules that its parts share, none of which may start a thread. Nor may this process have several.
     """
-    leader = subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=environment,
-        pass_fds=(inherited,),
-        start_new_session=True,
-    )
-    assert leader.stdin
-    wanted = {"parts": [asdict(part) for part in parts], "shared": [*shared], "inherited": inherited}
-    leader.stdin.write(json.dumps(wanted).encode() + b"\n")
-    leader.stdin.flush()
-    return leader
+    ours, theirs = os.pipe(), os.pipe()
+    gc.freeze()  # no look comes by at what is there now, so that forks go on sharing its pages
+    process = forks.start("up: leader", _lead, shared, ours[0], theirs[1], inherited, close=(ours[1], theirs[0]))
+    os.close(ours[0])
+    os.close(theirs[1])
+    leader = Leader(process, os.fdopen(ours[1], "wb"), os.fdopen(theirs[0], "rb"))
+    try:
+        yield leader
+    finally:
+        leader.end()
 
 
 @contextlib.contextmanager
@@ -109,14 +132,14 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _keep_alive(parts: Sequence[Part], lifeline: int, inherited: int) -> End:
+def _keep_alive(parts: Sequence[Part], lifeline: int, close: Sequence[int]) -> End:
     waiting, running = list(parts), list[tuple[Part, BaseProcess]]()
     port: int | None = None
     with catch_signals(signal.SIGCHLD, *STOP_SIGNALS) as signals:
         while True:
             if waiting and (port is None or is_listening(port)):
                 part = waiting.pop(0)
-                process = forks.start(f"up: {part.name}", _be, part, close=(inherited,))
+                process = forks.start(f"up: {part.name}", _be, part, close=close)
                 running.append((part, process))
                 port = part.port
                 continue
@@ -128,7 +151,6 @@ def _keep_alive(parts: Sequence[Part], lifeline: int, inherited: int) -> End:
 
 
 def _be(part: Part) -> None:
-    os.dup2(sys.stderr.fileno(), 1)  # which was the leader's way to say why all ended
     sys.argv = [part.module, *part.arguments]
     importlib.import_module(part.module).main()
 
@@ -171,25 +193,28 @@ def _has_children() -> bool:
     return True
 
 
-def _main() -> None:
-    line = sys.stdin.buffer.readline()
-    if not line:
-        return  # who wanted parts is gone already
+def _lead(shared: Sequence[str], lifeline: int, reports: int, inherited: int) -> None:
+    os.setsid()
     end = End("the process that keeps them failed", _ABANDONED_SECONDS)
     try:
+        import_for_good(shared)
+        with open(lifeline, "rb", closefd=False) as wishes:
+            line = wishes.readline()
+        if not line:
+            end = End("", 0)  # who wanted parts is gone already
+            return
         wanted: dict[str, Any] = json.loads(line)
-        parts = [Part(**part) for part in wanted["parts"]]
-        import_for_good(wanted["shared"])
-        end = _keep_alive(parts, sys.stdin.fileno(), wanted["inherited"])
+        _prepare(wanted["environment"], wanted["log"])
+        end = _keep_alive([Part(**part) for part in wanted["parts"]], lifeline, (lifeline, reports, inherited))
     finally:
-        _report(end)
+        with contextlib.suppress(OSError):  # nobody listens any more
+            os.write(reports, f"{end.reason}\n".encode())
         _end_group(end.seconds)
 
 
-def _report(end: End) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more
-        os.write(sys.stdout.fileno(), f"{end.reason}\n".encode())
-
-
-if __name__ == "__main__":
-    _main()
+def _prepare(environment: Mapping[str, str], log: str | None) -> None:
+    """Let the parts have this environment, and say what they say in a file, or on standard error."""
+    os.environ.update(environment)
+    if log:
+        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), 2)
+    os.dup2(2, 1)

@@ -11,12 +11,11 @@ import json
 import logging
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -37,18 +36,36 @@ _HOST = "127.0.0.1"
 _API, _CLI = "dataflow_assets.serving.__main__", "dataflow_assets.cli"  # by name alone: they are above this room
 _DAGSTER, _RUNS = "dataflow_assets.runtime.dagster_process", "dataflow_assets.runtime.run_server"
 _PREPARATION = "dataflow_assets.runtime.preparation"  # these by name alone, because they are large
-SHARED = (_DAGSTER, _RUNS, "dataflow_assets.runtime.instance")  # what most parts import
+SHARED = (  # what most parts import
+    *(_DAGSTER, _RUNS, "dataflow_assets.runtime.instance"),
+    *(
+        "dagster._cli",
+        "dagster._grpc",
+        "grpc_health.v1.health",
+        "psycopg2",
+        "requests",
+        "fastavro",
+        "uvicorn",
+        "watchfiles",
+    ),
+)
 _READY_SECONDS = 600.0  # of which a machine that is not busy takes a few
 _LOOK_SECONDS = 0.1
 _CLOCK_SECONDS, _SET_BACK_SECONDS, _STATUS_SECONDS = 10.0, 2.0, 2.0
 
 
 def up(
-    settings: Settings, port: int, api_port: int | None = None, *, module: str = "dataflow_assets.definitions"
+    settings: Settings,
+    port: int,
+    api_port: int | None = None,
+    *,
+    module: str = "dataflow_assets.definitions",
+    prepare: Callable[[Settings], object] = database_url,
 ) -> int:
     """Run the code server, the daemon, the UI and the HTTP API on a port each until a signal comes or one of them ends.
 
-    Without a port the HTTP API is left out. Port 0 is any free one.
+    Without a port the HTTP API is left out. Port 0 is any free one. What is to be prepared before is done while they
+    are imported; whoever calls this has used nothing before that starts a thread.
 
     Returns:
         The exit code: 0 after a signal, 1 if a part ended by itself.
@@ -60,19 +77,17 @@ def up(
     api_port = None if api_port is None else _choose(api_port, "--api-port")
     alone = lock_home(settings.home)
     try:
-        # One process makes the tables, before several use them.
-        with (
-            only_database(settings),
-            process_group.catch_signals(*process_group.STOP_SIGNALS) as signals,
-        ):
-            url = database_url(settings)  # leased until the end: the parts find it running
-            prepare_home(settings)
-            page = f"http://{_HOST}:{port}"
-            known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
-            with _status_line(settings, url, page) as status:
-                parts, log = _parts(settings, port, api_port, module), status.log if status else None
-                process = process_group.start(parts, SHARED, known, alone, log)
-                return _run(process, _Addresses(port, api_port), signals, known, status)
+        with process_group.lead(SHARED, alone) as leader:
+            prepare(settings)  # one process makes the tables, before several use them
+            with only_database(settings), process_group.catch_signals(*process_group.STOP_SIGNALS) as signals:
+                url = database_url(settings)  # leased until the end: the parts find it running
+                prepare_home(settings)
+                page = f"http://{_HOST}:{port}"
+                known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
+                with _status_line(settings, url, page) as status:
+                    log = Path(status.log.name) if status else None
+                    leader.start(_parts(settings, port, api_port, module), known, log)
+                    return _watch(leader, _Addresses(port, api_port), signals, known, status)
     finally:
         embedded.release(settings.home)
         os.close(alone)
@@ -146,29 +161,15 @@ class _Addresses:
         return f"http://{_HOST}:{self.port}{api}"
 
 
-def _run(
-    process: subprocess.Popen[bytes],
-    addresses: _Addresses,
-    signals: int,
-    known: Mapping[str, str],
-    status: StatusLine | None,
-) -> int:
-    try:
-        return _watch(process, addresses, signals, known, status)
-    finally:
-        _end(process)
-
-
 def _watch(
-    process: subprocess.Popen[bytes],
+    leader: process_group.Leader,
     addresses: _Addresses,
     signals: int,
     known: Mapping[str, str],
     status: StatusLine | None,
 ) -> int:
     """Tell when the UI answers; return when a signal came or its leader ends. The clock may be set back meanwhile."""
-    assert process.stdout
-    reports = process.stdout.fileno()
+    reports = leader.reports.fileno()
     answers, deadline, ahead = False, time.monotonic() + _READY_SECONDS, _seconds_ahead()
     pause = _STATUS_SECONDS if status else _CLOCK_SECONDS
     if status:
@@ -184,10 +185,10 @@ def _watch(
         if signals in ready:
             if status:
                 status.show("Stopping …")
-            process.send_signal(signal.SIGTERM)
+            leader.process.terminate()
             return 0
         if reports in ready:
-            reason = process.stdout.readline().decode().strip() or "the process that keeps them was killed"
+            reason = leader.reports.readline().decode().strip() or "the process that keeps them was killed"
             place = f"in {status.log.name}" if status else "above"
             sentence = f"dataflow up: {reason}, so everything is stopped; what it said stands {place}"
             _say(format_line(sentence, logging.ERROR), sys.stderr)
@@ -224,17 +225,6 @@ def _answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let go of the group's leader, wait for it, and make sure that nothing of its group is left if it was killed."""
-    assert process.stdin
-    assert process.stdout
-    process.stdin.close()
-    process.wait()
-    process.stdout.close()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _say(sentence: str, stream: TextIO) -> None:

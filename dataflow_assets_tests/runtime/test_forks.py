@@ -12,6 +12,7 @@ from dataflow_assets_tests.waiting import wait_until
 
 _FACTS = """
 import json, os, sys
+import dataflow_assets.cli
 from dataflow_assets.core.garbage import import_for_good
 from dataflow_assets.runtime import forks, up
 import_for_good(up.SHARED)
@@ -90,3 +91,26 @@ def test_a_fork_has_a_title_and_its_own_signals_and_no_descriptor_that_is_not_me
     os.kill(int(child.name), signal.SIGTERM)
     said, _ = parent.communicate(timeout=300)
     assert said.strip() == str(-signal.SIGTERM)
+
+
+_ENDS = """
+import os
+from dataflow_assets.runtime import process_group
+
+held = os.open(os.devnull, os.O_RDONLY)
+with process_group.lead((), held) as killed:
+    killed.process.kill()
+    killed.process.join()
+    killed.start([], {})
+    print(killed.reports.read())
+with process_group.lead(("this_module_is_not_there",), held) as failed:
+    print(failed.reports.readline())
+with process_group.lead(("time",), held) as unused:
+    pass
+print(unused.process.exitcode)
+"""
+
+
+def test_a_leader_that_ends_early_is_told_as_one_and_one_without_parts_ends_at_once() -> None:
+    said = subprocess.run([sys.executable, "-c", _ENDS], capture_output=True, text=True, check=True, timeout=300)
+    assert said.stdout.splitlines() == ["b''", "b'the process that keeps them failed\\n'", "-9"]

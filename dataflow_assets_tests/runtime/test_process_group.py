@@ -143,7 +143,7 @@ def test_a_second_one_is_refused_and_the_first_outlives_no_keeper(
         up(load_settings(), port, module=_MODULE)
     with pytest.raises(DataFlowError, match="already runs"):
         up(load_settings(), free_port(), module=_MODULE)
-    kill(pid_of(home, "dataflow_assets.runtime.process_group"))
+    kill(pid_of(home, "dataflow up: leader"))
     process.communicate(timeout=300)
     assert process.returncode == 1
     assert wait_until_gone(home) == {}
