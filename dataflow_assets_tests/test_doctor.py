@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import boto3
 import dagster as dg
+import dataframely as dy
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -22,11 +24,14 @@ from werkzeug.serving import make_server
 from dataflow_assets import doctor
 from dataflow_assets.core.ports import free_port
 from dataflow_assets.doctor import Finding, databases, examine, processes, stores
+from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres import embedded
 from dataflow_assets.postgres.embedded import locks
 from dataflow_assets.runtime.instance import open_instance
 from dataflow_assets.settings import Settings, load_settings
+from dataflow_assets.sources import find_source
+from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import land, s3_storage, serve_s3
 from dataflow_assets_tests.loading import take_and_load
@@ -268,6 +273,22 @@ def test_columns_that_somebody_altered(settings: Settings) -> None:
     assert "warehouse.streams has no column size_mb" in finding.sentence
     assert "warehouse.users_history requires a value of last_name" in finding.sentence
     assert found("daemon").state == "warning", "what comes after it is looked at too"
+
+
+def test_a_lake_that_does_not_fit_the_declarations(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, streams, users = open_storage(settings), find_source("streams"), find_source("users")
+    assert isinstance(streams, Events)
+    text = "movie_title,user_email,size_mb,start_at,end_at\nA,a@x,1,2021-12-01T10:00:00Z,2021-12-01T11:00:00Z\n"
+    take_and_load(lambda _: None, settings, "streams", land(storage, streams, "a.csv", text).object)
+    rows_table(storage, users).open()
+    assert found("columns").state == "ok"
+    numbered = type("Numbered", (users.schema,), {"last_name": dy.Int64()})
+    changed = [replace(streams, event_time="end_at", end_time=None, longest=None), replace(users, schema=numbered)]
+    monkeypatch.setattr(databases, "all_sources", lambda: changed)
+    finding = found("columns")
+    assert finding.state == "problem"
+    assert "streams holds each event by the date of start_at, and" in finding.sentence
+    assert "users holds the column last_name as string" in finding.sentence
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(600, "behind"), (-600, "ahead of")])

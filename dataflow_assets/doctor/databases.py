@@ -1,11 +1,15 @@
 """The database: the server, the user and the tables.
 
-Here: whether it answers, is new enough, set up safely, and has the tables and columns of this version. Not here: the
-rows in them (see `contents`).
+Here: whether it answers, is new enough, set up safely, and has the tables and columns of this version, those of the
+lake included. Not here: the rows in them (see `contents`).
 """
 
+from functools import partial
+
 from dataflow_assets.doctor.finding import Finding
-from dataflow_assets.errors import WarehouseMismatchError
+from dataflow_assets.errors import SchemaMismatchError, WarehouseMismatchError
+from dataflow_assets.lake.delta.table import rows_table
+from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.identity import read_timezone, require_timezone
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.embedded.cluster import READER
@@ -93,14 +97,15 @@ def timezone(settings: Settings) -> Finding:
 
 
 def columns(settings: Settings) -> Finding:
-    """Whether the tables of each source have the columns that it declares."""
-    wrong = []
+    """Whether the tables of each source, in the warehouse and in the lake, are as it declares them."""
+    wrong, storage = [], open_storage(settings)
     with connect(database_url(settings)) as connection:
         for source in all_sources():
-            try:
-                require_columns(connection, source)
-            except WarehouseMismatchError as error:
-                wrong.append(str(error))
+            for check in (partial(require_columns, connection, source), rows_table(storage, source).require_declared):
+                try:
+                    check()
+                except (WarehouseMismatchError, SchemaMismatchError) as error:
+                    wrong.append(str(error))
     if wrong:
         return Finding("columns", "problem", " ".join(wrong))
     return Finding("columns", "ok", f"The tables of {len(all_sources())} sources are as declared.")

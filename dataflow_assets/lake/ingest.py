@@ -127,7 +127,7 @@ def ingest(
 
     Raises:
         ConflictError: the object kept changing while it was read.
-        SchemaMismatchError: the lake holds a declared column in another type.
+        SchemaMismatchError: what the lake holds does not fit the declaration.
         LostRowsError: its rows do not add up; nothing was committed.
     """
     request = _Request(tables or OpenTables(storage, source), timezone, first_day, run, release)

@@ -43,7 +43,7 @@ class OpenTables:
 
         Raises:
             LakeConflictError: another run changed a table at the same time.
-            SchemaMismatchError: the lake holds a declared column in another type.
+            SchemaMismatchError: what the lake holds does not fit the declaration.
         """
         found, self._open = self._open, None
         if found is None or time.monotonic() - self._since > _FRESH_SECONDS:

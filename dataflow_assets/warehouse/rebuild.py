@@ -49,7 +49,12 @@ def rebuild_warehouse(
 
     The tables are replaced day by day, so that readers see each day as it was or as it will be. Stopped, it is to be
     repeated: only at its end the database takes the lake for its own.
+
+    Raises:
+        SchemaMismatchError: what a table of the lake holds does not fit its declaration; nothing was changed.
     """
+    for source in sources:
+        rows_table(storage, source).require_declared()
     rebuild_deliveries(url, storage, sources, timezone)
     with connect(url) as connection:
         with transaction(connection):

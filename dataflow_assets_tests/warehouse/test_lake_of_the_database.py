@@ -2,19 +2,21 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from dataflow_assets.doctor import contents
-from dataflow_assets.errors import LakeMismatchError
+from dataflow_assets.errors import LakeMismatchError, SchemaMismatchError
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import open_storage
 from dataflow_assets.ledger.lake import bind_lake, require_tables
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources, find_source
+from dataflow_assets.sources.base import Events
 from dataflow_assets.warehouse.bootstrap import open_server_of, open_warehouse
 from dataflow_assets.warehouse.rebuild import rebuild_warehouse, require_whole_lake
 from dataflow_assets_tests.landing.stores import land
@@ -136,6 +138,17 @@ def test_a_lost_table_is_refused_until_the_lake_is_accepted(
     assert titles(settings) == []
     assert ask(settings, "SELECT count(*) FROM ledger.deliveries") == [(0,)]
     bind(settings)
+
+
+def test_nothing_is_made_from_a_lake_with_the_dates_of_another_event_time(settings: Settings, lake: Path) -> None:
+    assert isinstance(STREAMS, Events)
+    changed = replace(STREAMS, event_time="end_at", end_time=None, longest=None)
+    sources = [source for source in all_sources() if source != STREAMS]
+    made = ask(settings, "SELECT * FROM ledger.event_days ORDER BY event_day")
+    everything = (open_server_of(settings), open_storage(settings), [*sources, changed], "UTC", settings.first_day)
+    with pytest.raises(SchemaMismatchError, match=r"streams holds each event by the date of start_at, .* end_at now"):
+        list(rebuild_warehouse(*everything))
+    assert (titles(settings), ask(settings, "SELECT * FROM ledger.event_days ORDER BY event_day")) == (["A", "B"], made)
 
 
 def test_rows_that_a_restore_of_a_table_removed_are_noticed_and_found_again(settings: Settings, lake: Path) -> None:

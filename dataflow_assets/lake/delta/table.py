@@ -1,8 +1,8 @@
 """A Delta table: where it lies, which columns it has, how it is made, opened and scanned.
 
 Here: the folder of a table, its columns and how they follow a declaration, its versions and their files, and which
-tables the lake has. Not here: writing files and committing them (see `commit`), what commits say (see `commit_log`),
-and how rows are made (see `staging`).
+tables the lake has. Not here: whether a version fits the declaration (see `declared`), writing files and
+committing them (see `commit`), what commits say (see `commit_log`), and how rows are made (see `staging`).
 """
 
 import tempfile
@@ -17,11 +17,10 @@ import obstore
 import polars as pl
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
-from deltalake.schema import PrimitiveType
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
-from dataflow_assets.errors import SchemaMismatchError
+from dataflow_assets.lake.delta.declared import EVENT_TIME, existing_columns, type_name
 from dataflow_assets.lake.delta.opened import OpenedTable
 from dataflow_assets.lake.validation.validate import POSITION
 from dataflow_assets.landing.storage import Storage
@@ -54,7 +53,8 @@ class LakeTable:
     """One Delta table of a lake, in a folder of a storage.
 
     `folder` is relative to the storage. `schema` are the declared columns. Files are partitioned by the columns
-    `partition_by`. `key` are the columns that tell the rows of a source apart.
+    `partition_by`. `key` are the columns that tell the rows of a source apart. `event_time` is the declared column of
+    which `event_date` is the UTC date, by which the rows of a day are found.
     """
 
     storage: Storage
@@ -62,6 +62,7 @@ class LakeTable:
     schema: pl.Schema
     partition_by: tuple[str, ...]
     key: tuple[str, ...] = ()
+    event_time: str | None = None
 
     @property
     def name(self) -> str:
@@ -101,20 +102,25 @@ class LakeTable:
     def open_to_write(self) -> DeltaTable:
         """The table at its newest version, with every declared column; rows from before have nulls in a new one.
 
+        A table that does not say yet of which time its dates are says so from now on.
+
         Raises:
             LakeConflictError: another run changed the table at the same time.
-            SchemaMismatchError: it holds a column in another type than the declared one.
+            SchemaMismatchError: what it holds does not fit the declaration (see `require_declared`).
         """
         base = self.open()
-        existing = self._existing_columns(base)
+        existing = self._columns_of(base)
         new = [column for column in self.delta_schema.fields if column.name not in existing]
-        if not new:
-            return base
+        wanted = self._properties
+        is_marked = wanted.items() <= base.metadata().configuration.items()
         try:
-            base.alter.add_columns(new)
+            if new:
+                base.alter.add_columns(new)
+            if not is_marked:
+                base.alter.set_table_properties(wanted, raise_if_not_exists=False)
         except CommitFailedError as error:
             raise LakeConflictError(str(error)) from None
-        return self.open()
+        return base if is_marked and not new else self.open()
 
     def open_version(self, version: int | None) -> OpenedTable:
         """The table at a version; the newest where none is given.
@@ -126,20 +132,22 @@ class LakeTable:
         table.is_local = isinstance(self.storage.store, LocalStore)
         return table
 
-    def _existing_columns(self, table: DeltaTable) -> set[str]:
-        """The names of the columns that a version of the table has, none of them in another type than declared.
+    def require_declared(self) -> None:
+        """Check that what the newest version holds, if there is one, fits the declaration.
 
-        A column that is no longer declared stays in the files, and nobody reads it.
+        Raises:
+            SchemaMismatchError: a column is of another type, or the dates are those of another time, than is declared.
         """
-        existing = {column.name: column.type for column in table.schema().fields}
-        for column in self.delta_schema.fields:
-            if (existing_type := existing.get(column.name, column.type)) != column.type:
-                raise SchemaMismatchError(
-                    f"The lake's table {self.name} holds the column {column.name} as {type_name(existing_type)}, and "
-                    f"the declaration says {type_name(column.type)} now. Nothing was written: declare the former type "
-                    f"again, or make the source's tables anew, as docs/how-to/change-a-source.md says."
-                )
-        return set(existing)
+        with suppress(TableNotFoundError):
+            self._columns_of(self.open_version(None))
+
+    def _columns_of(self, opened: OpenedTable) -> set[str]:
+        return existing_columns(self.name, opened, self.delta_schema, self.event_time)
+
+    @property
+    def _properties(self) -> dict[str, str]:
+        """What the table says of itself beside its columns."""
+        return {EVENT_TIME: self.event_time} if self.event_time else {}
 
     def _create(self) -> None:
         """Make version 0 elsewhere and put it in place, unless there is one; Delta Lake's `create` may make two."""
@@ -148,7 +156,8 @@ class LakeTable:
                 folder,
                 self.delta_schema,
                 partition_by=list(self.partition_by),
-                configuration=_CONFIGURATION,
+                configuration={**_CONFIGURATION, **self._properties},
+                raise_if_key_not_exists=False,
             )
             first = (Path(folder) / log_entry(0)).read_bytes()
         with suppress(AlreadyExistsError):
@@ -163,14 +172,14 @@ class LakeTable:
                 takes longer than to read a day.
 
         Raises:
-            SchemaMismatchError: it holds a column in another type than the declared one.
+            SchemaMismatchError: what it holds does not fit the declaration (see `require_declared`).
         """
         return self.scan_opened(self.open() if version is None else self.open_version(version), dates)
 
     def scan_opened(self, opened: OpenedTable, dates: tuple[date, date] | None = None) -> pl.LazyFrame:
         """The same as `scan` of a version that is open."""
+        existing = self._columns_of(opened)
         table = opened.of_dates(*dates) if dates else opened
-        existing = self._existing_columns(table)
         if not table.file_uris():
             return pl.LazyFrame(schema=self.schema)
         columns = self.schema.items()
@@ -210,11 +219,6 @@ def type_names(schema: pl.Schema) -> dict[str, str]:
     return {field.name: type_name(field.type) for field in _delta_schema(schema).fields}
 
 
-def type_name(delta_type: object) -> str:
-    """A type of Delta Lake as its own documentation spells it: `long`, `decimal(10,2)`, `timestamp`."""
-    return delta_type.type if isinstance(delta_type, PrimitiveType) else str(delta_type)
-
-
 def log_entry(version: int) -> str:
     """The path within a table of the log entry of a version."""
     return f"_delta_log/{version:020}.json"
@@ -240,7 +244,8 @@ def rows_table(storage: Storage, source: Source) -> LakeTable:
     """The table of a source's accepted rows."""
     schema = rows_schema(source)
     partition_by = tuple(name for name in ("delivery_day", "event_date", "delivery") if name in schema)
-    return LakeTable(storage, f"{PREFIX}/{source.name}", schema, partition_by, source.key)
+    event_time = source.event_time if isinstance(source, Events) else None
+    return LakeTable(storage, f"{PREFIX}/{source.name}", schema, partition_by, source.key, event_time)
 
 
 def rows_schema(source: Source) -> pl.Schema:

@@ -13,13 +13,15 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, QueryBuilder
 
+from dataflow_assets.errors import SchemaMismatchError
 from dataflow_assets.lake.delta.commit import discard_staged
 from dataflow_assets.lake.delta.table import LakeTable, rejects_table, rows_table
 from dataflow_assets.lake.ingest import ingest
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.settings import load_settings
 from dataflow_assets.sources import all_sources, find_source
-from dataflow_assets.sources.base import Source
+from dataflow_assets.sources.base import Events, Source
+from dataflow_assets.sources.formats import Csv
 from dataflow_assets_tests.landing.stores import FIRST_DAY, land
 
 USERS = find_source("users")
@@ -230,6 +232,61 @@ def test_a_new_column_that_many_bring_at_once_comes_in_with_all_their_rows(stora
     assert all(taken)
     rows = rows_table(storage, WIDER).scan().sort("email").collect()
     assert rows.select("email", "age").rows() == [*((f"{name}@x", 7) for name in "abcd"), ("z@x", None)]
+
+
+ORDERS = Events(
+    name="orders",
+    singular="order",
+    description="Made up.",
+    owner="team:tests",
+    schema=type("Orders", (dy.Schema,), {name: dy.Datetime(time_zone="UTC") for name in ("placed_at", "paid_at")}),
+    reader=Csv(),
+    key=("placed_at", "paid_at"),
+    event_time="placed_at",
+)
+BY_PAYMENT = replace(ORDERS, event_time="paid_at")
+
+
+def _take_order(storage: Storage, source: Source, name: str = "a.csv") -> None:
+    content = "placed_at,paid_at\n2021-12-01T10:00:00Z,2021-12-03T10:00:00Z\n"
+    delivery = land(storage, source, name, content, date(2021, 12, 3))
+    assert ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
+
+
+def test_a_table_with_the_dates_of_another_event_time_is_neither_read_nor_written(storage: Storage) -> None:
+    _take_order(storage, ORDERS)
+    ours, other = rows_table(storage, ORDERS), rows_table(storage, BY_PAYMENT)
+    said = r"orders holds each event by the date of placed_at, and .* its event time is paid_at now.*change-a-source"
+    for act in (other.scan, other.require_declared, lambda: _take_order(storage, BY_PAYMENT, "b.csv")):
+        with pytest.raises(SchemaMismatchError, match=said):
+            act()
+    with pytest.raises(SchemaMismatchError, match=said):
+        other.scan(dates=(FIRST_DAY, FIRST_DAY))
+    assert (ours.open().version(), ours.scan().collect().height) == (1, 1)
+    ours.require_declared()
+
+
+def test_an_empty_table_takes_the_event_time_that_is_declared(storage: Storage) -> None:
+    assert rows_table(storage, ORDERS).scan().collect().is_empty()
+    _take_order(storage, BY_PAYMENT)
+    assert rows_table(storage, BY_PAYMENT).scan().collect()["event_date"].to_list() == [date(2021, 12, 3)]
+    with pytest.raises(SchemaMismatchError, match="by the date of paid_at"):
+        rows_table(storage, ORDERS).scan()
+
+
+def test_a_table_from_before_that_names_no_event_time_has_that_of_the_first_who_writes(storage: Storage) -> None:
+    table = rows_table(storage, ORDERS)
+    replace(table, event_time=None).open()
+    _take_order(storage, ORDERS)
+    table.require_declared()
+    with pytest.raises(SchemaMismatchError, match="by the date of placed_at"):
+        rows_table(storage, BY_PAYMENT).scan()
+
+
+def test_nothing_is_asked_of_a_table_that_is_not_there(local_storage: Storage) -> None:
+    table = rows_table(local_storage, ORDERS)
+    table.require_declared()
+    assert not table.is_made()
 
 
 # making a table
