@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dataflow_assets.errors import LakeMismatchError
+from dataflow_assets.lake.copy import is_empty
 from dataflow_assets.lake.delta.table import LakeTable
 from dataflow_assets.lake.identity import (
     TablePosition,
@@ -21,7 +22,7 @@ from dataflow_assets.lake.identity import (
     read_position,
     tables_of_lake,
 )
-from dataflow_assets.lake.lake_id import ensure_lake_id, read_lake_id
+from dataflow_assets.lake.lake_id import LAKE_ID, ensure_lake_id, read_lake_id
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.tables import deliveries, event_days, lake, lake_tables, snapshots
 from dataflow_assets.postgres.connection import Connection, connect
@@ -93,6 +94,11 @@ def bind_lake(url: str, storage: Storage, first_day: date) -> None:
 
 def _require_same(url: str, storage: Storage, known: str) -> None:
     found = read_lake_id(storage)
+    if found is None and not is_empty(storage):
+        raise LakeMismatchError(
+            f"The lake at {storage.uri} has no id, as where a restore was stopped before its end. Nothing was changed: "
+            f"run the same `dataflow restore` again, which goes on, or bring {LAKE_ID} back, which is {known}."
+        )
     if found is None:
         raise LakeMismatchError(
             f"The database at {shown(url)} was made from the lake {known}, and there is no lake at {storage.uri}. "

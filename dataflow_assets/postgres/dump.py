@@ -25,12 +25,12 @@ def dump_database(url: str, file: Path) -> None:
 
 
 def restore_database(url: str, file: Path) -> None:
-    """Read the file of a dump into an empty database.
+    """Read the file of a dump into an empty database, in one transaction.
 
     Raises:
-        WarehouseUnavailableError: it could not be done, and why; a part may be there.
+        WarehouseUnavailableError: it could not be done, and why; nothing is there.
     """
-    _run(url, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", str(file))
+    _run(url, "pg_restore", "--single-transaction", "--no-owner", "--no-privileges", str(file))
 
 
 def _run(url: str, program: str, *arguments: str) -> None:

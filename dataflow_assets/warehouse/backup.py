@@ -1,7 +1,8 @@
 """A database and its lake in one folder, and back from there.
 
 The database is written first, then the lake, which may have gone on: what it has beyond the records is found in
-landing again. So a backup may be made while the platform runs.
+landing again. So a backup may be made while the platform runs. The database is read first too, by one transaction, and
+the id of the lake is copied last: until then everybody refuses the database, but a restore that goes on.
 
 Here: what belongs together, and refusing what does not. Not here: how a database is written (see `postgres.dump`) and
 a table copied (see `lake.copy`). Landing is not part of it: it holds other people's files, byte for byte.
@@ -18,6 +19,8 @@ from dataflow_assets.lake.copy import copy_lake_id, copy_table, find_missing, is
 from dataflow_assets.lake.identity import TablePosition, read_position, tables_of_lake
 from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import Storage, open_folder
+from dataflow_assets.ledger.lake import find_problems
+from dataflow_assets.ledger.marks import read_marks
 from dataflow_assets.postgres.brief import require_writable
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.dump import dump_database, restore_database
@@ -59,16 +62,19 @@ def back_up(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
 def restore(url: str, storage: Storage, sources: Sequence[Source], folder: Path, report: Report) -> None:
     """Bring database and lake back from a folder, into a database and a storage that hold nothing of a platform.
 
+    A restore of the same backup that was stopped goes on.
+
     Raises:
         BackupError: the folder is no whole backup, its parts are of different ones, or the target is not empty.
         WarehouseReadOnlyError: the server lets nobody write.
     """
     require_writable(url)
     positions = _require_pair(folder, sources)
-    _require_empty(url, storage)
     copied = open_folder(folder)
-    report("Reading the database")
-    restore_database(url, folder / _DUMP)
+    if not _is_begun(url, storage, copied, sources):
+        _require_empty(url, storage)
+        report("Reading the database")
+        restore_database(url, folder / _DUMP)
     tables = {table.name: table for table in tables_of_lake(copied, sources)}
     for position in positions:
         report(f"Copying the lake's table {position.table}")
@@ -103,6 +109,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise BackupError(f"{folder} is no backup, or one that was not finished: it has no {_MANIFEST}.") from None
     return found
+
+
+def _is_begun(url: str, storage: Storage, copied: Storage, sources: Sequence[Source]) -> bool:
+    """Whether a restore read the database of a copied lake, and was stopped before that lake was whole."""
+    marks = read_marks(url)
+    if marks is None or marks.lake is None or marks.lake != read_lake_id(copied) or read_lake_id(storage) is not None:
+        return False
+    return not find_problems(url, copied, sources)
 
 
 def _require_empty(url: str, storage: Storage) -> None:

@@ -11,15 +11,19 @@ import pytest
 from pydantic import SecretStr
 
 from dataflow_assets.doctor import contents
-from dataflow_assets.errors import BackupError, WarehouseUnavailableError
+from dataflow_assets.errors import BackupError, LakeMismatchError, WarehouseUnavailableError
+from dataflow_assets.lake import copy
+from dataflow_assets.lake.copy import copy_object
+from dataflow_assets.lake.lake_id import LAKE_ID
 from dataflow_assets.landing.storage import Storage, open_storage
-from dataflow_assets.postgres.dump import dump_database
+from dataflow_assets.postgres.dump import dump_database, restore_database
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.backup import back_up, restore
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.loading import ask
 from dataflow_assets_tests.orchestration.builders import session
+from dataflow_assets_tests.warehouse.builders import ask as ask_of
 from dataflow_assets_tests.warehouse.test_lake_of_the_database import bring, titles
 
 
@@ -116,6 +120,47 @@ def test_nothing_that_is_there_is_written_over(settings: Settings, empty: Settin
     in_use = empty.model_copy(update={"home": settings.home})
     with pytest.raises(BackupError, match=r"There is a lake at .* Nothing was restored"):
         bring_back(in_use, folder)
+
+
+@pytest.mark.parametrize("copied", [0, 1, 5, "all but the id"])
+def test_a_restore_that_was_stopped_goes_on(
+    settings: Settings, empty: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int | str
+) -> None:
+    bring(settings, "a.csv", session("2021-12-01T10:00", movie="A"))
+    older = save(settings, tmp_path / "older")
+    bring(settings, "b.csv", session("2021-12-02T10:00", movie="B"))
+    folder, done = save(settings, tmp_path / "backup"), list[str]()
+
+    def copy_few(source: Storage, key: str, target: Storage) -> None:
+        if len(done) == copied or key == LAKE_ID:
+            raise InterruptedError
+        done.append(key)
+        copy_object(source, key, target)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(copy, "copy_object", copy_few)
+        with pytest.raises(InterruptedError):
+            bring_back(empty, folder)
+    said = "run the same `dataflow restore` again, which goes on" if copied else "bring it back from a backup"
+    for use in (open_warehouse, contents.lake):
+        with pytest.raises(LakeMismatchError, match=said):
+            use(empty)
+    with pytest.raises(BackupError, match=r"is in use\. Nothing was restored"):
+        bring_back(empty, older)
+    bring_back(empty, folder)
+    assert titles(empty) == ["A", "B"]
+    assert contents.lake(empty).state == "ok"
+    with pytest.raises(BackupError, match=r"is in use\. Nothing was restored"):
+        bring_back(empty, folder)
+
+
+def test_a_dump_that_is_read_in_part_leaves_nothing(database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump_database(database_url, dump)
+    dump.write_bytes(dump.read_bytes()[:-1000])
+    with pytest.raises(WarehouseUnavailableError, match="pg_restore failed for the database at"):
+        restore_database(empty_database_url, dump)
+    assert ask_of(empty_database_url, "SELECT to_regnamespace('ledger')::text") == [(None,)]
 
 
 def test_a_password_is_neither_on_the_command_line_nor_in_the_error(database_url: str, tmp_path: Path) -> None:
