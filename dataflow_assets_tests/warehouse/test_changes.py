@@ -202,6 +202,15 @@ def test_a_full_dump_stands_at_the_latest_of_its_changes_where_a_column_orders_t
     ]
 
 
+def test_of_two_full_dumps_of_a_day_the_column_that_orders_changes_says_which_row_is_later(url: str) -> None:
+    files = File(1, "full_a.csv", ((1, "new", "U", 9),)), File(1, "full_b.csv", ((1, "old", "U", 5), (1, "x", "U", 4)))
+    load(url, BY_TURN, *files)
+    assert current(url, BY_TURN) == [(1, "new", None)]
+    assert explained(BY_TURN, files, 1)[-1] == ("full_a.csv", "new", "the latest change")
+    load(url, BY_DELIVERY, *files)  # here the object's key and the position say it
+    assert current(url) == [(1, "x", None)]
+
+
 def test_a_column_may_have_any_name() -> None:
     names = dict.fromkeys(("first", "last", "next", "dumped_at"), "Ann")
     source = replace(BY_DELIVERY, schema=type("Named", (Accounts,), dict.fromkeys(names, dy.String())))
@@ -398,7 +407,8 @@ def moments(source: Changes, files: Iterable[File]) -> list[tuple[Any, State, li
     for day in {file.day for file in full}:
         of_day = sorted((file for file in full if file.day == day), key=lambda file: file.name)
         rows = [row for file in of_day for row in file.changes]
-        at = max(row[3] for row in rows) if by_turn else DAY + timedelta(days=day)
+        rows = sorted(rows, key=lambda row: row[3]) if by_turn else rows
+        at = rows[-1][3] if by_turn else DAY + timedelta(days=day)
         happened.append((at, (day, of_day[-1].name, 0), {row[0]: row for row in rows}, rows))
     for file in files:
         for position, row in enumerate(file.changes if "full" not in file.name else ()):

@@ -3,8 +3,9 @@
 Here: that alone, as pure functions of frames. Not here: which keys are derived, and writing the tables (see `load`).
 
 All changes stand in one order: by the source's column, then by delivery (delivery day, object key, position). The full
-dumps of a delivery day are one dump: it stands at its last row, and is all that there is at that moment. Of several
-changes of a key at one moment (a value of the column, or else a delivery day) the last counts.
+dumps of a delivery day are one dump, with its rows in that order: it stands at the last one, and is all that there is
+at that moment. Of several changes of a key at one moment (a value of the column, or else a delivery day) the last
+counts.
 """
 
 from fnmatch import fnmatchcase
@@ -20,7 +21,7 @@ _DAY, _OBJECT, _POSITION = "delivery_day", "object", "position"
 _MOMENT, _NUMBER, _IS_DELETE, _IS_FULL = "moment|", "number|", "is_delete|", "is_full|"  # no source has such columns
 _FIRST, _LAST, _NEXT, _DUMP = "first|", "last|", "next|", "dump|"
 _PLACED = "placed|"  # begins the names of the columns that say where a row stands in the order of all
-_ORDER = [f"{_PLACED}{_MOMENT}", _DAY, f"{_PLACED}{_OBJECT}", _OBJECT, _POSITION]
+_ORDER = [f"{_PLACED}{_MOMENT}", _DAY, f"{_PLACED}{_OBJECT}", _MOMENT, _OBJECT, _POSITION]
 
 
 def find_full_dumps(lake: pl.LazyFrame, source: Changes) -> list[str]:
