@@ -113,7 +113,7 @@ class LakeRun:
         ingested = {(day, intake.delivery.id) for intake in intakes}
         kept = sum(rows for key, rows in before.items() if key[0] == day and key not in ingested)
         metrics = {**_metrics(intakes, kept), "seconds": borrowed - small.borrowed_seconds}
-        if metrics["rows"]:
+        if metrics["rows"] or any(_is_accepted(intake) for intake in intakes):  # an empty delivery is there, too
             self.outcome.present.append(day)
         objects = [intake.delivery.object for intake in intakes]
         ui = self.settings.ui_url
@@ -166,6 +166,10 @@ class LakeRun:
             for intake in intakes:
                 _log_event_days(self.context, self.source, intake)
         record_deliveries(self._connections, intakes, _rejects_of(self.storage, intakes))
+
+
+def _is_accepted(intake: Intake) -> bool:
+    return not (intake.quarantine_reason or intake.refusal)
 
 
 def _loss(intake: Intake) -> str:

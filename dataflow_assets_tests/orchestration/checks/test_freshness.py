@@ -75,6 +75,19 @@ def test_each_step_that_lags_behind_is_told(loaded: Platform) -> None:
     assert morning(loaded)["analytics/average_session"] is None
 
 
+@pytest.mark.parametrize(
+    ("content", "is_there"), [(streams_csv(), True), ("no,such,columns\n1,2,3\n", False)], ids=["empty", "refused"]
+)
+def test_a_late_delivery_without_rows_is_there_if_it_was_accepted(
+    platform: Platform, content: str, *, is_there: bool
+) -> None:
+    morning(platform)
+    platform.land("streams", DAY, content)
+    platform.run("lake/streams", DAY)
+    assert evaluated(platform, FRESH.name, "lake/streams")[DAY].passed == is_there
+    assert (morning(platform)["lake/streams"] is None) == is_there
+
+
 def test_what_was_refused_is_not_there(platform: Platform) -> None:
     platform.land("streams", DAY, "no,such,columns\n1,2,3\n")
     platform.run("lake/streams", DAY)
