@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -289,6 +289,28 @@ def test_a_lake_that_does_not_fit_the_declarations(settings: Settings, monkeypat
     assert finding.state == "problem"
     assert "streams holds each event by the date of start_at, and" in finding.sentence
     assert "users holds the column last_name as string" in finding.sentence
+
+
+def test_days_that_were_loaded_by_another_key(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, streams, users = open_storage(settings), find_source("streams"), find_source("users")
+    head, row = (
+        "movie_title,user_email,size_mb,start_at,end_at\n",
+        "A,a@x,1,2021-12-{0}T10:00:00Z,2021-12-{0}T11:00:00Z\n",
+    )
+    files = {"streams": head + row.format("01") + row.format("03"), "users": "email,first_name,last_name\na@x,A,Aa\n"}
+    for name, text in files.items():
+        landed = land(storage, name, "a.csv", text, date(2021, 12, 5))
+        take_and_load(lambda _: None, settings, name, landed.object)
+    assert found("columns").state == "ok"
+    assert isinstance(streams, Events)
+    changed = replace(streams, key=("movie_title", "start_at"))
+    monkeypatch.setattr(databases, "all_sources", lambda: [changed, users])
+    ask(database_url(settings), "UPDATE ledger.snapshots SET declaration = 'of another key'")
+    finding = found("columns")
+    assert finding.state == "warning"
+    assert "2 days from 2021-12-01 to 2021-12-03 of warehouse/streams" in finding.sentence
+    assert "1 day from 2021-12-05 to 2021-12-05 of warehouse/users" in finding.sentence
+    assert "`dataflow backfill --asset … --from … --to … --only-missing`" in finding.advice
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(600, "behind"), (-600, "ahead of")])

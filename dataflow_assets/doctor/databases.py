@@ -6,6 +6,7 @@ lake included. Not here: the rows in them (see `contents`).
 
 from functools import partial
 
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.doctor.finding import Finding
 from dataflow_assets.errors import SchemaMismatchError, WarehouseMismatchError
 from dataflow_assets.lake.delta.table import rows_table
@@ -22,6 +23,7 @@ from dataflow_assets.postgres.sql import execute
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.bootstrap import database_url
+from dataflow_assets.warehouse.staleness import find_days_declared_otherwise
 
 _OLDEST_SERVER = 15  # PostgreSQL: MERGE
 _ENOUGH_CONNECTIONS = 20  # `dataflow up` held 16 with three runs; commands and answers over HTTP come on top
@@ -97,8 +99,8 @@ def timezone(settings: Settings) -> Finding:
 
 
 def columns(settings: Settings) -> Finding:
-    """Whether the tables of each source, in the warehouse and in the lake, are as it declares them."""
-    wrong, storage = [], open_storage(settings)
+    """Whether the tables of each source, in the warehouse and in the lake, are as it declares them, in all days."""
+    wrong, older, storage = list[str](), list[str](), open_storage(settings)
     with connect(database_url(settings)) as connection:
         for source in all_sources():
             for check in (partial(require_columns, connection, source), rows_table(storage, source).require_declared):
@@ -106,6 +108,15 @@ def columns(settings: Settings) -> Finding:
                     check()
                 except (WarehouseMismatchError, SchemaMismatchError) as error:
                     wrong.append(str(error))
+            if days := find_days_declared_otherwise(connection, source):
+                older.append(f"{counted(len(days), 'day')} from {min(days)} to {max(days)} of warehouse/{source.name}")
     if wrong:
         return Finding("columns", "problem", " ".join(wrong))
+    if older:
+        said = f"Not loaded again since their source was declared otherwise: {'; '.join(older)}."
+        advice = (
+            "`dataflow backfill --asset … --from … --to … --only-missing` of each, then a backfill of the answers that "
+            "read it; or stop the platform and run `dataflow rebuild`."
+        )
+        return Finding("columns", "warning", said, advice)
     return Finding("columns", "ok", f"The tables of {len(all_sources())} sources are as declared.")

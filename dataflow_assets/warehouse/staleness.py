@@ -41,10 +41,11 @@ _touched = (
     .group_by(_days.c.day)
     .cte("touched")
 )
+_is_made = sa.and_(event_days.c.source == _SOURCE, event_days.c.event_day == _touched.c.day)
 _FIND_EVENT_DAYS = (
     sa.select(_touched.c.day)
     .select_from(_touched)
-    .outerjoin(event_days, sa.and_(event_days.c.source == _SOURCE, event_days.c.event_day == _touched.c.day))
+    .outerjoin(event_days, _is_made)
     .where(
         sa.or_(
             event_days.c.lake_version.is_(None),
@@ -67,6 +68,19 @@ _FIND_SNAPSHOT_DAYS = (
         ),
     )
 )
+_FIND_EVENT_DAYS_DECLARED_OTHERWISE = (
+    sa.select(_touched.c.day)
+    .select_from(_touched)
+    .join(event_days, _is_made)
+    .where(event_days.c.declaration != _DECLARATION)
+)
+_FIND_SNAPSHOT_DAYS_DECLARED_OTHERWISE = (
+    sa.select(deliveries.c.day)
+    .distinct()
+    .select_from(deliveries)
+    .join(snapshots, snapshots.c.source == deliveries.c.source)
+    .where(deliveries.c.source == _SOURCE, snapshots.c.declaration != _DECLARATION)
+)
 
 
 def find_stale_days(connection: Connection, source: Source) -> set[date]:
@@ -75,6 +89,13 @@ def find_stale_days(connection: Connection, source: Source) -> set[date]:
     Of a snapshot they are delivery days.
     """
     statement = _FIND_EVENT_DAYS if isinstance(source, Events) else _FIND_SNAPSHOT_DAYS
+    return {day for (day,) in run(connection, statement, source=source.name, declaration=source.fingerprint)}
+
+
+def find_days_declared_otherwise(connection: Connection, source: Source) -> set[date]:
+    """The days of a source's table that were made by another declaration, such as one with another key."""
+    is_events = isinstance(source, Events)
+    statement = _FIND_EVENT_DAYS_DECLARED_OTHERWISE if is_events else _FIND_SNAPSHOT_DAYS_DECLARED_OTHERWISE
     return {day for (day,) in run(connection, statement, source=source.name, declaration=source.fingerprint)}
 
 
