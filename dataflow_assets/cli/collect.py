@@ -4,7 +4,7 @@ Here: arguments, progress and what is said at the end. Not here: work.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from dataflow_assets.errors import RunFailedError, UsageError
 from dataflow_assets.settings import load_settings
 
 if TYPE_CHECKING:
+    from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.collectors.sink import Report
     from dataflow_assets.landing.deliveries import Delivery
     from dataflow_assets.landing.storage import Storage
@@ -55,8 +56,6 @@ def collect_from(
     as_json: bool = False,
 ) -> None:
     """Do what `collect` says, for some sources, each of which says from where it arrives."""
-    from dataflow_assets.collectors.collect import Collecting
-    from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.ledger.collected import open_record
     from dataflow_assets.warehouse.bootstrap import open_bound_warehouse
 
@@ -66,9 +65,7 @@ def collect_from(
     with progress() as report:
         report("Opening the warehouse")
         url, storage = open_bound_warehouse(settings)
-        collecting = Collecting(
-            landing=Landing(storage), timezone=settings.timezone, today=settings.today, progress=report
-        )
+        collecting = _collecting(settings, storage, report)
         for each in sources:
             record = open_record(url, each.name)
             if dry_run:
@@ -84,6 +81,19 @@ def collect_from(
         bring(settings, lambda: deliveries)
     if problems:
         raise RunFailedError("\n".join(problems))
+
+
+def _collecting(settings: "Settings", storage: "Storage", report: Callable[[str], None]) -> "Collecting":
+    from dataflow_assets.collectors.collect import Collecting
+    from dataflow_assets.landing.deliveries import Landing
+
+    return Collecting(
+        landing=Landing(storage),
+        timezone=settings.timezone,
+        today=settings.today,
+        first_day=settings.first_day,
+        progress=report,
+    )
 
 
 def _find_unloaded(

@@ -54,6 +54,7 @@ def _follow(settings: Settings, streams: Sequence["Source"]) -> None:
             landing=Landing(storage),
             timezone=settings.timezone,
             today=settings.today,
+            first_day=settings.first_day,
             progress=say,
             is_enough=is_enough,
         ),

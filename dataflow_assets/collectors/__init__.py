@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -38,14 +39,17 @@ def collector_for(origin: type[Origin]) -> type[Collector[Any]]:
     return all_collectors()[origin]
 
 
-def open_collector(source: Source, timezone: str, is_enough: Callable[[], bool] | None = None) -> Collector[Any]:
+def open_collector(
+    source: Source, timezone: str, is_enough: Callable[[], bool] | None = None, first_day: date = date.min
+) -> Collector[Any]:
     """The collector of a source that says from where it arrives; it connects when it is used.
 
     Args:
         source: it `arrives` from somewhere.
         timezone: the business time zone.
         is_enough: with it, what comes is waited for until this is true (see `base.Collector`).
+        first_day: the first that has a partition.
     """
     assert source.arrives, f"{source.name} does not say from where it arrives"
     collector = collector_for(type(source.arrives))
-    return collector(source, source.arrives, timezone, is_enough)
+    return collector(source, source.arrives, timezone, is_enough, first_day)

@@ -147,12 +147,18 @@ class Collector(ABC, Generic[OriginT]):
     is_stream: ClassVar[bool] = False
 
     def __init__(
-        self, source: Source, origin: OriginT, timezone: str, is_enough: Callable[[], bool] | None = None
+        self,
+        source: Source,
+        origin: OriginT,
+        timezone: str,
+        is_enough: Callable[[], bool] | None = None,
+        first_day: date = date.min,
     ) -> None:
         self.source = source
         self.origin = origin
         self.timezone = timezone
         self.is_enough = is_enough
+        self.first_day = first_day
 
     @abstractmethod
     def check(self) -> str:

@@ -39,12 +39,13 @@ def _nobody(_: str) -> None:
 class Collecting:
     """What is needed to collect from anywhere: where it lands, and what `today` is in the business time zone.
 
-    With `is_enough`, what a stream brings is waited for until that is true.
+    What a stream brings from before `first_day` lands on that day. With `is_enough`, it is waited for until that is so.
     """
 
     landing: Landing
     timezone: str
     today: date
+    first_day: date = date.min
     progress: Callable[[str], None] = _nobody
     is_enough: Callable[[], bool] | None = None
 
@@ -61,7 +62,7 @@ class Collecting:
         Raises:
             CollectError: the place cannot be looked at.
         """
-        collector = open_collector(source, self.timezone)
+        collector = open_collector(source, self.timezone, first_day=self.first_day)
         return self._find(collector, record, self._sink(source, record), days)
 
     def collect(self, source: Source, record: Record, days: Collection[date] | None = None) -> Report:
@@ -70,7 +71,8 @@ class Collecting:
         Killed at any point, it is to be repeated: nothing lands twice, and nothing is left out. Each thing is recorded
         when it has landed. The arguments are those of `find_new`.
         """
-        collector, sink = open_collector(source, self.timezone, self.is_enough), self._sink(source, record)
+        collector = open_collector(source, self.timezone, self.is_enough, self.first_day)
+        sink = self._sink(source, record)
         try:
             found = [remote for _, remote in self._find(collector, record, sink, days)]
             sink.expect(found)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import psycopg2
@@ -16,6 +17,7 @@ import pytest
 from dataflow_assets.collectors.base import UnreachableError
 from dataflow_assets.collectors.follow import follow
 from dataflow_assets.collectors.kafka import consumer
+from dataflow_assets.lake.known import event_bounds
 from dataflow_assets.lake.readers import read_file
 from dataflow_assets.landing.deliveries import Landing
 from dataflow_assets.landing.storage import Storage
@@ -83,6 +85,48 @@ def test_batches_are_named_by_the_offset_at_which_the_one_before_ended(
     assert platform.new(source) == [f"{topic}/0/00000000000000000005.ndjson"]
     platform.collect(source)
     assert numbers(platform, source) == [0, 1, 2, 3, 4, 6, 5]
+
+
+def test_a_backlog_of_several_days_is_loaded_whole(
+    broker: Broker, topic: str, storage: Storage, database_url: str
+) -> None:
+    platform, source, first_day = Platform(storage, database_url), source_of(broker, topic), date(2021, 12, 7)
+    for number, day in enumerate((-700, 0, 0, 5, -1, 6)):  # the fifth is late, as another sender was slow
+        broker.send(topic, values(1, number), sent=SENT + day * DAY_MS)
+    broker.send(topic, values(1, 6), sent=SENT * 1_000)  # of no day, as somebody sent another unit
+    broker.send(topic, values(1, 7), sent=SENT + 7 * DAY_MS)
+    report = replace(platform.collecting, first_day=first_day).collect(source, platform.record(source))
+    assert {
+        name: [json.loads(line)["offset"] for line in content.splitlines()]
+        for name, content in platform.landed(source).items()
+    } == {
+        f"2021-12-07/{topic}/0/00000000000000000000.ndjson": [0],
+        f"2021-12-08/{topic}/0/00000000000000000001.ndjson": [1, 2],
+        f"2021-12-13/{topic}/0/00000000000000000003.ndjson": [3, 4],
+        f"2021-12-14/{topic}/0/00000000000000000005.ndjson": [5, 6],
+        f"2021-12-15/{topic}/0/00000000000000000007.ndjson": [7],
+    }
+    accepted, rejected = [], []
+    for landed in report.landed:
+        with Landing(storage).lend(landed.delivery) as path:
+            bounds = event_bounds(source, landed.delivery.day, "UTC", first_day)
+            for batch in read_file(path, source, bounds).batches:
+                accepted += batch.rows["number"].to_list()
+                rejected += [json.loads(one.raw)["offset"] for one in batch.rejects]
+    assert (accepted, rejected) == ([1, 2, 3, 4, 5, 7], [0, 6])  # with times before the first day, and of no calendar
+
+
+def test_of_two_at_once_one_lands_a_day_and_the_other_goes_on_after_it(
+    broker: Broker, topic: str, storage: Storage, database_url: str
+) -> None:
+    platform, source = Platform(storage, database_url), source_of(broker, topic)
+    for day in range(40):
+        broker.send(topic, values(50, 50 * day), sent=SENT + day * DAY_MS)
+    with ThreadPoolExecutor(2) as both:
+        reports = list(both.map(lambda _: platform.collect(source), range(2)))
+    assert [report.error for report in reports] == [None, None]
+    assert numbers(platform, source) == list(range(2_000))
+    assert len(platform.landed(source)) == 40
 
 
 def test_a_line_is_the_whole_envelope(broker: Broker, topic: str, platform: Platform) -> None:

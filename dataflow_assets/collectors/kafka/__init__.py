@@ -73,7 +73,7 @@ class KafkaCollector(Collector[Kafka]):
             for message in messages:
                 number = message.partition() or 0
                 if number not in found:
-                    day = day_of_message(message, self.timezone)
+                    day = day_of_message(message, self.timezone, self.first_day)
                     found[number] = Chain(self.origin.topic, number).batch(starts[number], day=day)
                     reader.pause(number)
             waiting -= {*found, *(number for number, end in ends.items() if end >= bounds[number][1])}
@@ -91,7 +91,10 @@ class KafkaCollector(Collector[Kafka]):
             Chain.adopt(unsettled, sink)
         with closing(self._connect()) as reader:
             decode = Registry(self.origin).decode if self.origin.registry else None
-            Bringing(self.origin, self.timezone, reader, self._record, sink, self.is_enough, decode).run(chains)
+            bringing = Bringing(
+                self.origin, self.timezone, self.first_day, reader, self._record, sink, self.is_enough, decode
+            )
+            bringing.run(chains)
 
     def _connect(self) -> TopicReader:
         return TopicReader(self.origin, self.origin.group or f"dataflow-{self.source.name}")

@@ -40,10 +40,14 @@ class _Batch:
         self.day: date | None = None
         self.began = 0.0
 
-    def add(self, message: Message, timezone: str) -> None:
-        """Add the next message."""
+    def ends_before(self, day: date | None) -> bool:
+        """Whether the next message, which is of a day, is not one of this batch: its event may be too late for it."""
+        return self.rows > 0 and day is not None and (self.day is None or day > self.day)
+
+    def add(self, message: Message, day: date | None) -> None:
+        """Add the next message, which is of a day."""
         if not self.rows:
-            self.day, self.began = day_of_message(message, timezone), time.monotonic()
+            self.day, self.began = day, time.monotonic()
         self.size += self._file.write(as_line(message, self._decode))
         self.rows += 1
         self.end = (message.offset() or 0) + 1
@@ -64,6 +68,7 @@ class Bringing:
 
     origin: Kafka
     timezone: str
+    first_day: date
     reader: TopicReader
     record: Record
     sink: Sink
@@ -116,7 +121,7 @@ class Bringing:
             self._land(batch)
 
     def _add(self, messages: Iterable[Message]) -> set[int]:
-        """Add messages to the batches of their partitions, and land those that are full.
+        """Add messages to the batches of their partitions, and land those that are full, or followed by a later day.
 
         Returns:
             The partitions of which somebody else landed a batch, so that they are read again from where it ends.
@@ -126,8 +131,11 @@ class Bringing:
             number = message.partition() or 0
             if number in moved:
                 continue
-            batch = self._batches[number]
-            batch.add(message, self.timezone)
+            batch, day = self._batches[number], day_of_message(message, self.timezone, self.first_day)
+            if batch.ends_before(day) and not self._land(batch):
+                moved.add(number)
+                continue
+            batch.add(message, day)
             if (batch.rows >= self.origin.batch_rows or batch.size >= _BATCH_BYTES) and not self._land(batch):
                 moved.add(number)
         return moved

@@ -53,7 +53,7 @@ def _second(seconds: int) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%S}." if instant else str(seconds)
 
 
-def _instant(seconds: float) -> datetime | None:
+def _instant(seconds: int) -> datetime | None:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):  # of no calendar: somebody sent another unit
@@ -98,8 +98,14 @@ def as_json(value: bytes) -> str:
         return _quote(text)
 
 
-def day_of_message(message: Message, timezone: str) -> date | None:
-    """The day on which a message was sent; None where it does not say, or says one that is still to come."""
+def day_of_message(message: Message, timezone: str, first_day: date) -> date | None:
+    """The day on which a message was sent, or the first day that is loaded if that is later.
+
+    None where it does not say, or says one that is still to come.
+    """
     kind, milliseconds = message.timestamp()
-    sent = _instant(milliseconds / 1000) if kind else None
-    return day_of(sent, timezone) if sent and sent < datetime.now(UTC) + _CLOCKS_DIFFER else None
+    sent = _instant(milliseconds // 1000) if kind else None
+    return max(first_day, _day(sent, timezone)) if sent and sent < datetime.now(UTC) + _CLOCKS_DIFFER else None
+
+
+_day = lru_cache(maxsize=1024)(day_of)  # of a second many messages may be

@@ -65,7 +65,10 @@ class CollectRun:
 
     def _collect(self) -> Report:
         collecting = Collecting(
-            landing=Landing(self.storage), timezone=self.settings.timezone, today=self.outcome.today
+            landing=Landing(self.storage),
+            timezone=self.settings.timezone,
+            today=self.outcome.today,
+            first_day=self.settings.first_day,
         )
         record = open_record(self.outcome.url, self.source.name)
         with explain_full_disk(self.settings.home):
