@@ -138,6 +138,57 @@ def test_what_the_database_says_is_told(execute: Execute, platform: Platform, mo
     assert numbers(platform, source_of()) == {}
 
 
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    {
+        "12.34::money AS total": "money",
+        "4294967295::oid AS total": "oid",
+        "ARRAY[12.34::money] AS total": "money",
+        "'1 day'::interval AS total": "interval",
+        "row(1, 'x') AS total": "record",
+        "'{\"(1,{a})\"}'::pair[] AS total": "pair",
+    }.items(),
+)
+@pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
+def test_a_column_of_postgresql_whose_values_would_be_others_is_refused(
+    prefix: str, column: str, kind: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TYPE pair AS (number int, tags text[])")
+        connection.commit()
+    monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
+    source = source_of(f"SELECT 1::bigint AS number, {column}")
+    said = str(platform.collect(source).error)
+    assert f"the column total, of the type {kind}, which would have other values: cast it in the query" in said
+    assert platform.landed(source) == {}
+    with pytest.raises(CollectError, match="the column total, of the type"):
+        open_collector(source, "UTC").check()
+
+
+@pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
+def test_a_list_of_lists_of_postgresql_is_refused_and_a_list_is_not(
+    prefix: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
+    nested = source_of(
+        "SELECT k AS number, CASE k WHEN 5000 THEN '{{a,b},{c,d}}' END::text[] AS \"its tags\" "
+        "FROM generate_series(1, 9000) k"
+    )
+    said = str(platform.collect(nested).error)
+    assert (
+        "an array of several dimensions in the column its tags, which would be one list: cast it in the query" in said
+    )
+    assert platform.landed(nested) == {}
+    flat = source_of(
+        "SELECT k AS number, '{a,NULL}'::text[] AS tags, '{}'::int[] AS none FROM generate_series(9000, 1, -1) k -- all"
+    )
+    assert platform.collect(flat).error is None
+    frame = pl.read_parquet(io.BytesIO(*platform.landed(flat).values()))
+    assert frame.columns == ["number", "tags", "none"]
+    assert frame["number"].to_list() == list(range(9000, 0, -1))
+    assert frame.row(0) == (9000, ["a", None], [])
+
+
 def test_a_column_of_sqlite_is_what_all_its_values_are(tmp_path: Path) -> None:
     file = tmp_path / "a?b#.db"
     with closing(sqlite3.connect(file)) as database:

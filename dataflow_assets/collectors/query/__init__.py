@@ -1,12 +1,11 @@
 """Rows of another database, as Parquet.
 
 Here: which days are over and not brought, and bringing one. Not here: what a declaration says of the query (see
-`sources.origins.query`), and how SQLite is read (see `query.sqlite`).
+`sources.origins.query`), and how rows are read (see `query.adbc` and `query.sqlite`).
 
 Rows come as Arrow batches and are written batch by batch, all of a day in one statement: so they are of one moment.
 """
 
-import importlib
 import re
 import sqlite3
 import tempfile
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,13 +23,13 @@ from adbc_driver_manager import Error as AdbcError
 
 from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
 from dataflow_assets.collectors.files import secret_of
+from dataflow_assets.collectors.query.adbc import read_adbc
 from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.core.time_windows import Window, day_of
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
 _PASSING = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
-_DRIVER = re.compile("[a-z0-9_]+")
 _PASSWORD = re.compile(r":([^\s:@/]+)@")
 _BROUGHT = "brought"  # the only version of a day that is over
 
@@ -101,17 +99,15 @@ class QueryCollector(Collector[Query]):
 
         Raises:
             UnreachableError: the database does not answer, or the connection was lost.
-            CollectError: it refuses the statement, or its address is none that is known.
+            CollectError: it refuses the statement, its address is none that is known, or values would be others.
         """
         url = secret_of(self.origin, "database") or ""
         scheme = urlsplit(url).scheme
         where = self.origin.address
         try:
-            if scheme in ("postgresql", "postgres"):
-                with adbc.connect(url) as connection, connection.cursor() as cursor:
-                    cursor.execute(f"SET TIME ZONE '{self.timezone}'")
-                    cursor.execute(statement)
-                    yield cursor.fetch_record_batch()
+            if scheme in ("postgresql", "postgres", "adbc"):
+                with read_adbc(where, url, statement, self.timezone) as rows:
+                    yield rows
             elif scheme == "duckdb":
                 with duckdb.connect(url.removeprefix("duckdb://"), read_only=True) as database:
                     database.execute(f"SET TimeZone = '{self.timezone}'")
@@ -119,10 +115,6 @@ class QueryCollector(Collector[Query]):
             elif scheme == "sqlite":
                 with read_sqlite(Path(url.removeprefix("sqlite://")), statement, self.source.schema.columns()) as rows:
                     yield rows
-            elif scheme == "adbc":
-                with _connect(where, url) as connection, connection.cursor() as cursor:
-                    cursor.execute(statement)
-                    yield cursor.fetch_record_batch()
             else:
                 raise CollectError(
                     f"{where} is none that can be asked: its address begins postgresql://, duckdb:///, sqlite:/// or "
@@ -132,21 +124,6 @@ class QueryCollector(Collector[Query]):
             raise _explain(where, _without_password(str(error), url), error.sqlstate) from None
         except (duckdb.Error, sqlite3.Error) as error:
             raise _explain_file(where, error) from None
-
-
-def _connect(where: str, url: str) -> adbc.Connection:
-    """A connection by the driver that an address such as `adbc:snowflake:me:password@account/database` names."""
-    _, driver, uri = url.split(":", 2) if url.count(":") > 1 else ("", "", "")
-    try:
-        if not _DRIVER.fullmatch(driver):
-            raise ImportError
-        module = importlib.import_module(f"adbc_driver_{driver}.dbapi")
-    except ImportError:
-        raise CollectError(
-            f"{where} is asked by the Python package adbc-driver-{driver}, which is not there."
-        ) from None
-    connection: adbc.Connection = module.connect(uri)
-    return connection
 
 
 def _without_password(said: str, url: str) -> str:

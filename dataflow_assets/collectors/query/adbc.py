@@ -1,0 +1,110 @@
+"""Rows of a database by its ADBC driver, as Arrow batches.
+
+Here: connecting, and which types of PostgreSQL are refused, as its driver gives other values for them. Not here: which
+statement is asked, and what a failure means (see `query`).
+"""
+
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataflow_assets.collectors.base import CollectError
+from dataflow_assets.postgres.sql import identifier
+
+_DRIVER = re.compile("[a-z0-9_]+")
+_TYPE = b"POSTGRESQL:type"
+_OTHER_VALUES = ("money", "oid", "interval", "record")  # without a point, below zero, and of no type in Parquet
+
+
+@contextmanager
+def read_adbc(where: str, url: str, statement: str, timezone: str) -> Iterator[pa.RecordBatchReader]:
+    """The rows of a statement.
+
+    Args:
+        where: the database, for people.
+        url: such as `postgresql://me@host/name`, of which the days are those of the time zone, or
+            `adbc:snowflake:me:password@account/database`.
+        statement: a SELECT.
+        timezone: see `url`.
+
+    Raises:
+        adbc_driver_manager.Error: the database does not answer, or refuses the statement.
+        CollectError: there is no such driver, or rows would have other values than in the database.
+    """
+    with _connect(where, url) as connection, connection.cursor() as cursor:
+        if not url.startswith("adbc:"):
+            cursor.execute(f"SET TIME ZONE '{timezone}'")
+        if url.startswith(("postgres", "adbc:postgresql:")):
+            schema = cursor.adbc_execute_schema(statement)
+            _require_same_values(where, schema)
+            arrays = [field.name for field in schema if pa.types.is_list(field.type)]
+            cursor.execute(_with_dimensions(statement, arrays))
+            rows = cursor.fetch_record_batch()
+            yield pa.RecordBatchReader.from_batches(schema, _flat(where, rows, schema, arrays))
+        else:
+            cursor.execute(statement)
+            yield cursor.fetch_record_batch()
+
+
+def _connect(where: str, url: str) -> adbc.Connection:
+    if not url.startswith("adbc:"):
+        return adbc.connect(url)
+    _, driver, uri = url.split(":", 2) if url.count(":") > 1 else ("", "", "")
+    try:
+        if not _DRIVER.fullmatch(driver):
+            raise ImportError
+        module = importlib.import_module(f"adbc_driver_{driver}.dbapi")
+    except ImportError:
+        raise CollectError(
+            f"{where} is asked by the Python package adbc-driver-{driver}, which is not there."
+        ) from None
+    connection: adbc.Connection = module.connect(uri)
+    return connection
+
+
+def _require_same_values(where: str, schema: pa.Schema) -> None:
+    for field in schema:
+        if found := _other_values(field):
+            raise CollectError(
+                f"{where} gives the column {field.name}, of the type {found}, which would have other values: cast it "
+                "in the query, to a number or a text."
+            )
+
+
+def _other_values(field: pa.Field) -> str | None:
+    """The type of PostgreSQL, of a column or a part of it, whose values are others in Arrow; None where there is none.
+
+    Of an array in a row nobody asks how many dimensions it has.
+    """
+    name: str = (field.metadata or {}).get(_TYPE, b"").decode()
+    if name in _OTHER_VALUES:
+        return name
+    parts: list[pa.Field] = [field.type.field(place) for place in range(field.type.num_fields)]
+    if pa.types.is_struct(field.type) and any(pa.types.is_list(part.type) for part in parts):
+        return name
+    return next(filter(None, map(_other_values, parts)), None)
+
+
+def _with_dimensions(statement: str, arrays: Sequence[str]) -> str:
+    """The statement, with how many dimensions each of some arrays has in columns after its own."""
+    if not arrays:
+        return statement
+    asked = ", ".join(f"array_ndims({identifier(name)})" for name in arrays)
+    return f"SELECT *, {asked} FROM ({statement}\n) AS asked"  # noqa: S608
+
+
+def _flat(where: str, rows: pa.RecordBatchReader, schema: pa.Schema, arrays: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Batches without the dimensions of arrays, of which all have one: of others the driver makes a single list."""
+    for batch in rows:
+        for name, dimensions in zip(arrays, batch.columns[len(schema) :], strict=True):
+            if (pc.max(dimensions).as_py() or 1) > 1:
+                raise CollectError(
+                    f"{where} gives an array of several dimensions in the column {name}, which would be one list: cast "
+                    "it in the query, to a text."
+                )
+        yield pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)
