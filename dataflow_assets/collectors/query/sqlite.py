@@ -1,6 +1,7 @@
 """Rows of an SQLite file as Arrow batches.
 
-Here: of which type a column is, and reading. Not here: which statement is asked (see `query`).
+Here: of which type a column is, and reading. Not here: which statement is asked (see `query`), and one value (see
+`query.sqlite_values`).
 
 Every value of SQLite has a type of its own. So all of a column are looked at before the first is read, in the same
 transaction: a column of numbers alone is one of numbers, one that holds any text is text, and one without a value is
@@ -11,28 +12,35 @@ a source declares as one is made of what stands for it there.
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dataframely as dy
 import pyarrow as pa
 
+from dataflow_assets.collectors.query import sqlite_values as values_of
+from dataflow_assets.postgres.sql import column_list, identifier
+
 _AT_ONCE = 10_000  # rows
 _BUSY_SECONDS = 30.0  # for which a writer is waited for
-_TYPES = {"blob": pa.binary(), "text": pa.string(), "real": pa.float64(), "integer": pa.int64()}  # the widest first
-_CASTS = {pa.binary(): "CAST({} AS BLOB)", pa.string(): "CAST({} AS TEXT)", pa.float64(): "CAST({} AS REAL)"}
+_LONGEST = 100  # letters of a value that is told
+_FINER = tuple(f"*.{'[0-9]' * digits}[1-9]*" for digits in (6, 7, 8))  # than microseconds, as texts
 
-
-def _instant(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_MADE: Mapping[type[dy.Column], tuple[pa.DataType, pa.DataType, Callable[[Any], Any]]] = {
-    dy.Datetime: (pa.string(), pa.timestamp("us", "UTC"), _instant),
-    dy.Date: (pa.string(), pa.date32(), date.fromisoformat),
-    dy.Bool: (pa.int64(), pa.bool_(), bool),
+_Made = tuple[pa.DataType, Callable[[Any], Any]]
+_TYPES: Mapping[str, _Made] = {
+    "blob": (pa.binary(), values_of.as_bytes),
+    "text": (pa.string(), values_of.as_text),
+    "real": (pa.float64(), values_of.as_float),
+    "integer": (pa.int64(), int),
+}
+_NO_VALUES: _Made = (pa.null(), values_of.as_text)
+_FINE = "text of nanoseconds"
+_WIDEST_FIRST = ("blob", _FINE, "text", "real", "integer")
+_DECLARED: Mapping[tuple[object, str | None], _Made] = {
+    (dy.Datetime, "text"): (pa.timestamp("us", "UTC"), values_of.as_microseconds),
+    (dy.Datetime, _FINE): (pa.timestamp("ns", "UTC"), values_of.as_nanoseconds),
+    (dy.Date, "text"): (pa.date32(), values_of.as_date),
+    (dy.Bool, "integer"): (pa.bool_(), values_of.as_bool),
 }
 
 
@@ -46,60 +54,63 @@ def read_sqlite(file: Path, statement: str, declared: Mapping[str, dy.Column]) -
         declared: the columns of the source. Instants without a zone are in UTC.
 
     Raises:
-        sqlite3.Error: it cannot be opened, refuses the statement, or holds another text than a date or an instant.
+        sqlite3.Error: it cannot be opened, refuses the statement, or holds a value that would have to be another.
     """
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as database:
         database.execute("BEGIN")  # what follows sees one moment
         names = [column[0] for column in database.execute(f"SELECT * FROM ({statement}) LIMIT 0").description]  # noqa: S608
-        columns = [
-            _Column(name, kind, declared.get(name))
-            for name, kind in zip(names, _types(database, statement, names), strict=True)
-        ]
+        kinds = _kinds(database, statement, names, declared)
+        columns = [_Column(name, kind, declared.get(name)) for name, kind in zip(names, kinds, strict=True)]
         schema = pa.schema([(column.name, column.type) for column in columns])
         yield pa.RecordBatchReader.from_batches(schema, _batches(database, statement, columns, schema))
 
 
 class _Column:
-    """A column of a result: as which type it is stored, and as which it is given."""
+    """A column of a result: as which type it is given, and how each value is made; `kind` is None without any."""
 
-    def __init__(self, name: str, stored: pa.DataType, declared: dy.Column | None) -> None:
+    def __init__(self, name: str, kind: str | None, declared: dy.Column | None) -> None:
         self.name = name
-        self.type = stored
-        self.expression = _CASTS.get(stored, "{}").format(_quoted(name))
-        self._make: Callable[[Any], Any] | None = None
-        if declared and (made := _MADE.get(type(declared))) and made[0] == stored:
-            _, self.type, self._make = made
+        self.type, self._make = _DECLARED.get((type(declared), kind)) or (_TYPES[kind] if kind else _NO_VALUES)
 
-    def array(self, values: tuple[Any, ...]) -> pa.Array:
-        """Some values.
+    def array(self, values: tuple[Any, ...], before: int) -> pa.Array:
+        """Some values, after so many rows.
 
         Raises:
-            sqlite3.DataError: one does not stand for what the column is declared as.
+            sqlite3.DataError: one cannot be given as it is.
         """
-        if make := self._make:
-            try:
-                values = tuple(None if value is None else make(value) for value in values)
-            except ValueError as error:
-                raise sqlite3.DataError(f"the column {self.name} holds what is no {self.type} ({error})") from None
-        return pa.array(values, self.type)
+        made: list[Any] = []
+        try:
+            for value in values:
+                made.append(None if value is None else self._make(value))
+        except (ValueError, OverflowError):
+            said = repr(value.decode(errors="replace") if isinstance(value, bytes) else value)[:_LONGEST]
+            row = before + len(made) + 1
+            raise sqlite3.DataError(
+                f"the column {self.name} holds what is no {self.type} ({said}, in row {row:,} of the result)"
+            ) from None
+        return pa.array(made, self.type)
 
 
-def _types(database: sqlite3.Connection, statement: str, names: list[str]) -> list[pa.DataType]:
-    asked = ", ".join(f"max(typeof({_quoted(name)}) = '{kind}')" for name in names for kind in _TYPES)
-    found = iter(database.execute(f"SELECT {asked} FROM ({statement})").fetchone())  # noqa: S608
-    has = [[kind for kind in _TYPES if next(found)] for _ in names]
-    return [_TYPES[kinds[0]] if kinds else pa.null() for kinds in has]
+def _kinds(
+    database: sqlite3.Connection, statement: str, names: list[str], declared: Mapping[str, dy.Column]
+) -> list[str | None]:
+    """Of which kind each column is, by all its values; None of one without any."""
+    asked = {(name, kind): f"typeof({identifier(name)}) = '{kind}'" for name in names for kind in _TYPES}
+    for name in (name for name in names if isinstance(declared.get(name), dy.Datetime)):
+        is_finer = " OR ".join(f"{identifier(name)} GLOB '{form}'" for form in _FINER)
+        asked[name, _FINE] = f"{asked[name, 'text']} AND ({is_finer})"
+    tests = ", ".join(f"max({test})" for test in asked.values())
+    values = database.execute(f"SELECT {tests} FROM ({statement})").fetchone()  # noqa: S608
+    has = {key for key, value in zip(asked, values, strict=True) if value}
+    return [next((kind for kind in _WIDEST_FIRST if (name, kind) in has), None) for name in names]
 
 
 def _batches(
     database: sqlite3.Connection, statement: str, columns: list[_Column], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    expressions = ", ".join(column.expression for column in columns)
-    cursor = database.execute(f"SELECT {expressions} FROM ({statement})")  # noqa: S608
+    database.text_factory = bytes
+    cursor, before = database.execute(f"SELECT {column_list(schema.names)} FROM ({statement})"), 0  # noqa: S608
     while rows := cursor.fetchmany(_AT_ONCE):
-        arrays = [column.array(values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
+        given = zip(columns, zip(*rows, strict=True), strict=True)
+        yield pa.RecordBatch.from_arrays([column.array(values, before) for column, values in given], schema=schema)
+        before += len(rows)
