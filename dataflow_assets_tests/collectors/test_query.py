@@ -16,7 +16,6 @@ import pytest
 
 from dataflow_assets.collectors import open_collector
 from dataflow_assets.collectors.base import CollectError, UnreachableError
-from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.lake.readers import parquet
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.formats import Parquet
@@ -138,6 +137,60 @@ def test_what_the_database_says_is_told(execute: Execute, platform: Platform, mo
     assert numbers(platform, source_of()) == {}
 
 
+_LATE = {
+    "postgresql": ("SELECT k AS number, 1 / (k - 4000) AS part FROM generate_series(1, 10000) k", "division by zero"),
+    "duckdb": (
+        "SELECT k AS number, CAST(CASE k WHEN 400000 THEN 'x' ELSE '1' END AS int) AS part FROM range(500000) t(k)",
+        "Error",
+    ),
+    "sqlite": ("SELECT 1 AS number, abs(-9223372036854775807 - 1) AS part", "integer overflow"),
+}
+
+
+def test_what_the_database_says_while_rows_come_is_told(
+    execute: Execute, platform: Platform, request: pytest.FixtureRequest
+) -> None:
+    kind = str(request.node.callspec.params["execute"])
+    query, said = _LATE["postgresql" if kind == "adbc" else kind]
+    error = platform.collect(source_of(query)).error
+    assert isinstance(error, CollectError)
+    assert not isinstance(error, UnreachableError)
+    assert "the database of SHOP_DATABASE refuses the query: " in str(error)
+    assert said in str(error)
+    assert len(str(error).splitlines()) == 1
+    assert numbers(platform, source_of()) == {}
+
+
+@pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
+@pytest.mark.parametrize("action", ["pg_terminate_backend(pg_backend_pid())::text", "conflict()"])
+def test_a_connection_that_is_lost_while_rows_come_is_told_from_a_refusal(
+    action: str, prefix: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION conflict() RETURNS text LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE 'conflict with recovery' USING ERRCODE = '40001'; END $$"
+        )
+        connection.commit()
+    monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
+    source = source_of(
+        f"SELECT k AS number, CASE k WHEN 4000 THEN {action} END AS note FROM generate_series(1, 10000) k"
+    )
+    error = platform.collect(source).error
+    assert isinstance(error, UnreachableError)
+    assert "the database of SHOP_DATABASE does not answer (" in str(error)
+    assert platform.landed(source) == {}
+
+
+def test_a_type_that_parquet_has_not_is_told(
+    tmp_path: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb.connect(tmp_path / "shop").close()
+    monkeypatch.setenv("SHOP_DATABASE", f"duckdb://{tmp_path / 'shop'}")
+    error = platform.collect(source_of("SELECT 1 AS number, INTERVAL 1 DAY AS since")).error
+    assert "gives what Parquet cannot hold; cast it in the query: Unhandled type" in str(error)
+
+
 @pytest.mark.parametrize(
     ("column", "kind"),
     {
@@ -187,62 +240,3 @@ def test_a_list_of_lists_of_postgresql_is_refused_and_a_list_is_not(
     assert frame.columns == ["number", "tags", "none"]
     assert frame["number"].to_list() == list(range(9000, 0, -1))
     assert frame.row(0) == (9000, ["a", None], [])
-
-
-def test_a_column_of_sqlite_is_what_all_its_values_are(tmp_path: Path) -> None:
-    file = tmp_path / "a?b#.db"
-    with closing(sqlite3.connect(file)) as database:
-        database.execute(
-            'CREATE TABLE t (whole INTEGER, part REAL, mixed INTEGER, raw BLOB, none TEXT, "odd""name" TEXT)'
-        )
-        rows: list[tuple[Any, ...]] = [(number, 1, None, b"\xff", None, "é") for number in range(30_000)]
-        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", rows)
-        database.execute("INSERT INTO t VALUES (-9223372036854775808, 0.5, 'late', NULL, NULL, NULL)")
-        database.execute("INSERT INTO t VALUES (NULL, NULL, 7, NULL, NULL, NULL)")
-        database.commit()
-    with read_sqlite(file, "SELECT * FROM t", {}) as batches:
-        frame = pl.DataFrame(pl.from_arrow(batches.read_all()))
-    assert dict(frame.schema) == {
-        "whole": pl.Int64,
-        "part": pl.Float64,
-        "mixed": pl.String,
-        "raw": pl.Binary,
-        "none": pl.Null,
-        'odd"name': pl.String,
-    }
-    assert frame.tail(3).rows() == [
-        (29_999, 1.0, None, b"\xff", None, "é"),
-        (-9223372036854775808, 0.5, "late", None, None, None),
-        (None, None, "7", None, None, None),
-    ]
-
-
-class Kinds(dy.Schema):
-    """Columns of types that SQLite does not have."""
-
-    at = dy.Datetime(time_zone="UTC")
-    on = dy.Date()
-    is_so = dy.Bool()
-
-
-def test_what_a_source_declares_is_made_of_what_stands_for_it_in_sqlite(tmp_path: Path) -> None:
-    file = tmp_path / "shop.db"
-    with closing(sqlite3.connect(file)) as database:
-        database.execute("CREATE TABLE kinds (at TEXT, [on] TEXT, is_so INTEGER)")
-        database.execute("INSERT INTO kinds VALUES ('2021-12-01 23:59:59', '2021-12-01', 1), (NULL, NULL, NULL)")
-        database.execute("INSERT INTO kinds VALUES ('2021-12-01T23:59:59.5+01:00', '2021-12-02', 0)")
-        database.commit()
-        with read_sqlite(file, "SELECT * FROM kinds", Kinds.columns()) as batches:
-            rows = pl.DataFrame(pl.from_arrow(batches.read_all())).rows()
-        assert rows == [
-            (datetime(2021, 12, 1, 23, 59, 59, tzinfo=UTC), date(2021, 12, 1), True),
-            (None, None, None),
-            (datetime(2021, 12, 1, 22, 59, 59, 500_000, tzinfo=UTC), date(2021, 12, 2), False),
-        ]
-        database.execute("INSERT INTO kinds VALUES ('yesterday', NULL, NULL)")
-        database.commit()
-    with (
-        pytest.raises(sqlite3.DataError, match=r"the column at holds what is no timestamp.*yesterday"),
-        read_sqlite(file, "SELECT * FROM kinds", Kinds.columns()) as batches,
-    ):
-        batches.read_all()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -38,6 +39,65 @@ def read(folder: Path, values: Sequence[object], declared: dy.Column = ANY) -> p
         database.commit()
     with read_sqlite(folder / "shop.db", "SELECT * FROM t", {"number": dy.Int64(), "value": declared}) as rows:
         return rows.read_all()
+
+
+def test_a_column_of_sqlite_is_what_all_its_values_are(tmp_path: Path) -> None:
+    file = tmp_path / "a?b#.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(
+            'CREATE TABLE t (whole INTEGER, part REAL, mixed INTEGER, raw BLOB, none TEXT, "odd""name" TEXT)'
+        )
+        rows: list[tuple[Any, ...]] = [(number, 1, None, b"\xff", None, "é") for number in range(30_000)]
+        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", rows)
+        database.execute("INSERT INTO t VALUES (-9223372036854775808, 0.5, 'late', NULL, NULL, NULL)")
+        database.execute("INSERT INTO t VALUES (NULL, NULL, 7, NULL, NULL, NULL)")
+        database.commit()
+    with read_sqlite(file, "SELECT * FROM t", {}) as batches:
+        frame = pl.DataFrame(pl.from_arrow(batches.read_all()))
+    assert dict(frame.schema) == {
+        "whole": pl.Int64,
+        "part": pl.Float64,
+        "mixed": pl.String,
+        "raw": pl.Binary,
+        "none": pl.Null,
+        'odd"name': pl.String,
+    }
+    assert frame.tail(3).rows() == [
+        (29_999, 1.0, None, b"\xff", None, "é"),
+        (-9223372036854775808, 0.5, "late", None, None, None),
+        (None, None, "7", None, None, None),
+    ]
+
+
+class Kinds(dy.Schema):
+    """Columns of types that SQLite does not have."""
+
+    at = dy.Datetime(time_zone="UTC")
+    on = dy.Date()
+    is_so = dy.Bool()
+
+
+def test_what_a_source_declares_is_made_of_what_stands_for_it_in_sqlite(tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE kinds (at TEXT, [on] TEXT, is_so INTEGER)")
+        database.execute("INSERT INTO kinds VALUES ('2021-12-01 23:59:59', '2021-12-01', 1), (NULL, NULL, NULL)")
+        database.execute("INSERT INTO kinds VALUES ('2021-12-01T23:59:59.5+01:00', '2021-12-02', 0)")
+        database.commit()
+        with read_sqlite(file, "SELECT * FROM kinds", Kinds.columns()) as batches:
+            rows = pl.DataFrame(pl.from_arrow(batches.read_all())).rows()
+        assert rows == [
+            (datetime(2021, 12, 1, 23, 59, 59, tzinfo=UTC), date(2021, 12, 1), True),
+            (None, None, None),
+            (datetime(2021, 12, 1, 22, 59, 59, 500_000, tzinfo=UTC), date(2021, 12, 2), False),
+        ]
+        database.execute("INSERT INTO kinds VALUES ('yesterday', NULL, NULL)")
+        database.commit()
+    with (
+        pytest.raises(sqlite3.DataError, match=r"the column at holds what is no timestamp.*yesterday"),
+        read_sqlite(file, "SELECT * FROM kinds", Kinds.columns()) as batches,
+    ):
+        batches.read_all()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
 _PASSING = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
+_LOST = ("08", "40", "57P")  # how codes of lost connections, of conflicts with others, and of ended servers begin
 _PASSWORD = re.compile(r":([^\s:@/]+)@")
 _BROUGHT = "brought"  # the only version of a day that is over
 
@@ -111,7 +112,8 @@ class QueryCollector(Collector[Query]):
             elif scheme == "duckdb":
                 with duckdb.connect(url.removeprefix("duckdb://"), read_only=True) as database:
                     database.execute(f"SET TimeZone = '{self.timezone}'")
-                    yield database.execute(statement).to_arrow_reader()
+                    found = database.execute(statement).to_arrow_reader()
+                    yield pa.RecordBatchReader.from_batches(found.schema, _of_duckdb(found))
             elif scheme == "sqlite":
                 with read_sqlite(Path(url.removeprefix("sqlite://")), statement, self.source.schema.columns()) as rows:
                     yield rows
@@ -124,6 +126,18 @@ class QueryCollector(Collector[Query]):
             raise _explain(where, _without_password(str(error), url), error.sqlstate) from None
         except (duckdb.Error, sqlite3.Error) as error:
             raise _explain_file(where, error) from None
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            said = str(error).splitlines()[0]
+            raise CollectError(f"{where} gives what Parquet cannot hold; cast it in the query: {said}") from None
+
+
+def _of_duckdb(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The rows, of which a late failure is told as an early one: Arrow makes it one of the system."""
+    try:
+        yield from rows
+    except OSError as error:
+        kind = duckdb.IOException if str(error).startswith("IO Error") else duckdb.Error
+        raise kind(str(error)) from None
 
 
 def _without_password(said: str, url: str) -> str:
@@ -141,7 +155,7 @@ def _explain_file(where: str, error: duckdb.Error | sqlite3.Error) -> CollectErr
 
 def _explain(where: str, said: str, code: str | None) -> CollectError:
     sentence = said.splitlines()[0].strip() if said else "no reason given"
-    if code is None or code.startswith(("08", "57P")):
+    if code is None or code.startswith(_LOST):
         return UnreachableError(f"{where} does not answer ({sentence}).")
     return CollectError(f"{where} refuses the query: {sentence}")
 

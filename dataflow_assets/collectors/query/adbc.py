@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 import pyarrow.compute as pc
+from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from dataflow_assets.collectors.base import CollectError
 from dataflow_assets.postgres.sql import identifier
@@ -44,11 +45,11 @@ def read_adbc(where: str, url: str, statement: str, timezone: str) -> Iterator[p
             _require_same_values(where, schema)
             arrays = [field.name for field in schema if pa.types.is_list(field.type)]
             cursor.execute(_with_dimensions(statement, arrays))
-            rows = cursor.fetch_record_batch()
-            yield pa.RecordBatchReader.from_batches(schema, _flat(where, rows, schema, arrays))
+            yield pa.RecordBatchReader.from_batches(schema, _flat(where, _rows(cursor), schema, arrays))
         else:
             cursor.execute(statement)
-            yield cursor.fetch_record_batch()
+            rows = _rows(cursor)
+            yield pa.RecordBatchReader.from_batches(rows.schema, rows)
 
 
 def _connect(where: str, url: str) -> adbc.Connection:
@@ -65,6 +66,12 @@ def _connect(where: str, url: str) -> adbc.Connection:
         ) from None
     connection: adbc.Connection = module.connect(uri)
     return connection
+
+
+def _rows(cursor: adbc.Cursor) -> pa.RecordBatchReader:
+    """The rows of a statement, of which a late failure is told as an early one: with the code of its kind."""
+    stream = cursor.fetch_arrow()  # which is gone with this name
+    return AdbcRecordBatchReader._import_from_c(stream.address)
 
 
 def _require_same_values(where: str, schema: pa.Schema) -> None:
