@@ -104,7 +104,7 @@ def _guess_encoding(content: bytes) -> str:
         if len(zeros) > 3 and not any(zeros):
             return encoding
     try:
-        content[: content.rfind(b"\n") + 1].decode("utf-8")
+        content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1].decode("utf-8")
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"

@@ -4,6 +4,7 @@ Here: where its columns begin, by the places at which every line has a blank and
 values mean (see `columns`).
 """
 
+import io
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def read_fixed_width(path: Path) -> Sample:
         content = file.read(_MOST_BYTES)
     encoding = _guess_encoding(content)
     text = content.decode(encoding, errors="ignore").removeprefix("\ufeff")
-    lines = [line.rstrip("\r") for line in islice(text.split("\n"), MOST_ROWS + 2) if line.strip()]
+    lines = [line.rstrip("\n") for line in islice(io.StringIO(text, newline=None), MOST_ROWS + 2) if line.strip()]
     starts = _find_starts(lines if len(_find_starts(lines)) == len(_find_starts(lines[1:])) else lines[1:])
     if len(lines) < _FEWEST_LINES or len(starts) < 2:
         raise FormatError(f"{path.name} says too little of where its columns begin: declare it by hand.")
@@ -51,7 +52,7 @@ def read_fixed_width(path: Path) -> Sample:
 
 def _guess_encoding(content: bytes) -> str:
     try:
-        content[: content.rfind(b"\n") + 1].decode("utf-8")
+        content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1].decode("utf-8")
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"

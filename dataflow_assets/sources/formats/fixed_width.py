@@ -12,6 +12,7 @@ from typing import ClassVar
 import polars as pl
 
 from dataflow_assets.core.iteration import batched_by_size
+from dataflow_assets.core.lines import read_lines
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
 
@@ -76,10 +77,8 @@ class FixedWidth(RecordFormat):
     def _lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
         """The lines after those that are skipped, without their ends, counted from 1."""
         with path.open("rb") as file:
-            number = 0
-            while line := file.readline(_LONGEST_LINE):
-                number += 1
-                if len(line) == _LONGEST_LINE:
+            for number, line in enumerate(read_lines(file, _LONGEST_LINE), 1):
+                if len(line) >= _LONGEST_LINE:
                     raise FormatError(f"{path.name} is no fixed-width text: its line {number} has no end.")
                 if number > self.skip_lines:
                     yield number, (line.removeprefix(_BOM) if number == 1 else line).rstrip(b"\r\n")

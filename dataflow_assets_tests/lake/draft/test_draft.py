@@ -59,6 +59,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "rows.csv": lambda: delimited().encode(),
     "bom.csv": lambda: delimited().encode("utf-8-sig"),
     "crlf.csv": lambda: delimited().replace("\n", "\r\n").encode(),
+    "cr.csv": lambda: delimited().replace("\n", "\r").encode("latin-1"),
     "semicolons.csv": lambda: delimited(";").encode(),
     "bars.csv": lambda: delimited("|").encode(),
     "western.csv": lambda: delimited().encode("latin-1"),
@@ -90,6 +91,14 @@ def test_the_draft_loads_its_file_whole(tmp_path: Path, name: str) -> None:
     assert list(types.values()) == ["String", "String", "Int64", "Float64", "Bool", "Date"]
     assert (found.undeclared_columns, found.missing_columns) == ([], [])
     assert len(draft.text.splitlines()) < 45
+
+
+def test_fixed_width_text_may_end_its_lines_in_cr_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.fwf"
+    lines = ["sku   qty name", *(f"S{number:03}  {number:3} Zo\xeb!" for number in range(30)), ""]
+    path.write_bytes("\r".join(lines).encode("cp1252"))
+    _, source, found = drafted(path)
+    assert (found.accepted, found.rejects, list(types_of(source))) == (30, [], ["sku", "qty", "name"])
 
 
 def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:

@@ -143,6 +143,22 @@ def test_lines_before_the_header_comments_and_a_trailer_are_no_rows(file: Path, 
             found(file, wrong, **how)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("before", "how"),
+    [
+        ("# export\n", {"header": False, "comment": "#"}),
+        ("export\n", {"header": False, "skip_lines": 1}),
+        (f"# export\n{HEAD}", {"comment": "#"}),
+        (f"export\nof today\n{HEAD}", {"skip_lines": 2}),
+        (f"sep=;\n{HEAD}", {}),
+    ],
+)
+def test_what_stands_before_the_rows_ends_as_they_do(file: Path, before: str, how: dict[str, Any], end: str) -> None:
+    rows, rejects, repaired = found(file, f"{before}1;a;;;\n2;;;;\n".replace("\n", end), **how)
+    assert ([row[0] for row in rows], rejects, "line_ends" in repaired) == (["1", "2"], [], end != "\n")
+
+
 def test_a_line_that_names_the_delimiter_is_no_header(file: Path) -> None:
     rows, rejects, repaired = found(file, "\ufeffsep=;\r\n" + HEAD + "1;;;;\n")
     assert ([row[0] for row in rows], rejects, repaired["separator_line"]) == (["1"], [], 1)

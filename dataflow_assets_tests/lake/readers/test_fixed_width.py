@@ -46,6 +46,14 @@ def test_lines_at_the_beginning_are_skipped(tmp_path: Path) -> None:
     assert ([row[0] for row in found.rows], [one.line for one in found.rejects]) == (["A"], [4])
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_any_way(tmp_path: Path, end: str) -> None:
+    lines = ["REPORT", *(f"{number:05}|      1  " for number in range(20_000)), "no", ""]
+    found = read(written(tmp_path, end.join(lines)), FixedWidth(widths=WIDTHS, skip_lines=1))
+    assert [row[0] for row in found.rows] == [f"{number:05}" for number in range(20_000)]
+    assert found.reasons == [(20_002, "fixed_width.length", "the line has 2 characters, not 15.", "no")]
+
+
 def test_another_encoding_is_read_where_it_is_declared(tmp_path: Path) -> None:
     reader = FixedWidth(widths=WIDTHS, encoding="cp1252")
     assert read(written(tmp_path, "€    |Zoë   1  \n", "cp1252"), reader).rows[0][:2] == ("€", "Zoë")

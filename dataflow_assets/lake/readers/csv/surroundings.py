@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from dataflow_assets.core.lines import read_lines
 from dataflow_assets.errors import FormatError
 from dataflow_assets.lake.readers.csv.model import Part
 from dataflow_assets.sources.formats import Csv
@@ -36,7 +37,7 @@ def find_header(path: Path, reader: Csv) -> Beginning:
         has_mark = file.read(len(_MARK)) == _MARK
         start, lines, has_separator = len(_MARK) if has_mark else 0, 0, False
         file.seek(start)
-        while line := file.readline(_LONGEST_LINE):
+        for line in read_lines(file, _LONGEST_LINE):
             separator = _SEPARATOR.fullmatch(line) if not has_separator and reader.header else None
             is_comment = reader.comment and line.startswith(reader.comment.encode())
             if lines >= reader.skip_lines and not separator and not is_comment:
