@@ -23,6 +23,8 @@ from dataflow_assets.collectors.files import secret_of
 from dataflow_assets.core.formatting import counted
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.landing.deliveries import ObjectNameError
+from dataflow_assets.landing.listing import Listed, list_objects
+from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.s3 import S3
 
@@ -54,13 +56,13 @@ class S3Collector(Collector[S3]):
 
     def bring(self, wanted: Sequence[Remote], sink: Sink) -> None:
         """Bring objects, several at once."""
-        store = self._open()
+        storage = self._open()
         with (
             tempfile.TemporaryDirectory(prefix="dataflow-") as folder,
             ThreadPoolExecutor(_AT_ONCE, "s3") as pool,
         ):
             tasks = [
-                pool.submit(self._bring, store, remote, Path(folder) / str(number), sink)
+                pool.submit(self._bring, storage, remote, Path(folder) / str(number), sink)
                 for number, remote in enumerate(wanted)
             ]
             try:
@@ -69,9 +71,9 @@ class S3Collector(Collector[S3]):
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _bring(self, store: S3Store, remote: Remote, file: Path, sink: Sink) -> None:
+    def _bring(self, storage: Storage, remote: Remote, file: Path, sink: Sink) -> None:
         try:
-            self._read(store, remote, file)
+            self._read(storage, remote, file)
         except (FileNotFoundError, PreconditionError):
             sink.postpone(remote, "it was replaced or deleted there meanwhile")
         except (PermissionDeniedError, UnauthenticatedError):
@@ -83,8 +85,8 @@ class S3Collector(Collector[S3]):
         finally:
             file.unlink(missing_ok=True)
 
-    def _read(self, store: S3Store, remote: Remote, file: Path) -> None:
-        body = obstore.get(store, self._prefix + remote.path, options={"if_match": remote.version})
+    def _read(self, storage: Storage, remote: Remote, file: Path) -> None:
+        body = obstore.get(storage.store, self._prefix + remote.path, options={"if_match": remote.version})
         with file.open("wb") as out:
             for chunk in body.stream(min_chunk_size=_CHUNK):
                 out.write(chunk)
@@ -104,31 +106,38 @@ class S3Collector(Collector[S3]):
 
     def _list(self) -> Iterator[Remote]:
         try:
-            for page in obstore.list(self._open(), self._prefix or None):
-                for found in page:
-                    path, modified = found["path"].removeprefix(self._prefix), found["last_modified"]
-                    if self.origin.names.matches(path):
-                        day: date | None = self.origin.names.day_of(path)
-                        if self.origin.day_of == "modification":
-                            day = day_of(modified, self.timezone)
-                        version, size = found["e_tag"] or "", found["size"]
-                        yield Remote(path=path, version=version, name=path, day=day, size=size, modified=modified)
+            for found in list_objects(self._open(), self._prefix):
+                path = found.key.removeprefix(self._prefix)
+                if self.origin.names.matches(path):
+                    yield self._remote(path, found)
         except (BaseError, FileNotFoundError) as error:
             raise self._explain(error) from None
 
-    def _open(self) -> S3Store:
+    def _remote(self, path: str, found: Listed) -> Remote:
+        modified = found.last_modified
+        day: date | None = self.origin.names.day_of(path)
+        if self.origin.day_of == "modification" and modified:
+            day = day_of(modified, self.timezone)
+        fault = None if modified else "its name cannot be read; have it renamed"
+        return Remote(
+            path=path, version=found.etag, name=path, day=day, size=found.size, modified=modified, fault=fault
+        )
+
+    def _open(self) -> Storage:
         origin = self.origin
         key, secret = secret_of(origin, "access_key_id"), secret_of(origin, "secret_access_key")
-        return S3Store(
+        endpoint = origin.endpoint or f"https://s3.{origin.region}.amazonaws.com"
+        keys = (
+            {"aws_access_key_id": key, "aws_secret_access_key": secret or ""} if key else {"aws_skip_signature": "true"}
+        )
+        options = {"aws_region": origin.region, "aws_endpoint_url": endpoint, **keys}
+        store = S3Store(
             origin.bucket,
-            region=origin.region,
-            endpoint=origin.endpoint or f"https://s3.{origin.region}.amazonaws.com",
-            access_key_id=key or "",
-            secret_access_key=secret or "",
-            skip_signature=key is None,
-            client_options={"timeout": _SECONDS, "allow_http": (origin.endpoint or "").startswith("http://")},
+            config=options,  # type: ignore[arg-type]
+            client_options={"timeout": _SECONDS, "allow_http": endpoint.startswith("http://")},
             retry_config={"max_retries": 3, "retry_timeout": _SECONDS},
         )
+        return Storage(f"s3://{origin.bucket}", store, options)
 
     def _explain(self, error: Exception) -> CollectError:
         where, said, server = self.origin.address, str(error), self.origin.endpoint or "Amazon"

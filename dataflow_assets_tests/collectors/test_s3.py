@@ -42,6 +42,24 @@ def test_without_a_day_in_its_name_an_object_lands_on_the_day_on_which_it_was_ch
     assert list(platform.landed(source)) == [f"{changed}/all.csv"]
 
 
+@pytest.mark.parametrize("name", ["x/./d.csv", "backup//d.csv", "x\ty.csv", "r\x7f.csv"])
+@pytest.mark.parametrize("keys", [{}, {"access_key_id": None, "secret_access_key": None}], ids=["keys", "public"])
+def test_a_name_that_no_object_can_have_fails_alone(
+    vendor: Vendor, platform: Platform, name: str, keys: dict[str, None]
+) -> None:
+    source = vendor.source("**/*.csv", **keys)
+    vendor.put_any("a.csv", b"before")
+    platform.collect(source)
+    vendor.put_any(name, b"x")
+    vendor.put_any("backup//readme.txt", b"of no source")
+    vendor.put_any("z.csv", b"behind")
+    report = platform.collect(source)
+    failed = {name.replace("\t", "\\t").replace("\x7f", "\\x7f"): "its name cannot be read; have it renamed"}
+    assert ([one.remote.path for one in report.landed], report.failed, report.error) == (["z.csv"], failed, None)
+    assert platform.landed(source) == {f"{platform.today}/a.csv": b"before", f"{platform.today}/z.csv": b"behind"}
+    assert platform.collect(source).told == set(failed)
+
+
 def test_a_bucket_that_is_not_there_and_keys_that_are_not_set_are_told(
     vendor: Vendor, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import urllib.request
 import uuid
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import obstore
 from obstore.store import S3Store
@@ -29,6 +30,12 @@ class Vendor:
     def put(self, name: str, content: bytes) -> None:
         """Put an object into the folder."""
         obstore.put(self.store, f"out/{name}", content)
+
+    def put_any(self, name: str, content: bytes) -> None:
+        """Put an object of any name, also one that our own store cannot name, into the folder, for anybody to read."""
+        place = f"{self.endpoint}/{self.bucket}/out/{quote(name)}"
+        headers = {"Content-Type": "application/octet-stream", "x-amz-acl": "public-read"}
+        urllib.request.urlopen(urllib.request.Request(place, content, headers, method="PUT")).close()
 
     def source(self, pattern: str = "{day:%Y%m%d}/*.csv", **more: Any) -> Source:
         """Streams that arrive from the bucket."""

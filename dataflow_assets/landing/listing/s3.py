@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 import obstore
-from obstore.exceptions import InvalidPathError
+from obstore.exceptions import GenericError, InvalidPathError
 
 from dataflow_assets.core.iteration import batched
 from dataflow_assets.landing.listing import base
@@ -64,8 +64,15 @@ def list_objects(storage: Storage, folder: str, after: str) -> Iterator[Listed]:
 
 
 def _boto3_pages(storage: Storage, **wanted: str) -> Iterator[Mapping[str, Any]]:
-    """Pages of a listing by a library that can read every name, and is slower."""
+    """Pages of a listing by a library that can read every name, and is slower.
+
+    Raises:
+        GenericError: the bucket cannot be listed.
+    """
     import boto3  # noqa: PLC0415 # slow, and seldom needed
+    from botocore import UNSIGNED  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     options = storage.options
     client = boto3.client(
@@ -75,9 +82,13 @@ def _boto3_pages(storage: Storage, **wanted: str) -> Iterator[Mapping[str, Any]]
         aws_access_key_id=options.get("aws_access_key_id"),
         aws_secret_access_key=options.get("aws_secret_access_key"),
         aws_session_token=options.get("aws_session_token"),
+        config=Config(signature_version=UNSIGNED) if options.get("aws_skip_signature") else None,
     )
     bucket = storage.uri.removeprefix("s3://")
-    yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, **wanted)
+    try:
+        yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, **wanted)
+    except (BotoCoreError, ClientError) as error:
+        raise GenericError(str(error)) from None
 
 
 def _boto3_objects(page: Mapping[str, Any]) -> Iterator[Listed]:
