@@ -42,7 +42,10 @@ class ObjectChangedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions."""
+    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions.
+
+    `control` is the etag of the control file with which it was compared, or is to be; None where there is none.
+    """
 
     source: str
     day: date
@@ -51,6 +54,7 @@ class Delivery:
     size: int
     last_modified: datetime
     version: str | None = None
+    control: str | None = field(default=None, compare=False)
 
     @property
     def id(self) -> int:
