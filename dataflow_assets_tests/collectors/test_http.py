@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,30 @@ def test_what_a_server_compresses_unasked_lands_as_it_is_named(
     assert platform.landed(source) == ({f"2021-12-05/{name}": landed} if landed else {})
     assert (error is None) == (landed is not None)
     assert landed or f"{name} is not compressed as its server says" in str(error)
+
+
+def test_no_host_is_offered_another_encoding(web: HttpServer, platform: Platform) -> None:
+    source = export(web)
+    with serve_http() as other:
+        web.answer = lambda _: Answer(status=302, headers={"Location": f"{other.url}/there"})
+        other.answer = lambda _: served('"1"')
+        assert platform.collect(source).error is None
+        assert {asked.headers["Accept-Encoding"] for asked in [*web.asked, *other.asked]} == {"identity"}
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, br"])
+def test_a_file_in_an_encoding_that_is_not_undone_does_not_land(
+    web: HttpServer, platform: Platform, encoding: str
+) -> None:
+    web.answer = lambda _: Answer(zlib.compress(CONTENT), headers={"ETag": '"1"', "Content-Encoding": encoding})
+    error = platform.collect(source := export(web)).error
+    assert type(error) is CollectError
+    assert f"sends its file in the encoding '{encoding}', which nobody asked for." in str(error)
+    assert platform.landed(source) == {}
+    web.answer = lambda _: Answer(b"packed", headers={"ETag": '"1"', "Content-Encoding": encoding, **DATED})
+    source = export(web, name="streams.csv.zst")
+    platform.collect(source)
+    assert platform.landed(source) == ({"2021-12-05/streams.csv.zst": b"packed"} if encoding == "zstd" else {})
 
 
 @pytest.mark.parametrize("days", [1, 0], ids=["of nobody", "expired"])

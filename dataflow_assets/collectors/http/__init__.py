@@ -32,6 +32,7 @@ _CHUNK = 1 << 20
 _STRONG = re.compile(r'"[^"]*"')
 _RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+)")
 _NO_VERSION = "unknown"
+_PACKED = {"gzip": ".gz", "x-gzip": ".gz", "zstd": ".zst"}  # what a file in an encoding may itself be called
 
 
 class HttpCollector(Collector[HttpFile]):
@@ -104,6 +105,7 @@ class _Download:
         self.session = HttpSession(origin)
         self.is_whole = False
         self._is_packed = False
+        self._name, self._address = origin.file_name, origin.address
         self._path = path
         self._etag = ""
 
@@ -114,7 +116,11 @@ class _Download:
         return {"Range": f"bytes={have}-", "If-Range": self._etag} if have and _STRONG.fullmatch(self._etag) else {}
 
     def write(self, response: requests.Response) -> None:
-        """Write what an answer holds. It is whole where as many bytes came as the answer, or its last part, says."""
+        """Write what an answer holds. It is whole where as many bytes came as the answer, or its last part, says.
+
+        Raises:
+            CollectError: it is compressed in a way that nobody asked for and that is not undone.
+        """
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         length = response.headers.get("Content-Length")
         size = int(length) if length else None
@@ -125,7 +131,7 @@ class _Download:
             size = int(found["size"])
         elif response.status_code == HTTPStatus.OK:
             self._etag = response.headers.get("ETag", "")
-            self._is_packed = response.headers.get("Content-Encoding", "") in ("gzip", "x-gzip")
+            self._is_packed = self._must_unpack(response.headers.get("Content-Encoding", "").strip().lower())
             self._path.write_bytes(b"")
         else:  # nothing is left after what is here, which so is of another version
             self._etag = ""
@@ -135,13 +141,21 @@ class _Download:
                 write_here(out, chunk)
         self.is_whole = size is None or self._path.stat().st_size == size
 
+    def _must_unpack(self, encoding: str) -> bool:
+        """Whether a file is compressed for the way, unasked; one that is itself so named keeps it."""
+        if encoding in ("", "identity") or self._name.endswith(_PACKED.get(encoding, ())):
+            return False
+        if _PACKED.get(encoding) != ".gz":
+            raise CollectError(f"{self._address} sends its file in the encoding {encoding!r}, which nobody asked for.")
+        return True
+
     def unpack(self, name: str) -> None:
-        """Undo the compression for the way, which some servers do unasked; a file that is itself so named keeps it.
+        """Undo the compression for the way.
 
         Raises:
             CollectError: it is not compressed as the server says.
         """
-        if not self._is_packed or name.endswith(".gz"):
+        if not self._is_packed:
             return
         packed = self._path.with_name(f"{self._path.name}.gz")
         self._path.rename(packed)

@@ -82,7 +82,7 @@ class HttpSession:
         """An answer that leads nowhere else."""
         for _ in range(_REDIRECTS):
             mine = _host(url) == _host(self._origin.url)
-            sent = {"Accept-Encoding": "identity", **self._origin.headers, **headers} if mine else dict(headers)
+            sent = {"Accept-Encoding": "identity", **(self._origin.headers if mine else {}), **headers}
             response = self._session.get(
                 url,
                 headers={**sent, **(self._secret if mine else {})},
