@@ -10,6 +10,7 @@ import pytest
 
 from dataflow_assets_tests.collectors import ftp_server, sftp_server
 from dataflow_assets_tests.collectors.builders import write
+from dataflow_assets_tests.collectors.http_server import Answer, serve_http
 from dataflow_assets_tests.conftest import REPOSITORY
 from dataflow_assets_tests.processes import environment_with
 from dataflow_assets_tests.program_copy import copy_program
@@ -110,6 +111,20 @@ def test_a_collector_of_ones_own_is_two_files(copy: Path, run: Run, tmp_path: Pa
     assert loaded.returncode == 0, loaded.stderr
     assert run(*COUNT).stdout.splitlines()[-1] == "1"
     assert json.loads(run("collect", "--json").stdout) == []
+
+
+def test_what_lands_on_a_day_without_a_partition_is_told(copy: Path, run: Run) -> None:
+    headers = {"Last-Modified": "Thu, 01 Jan 1970 00:00:01 GMT", "ETag": '"1"'}
+    with serve_http() as web:
+        web.answer = lambda _: Answer(STREAMS.encode(), headers=headers)
+        shown = "from dataflow_assets.sources.origins import HttpFile\n"
+        declare(copy, shown, f'HttpFile(url="{web.url}/streams.csv")')
+        for arguments, state in ((["--dry-run"], "new"), ([], "landed")):
+            done = run("collect", "--json", *arguments)
+            assert done.returncode == 0, done.stderr
+            [row] = json.loads(done.stdout)
+            assert (row["state"], row["day"]) == (state, "1970-01-01")
+            assert row["reason"] == "the day has no partition, so nothing takes it"
 
 
 def test_a_source_that_arrives_from_nowhere_is_said(run: Run) -> None:

@@ -4,7 +4,7 @@ Here: arguments, progress and what is said at the end. Not here: work.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from dataflow_assets.errors import RunFailedError, UsageError
 from dataflow_assets.settings import load_settings
 
 if TYPE_CHECKING:
+    from dataflow_assets.collectors.base import Remote
     from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.collectors.sink import Report
     from dataflow_assets.landing.deliveries import Delivery
@@ -59,6 +60,7 @@ def collect_from(
     from dataflow_assets.ledger.collected import open_record
     from dataflow_assets.warehouse.bootstrap import open_bound_warehouse
 
+    expected = expected_objects(settings).days
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     landed: list[Delivery] = []
@@ -69,11 +71,10 @@ def collect_from(
         for each in sources:
             record = open_record(url, each.name)
             if dry_run:
-                new = collecting.find_new(each, record, days)
-                rows += [_row(each, one.path, "new", day, one.size, one.fault) for day, one in new]
+                rows += _new_rows(each, collecting.find_new(each, record, days), expected)
                 continue
             found = collecting.collect(each, record, days)
-            rows += _rows(each, found)
+            rows += _rows(each, found, expected)
             problems += _problems(each, found)
             landed += [one.delivery for one in found.landed]
     _print(rows, as_json=as_json)
@@ -127,9 +128,22 @@ def _row(
     return dict(zip(_COLUMNS, (source.name, path, state, said, size, reason), strict=True))
 
 
-def _rows(source: "Source", found: "Report") -> Iterator[dict[str, Any]]:
+def _why_not(day: date, expected: Container[str]) -> str | None:
+    """Why nothing takes what lands on a day; None where something does."""
+    return None if day.isoformat() in expected else "the day has no partition, so nothing takes it"
+
+
+def _new_rows(
+    source: "Source", found: Iterable[tuple[date, "Remote"]], expected: Container[str]
+) -> Iterator[dict[str, Any]]:
+    for day, one in found:
+        yield _row(source, one.path, "new", day, one.size, one.fault or _why_not(day, expected))
+
+
+def _rows(source: "Source", found: "Report", expected: Container[str]) -> Iterator[dict[str, Any]]:
     for one in found.landed:
-        yield _row(source, one.remote.path, "landed", one.delivery.day, one.delivery.size, None)
+        day = one.delivery.day
+        yield _row(source, one.remote.path, "landed", day, one.delivery.size, _why_not(day, expected))
     for state, paths in {"waits": found.postponed, "failed": found.failed}.items():
         for path, reason in paths.items():
             yield _row(source, path, state, None, None, reason)

@@ -4,6 +4,7 @@ import gzip
 import re
 import zlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +45,25 @@ def test_a_file_lands_on_the_day_of_its_version_and_once(web: HttpServer, platfo
     web.answer = lambda _: Answer(b"new", headers={"ETag": '"2"', "Last-Modified": "Mon, 06 Dec 2021 10:00:00 GMT"})
     platform.collect(source)
     assert platform.landed(source)["2021-12-06/streams.csv"] == b"new"
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ("Sun, 05 Dec 2021 23:30:00 -0000", "2021-12-05"),
+        ("Sun, 05 Dec 2021 23:30:00", "2021-12-05"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "today"),
+        ("yesterday", "today"),
+    ],
+)
+def test_a_time_without_a_zone_is_in_utc_and_one_that_is_none_is_left_out(
+    web: HttpServer, platform: Platform, said: str, day: str
+) -> None:
+    web.answer = lambda _: Answer(b"x", headers={"Last-Modified": said})
+    source = export(web)
+    assert platform.collect(source).error is None
+    today = datetime.now(UTC).date().isoformat()
+    assert list(platform.landed(source)) == [f"{day.replace('today', today)}/streams.csv"]
 
 
 def test_a_file_that_is_cut_is_resumed_where_it_is_the_same(web: HttpServer, platform: Platform) -> None:

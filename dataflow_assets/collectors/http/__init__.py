@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -186,10 +186,13 @@ def _modified(response: requests.Response) -> datetime | None:
 
 
 def _moment(text: str) -> datetime | None:
+    """The instant that a header says, one without a zone in UTC; None where it says none, or an end of the calendar."""
     try:
-        return parsedate_to_datetime(text)
+        said = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
+    moment = said if said.tzinfo else said.replace(tzinfo=UTC)
+    return moment if date.min.year < moment.year < date.max.year else None
 
 
 COLLECTOR = HttpCollector
