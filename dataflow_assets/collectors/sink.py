@@ -102,8 +102,8 @@ class LandingSink:
         if remote.path not in self._known:
             self.expect([remote])
         before = self._known.get(remote.path)
-        if before and before.version == remote.version:  # landed by somebody else since it was found
-            return None
+        if before and before.version == remote.version and remote.day in (None, before.day):
+            return None  # landed by somebody else since it was found
         day = remote.day or (before.day if before else self._today)
         put = self._landing.put if replace else self._landing.put_new
         delivery = self._record.land(remote, before, lambda: put(self._source, day, file, remote.name))

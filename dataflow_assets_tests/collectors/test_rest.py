@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow_assets.collectors import rest
 from dataflow_assets.collectors.rest import pages
 from dataflow_assets.collectors.rest.pages import Page, PageError
 from dataflow_assets.sources.base import Events
@@ -73,6 +75,17 @@ def test_all_pages_land_as_one_object_once_a_day(
     assert content.decode().splitlines() == LANDED
     assert all(asked.parameters["sort"] == "id" for asked in web.asked)
     assert platform.new(source) == []
+
+
+def test_records_that_stay_the_same_are_a_snapshot_of_each_day(
+    web: HttpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.answer, source = by_number, source_of(web, PageNumber())
+    for day in (date(2021, 12, 5), date(2021, 12, 6)):
+        monkeypatch.setattr(rest, "day_of", lambda *_, day=day: day)
+        assert [one.delivery.day for one in platform.collect(source).landed] == [day]
+        assert platform.collect(source).landed == []
+    assert list(platform.landed(source)) == ["2021-12-05/orders.jsonl", "2021-12-06/orders.jsonl"]
 
 
 @pytest.mark.parametrize(
