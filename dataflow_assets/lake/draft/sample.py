@@ -98,7 +98,7 @@ def _read(path: Path, reader: Format) -> Sample:
         case FixedWidth():
             return read_fixed_width(path)
         case Parquet():
-            frame = pl.scan_parquet(path).head(MOST_ROWS).collect()
+            frame = _read_parquet(path)
             flat = frame.select(name for name, dtype in frame.schema.items() if not dtype.is_nested())
             left_out = tuple(f"{name} holds lists or structs" for name in frame.columns if name not in flat.columns)
             return Sample(flat.cast(pl.String), "Parquet()", "Parquet", types=dict(flat.schema), notes=left_out)
@@ -111,6 +111,14 @@ def _read(path: Path, reader: Format) -> Sample:
             name = type(reader).__name__
             return Sample(_read_records(path, reader), f"{name}()", name)
     return read_csv(path)
+
+
+def _read_parquet(path: Path) -> pl.DataFrame:
+    try:
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False).head(MOST_ROWS).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise FormatError(f"{path.name} is no sound Parquet file: {reason}.") from None
 
 
 def _read_records(path: Path, reader: RecordFormat) -> pl.DataFrame:

@@ -74,6 +74,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "rows.ndjson": lambda: "".join(json.dumps(row) + "\n" for row in ROWS).encode(),
     "nested.json": lambda: json.dumps([{"a": {"b": row}, "tags": ["x", None]} for row in ROWS], indent=1).encode(),
     "rows.parquet": parquet,
+    "rows[1]*.parquet": parquet,
     "rows.xlsx": workbook,
     "rows.avro": avro,
 }
@@ -243,6 +244,9 @@ def test_a_mark_of_thousands_is_declared_where_there_is_one(tmp_path: Path) -> N
         ("rows.csv", b"a,b\n", "holds no rows"),
         ("rows.json", b"[{", "no JSON"),
         ("rows.fwf", b"a  1\n", "declare it by hand"),
+        ("rows.parquet", b"PAR1xxxxPAR1", "rows.parquet is no sound Parquet file: "),
+        ("rows.parquet", parquet()[:-20], "rows.parquet is no sound Parquet file: "),
+        ("rows.parquet", b"PAR1" + bytes(200) + parquet()[204:], "rows.parquet is no sound Parquet file: "),
     ],
 )
 def test_a_file_that_says_too_little_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
