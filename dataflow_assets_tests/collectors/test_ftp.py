@@ -56,6 +56,18 @@ def once(server: FtpServer, when: str, act: Callable[[Any], object], *, at: int 
     server.hooks.append(hook)
 
 
+def test_a_link_to_a_folder_in_which_it_lies_is_not_followed(plain: FtpServer, platform: Platform) -> None:
+    source = source_at(plain, "**/*.csv")
+    write(plain.folder, "a.csv")
+    write(plain.folder, "new/b.csv")
+    (plain.folder / "loop").symlink_to(".")
+    (plain.folder / "new/up").symlink_to("..")
+    (plain.folder / "latest").symlink_to("new")
+    platform.collect(source)
+    names = {key.partition("/")[2] for key in platform.landed(source)}
+    assert names == {"a.csv", "new/b.csv", "latest/b.csv"}
+
+
 def test_files_land_once_and_changed_ones_again(ftp: FtpServer, platform: Platform) -> None:
     source = source_at(ftp, "{day:%Y-%m-%d}/**/*.csv")
     write(ftp.folder, "2021-12-05/eu/a.csv", "eu")

@@ -78,10 +78,13 @@ def _list(session: FtpSession, origin: Ftp) -> list[Entry]:
 
 
 def _walk(session: FtpSession, origin: Ftp) -> Iterator[Entry]:
-    """The files of the source, in the folder and in those within that may hold some."""
-    waiting = [""]
+    """The files of the source, in the folder and in those within that may hold some.
+
+    A folder that is one of those in which it lies, by a link, is left out.
+    """
+    waiting = [("", frozenset[str]())]
     while waiting:
-        folder = waiting.pop()
+        folder, around = waiting.pop()
         try:
             lines = list(session.lines(folder))
         except error_perm as error:
@@ -89,10 +92,14 @@ def _walk(session: FtpSession, origin: Ftp) -> Iterator[Entry]:
                 raise CollectError(f"The folder of {origin.address} cannot be listed: {words_of(error)}.") from None
             yield Entry(path=folder, version="", fault=f"this folder cannot be listed: {words_of(error)}")
             continue
+        if not folder and any(line.unique for line in lines if line.is_folder):
+            around = frozenset([session.unique("")])
         for line in lines:
             path = folder + line.name
             if line.is_folder:
-                waiting += [f"{path}/"] if may_hold(origin, path) and not is_unfinished(path) else []
+                is_loop = bool(line.unique) and line.unique in around
+                if may_hold(origin, path) and not is_unfinished(path) and not is_loop:
+                    waiting.append((f"{path}/", around | {line.unique}))
             elif line.is_file and is_wanted(origin, path):
                 yield Entry(path=path, version=line.version, size=line.size, modified=line.modified)
 

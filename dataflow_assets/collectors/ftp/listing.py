@@ -24,6 +24,7 @@ _FOLDERS = ("dir", "cdir", "pdir")
 class Line:
     """What a line says of a name. `version` is its text about the file, by which a change is seen.
 
+    `unique` is the same for two names of one folder or file, such as a link to it; empty where the server says none.
     `modified` is to the minute or the day where LIST says it, in UTC if the server's clock is.
     """
 
@@ -33,6 +34,7 @@ class Line:
     version: str = ""
     size: int | None = None
     modified: datetime | None = None
+    unique: str = ""
 
 
 def parse_facts(text: str) -> Line | None:
@@ -49,6 +51,7 @@ def parse_facts(text: str) -> Line | None:
         version=f"{size} bytes of {pairs.get('modify', '?')}",
         size=int(size) if size.isdecimal() else None,
         modified=parse_moment(pairs.get("modify", "")),
+        unique=pairs.get("unique", ""),
     )
 
 

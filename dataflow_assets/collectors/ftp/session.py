@@ -74,17 +74,23 @@ class FtpSession:
             if line and line.name not in (".", ".."):
                 yield line
 
+    def unique(self, folder: str) -> str:
+        """What tells a folder from others, whatever it is called; empty where the server cannot say."""
+        with suppress(error_perm):
+            line = self._facts(folder) if self.has_facts else None
+            return line.unique if line else ""
+        return ""
+
     def state(self, path: str) -> State:
         """What the server says of a file now.
 
         Raises:
             error_perm: it is gone, or cannot be looked at.
         """
-        where = self._path(path)
         if self.has_facts:
-            found = [parse_facts(_decode(line)) for line in self._client.sendcmd(f"MLST {where}").splitlines()]
-            line = next(filter(None, found), None)
+            line = self._facts(path)
             return State(line.size, line.modified) if line else State(None, None)
+        where = self._path(path)
         self._client.voidcmd("TYPE I")
         size = self._client.size(where)
         with suppress(error_perm):
@@ -119,6 +125,10 @@ class FtpSession:
     def note_progress(self) -> None:
         """Something was done over the connection: where it is lost later, it is opened again as often as ever."""
         self._pauses = iter(_PAUSES)
+
+    def _facts(self, path: str) -> Line | None:
+        said = self._client.sendcmd(f"MLST {self._path(path)}").splitlines()
+        return next(filter(None, (parse_facts(_decode(line)) for line in said)), None)
 
     def _path(self, path: str) -> str:
         there = path.encode("utf-8", "surrogateescape").decode("latin-1")
@@ -161,6 +171,9 @@ class FtpSession:
             features = client.sendcmd("FEAT").upper()
         self.has_facts = "MLST" in features
         self.has_rest = "REST" in features
+        if self.has_facts and "UNIQUE" in features:
+            with suppress(error_perm):
+                client.sendcmd("OPTS MLST type;size;modify;unique;")
         if "UTF8" in features:
             with suppress(error_perm):
                 client.sendcmd("OPTS UTF8 ON")
