@@ -244,7 +244,7 @@ def _describe(request: _Request, tables: Tables, found: _Found, commits: Sequenc
         versions = [one.version for one in commits]
         days = days_of_keys(tables.rows, request.source, found.delivery.id, versions, request.timezone)
         intake = replace(intake, own_days=intake.own_days | days, event_days=intake.event_days | days)
-    return replace(intake, delivery=replace(found.delivery, control=intake.delivery.control), is_known=found.is_known)
+    return replace(intake, delivery=found.delivery, is_known=found.is_known)
 
 
 def recorded_intakes(storage: Storage, source: Source, timezone: str) -> Iterator[Intake]:

@@ -6,7 +6,6 @@ is read (see `staging`), by which rules it is judged (see `quarantine`), and com
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.delta.commit_log import CommitInfo
@@ -59,4 +58,4 @@ def read_object(
             staging.discard()
         else:
             staging.mark(is_released=info.released == info.digest)
-        yield staging, replace(info, delivery=replace(delivery, control=control.etag if control else None))
+        yield staging, info

@@ -5,7 +5,7 @@ Here: whether what a delivery waits for is there, and what its control file says
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import obstore
@@ -50,10 +50,9 @@ class Companions:
         """The names of the files that its manifest names, where its source has one."""
         if source.control is None or source.control.files is None:
             return set()
-        key = key_of_control(source.control, delivery)
+        key = _key_of(source.control, delivery)
         if key not in self._manifests:
-            _, text = _read_text(self.storage, key) or ("", "")
-            self._manifests[key] = source.control.find_files(text)
+            self._manifests[key] = source.control.find_files(_read_text(self.storage, key) or "")
         return self._manifests[key]
 
     def _beside(self, delivery: Delivery) -> list[str]:
@@ -69,7 +68,6 @@ class Control:
     """What the control file of a delivery says: its rows, its checksum and that of its bytes, or what it fails to."""
 
     name: str
-    etag: str
     rows: int | None = None
     problem: str | None = None
 
@@ -88,24 +86,22 @@ def read_control(storage: Storage, source: Source, delivery: Delivery) -> Contro
     """
     if source.control is None:
         return None
-    key = key_of_control(source.control, delivery)
-    found, name = _read_text(storage, key), PurePosixPath(key).name
-    if found is None:
+    key = _key_of(source.control, delivery)
+    text, name = _read_text(storage, key), PurePosixPath(key).name
+    if text is None:
         return None
-    etag, text = found
     if len(text) > _LONGEST_CONTROL:
-        return Control(name, etag, problem=f"Its control file {name} is too long to be read.")
-    return _judge(storage, source, delivery, Control(name, etag), text)
+        return Control(name, problem=f"Its control file {name} is too long to be read.")
+    return _judge(storage, source, delivery, name, text)
 
 
-def key_of_control(control: ControlFile, delivery: Delivery) -> str:
-    """The key of the control file of a delivery."""
+def _key_of(control: ControlFile, delivery: Delivery) -> str:
     path = PurePosixPath(delivery.object)
     return str(path.parent / control.name_of(path.name))
 
 
-def _read_text(storage: Storage, key: str) -> tuple[str, str] | None:
-    """The etag and the text of a control file, cut where it is too long; None where it is not there."""
+def _read_text(storage: Storage, key: str) -> str | None:
+    """The text of a control file, cut where it is too long; None where it is not there."""
     try:
         found = obstore.get(storage.store, key)
         is_long = found.meta["size"] > _LONGEST_CONTROL
@@ -114,26 +110,24 @@ def _read_text(storage: Storage, key: str) -> tuple[str, str] | None:
         )
     except FileNotFoundError:
         return None
-    return str(found.meta["e_tag"]), bytes(content).decode("utf-8-sig", errors="replace")
+    return bytes(content).decode("utf-8-sig", errors="replace")
 
 
-def _judge(storage: Storage, source: Source, delivery: Delivery, found: Control, text: str) -> Control:
-    control, name, file = source.control, found.name, PurePosixPath(delivery.object).name
+def _judge(storage: Storage, source: Source, delivery: Delivery, name: str, text: str) -> Control:
+    control, file = source.control, PurePosixPath(delivery.object).name
     assert control
     rows = control.find(control.rows, text, file) if control.rows else None
     digest = control.find(control.digest, text, file) if control.digest else None
     if control.rows and not (rows and rows.isdecimal()):
-        return replace(found, problem=f"Its control file {name} says no number of rows.")
+        return Control(name, problem=f"Its control file {name} says no number of rows.")
     if control.digest and (not digest or len(digest) not in _ALGORITHMS):
-        return replace(found, problem=f"Its control file {name} says no checksum of {file}.")
+        return Control(name, problem=f"Its control file {name} says no checksum of {file}.")
     if control.files and file not in control.find_files(text):
-        return replace(found, problem=f"Its control file {name} does not name it.")
+        return Control(name, problem=f"Its control file {name} does not name it.")
     count = int(rows) if rows else None
     if digest is None or (actual := _digest_of(storage, delivery, _ALGORITHMS[len(digest)])) == digest.lower():
-        return replace(found, rows=count)
-    return replace(
-        found, rows=count, problem=f"Its control file {name} says the checksum {digest}, but it is {actual}."
-    )
+        return Control(name, count)
+    return Control(name, count, f"Its control file {name} says the checksum {digest}, but it is {actual}.")
 
 
 def _digest_of(storage: Storage, delivery: Delivery, algorithm: str) -> str:

@@ -42,10 +42,7 @@ class ObjectChangedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions.
-
-    `control` is the etag of the control file with which it was compared, or is to be; None where there is none.
-    """
+    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions."""
 
     source: str
     day: date
@@ -54,7 +51,6 @@ class Delivery:
     size: int
     last_modified: datetime
     version: str | None = None
-    control: str | None = field(default=None, compare=False)
 
     @property
     def id(self) -> int:

@@ -66,13 +66,6 @@ _READ_PRESENT = sa.select(
 _READ_VERSIONS = sa.select(deliveries.c.delivery, deliveries.c.lake_version).where(
     deliveries.c.source == sa.bindparam("source"), IS_PRESENT
 )
-_QUARANTINED = ("source", "day", "object", "etag", "size", "last_modified", "version", "control")
-_folder = rows_from_json([deliveries.c.source, deliveries.c.day])
-_FIND_QUARANTINED = sa.select(*(deliveries.c[name] for name in _QUARANTINED)).where(
-    deliveries.c.state == "quarantined",
-    deliveries.c.source == _folder.c.source,
-    deliveries.c.day == _folder.c.day,
-)
 _given = rows_from_json([deliveries.c.delivery, deliveries.c.etag, deliveries.c.size])
 _FIND_UNKNOWN = sa.select(_given.c.delivery).where(
     ~sa.exists(sa.literal_column("1")).where(
@@ -179,7 +172,6 @@ def build_row(intake: Intake) -> dict[str, Any]:
         "undeclared_columns": intake.undeclared_columns,
         "missing_columns": intake.missing_columns,
         "quarantine_reason": intake.quarantine_reason,
-        "control": delivery.control,
     }
 
 
@@ -198,10 +190,3 @@ def find_unknown_versions(connection: Connection, versions: Mapping[int, tuple[s
     """Those among some deliveries of which the lake does not hold this version (etag and size), by small key."""
     rows = as_json({"delivery": key, "etag": etag, "size": size} for key, (etag, size) in versions.items())
     return {key for (key,) in run(connection, _FIND_UNKNOWN, rows=rows)}
-
-
-def find_quarantined(connection: Connection, folders: Iterable[tuple[str, str]]) -> list[Delivery]:
-    """The quarantined deliveries of some sources and days, each with its control file's version of then."""
-    rows = as_json({"source": source, "day": day} for source, day in folders)
-    found = run(connection, _FIND_QUARANTINED, rows=rows)
-    return [Delivery(**dict(zip(_QUARANTINED, row, strict=True))) for row in found]

@@ -32,7 +32,7 @@ _is_quarantined = deliveries.c.state == "quarantined"
 # A row by the names of its columns, as JSON; what is part of a quarantined dump is quarantined, too.
 _dump_is_quarantined = sa.and_(deliveries.c.state == "accepted", _is_in_quarantined_dump)
 _reported = {
-    **{column.name: column for column in deliveries.columns if column is not deliveries.c.control},
+    **{column.name: column for column in deliveries.columns},
     "state": sa.case((_dump_is_quarantined, "quarantined"), else_=deliveries.c.state),
     "quarantine_reason": sa.case(
         (_dump_is_quarantined, dumps.c.quarantine_reason), else_=deliveries.c.quarantine_reason

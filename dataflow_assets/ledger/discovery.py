@@ -5,8 +5,7 @@ folders are listed (see `landing.discovery`), and what follows from it (see the 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import chain
 from typing import Any
@@ -15,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dataflow_assets.core.iteration import batched
-from dataflow_assets.landing.companions import Companions, key_of_control
+from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_delivery, parse_object_key, small_key
 from dataflow_assets.landing.listing import PREFIX, Listed, list_objects
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.ledger.deliveries import find_quarantined, find_unknown_versions
+from dataflow_assets.ledger.deliveries import find_unknown_versions
 from dataflow_assets.ledger.tables import strays
 from dataflow_assets.postgres.connection import Connection, connect
 from dataflow_assets.postgres.statements import as_json, rows_from_json, run
@@ -38,16 +37,10 @@ _REPORT = _insert.on_conflict_do_update(
 def find_new(connection: Connection, objects: Iterable[Listed], expected: Expected) -> Iterator[Delivery | Stray]:
     """The deliveries among some objects whose present version is not recorded, and the strays; lazily.
 
-    What is no data, by its name, is neither. What is quarantined is new where its control file has another version.
+    What is no data, by its name, is neither.
     """
-    for listed_together in batched(objects, _PAGE):
-        page, beside = list[Listed](), dict[str, str]()
-        for listed in listed_together:
-            if expected.is_ignored(listed.key):
-                beside[listed.key] = listed.etag
-            else:
-                page.append(listed)
-        yield from _find_corrected(connection, beside, expected)
+    data = (listed for listed in objects if not expected.is_ignored(listed.key))
+    for page in batched(data, _PAGE):
         keys = [_key(listed, expected) for listed in page]
         versions = {key: (one.etag, one.size) for key, one in zip(keys, page, strict=True) if key is not None}
         unknown = find_unknown_versions(connection, versions)
@@ -56,21 +49,6 @@ def find_new(connection: Connection, objects: Iterable[Listed], expected: Expect
                 yield from _strays(listed, expected)
             elif key in unknown and (delivery := as_delivery(listed)):
                 yield delivery
-
-
-def _find_corrected(connection: Connection, beside: Mapping[str, str], expected: Expected) -> Iterator[Delivery]:
-    """The quarantined deliveries whose control file, among the etags of what is no data, is another than it was."""
-    places = (parse_object_key(key) for key in beside)
-    folders = {
-        (place[0], place[1].isoformat())
-        for place in places
-        if place and place[0] in expected.declared and expected.declared[place[0]].control
-    }
-    for delivery in find_quarantined(connection, folders) if folders else ():
-        control = expected.declared[delivery.source].control
-        etag = beside.get(key_of_control(control, delivery)) if control else None
-        if etag and etag != delivery.control and delivery.day.isoformat() in expected.days:
-            yield replace(delivery, control=etag)
 
 
 def _key(listed: Listed, expected: Expected) -> int | None:

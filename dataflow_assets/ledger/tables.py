@@ -81,8 +81,6 @@ deliveries = sa.Table(
         comment="declared columns that the file does not have",
     ),
     Column("quarantine_reason", Text(), comment="why its present version is quarantined"),
-    Column("control", Text(), comment="etag of the control file with which it was compared"),
-    sa.Index("deliveries_quarantined", "source", "day", postgresql_where=sa.text("state = 'quarantined'")),
     comment="Every version of every landed object, and what became of it.",
 )
 

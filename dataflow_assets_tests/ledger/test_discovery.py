@@ -1,23 +1,17 @@
 """What of landing is new to the record of deliveries, and what nobody takes in."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from dataflow_assets.lake.ingest import Intake, ingest
+from dataflow_assets.lake.ingest import Intake
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray, as_delivery
 from dataflow_assets.landing.listing import Listed
-from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger import discovery
-from dataflow_assets.ledger.deliveries import rebuild_deliveries, record_delivery
-from dataflow_assets.ledger.discovery import find_new, find_new_deliveries, report_strays
+from dataflow_assets.ledger.deliveries import record_delivery
+from dataflow_assets.ledger.discovery import find_new, report_strays
 from dataflow_assets.postgres.connection import connect
-from dataflow_assets.sources import ControlFile, find_source
-from dataflow_assets_tests.landing.stores import DAY, FIRST_DAY, land, local_storage, s3_storage, s3_url, storage
 from dataflow_assets_tests.warehouse.builders import ask
-
-__all__ = ["local_storage", "s3_storage", "s3_url", "storage"]
 
 MODIFIED = datetime(2021, 12, 5, 6, tzinfo=UTC)
 EXPECTED = Expected(frozenset(["users"]), frozenset(["2021-12-01", "2021-12-02"]))
@@ -61,31 +55,6 @@ def test_an_older_version_that_is_back_has_arrived(database_url: str) -> None:
     record(database_url, newer, 2)
     assert arrived(database_url, newer) == []
     assert arrived(database_url, older) == ["users/2021-12-01/a.csv"]
-
-
-def test_what_its_control_file_contradicts_is_new_when_that_is_replaced(storage: Storage, database_url: str) -> None:
-    source = replace(find_source("users"), control=ControlFile(name="{stem}.ctl", rows=r"rows=(\d+)"))
-    expected = Expected.of([source], [DAY.isoformat()])
-    land(storage, source, "a.csv", "email,first_name,last_name\na@x,A,Aa\nb@x,B,Bb\n")
-
-    def states_of_new(control: str) -> list[bool]:
-        """Whether each new delivery is quarantined, when another control file has landed."""
-        land(storage, source, "a.ctl", control)
-        quarantined = []
-        for delivery in find_new_deliveries(database_url, storage, "users", expected):
-            intake = ingest(storage, source, delivery.object, "UTC", first_day=FIRST_DAY)
-            assert intake
-            record_delivery(database_url, intake)
-            quarantined.append(intake.quarantine_reason is not None)
-        assert find_new_deliveries(database_url, storage, "users", expected) == []
-        return quarantined
-
-    assert states_of_new("rows=7") == [True]
-    assert states_of_new("rows=30") == [True]
-    rebuild_deliveries(database_url, storage, [source], "UTC")
-    assert states_of_new("rows=30") == ([] if storage.uri.startswith("s3://") else [True])  # a file has another etag
-    assert states_of_new("rows=2") == [False]
-    assert states_of_new("rows=8") == []
 
 
 def test_the_same_name_on_another_day_is_another_object(database_url: str) -> None:

@@ -64,7 +64,6 @@ class CommitInfo:
             "size": str(delivery.size),
             "last_modified": delivery.last_modified.isoformat(),
             "object_version": delivery.version or "",
-            **({"control": delivery.control} if delivery.control else {}),
             "delivered": str(self.delivered),
             "accepted": str(self.accepted),
             "rejected": str(self.rejected),
@@ -117,7 +116,6 @@ def _delivery(metadata: Mapping[str, Any]) -> Delivery:
         object=key,
         etag=metadata["etag"],
         version=metadata["object_version"] or None,
-        control=metadata.get("control"),
         size=int(metadata["size"]),
         last_modified=datetime.fromisoformat(metadata["last_modified"]),
     )

@@ -25,7 +25,7 @@ from dataflow_assets.orchestration.automation.waiting import Look
 from dataflow_assets.orchestration.planning import shares
 from dataflow_assets.runtime.tags import STRETCHES, stretches_tags
 from dataflow_assets.settings import Settings, load_settings
-from dataflow_assets.sources import ControlFile, find_source
+from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import Gate, gate, s3_storage, s3_url
 from dataflow_assets_tests.orchestration import builders
@@ -99,24 +99,6 @@ def test_the_objects_of_one_day_are_shared_out_among_workers_in_whatever_order_t
     assert all(execute(platform, request).success for request in reversed(asked))
     assert rows_table(open_storage(platform.settings), find_source("streams")).scan().collect().height == len(names)
     assert is_quiet(platform)
-
-
-def test_what_its_control_file_contradicts_asks_again_when_that_is_replaced(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    control = ControlFile(name="{stem}.ctl", rows=r"rows=(\d+)")
-    monkeypatch.setitem(vars(find_source("movies")), "control", control)
-    platform.land("movies", "2021-12-01", movies_csv("Rust"), "a.csv")
-    keys = set()
-    for rows, loaded in ((7, 0), (8, 0), (1, 1)):
-        platform.land("movies", "2021-12-01", f"rows={rows}", "a.ctl")
-        (asked,) = requests(platform)
-        assert execute(platform, asked).success
-        assert is_quiet(platform)
-        keys.add(asked.run_key)
-        table = rows_table(open_storage(platform.settings), find_source("movies"))
-        assert table.scan().collect().height == loaded
-    assert len(keys) == 3
 
 
 def test_the_same_objects_ask_by_the_same_key(platform: Platform) -> None:
