@@ -71,30 +71,37 @@ class Leader:
     reports: BinaryIO
     has_parts: bool = False
 
-    def start(self, parts: Sequence[Part], environment: Mapping[str, str], log: Path | None = None) -> None:
-        """Start these parts. What they say goes to the end of a file, or to standard error."""
-        wanted = {"parts": [asdict(part) for part in parts], "environment": {**environment}}
+    @contextlib.contextmanager
+    def running(self, parts: Sequence[Part], environment: Mapping[str, str], log: str | None = None) -> Iterator[None]:
+        """Start these parts; they end with the block. What they say goes to the end of a file, or to standard error."""
+        wanted = {"parts": [asdict(part) for part in parts], "environment": {**environment}, "log": log}
         self.has_parts = True
-        with contextlib.suppress(BrokenPipeError):  # it was killed, which its reports tell
-            self.lifeline.write(json.dumps(wanted | {"log": str(log) if log else None}).encode() + b"\n")
-            self.lifeline.flush()
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it was killed, which its reports tell
+                self.lifeline.write(json.dumps(wanted).encode() + b"\n")
+                self.lifeline.flush()
+            yield
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Let go of the parts, wait for the leader, and see that nothing of its group is left if it was killed."""
+        if self.lifeline.closed:
+            return
         if not self.has_parts:
             self.process.kill()
         with contextlib.suppress(BrokenPipeError):
             self.lifeline.close()
         self.process.join()
         self.reports.close()
-        if self.has_parts:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.ident or 0, signal.SIGKILL)
+        assert self.process.ident
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.ident, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def lead(shared: Sequence[str], inherited: int) -> Iterator[Leader]:
-    """A leader, which has one descriptor of this process. At the end of the block the group ends.
+    """A leader, which has one descriptor of this process and ends with the block, unless it ended with its parts.
 
     It imports the modules that its parts share, none of which may start a thread. Nor may this process have several.
     """
@@ -216,5 +223,6 @@ def _prepare(environment: Mapping[str, str], log: str | None) -> None:
     """Let the parts have this environment, and say what they say in a file, or on standard error."""
     os.environ.update(environment)
     if log:
-        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), 2)
+        with Path(log).open("ab") as file:
+            os.dup2(file.fileno(), 2)
     os.dup2(2, 1)

@@ -37,17 +37,17 @@ _API, _CLI = "dataflow_assets.serving.__main__", "dataflow_assets.cli"  # by nam
 _DAGSTER, _RUNS = "dataflow_assets.runtime.dagster_process", "dataflow_assets.runtime.run_server"
 _PREPARATION = "dataflow_assets.runtime.preparation"  # these by name alone, because they are large
 SHARED = (  # what most parts import
-    *(_DAGSTER, _RUNS, "dataflow_assets.runtime.instance"),
-    *(
-        "dagster._cli",
-        "dagster._grpc",
-        "grpc_health.v1.health",
-        "psycopg2",
-        "requests",
-        "fastavro",
-        "uvicorn",
-        "watchfiles",
-    ),
+    _DAGSTER,
+    _RUNS,
+    "dataflow_assets.runtime.instance",
+    "dagster._cli",
+    "dagster._grpc",
+    "fastavro",
+    "grpc_health.v1.health",
+    "psycopg2",
+    "requests",
+    "uvicorn",
+    "watchfiles",
 )
 _READY_SECONDS = 600.0  # of which a machine that is not busy takes a few
 _LOOK_SECONDS = 0.1
@@ -84,10 +84,13 @@ def up(
                 prepare_home(settings)
                 page = f"http://{_HOST}:{port}"
                 known = {"DATAFLOW_UI_URL": page} | os.environ | build_environment(settings)
+                parts, places = _parts(settings, port, api_port, module), _Addresses(port, api_port)
                 with _status_line(settings, url, page) as status:
-                    log = Path(status.log.name) if status else None
-                    leader.start(_parts(settings, port, api_port, module), known, log)
-                    return _watch(leader, _Addresses(port, api_port), signals, known, status)
+                    log = status.log.name if status else None
+                    with leader.running(
+                        parts, known, log
+                    ):  # ends while this is the only one, and hears no more signals
+                        return _watch(leader, places, signals, known, status)
     finally:
         embedded.release(settings.home)
         os.close(alone)

@@ -101,8 +101,8 @@ held = os.open(os.devnull, os.O_RDONLY)
 with process_group.lead((), held) as killed:
     killed.process.kill()
     killed.process.join()
-    killed.start([], {})
-    print(killed.reports.read())
+    with killed.running([], {}):
+        print(killed.reports.read())
 with process_group.lead(("this_module_is_not_there",), held) as failed:
     print(failed.reports.readline())
 with process_group.lead(("time",), held) as unused:
