@@ -161,9 +161,9 @@ def test_a_signal_while_it_starts_stops_it(home: Path, port: int, number: signal
 
 def test_a_second_signal_does_not_let_go_of_what_still_ends(home: Path, port: int) -> None:
     process = start(home, port)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     time.sleep(0.3)  # the first one is at work; where it has done it already, the second one finds nobody
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     process.communicate(timeout=300)
     assert process.returncode == 0
     assert processes_of(home) == {}
