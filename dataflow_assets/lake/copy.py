@@ -10,8 +10,10 @@ import obstore
 
 from dataflow_assets.lake.delta.table import PREFIX, LakeTable, list_files, log_entry
 from dataflow_assets.lake.identity import TablePosition, read_commit_digest
-from dataflow_assets.lake.lake_id import LAKE_ID
+from dataflow_assets.lake.lake_id import LAKE_ID, read_lake_id
 from dataflow_assets.landing.storage import Storage
+
+_BEGUN = f"{PREFIX}/copied"  # the object that says of which lake a part may be there
 
 
 def copy_table(table: LakeTable, version: int, target: Storage) -> None:
@@ -45,6 +47,27 @@ def find_missing(tables: Iterable[LakeTable], positions: Iterable[TablePosition]
 def is_empty(storage: Storage) -> bool:
     """Whether a storage holds nothing of a lake."""
     return not any(len(page) for page in obstore.list(storage.store, f"{PREFIX}/"))
+
+
+def begin(target: Storage, copied: str) -> None:
+    """Let a storage say which lake is copied there."""
+    obstore.put(target.store, _BEGUN, copied.encode())
+
+
+def read_begun(target: Storage) -> str | None:
+    """Which lake a storage says is copied there, and is not whole; None where none is."""
+    if read_lake_id(target) is not None:
+        return None
+    try:
+        return bytes(obstore.get(target.store, _BEGUN).bytes()).decode()
+    except FileNotFoundError:
+        return None
+
+
+def end(source: Storage, target: Storage) -> None:
+    """Make a copied lake, which is whole, the lake that it was copied from."""
+    copy_lake_id(source, target)
+    obstore.delete(target.store, [_BEGUN])
 
 
 def copy_lake_id(source: Storage, target: Storage) -> None:

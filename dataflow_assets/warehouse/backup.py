@@ -2,7 +2,8 @@
 
 The database is written first, then the lake, which may have gone on: what it has beyond the records is found in
 landing again. So a backup may be made while the platform runs. The database is read first too, by one transaction, and
-the id of the lake is copied last: until then everybody refuses the database, but a restore that goes on.
+the id of the lake is copied last: until then everybody refuses the database, but a restore of the same backup, which
+goes on.
 
 Here: what belongs together, and refusing what does not. Not here: how a database is written (see `postgres.dump`) and
 a table copied (see `lake.copy`). Landing is not part of it: it holds other people's files, byte for byte.
@@ -15,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from dataflow_assets.errors import BackupError
-from dataflow_assets.lake.copy import copy_lake_id, copy_table, find_missing, is_empty
+from dataflow_assets.lake import copy
 from dataflow_assets.lake.identity import TablePosition, read_position, tables_of_lake
 from dataflow_assets.lake.lake_id import read_lake_id
 from dataflow_assets.landing.storage import Storage, open_folder
-from dataflow_assets.ledger.lake import find_problems
 from dataflow_assets.ledger.marks import read_marks
 from dataflow_assets.postgres.brief import require_writable
 from dataflow_assets.postgres.connection import connect
@@ -52,9 +52,9 @@ def back_up(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
     for table in tables_of_lake(storage, sources):
         if position := read_position(table):
             report(f"Copying the lake's table {table.name}")
-            copy_table(table, position.version, target)
+            copy.copy_table(table, position.version, target)
             positions.append(vars(position))
-    copy_lake_id(storage, target)
+    copy.copy_lake_id(storage, target)
     manifest = {"lake": lake, "database": _digest(folder / _DUMP), "tables": positions}
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")  # last: without it there is no backup
 
@@ -70,16 +70,20 @@ def restore(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
     """
     require_writable(url)
     positions = _require_pair(folder, sources)
-    copied = open_folder(folder)
-    if not _is_begun(url, storage, copied, sources):
-        _require_empty(url, storage)
+    copied, digest = open_folder(folder), _digest(folder / _DUMP)
+    if copy.read_begun(storage) != digest:
+        _require_empty_database(url)
+        _require_empty_storage(storage)
+        copy.begin(storage, digest)
+    if not _is_of(url, copied):
+        _require_empty_database(url)
         report("Reading the database")
         restore_database(url, folder / _DUMP)
     tables = {table.name: table for table in tables_of_lake(copied, sources)}
     for position in positions:
         report(f"Copying the lake's table {position.table}")
-        copy_table(tables[position.table], position.version, storage)
-    copy_lake_id(copied, storage)
+        copy.copy_table(tables[position.table], position.version, storage)
+    copy.end(copied, storage)
 
 
 def _require_pair(folder: Path, sources: Sequence[Source]) -> list[TablePosition]:
@@ -94,7 +98,7 @@ def _require_pair(folder: Path, sources: Sequence[Source]) -> list[TablePosition
         problems.append(f"{_DUMP} is another one")
     known = {table.name for table in tables_of_lake(copied, sources)}
     problems += [f"{position.table} is of no known source" for position in positions if position.table not in known]
-    problems = problems or list(find_missing(tables_of_lake(copied, sources), positions))
+    problems = problems or list(copy.find_missing(tables_of_lake(copied, sources), positions))
     if problems:
         raise BackupError(
             f"{folder} does not hold one whole backup: {'; '.join(problems)}. Nothing was restored: a database and a "
@@ -111,15 +115,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _is_begun(url: str, storage: Storage, copied: Storage, sources: Sequence[Source]) -> bool:
-    """Whether a restore read the database of a copied lake, and was stopped before that lake was whole."""
+def _is_of(url: str, copied: Storage) -> bool:
+    """Whether a database is of a copied lake."""
     marks = read_marks(url)
-    if marks is None or marks.lake is None or marks.lake != read_lake_id(copied) or read_lake_id(storage) is not None:
-        return False
-    return not find_problems(url, copied, sources)
+    return marks is not None and marks.lake is not None and marks.lake == read_lake_id(copied)
 
 
-def _require_empty(url: str, storage: Storage) -> None:
+def _require_empty_database(url: str) -> None:
     with connect(url) as connection:
         [(schema,)] = execute(connection, "SELECT to_regnamespace($1)::text", LEDGER)
     if schema is not None:
@@ -127,7 +129,10 @@ def _require_empty(url: str, storage: Storage) -> None:
             f"The database at {shown(url)} is in use. Nothing was restored: name an empty database by DATABASE_URL, or "
             "a new DATAFLOW_HOME."
         )
-    if not is_empty(storage):
+
+
+def _require_empty_storage(storage: Storage) -> None:
+    if not copy.is_empty(storage):
         raise BackupError(
             f"There is a lake at {storage.uri}. Nothing was restored: move it away, or name another bucket or home."
         )

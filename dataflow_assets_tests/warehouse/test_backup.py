@@ -130,6 +130,8 @@ def test_a_restore_that_was_stopped_goes_on(
     older = save(settings, tmp_path / "older")
     bring(settings, "b.csv", session("2021-12-02T10:00", movie="B"))
     folder, done = save(settings, tmp_path / "backup"), list[str]()
+    bring(settings, "c.csv", session("2021-12-03T10:00", movie="C"))
+    newer = save(settings, tmp_path / "newer")
 
     def copy_few(source: Storage, key: str, target: Storage) -> None:
         if len(done) == copied or key == LAKE_ID:
@@ -141,15 +143,16 @@ def test_a_restore_that_was_stopped_goes_on(
         stopping.setattr(copy, "copy_object", copy_few)
         with pytest.raises(InterruptedError):
             bring_back(empty, folder)
-    said = "run the same `dataflow restore` again, which goes on" if copied else "bring it back from a backup"
     for use in (open_warehouse, contents.lake):
-        with pytest.raises(LakeMismatchError, match=said):
+        with pytest.raises(LakeMismatchError, match="run the same `dataflow restore` again, which goes on"):
             use(empty)
-    with pytest.raises(BackupError, match=r"is in use\. Nothing was restored"):
-        bring_back(empty, older)
+    for other in (older, newer):
+        with pytest.raises(BackupError, match=r"is in use\. Nothing was restored"):
+            bring_back(empty, other)
     bring_back(empty, folder)
     assert titles(empty) == ["A", "B"]
     assert contents.lake(empty).state == "ok"
+    assert {path.name for path in (empty.home / "lake").iterdir() if path.is_file()} == {"lake_id"}
     with pytest.raises(BackupError, match=r"is in use\. Nothing was restored"):
         bring_back(empty, folder)
 
