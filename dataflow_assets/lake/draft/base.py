@@ -1,7 +1,8 @@
 """What a sample of a file is.
 
-Here: the value that every way of looking into a file gives, and how a declaration writes the values of options. Not
-here: looking into files (see `sample` and the modules of single formats).
+Here: the value that every way of looking into a file gives, how a declaration writes the values of options, and the
+encoding of text of which a character has one byte or is UTF-8. Not here: looking into files (see `sample` and the
+modules of single formats).
 """
 
 import json
@@ -41,6 +42,15 @@ def write_options(options: Mapping[str, object]) -> str:
     'delimiter=";", nulls=("NULL",), skip_lines=2'
     """
     return ", ".join(f"{name}={_write(value)}" for name, value in options.items() if value not in (None, "", (), 0))
+
+
+def guess_encoding(content: bytes) -> str:
+    """The encoding of what a file begins with: UTF-8 where its whole lines are, or that of Windows."""
+    try:
+        content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1].decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
 
 
 def _write(value: object) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.draft.base import MOST_ROWS, Sample, write_options
+from dataflow_assets.lake.draft.base import MOST_ROWS, Sample, guess_encoding, write_options
 from dataflow_assets.lake.draft.values import find_value_options
 
 _MOST_BYTES = 64 << 20
@@ -60,7 +60,7 @@ def read_csv(path: Path) -> Sample:
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES)
         is_whole = not file.read(1)
-    encoding = _guess_encoding(content)
+    encoding = _guess_wide_encoding(content) or guess_encoding(content)
     text = content.decode(encoding, errors="ignore").removeprefix("\ufeff")
     layout = _find_layout(text)
     rows = layout.rows(text)
@@ -96,18 +96,14 @@ def _frame(names: Sequence[str], rows: Sequence[Sequence[str]]) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
-def _guess_encoding(content: bytes) -> str:
+def _guess_wide_encoding(content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     beginning = content[:200]
     for encoding, zeros in (("utf-16-le", beginning[1::2]), ("utf-16-be", beginning[::2])):
         if len(zeros) > 3 and not any(zeros):
             return encoding
-    try:
-        content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1].decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+    return ""
 
 
 def _find_layout(text: str) -> _Layout:

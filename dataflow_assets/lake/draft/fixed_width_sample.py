@@ -4,14 +4,13 @@ Here: where its columns begin, by the places at which every line has a blank and
 values mean (see `columns`).
 """
 
-import io
 from itertools import islice, pairwise
 from pathlib import Path
 
 import polars as pl
 
 from dataflow_assets.errors import FormatError
-from dataflow_assets.lake.draft.base import MOST_ROWS, Sample, write_options
+from dataflow_assets.lake.draft.base import MOST_ROWS, Sample, guess_encoding, write_options
 
 _MOST_BYTES = 64 << 20
 _FEWEST_LINES = 5  # by which columns can be told
@@ -25,9 +24,10 @@ def read_fixed_width(path: Path) -> Sample:
     """
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES)
-    encoding = _guess_encoding(content)
+    encoding = guess_encoding(content)
     text = content.decode(encoding, errors="ignore").removeprefix("\ufeff")
-    lines = [line.rstrip("\n") for line in islice(io.StringIO(text, newline=None), MOST_ROWS + 2) if line.strip()]
+    cut = text.split("\n" if "\n" in text else "\r")
+    lines = [line.rstrip("\r") for line in islice(cut, MOST_ROWS + 2) if line.strip()]
     starts = _find_starts(lines if len(_find_starts(lines)) == len(_find_starts(lines[1:])) else lines[1:])
     if len(lines) < _FEWEST_LINES or len(starts) < 2:
         raise FormatError(f"{path.name} says too little of where its columns begin: declare it by hand.")
@@ -36,8 +36,8 @@ def read_fixed_width(path: Path) -> Sample:
     names = _header(lines[0], places)
     rows = lines[1:] if names else lines
     columns = names or [f"column_{number}" for number in range(len(places))]
-    cut = ([line[start:end].strip() or None for line in rows] for start, end in places)
-    texts = pl.DataFrame([pl.Series(name, values, pl.String) for name, values in zip(columns, cut, strict=True)])
+    found = ([line[start:end].strip() or None for line in rows] for start, end in places)
+    texts = pl.DataFrame([pl.Series(name, values, pl.String) for name, values in zip(columns, found, strict=True)])
     options = write_options(
         {
             "widths": {name: end - start for name, (start, end) in zip(columns, places, strict=True)},
@@ -48,14 +48,6 @@ def read_fixed_width(path: Path) -> Sample:
     ragged = "" if len(set(map(len, rows))) == 1 else ", whole_lines=False"
     notes = ("where each column begins, by the blanks that all lines have",)
     return Sample(texts, f"FixedWidth({options}{ragged})", "FixedWidth", notes=notes)
-
-
-def _guess_encoding(content: bytes) -> str:
-    try:
-        content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1].decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
 
 
 def _find_starts(lines: list[str]) -> list[int]:

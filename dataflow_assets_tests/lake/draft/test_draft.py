@@ -102,6 +102,14 @@ def test_fixed_width_text_may_end_its_lines_in_cr_alone(tmp_path: Path) -> None:
     assert (found.accepted, found.rejects, list(types_of(source))) == (30, [], ["sku", "qty", "name"])
 
 
+def test_a_cr_ends_no_line_of_fixed_width_text_with_lf(tmp_path: Path) -> None:
+    path = tmp_path / "rows.fwf"
+    lines = ["sku   qty name", *(f"S{number:03}  {number:3} Zo\rx!" for number in range(30)), ""]
+    path.write_bytes("\r\r\n".join(lines).encode())
+    _, source, found = drafted(path)
+    assert (found.accepted, found.rejects, list(types_of(source))) == (30, [], ["sku", "qty", "name"])
+
+
 def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("".join(f"{n},x{n}\n" for n in range(10)))

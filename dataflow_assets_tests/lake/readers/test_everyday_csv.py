@@ -159,6 +159,23 @@ def test_what_stands_before_the_rows_ends_as_they_do(file: Path, before: str, ho
     assert ([row[0] for row in rows], rejects, "line_ends" in repaired) == (["1", "2"], [], end != "\n")
 
 
+@pytest.mark.parametrize(
+    ("before", "how"),
+    [
+        ("# made\r\r\n", {"comment": "#"}),
+        ("export\r\r\nof today\r\r\n", {"skip_lines": 2}),
+        ("note\rmore\n", {"skip_lines": 1}),
+        (f"# note\r{70_000 * 'x'}\n", {"comment": "#"}),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\r\n"])
+def test_a_cr_ends_no_line_before_the_rows_of_a_file_with_lf(
+    file: Path, before: str, how: dict[str, Any], end: str
+) -> None:
+    rows, rejects, _ = found(file, before + f"{HEAD}1;a;;;\n2;;;;\n".replace("\n", end), **how)
+    assert ([row[0] for row in rows], rejects) == (["1", "2"], [])
+
+
 def test_a_line_that_names_the_delimiter_is_no_header(file: Path) -> None:
     rows, rejects, repaired = found(file, "\ufeffsep=;\r\n" + HEAD + "1;;;;\n")
     assert ([row[0] for row in rows], rejects, repaired["separator_line"]) == (["1"], [], 1)

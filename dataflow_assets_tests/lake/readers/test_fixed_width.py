@@ -54,6 +54,14 @@ def test_lines_end_in_any_way(tmp_path: Path, end: str) -> None:
     assert found.reasons == [(20_002, "fixed_width.length", "the line has 2 characters, not 15.", "no")]
 
 
+def test_a_cr_ends_no_line_of_a_file_with_lf(tmp_path: Path) -> None:
+    reader = FixedWidth(widths=WIDTHS, skip_lines=2, whole_lines=False)
+    lines = ["REPORT", "H    |      1  ", "A    |      1  ", "B    |x\ry   2", "C    |y\rx   3  9", ""]
+    found = read(written(tmp_path, "\r\r\n".join(lines)), reader)
+    assert [row[:3] for row in found.rows] == [("A", None, 1), ("B", "x\ry", 2)]
+    assert [(one.line, one.code) for one in found.rejects] == [(5, "fixed_width.length")]
+
+
 def test_another_encoding_is_read_where_it_is_declared(tmp_path: Path) -> None:
     reader = FixedWidth(widths=WIDTHS, encoding="cp1252")
     assert read(written(tmp_path, "€    |Zoë   1  \n", "cp1252"), reader).rows[0][:2] == ("€", "Zoë")
