@@ -213,7 +213,19 @@ def test_no_host_is_offered_another_encoding(web: HttpServer, platform: Platform
         assert {asked.headers["Accept-Encoding"] for asked in [*web.asked, *other.asked]} == {"identity"}
 
 
-@pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, br"])
+@pytest.mark.parametrize("encoding", ["utf-8", "none", "binary", "8bit", "aws-chunked", "identity, UTF-8", ","])
+def test_an_encoding_that_is_no_compression_means_nothing(web: HttpServer, platform: Platform, encoding: str) -> None:
+    web.answer = lambda _: Answer(CONTENT, headers={"ETag": '"1"', "Content-Encoding": encoding, **DATED})
+    source = export(web)
+    assert platform.collect(source).error is None
+    assert platform.landed(source) == {"2021-12-05/streams.csv": CONTENT}
+    packed = Answer(gzip.compress(CONTENT), headers={"ETag": '"2"', "Content-Encoding": f"{encoding}, gzip", **DATED})
+    web.answer, source = lambda _: packed, export(web, name="unpacked.csv")
+    assert platform.collect(source).error is None
+    assert platform.landed(source)["2021-12-05/unpacked.csv"] == CONTENT
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "compress", "gzip, br", "gzip, gzip", "utf-8, deflate"])
 def test_a_file_in_an_encoding_that_is_not_undone_does_not_land(
     web: HttpServer, platform: Platform, encoding: str
 ) -> None:

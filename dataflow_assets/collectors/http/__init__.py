@@ -33,6 +33,7 @@ _STRONG = re.compile(r'"[^"]*"')
 _RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+)")
 _NO_VERSION = "unknown"
 _PACKED = {"gzip": ".gz", "x-gzip": ".gz", "zstd": ".zst"}  # what a file in an encoding may itself be called
+_COMPRESSIONS = {*_PACKED, "br", "compress", "x-compress", "dcb", "dcz", "deflate"}  # other encodings mean nothing
 
 
 class HttpCollector(Collector[HttpFile]):
@@ -143,9 +144,10 @@ class _Download:
 
     def _must_unpack(self, encoding: str) -> bool:
         """Whether a file is compressed for the way, unasked; one that is itself so named keeps it."""
-        if encoding in ("", "identity") or self._name.endswith(_PACKED.get(encoding, ())):
+        found = [coding for one in encoding.split(",") if (coding := one.strip()) in _COMPRESSIONS]
+        if not found or (len(found) == 1 and self._name.endswith(_PACKED.get(found[0], ()))):
             return False
-        if _PACKED.get(encoding) != ".gz":
+        if len(found) > 1 or _PACKED.get(found[0]) != ".gz":
             raise CollectError(f"{self._address} sends its file in the encoding {encoding!r}, which nobody asked for.")
         return True
 
