@@ -30,6 +30,9 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 
+DAY = utc(2021, 12, 31)
+
+
 def read(folder: Path, values: Sequence[object], declared: dy.Column = ANY) -> pa.Table:
     """The rows of a table of SQLite with these values, in a column of no type."""
     with closing(sqlite3.connect(folder / "shop.db")) as database:
@@ -107,7 +110,11 @@ def test_what_a_source_declares_is_made_of_what_stands_for_it_in_sqlite(tmp_path
         (ANY, [b"\xff", "\u00e9", 0.1, 7], [b"\xff", b"\xc3\xa9", b"0.1", b"7"]),
         (ANY, [0.5, 2**53, 2**62, None], [0.5, 2.0**53, 2.0**62, None]),
         (dy.Bool(), [1, 0, None], [True, False, None]),
-        (dy.Date(), ["2021-12-31"], [date(2021, 12, 31)]),
+        (dy.Date(), ["2021-12-31", "20211231"], [date(2021, 12, 31)] * 2),
+        (INSTANT, ["20211231T010203", "2021-12-31t01:02:03", "20211231"], [*[utc(2021, 12, 31, 1, 2, 3)] * 2, DAY]),
+        (INSTANT, ["2021-12-31T00", "20211231T0000", "2021-12-31 01:00:00+010000", "2021-12-31_00:00:00,0"], [DAY] * 4),
+        (INSTANT, ["2021-12-31T00:00:00,5", "0001-01-01"], [utc(2021, 12, 31, 0, 0, 0, 500_000), utc(1, 1, 1)]),
+        (INSTANT, ["2021-12-31 00:00:00.0000000", "9999-12-31 00:00:00"], [DAY, utc(9999, 12, 31)]),
         (INSTANT, ["2021-12-31", "9999-12-31 23:59"], [utc(2021, 12, 31), utc(9999, 12, 31, 23, 59)]),
         (INSTANT, ["2021-12-31T01:00:00.123456000+01:00"], [utc(2021, 12, 31, 0, 0, 0, 123456)]),
         (
@@ -132,12 +139,20 @@ def test_a_value_of_sqlite_is_given_exactly(
         (INSTANT, ["2021-12-31", "2021-W52-5"], r"timestamp\[us, tz=UTC\] \('2021-W52-5', in row 2"),
         (INSTANT, ["2021-12-31", 20211231], r"timestamp\[us, tz=UTC\] \(20211231, in row 2"),
         (INSTANT, ["2021-12-31", 1712121212345], ".*1712121212345, in row 2"),
-        (INSTANT, ["20211231T1200"], ".*'20211231T1200', in row 1"),
+        (INSTANT, ["20211231T1200", "2021W525T1200"], ".*'2021W525T1200', in row 2"),
+        (INSTANT, ["20211231", "1612121212345"], ".*'1612121212345', in row 2"),
+        (INSTANT, ["2021-12-31", "2021-12-31+01:00"], r".*'2021-12-31\+01:00', in row 2"),
+        (INSTANT, ["2021-12-31 10:00:00.1234567+01:00:00.0000001"], r"timestamp\[ns, tz=UTC\] .*in row 1"),
         (INSTANT, ["2021-12-31 24:30"], ".*'2021-12-31 24:30', in row 1"),
         (INSTANT, ["2021-12-31 00:00:00.0000000001"], ".*in row 1"),
-        (INSTANT, ["2021-12-31 00:00:00.000000001", "2500-01-01"], ".*'2500-01-01', in row 2"),
+        (
+            INSTANT,
+            ["2500-01-01", "2021-12-31 00:00:00.000000001"],
+            r"timestamp\[us, tz=UTC\] \('2021-12-31.*, in row 2",
+        ),
+        (INSTANT, ["2021-12-31 00:00:00.000000001", "2500"], r"timestamp\[us, tz=UTC\] .*, in row 1"),
         (dy.Date(), ["2021-12-31", 20211231], r"date32\[day\] \(20211231, in row 2"),
-        (dy.Date(), ["20211231"], ".*'20211231', in row 1"),
+        (dy.Date(), ["2021W525"], ".*'2021W525', in row 1"),
         (dy.Date(), ["2021-W52-5"], ".*'2021-W52-5', in row 1"),
     ],
 )
@@ -166,8 +181,9 @@ class Seen(dy.Schema):
     value = dy.Datetime(time_zone="UTC", nullable=True)
 
 
-def test_nanoseconds_of_sqlite_are_cut_and_counted_as_those_of_other_formats(tmp_path: Path) -> None:
-    table = read(tmp_path, ["2021-12-31 23:59:59.1234569+01:00", "2021-12-31 23:59:59.5"], INSTANT)
+@pytest.mark.parametrize("mark", [".", ","])
+def test_nanoseconds_of_sqlite_are_cut_and_counted_as_those_of_other_formats(mark: str, tmp_path: Path) -> None:
+    table = read(tmp_path, [f"2021-12-31 23:59:59{mark}1234569+01:00", "2021-12-31 23:59:59.5"], INSTANT)
     pq.write_table(table, tmp_path / "seen.parquet")
     source = Snapshot(
         name="seen",
@@ -185,6 +201,16 @@ def test_nanoseconds_of_sqlite_are_cut_and_counted_as_those_of_other_formats(tmp
         utc(2021, 12, 31, 23, 59, 59, 500_000),
     ]
     assert [count for batch in batches for count in batch.repaired.values()] == [1]
+
+
+def test_a_column_that_sqlite_takes_for_numbers_has_nanoseconds_too(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        database.execute("CREATE TABLE t (value DATETIME)")
+        database.execute("INSERT INTO t VALUES ('2021-12-31 00:00:00.123456789'), (NULL)")
+        database.commit()
+    with read_sqlite(tmp_path / "shop.db", "SELECT * FROM t", {"value": INSTANT}) as rows:
+        column = rows.read_all()["value"]
+    assert column.cast(pa.int64()).to_pylist() == [1640908800_123456789, None]
 
 
 @given(st.floats(allow_nan=False))

@@ -24,7 +24,8 @@ from dataflow_assets.postgres.sql import column_list, identifier
 _AT_ONCE = 10_000  # rows
 _BUSY_SECONDS = 30.0  # for which a writer is waited for
 _LONGEST = 100  # letters of a value that is told
-_FINER = tuple(f"*.{'[0-9]' * digits}[1-9]*" for digits in (6, 7, 8))  # than microseconds, as texts
+_FINER = tuple(f"*[.,]{'[0-9]' * digits}[1-9]*" for digits in (6, 7, 8))  # than microseconds, as texts
+_COUNTED = "BETWEEN '1678' AND '2261'"  # years of which 64 bits count all nanoseconds
 
 _Made = tuple[pa.DataType, Callable[[Any], Any]]
 _TYPES: Mapping[str, _Made] = {
@@ -35,6 +36,7 @@ _TYPES: Mapping[str, _Made] = {
 }
 _NO_VALUES: _Made = (pa.null(), values_of.as_text)
 _FINE = "text of nanoseconds"
+_FAR = "text of another year"
 _WIDEST_FIRST = ("blob", _FINE, "text", "real", "integer")
 _DECLARED: Mapping[tuple[object, str | None], _Made] = {
     (dy.Datetime, "text"): (pa.timestamp("us", "UTC"), values_of.as_microseconds),
@@ -97,12 +99,22 @@ def _kinds(
     """Of which kind each column is, by all its values; None of one without any."""
     asked = {(name, kind): f"typeof({identifier(name)}) = '{kind}'" for name in names for kind in _TYPES}
     for name in (name for name in names if isinstance(declared.get(name), dy.Datetime)):
-        is_finer = " OR ".join(f"{identifier(name)} GLOB '{form}'" for form in _FINER)
-        asked[name, _FINE] = f"{asked[name, 'text']} AND ({is_finer})"
+        asked[name, _FINE], asked[name, _FAR] = _is_finer(name), _is_far(name)
     tests = ", ".join(f"max({test})" for test in asked.values())
     values = database.execute(f"SELECT {tests} FROM ({statement})").fetchone()  # noqa: S608
     has = {key for key, value in zip(asked, values, strict=True) if value}
+    has -= {(name, _FINE) for name in names if (name, _FAR) in has}
     return [next((kind for kind in _WIDEST_FIRST if (name, kind) in has), None) for name in names]
+
+
+def _is_finer(name: str) -> str:
+    value = identifier(name)
+    is_finer = " OR ".join(f"{value} GLOB '{form}'" for form in _FINER)
+    return f"CASE WHEN typeof({value}) = 'text' AND length({value}) >= {values_of.SHORTEST_FINER} THEN {is_finer} END"
+
+
+def _is_far(name: str) -> str:
+    return f"CASE WHEN typeof({identifier(name)}) = 'text' THEN substr({identifier(name)}, 1, 4) NOT {_COUNTED} END"
 
 
 def _batches(

@@ -9,12 +9,11 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(?P<fraction>\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?",
-    re.ASCII,
-)
+_OTHER_FORMS = re.compile(r"\d{4}-?W|(\d{4}-\d\d-\d\d|\d{8})[\d.,+-]", re.ASCII)  # weeks, numbers, and days with a zone
+_FINER = re.compile(r"(?P<zone>[+-]\d\d:?\d\d:?\d\d)?[.,]\d{6}(?P<digits>\d+)", re.ASCII)
+SHORTEST_FINER = len("20211231T100000.1234567")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _NANOSECONDS = 2**63  # less are kept in 64 bits
 
 
@@ -43,34 +42,44 @@ def as_bool(value: Any) -> bool:
 
 
 def as_date(value: Any) -> date:
-    """The date that a text such as `2021-12-31` says."""
-    if not _DATE.fullmatch(as_text(value)):
-        raise ValueError
-    return date.fromisoformat(as_text(value))
+    """The date that a text such as `2021-12-31` or `20211231` says."""
+    return date.fromisoformat(_iso(value))
 
 
 def as_nanoseconds(value: Any) -> int:
     """The nanoseconds since 1970 that a text says, if they can be counted: those of the years 1678 to 2261 can."""
-    found = _count(value)
-    if abs(found) >= _NANOSECONDS:
+    text = _iso(value)
+    finer = _finer(text)
+    found = _microseconds(text) * 1000 + int(f"{finer[:3]:0<3}")
+    if finer[3:] or abs(found) >= _NANOSECONDS:
         raise ValueError
     return found
 
 
 def as_microseconds(value: Any) -> int:
     """The microseconds since 1970 that a text says."""
-    found, finer = divmod(_count(value), 1000)
-    if finer:
+    text = _iso(value)
+    if len(text) >= SHORTEST_FINER and _finer(text):
         raise ValueError
-    return found
+    return _microseconds(text)
 
 
-def _count(value: Any) -> int:
-    """The same of any year, of a text such as `2021-12-31 23:59:59.5+01:00`; without a zone it is in UTC."""
-    text = as_text(value)
-    if not (found := _INSTANT.fullmatch(text)):
+def _iso(value: Any) -> str:
+    """A text that says nothing else to Python than what it is."""
+    if not isinstance(value, bytes) or _OTHER_FORMS.match(text := value.decode()):
         raise ValueError
-    fraction = found["fraction"] or "."
-    moment = datetime.fromisoformat(text.replace(fraction, "", 1))
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return since // timedelta(seconds=1) * 10**9 + int(f"{fraction[1:]:0<9}")
+    return text
+
+
+def _microseconds(text: str) -> int:
+    """Those of a text such as `2021-12-31 23:59:59.5+01:00`, cut; without a zone it is in UTC."""
+    moment = datetime.fromisoformat(text)
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+
+
+def _finer(text: str) -> str:
+    """The digits after the microseconds, without zeros at the end; a zone has none."""
+    found = {one["zone"]: one["digits"].rstrip("0") for one in _FINER.finditer(text)}
+    if any(digits for zone, digits in found.items() if zone):
+        raise ValueError
+    return found.get(None, "")
