@@ -240,3 +240,43 @@ def test_a_list_of_lists_of_postgresql_is_refused_and_a_list_is_not(
     assert frame.columns == ["number", "tags", "none"]
     assert frame["number"].to_list() == list(range(9000, 0, -1))
     assert frame.row(0) == (9000, ["a", None], [])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "CASE k WHEN 5000 THEN 'infinity' ELSE '9999-12-31' END::date",
+        "CASE k WHEN 5000 THEN '-infinity' ELSE '0001-01-01' END::timestamp",
+        "CASE k WHEN 5000 THEN 'infinity' END::timestamptz",
+        "'10000-01-01 00:00:00+00'::timestamptz",
+        "'0001-12-31 BC'::date",
+        "ARRAY[NULL, '-infinity'::date]",
+        "(1, 'infinity')::stay",
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
+def test_a_date_outside_the_calendar_is_refused(
+    prefix: str, column: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TYPE stay AS (room int, until timestamptz)")
+        connection.commit()
+    monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
+    source = source_of(f"SELECT k AS number, {column} AS until FROM generate_series(1, 9000) k")
+    said = str(platform.collect(source).error)
+    assert "outside the years 1 to 9999, such as infinity, in the column until, which would be another date: " in said
+    assert platform.landed(source) == {}
+
+
+def test_the_first_and_the_last_instant_of_the_calendar_are_not(
+    empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_DATABASE", empty_database_url)
+    source = source_of(
+        "SELECT 1 AS number, '0001-01-01'::timestamp AS first, '9999-12-31 23:59:59.999999'::timestamp AS last, "
+        "ARRAY['0001-01-01', NULL, '9999-12-31']::date[] AS days, NULL::date AS none"
+    )
+    assert platform.collect(source).error is None
+    [content] = platform.landed(source).values()
+    days = [date.min, None, date.max]
+    assert pl.read_parquet(io.BytesIO(content)).row(0) == (1, datetime.min, datetime.max, days, None)  # noqa: DTZ901

@@ -1,13 +1,14 @@
 """Rows of a database by its ADBC driver, as Arrow batches.
 
-Here: connecting, and which types of PostgreSQL are refused, as its driver gives other values for them. Not here: which
-statement is asked, and what a failure means (see `query`).
+Here: connecting, and which types and values of PostgreSQL are refused, as its driver gives other values for them. Not
+here: which statement is asked, and what a failure means (see `query`).
 """
 
 import importlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
@@ -20,6 +21,8 @@ from dataflow_assets.postgres.sql import identifier
 _DRIVER = re.compile("[a-z0-9_]+")
 _TYPE = b"POSTGRESQL:type"
 _OTHER_VALUES = ("money", "oid", "interval", "record")  # without a point, below zero, and of no type in Parquet
+_DAYS = tuple((day - date(1970, 1, 1)).days for day in (date.min, date.max))  # of the years 1 to 9999
+_MICROSECONDS = 86_400_000_000  # of a day
 
 
 @contextmanager
@@ -45,11 +48,12 @@ def read_adbc(where: str, url: str, statement: str, timezone: str) -> Iterator[p
             _require_same_values(where, schema)
             arrays = [field.name for field in schema if pa.types.is_list(field.type)]
             cursor.execute(_with_dimensions(statement, arrays))
-            yield pa.RecordBatchReader.from_batches(schema, _flat(where, _rows(cursor), schema, arrays))
+            rows = _flat(where, _rows(cursor), schema, arrays)
+            yield pa.RecordBatchReader.from_batches(schema, _of_calendar(where, rows))
         else:
             cursor.execute(statement)
-            rows = _rows(cursor)
-            yield pa.RecordBatchReader.from_batches(rows.schema, rows)
+            given = _rows(cursor)
+            yield pa.RecordBatchReader.from_batches(given.schema, given)
 
 
 def _connect(where: str, url: str) -> adbc.Connection:
@@ -115,3 +119,28 @@ def _flat(where: str, rows: pa.RecordBatchReader, schema: pa.Schema, arrays: Seq
                     "it in the query, to a text."
                 )
         yield pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)
+
+
+def _of_calendar(where: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches whose dates and instants are of the years 1 to 9999: of infinity the driver makes another one."""
+    for batch in rows:
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            if _is_outside(values):
+                raise CollectError(
+                    f"{where} gives what is outside the years 1 to 9999, such as infinity, in the column {name}, which "
+                    "would be another date: cast it in the query, to a text."
+                )
+        yield batch
+
+
+def _is_outside(values: pa.Array) -> bool:
+    """Whether a date or an instant, whose unit is microseconds, is outside the calendar; also one in a list or row."""
+    if pa.types.is_list(values.type):
+        return _is_outside(values.flatten())
+    if pa.types.is_struct(values.type):
+        return any(map(_is_outside, values.flatten()))
+    if not (pa.types.is_date32(values.type) or pa.types.is_timestamp(values.type)) or values.null_count == len(values):
+        return False
+    found, first, end = pc.min_max(values), _DAYS[0], _DAYS[1] + 1
+    unit = 1 if pa.types.is_date32(values.type) else _MICROSECONDS
+    return bool(found["min"].value < first * unit or found["max"].value >= end * unit)
