@@ -19,17 +19,13 @@ from dataflow_assets.collectors.base import UnreachableError
 from dataflow_assets.core.formatting import without_colours
 from dataflow_assets.errors import DataFlowError, LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
 from dataflow_assets.postgres.connection import AdbcError
-from dataflow_assets.postgres.failures import code_of, is_timeout
+from dataflow_assets.postgres.failures import code_of, may_pass
 
 # After about 4, 12, 28 and 60 seconds: a server that is restarted is back before the last.
 RETRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 # An object that keeps changing has been read again and again, and is left to the landing sensor.
 _TRANSIENT = (LockTimeoutError, WarehouseUnavailableError, UnreachableError)
-# Connections that end (08, and 57P01 to 57P03: the server stops or starts; 57P05, 25P03 and 25P04: they were idle, or a
-# transaction lasted, longer than the server lets them), one too many of them, transactions that met others, locks, and
-# a server that has just become a copy of another.
-_SQLSTATES = re.compile(r"08...|57P0[1235]|25P0[34]|53300|40001|40P01|55P03|25006")
 # Who hands on the failure of another library keeps its words alone.
 _WORDED = (AdbcError, GenericError, DeltaError, OSError, pl.exceptions.PolarsError)
 _TRANSIENT_WORDS = re.compile(
@@ -50,9 +46,8 @@ def is_transient(error: BaseException) -> bool:
         return error.allow_retries
     if isinstance(error, DataFlowError):
         return isinstance(error, _TRANSIENT) and not isinstance(error, WarehouseRefusedError)
-    if state := code_of(error):
-        # A statement_timeout counts the time in which the server waits for rows.
-        return is_timeout(error) or bool(_SQLSTATES.fullmatch(state))
+    if code_of(error):
+        return may_pass(error)
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     return isinstance(error, _WORDED) and bool(_TRANSIENT_WORDS.search(without_colours(str(error))))

@@ -1,6 +1,6 @@
 """What a failed connection or a refused write means to a user, whichever driver it went through.
 
-Here: the errors, and how a database is named without its password. Not here: connecting.
+Here: the errors, what may pass, and how a database is named without its password. Not here: connecting.
 """
 
 import re
@@ -16,6 +16,11 @@ _NEVER = re.compile(
 )
 _FULL = re.compile(r"too many|connection slots are reserved")
 _READ_ONLY, _CANCELED = "25006", "57014"
+LOST_CONNECTION = ("08", "57P")  # how codes begin of one that failed or was ended, and of a server that starts or stops
+# Connections that end (08, and 57P01 to 57P03: the server stops or starts; 57P05, 25P03 and 25P04: they were idle, or a
+# transaction lasted, longer than the server lets them), one too many of them, transactions that met others, locks, and
+# a server that has just become a copy of another.
+_PASSING = re.compile(r"08...|57P0[1235]|25P0[34]|53300|40...|55P03|25006")
 
 
 def unavailable(url: str, error: BaseException) -> WarehouseUnavailableError:
@@ -56,6 +61,14 @@ def is_timeout(error: BaseException) -> bool:
     """
     state = code_of(error)
     return "user request" not in str(error) if state == _CANCELED else not state and "statement timeout" in str(error)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether a failure that has a code is one after which the same statement may succeed a moment later.
+
+    So is one that took too long: a statement_timeout counts the time in which the server waits for rows.
+    """
+    return is_timeout(error) or bool(_PASSING.fullmatch(code_of(error) or ""))
 
 
 def is_refused_write(error: BaseException | None) -> bool:

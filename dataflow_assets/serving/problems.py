@@ -24,7 +24,7 @@ from dataflow_assets.core.files import DiskFullError
 from dataflow_assets.core.time_windows import WindowError
 from dataflow_assets.landing.deliveries import ObjectNameError
 from dataflow_assets.landing.events import NotificationError
-from dataflow_assets.postgres.failures import is_refused_write
+from dataflow_assets.postgres.failures import LOST_CONNECTION, is_refused_write
 from dataflow_assets.serving.refusals import RefusalError, TooLargeError
 
 MEDIA_TYPE = "application/problem+json"
@@ -59,8 +59,6 @@ _NO_STORE = "The platform's object store cannot be reached or used; try again la
 _INTERNAL = "The server failed; its log has the cause under this request id."
 _FULL = "The server's disk is full. Nothing was half written: send it again once there is space; the log says where."
 _TOLD = {503: _UNAVAILABLE, 507: _FULL}  # of failures of the server, by status; of any other: that it failed
-# Of the codes of PostgreSQL: a connection that failed or was ended, and a server that starts or stops.
-_LOST_CONNECTION = ("08", "57P")
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +86,7 @@ def status_of(error: errors.DataFlowError) -> int:
 def is_lost_connection(error: AdbcError) -> bool:
     """Whether the connection to the database failed, rather than the statement."""
     state = getattr(error, "sqlstate", None) or ""
-    return state.startswith(_LOST_CONNECTION) or (not state and "connection" in str(error).lower())
+    return state.startswith(LOST_CONNECTION) or (not state and "connection" in str(error).lower())
 
 
 def answer_problem(

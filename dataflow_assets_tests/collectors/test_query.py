@@ -27,6 +27,7 @@ _TABLE = "CREATE TABLE orders (number bigint, placed timestamptz, note text)"
 _ROWS = """
     INSERT INTO orders VALUES (1, '2021-12-01 00:00:00+00', 'first'),
     (2, '2021-12-01 23:59:59.999999+00', NULL), (3, '2021-12-02 00:00:00+00', 'Z')"""
+PASSING_CODES = ("40001", "40P01", "53300", "25P03", "25P04", "55P03", "57014")
 
 Execute = Callable[..., None]
 
@@ -162,14 +163,21 @@ def test_what_the_database_says_while_rows_come_is_told(
 
 
 @pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
-@pytest.mark.parametrize("action", ["pg_terminate_backend(pg_backend_pid())::text", "conflict()"])
-def test_a_connection_that_is_lost_while_rows_come_is_told_from_a_refusal(
-    action: str, prefix: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("pg_terminate_backend(pg_backend_pid())::text", "does not answer"),
+        ("failed('57P05')", "does not answer"),
+        *((f"failed('{code}')", "cannot answer the query for now") for code in PASSING_CODES),
+    ],
+)
+def test_a_failure_that_passes_while_rows_come_is_told_from_a_refusal(
+    action: str, told: str, prefix: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "CREATE FUNCTION conflict() RETURNS text LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE 'conflict with recovery' USING ERRCODE = '40001'; END $$"
+            "CREATE FUNCTION failed(code text) RETURNS text LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE 'made up' USING ERRCODE = code; END $$"
         )
         connection.commit()
     monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
@@ -178,7 +186,7 @@ def test_a_connection_that_is_lost_while_rows_come_is_told_from_a_refusal(
     )
     error = platform.collect(source).error
     assert isinstance(error, UnreachableError)
-    assert "the database of SHOP_DATABASE does not answer (" in str(error)
+    assert f"the database of SHOP_DATABASE {told} (" in str(error)
     assert platform.landed(source) == {}
 
 

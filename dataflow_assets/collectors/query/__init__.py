@@ -26,11 +26,11 @@ from dataflow_assets.collectors.files import secret_of
 from dataflow_assets.collectors.query.adbc import read_adbc
 from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.core.time_windows import Window, day_of
+from dataflow_assets.postgres.failures import LOST_CONNECTION, may_pass
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
 _PASSING = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_LOCKED")
-_LOST = ("08", "40", "57P")  # how codes of lost connections, of conflicts with others, and of ended servers begin
 _PASSWORD = re.compile(r":([^\s:@/]+)@")
 _BROUGHT = "brought"  # the only version of a day that is over
 
@@ -99,7 +99,7 @@ class QueryCollector(Collector[Query]):
         """The rows of a statement, as they come.
 
         Raises:
-            UnreachableError: the database does not answer, or the connection was lost.
+            UnreachableError: the database does not answer, the connection was lost, or others are in the way.
             CollectError: it refuses the statement, its address is none that is known, or values would be others.
         """
         url = secret_of(self.origin, "database") or ""
@@ -123,7 +123,7 @@ class QueryCollector(Collector[Query]):
                     "adbc:DRIVER:."
                 )
         except AdbcError as error:
-            raise _explain(where, _without_password(str(error), url), error.sqlstate) from None
+            raise _explain(where, _without_password(str(error), url), error) from None
         except (duckdb.Error, sqlite3.Error) as error:
             raise _explain_file(where, error) from None
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -153,10 +153,12 @@ def _explain_file(where: str, error: duckdb.Error | sqlite3.Error) -> CollectErr
     return CollectError(f"{where} refuses the query: {said}")
 
 
-def _explain(where: str, said: str, code: str | None) -> CollectError:
+def _explain(where: str, said: str, error: AdbcError) -> CollectError:
     sentence = said.splitlines()[0].strip() if said else "no reason given"
-    if code is None or code.startswith(_LOST):
+    if error.sqlstate is None or error.sqlstate.startswith(LOST_CONNECTION):
         return UnreachableError(f"{where} does not answer ({sentence}).")
+    if may_pass(error):
+        return UnreachableError(f"{where} cannot answer the query for now ({sentence}).")
     return CollectError(f"{where} refuses the query: {sentence}")
 
 
