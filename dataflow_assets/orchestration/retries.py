@@ -19,7 +19,7 @@ from dataflow_assets.collectors.base import UnreachableError
 from dataflow_assets.core.formatting import without_colours
 from dataflow_assets.errors import DataFlowError, LockTimeoutError, WarehouseRefusedError, WarehouseUnavailableError
 from dataflow_assets.postgres.connection import AdbcError
-from dataflow_assets.postgres.failures import code_of, may_pass
+from dataflow_assets.postgres.failures import code_of, is_transient_failure
 
 # After about 4, 12, 28 and 60 seconds: a server that is restarted is back before the last.
 RETRIES = dg.RetryPolicy(max_retries=4, delay=4, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -47,7 +47,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, DataFlowError):
         return isinstance(error, _TRANSIENT) and not isinstance(error, WarehouseRefusedError)
     if code_of(error):
-        return may_pass(error)
+        return is_transient_failure(error)
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     return isinstance(error, _WORDED) and bool(_TRANSIENT_WORDS.search(without_colours(str(error))))

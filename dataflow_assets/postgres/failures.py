@@ -63,7 +63,7 @@ def is_timeout(error: BaseException) -> bool:
     return "user request" not in str(error) if state == _CANCELED else not state and "statement timeout" in str(error)
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient_failure(error: BaseException) -> bool:
     """Whether a failure that has a code is one after which the same statement may succeed a moment later.
 
     So is one that took too long: a statement_timeout counts the time in which the server waits for rows.

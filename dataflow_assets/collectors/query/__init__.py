@@ -26,7 +26,7 @@ from dataflow_assets.collectors.files import secret_of
 from dataflow_assets.collectors.query.adbc import read_adbc
 from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.core.time_windows import Window, day_of
-from dataflow_assets.postgres.failures import LOST_CONNECTION, may_pass
+from dataflow_assets.postgres.failures import LOST_CONNECTION, is_transient_failure
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
@@ -157,7 +157,7 @@ def _explain(where: str, said: str, error: AdbcError) -> CollectError:
     sentence = said.splitlines()[0].strip() if said else "no reason given"
     if error.sqlstate is None or error.sqlstate.startswith(LOST_CONNECTION):
         return UnreachableError(f"{where} does not answer ({sentence}).")
-    if may_pass(error):
+    if is_transient_failure(error):
         return UnreachableError(f"{where} cannot answer the query for now ({sentence}).")
     return CollectError(f"{where} refuses the query: {sentence}")
 
