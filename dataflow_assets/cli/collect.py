@@ -67,7 +67,7 @@ def collect_from(
     with progress() as report:
         report("Opening the warehouse")
         url, storage = open_bound_warehouse(settings)
-        collecting = _collecting(settings, storage, report)
+        collecting = build_collecting(settings, storage, report)
         for each in sources:
             record = open_record(url, each.name)
             if dry_run:
@@ -84,7 +84,13 @@ def collect_from(
         raise RunFailedError("\n".join(problems))
 
 
-def _collecting(settings: "Settings", storage: "Storage", report: Callable[[str], None]) -> "Collecting":
+def build_collecting(
+    settings: "Settings",
+    storage: "Storage",
+    report: Callable[[str], None],
+    is_enough: Callable[[], bool] | None = None,
+) -> "Collecting":
+    """What a command needs to collect from anywhere; with `is_enough`, a stream is waited for until that is true."""
     from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.landing.deliveries import Landing
 
@@ -94,6 +100,7 @@ def _collecting(settings: "Settings", storage: "Storage", report: Callable[[str]
         today=settings.today,
         first_day=settings.first_day,
         progress=report,
+        is_enough=is_enough,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataflow_assets.cli.arguments import source_of
+from dataflow_assets.cli.collect import build_collecting
 from dataflow_assets.cli.output import say
 from dataflow_assets.errors import UsageError
 from dataflow_assets.settings import Settings, load_settings
@@ -37,9 +38,7 @@ def follow(
 
 
 def _follow(settings: Settings, streams: Sequence["Source"]) -> None:
-    from dataflow_assets.collectors.collect import Collecting
     from dataflow_assets.collectors.follow import follow as follow_each
-    from dataflow_assets.landing.deliveries import Landing
     from dataflow_assets.ledger.collected import open_record
     from dataflow_assets.warehouse.bootstrap import open_bound_warehouse
 
@@ -50,14 +49,7 @@ def _follow(settings: Settings, streams: Sequence["Source"]) -> None:
     say(f"Following {', '.join(each.name for each in streams)}")
     follow_each(
         streams,
-        lambda is_enough: Collecting(
-            landing=Landing(storage),
-            timezone=settings.timezone,
-            today=settings.today,
-            first_day=settings.first_day,
-            progress=say,
-            is_enough=is_enough,
-        ),
+        lambda is_enough: build_collecting(settings, storage, say, is_enough),
         lambda each: open_record(url, each.name),
         stop,
         lambda problem: say(problem, logging.ERROR),

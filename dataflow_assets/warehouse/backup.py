@@ -69,8 +69,8 @@ def restore(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
         WarehouseReadOnlyError: the server lets nobody write.
     """
     require_writable(url)
-    positions = _require_pair(folder, sources)
-    copied, digest = open_folder(folder), _digest(folder / _DUMP)
+    digest, positions = _require_pair(folder, sources)
+    copied = open_folder(folder)
     if copy.read_begun(storage) != digest:
         _require_empty_database(url)
         _require_empty_storage(storage)
@@ -86,8 +86,8 @@ def restore(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
     copy.end(copied, storage)
 
 
-def _require_pair(folder: Path, sources: Sequence[Source]) -> list[TablePosition]:
-    """Check that the parts of a backup are whole and of one; the versions of its tables."""
+def _require_pair(folder: Path, sources: Sequence[Source]) -> tuple[str, list[TablePosition]]:
+    """Check that the parts of a backup are whole and of one; the digest of its database, the versions of its tables."""
     manifest = _read_manifest(folder)
     copied = open_folder(folder)
     positions = [TablePosition(**position) for position in manifest["tables"]]
@@ -104,7 +104,7 @@ def _require_pair(folder: Path, sources: Sequence[Source]) -> list[TablePosition
             f"{folder} does not hold one whole backup: {'; '.join(problems)}. Nothing was restored: a database and a "
             "lake of two moments do not fit each other; restore a folder as `dataflow backup` wrote it."
         )
-    return positions
+    return manifest["database"], positions
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from dataflow_assets.sources.formats import Parquet
 from dataflow_assets.sources.origins import Query
 from dataflow_assets_tests.collectors.builders import Platform
 from dataflow_assets_tests.waiting import wait_past_midnight
+from dataflow_assets_tests.warehouse.builders import ask
 
 _TABLE = "CREATE TABLE orders (number bigint, placed timestamptz, note text)"
 _ROWS = """
@@ -174,12 +175,11 @@ def test_what_the_database_says_while_rows_come_is_told(
 def test_a_failure_that_passes_while_rows_come_is_told_from_a_refusal(
     action: str, told: str, prefix: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE FUNCTION failed(code text) RETURNS text LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE 'made up' USING ERRCODE = code; END $$"
-        )
-        connection.commit()
+    ask(
+        empty_database_url,
+        "CREATE FUNCTION failed(code text) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'made up' USING ERRCODE = code; END $$",
+    )
     monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
     source = source_of(
         f"SELECT k AS number, CASE k WHEN 4000 THEN {action} END AS note FROM generate_series(1, 10000) k"
@@ -214,9 +214,7 @@ def test_a_type_that_parquet_has_not_is_told(
 def test_a_column_of_postgresql_whose_values_would_be_others_is_refused(
     prefix: str, column: str, kind: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TYPE pair AS (number int, tags text[])")
-        connection.commit()
+    ask(empty_database_url, "CREATE TYPE pair AS (number int, tags text[])")
     monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
     source = source_of(f"SELECT 1::bigint AS number, {column}")
     said = str(platform.collect(source).error)
@@ -266,9 +264,7 @@ def test_a_list_of_lists_of_postgresql_is_refused_and_a_list_is_not(
 def test_a_date_outside_the_calendar_is_refused(
     prefix: str, column: str, empty_database_url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(psycopg2.connect(empty_database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TYPE stay AS (room int, until timestamptz)")
-        connection.commit()
+    ask(empty_database_url, "CREATE TYPE stay AS (room int, until timestamptz)")
     monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
     source = source_of(f"SELECT k AS number, {column} AS until FROM generate_series(1, 9000) k")
     said = str(platform.collect(source).error)

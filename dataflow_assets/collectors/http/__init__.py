@@ -94,7 +94,7 @@ class HttpCollector(Collector[HttpFile]):
             except UnreachableError as error:
                 problem = error
             if download.is_whole:
-                download.unpack(remote.name)
+                download.unpack()
                 return remote
         raise problem
 
@@ -151,7 +151,7 @@ class _Download:
             raise CollectError(f"{self._address} sends its file in the encoding {encoding!r}, which nobody asked for.")
         return True
 
-    def unpack(self, name: str) -> None:
+    def unpack(self) -> None:
         """Undo the compression for the way.
 
         Raises:
@@ -165,7 +165,7 @@ class _Download:
             with gzip.open(packed) as source, self._path.open("wb") as out:
                 shutil.copyfileobj(source, out, _CHUNK)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise CollectError(f"{name} is not compressed as its server says ({error}).") from None
+            raise CollectError(f"{self._name} is not compressed as its server says ({error}).") from None
         finally:
             packed.unlink()
 
