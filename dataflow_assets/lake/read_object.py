@@ -6,6 +6,7 @@ is read (see `staging`), by which rules it is judged (see `quarantine`), and com
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from dataflow_assets.core.time_windows import Window
 from dataflow_assets.lake.delta.commit_log import CommitInfo
@@ -55,6 +56,7 @@ def read_object(
         info = judge(*judged, release=is_released, contradiction=contradiction)
         staging.first_rejects.clear()  # each may be large, and others may be read before this one is committed
         if info.quarantine_reason:
+            info = replace(info, control=control.etag if control else "")
             staging.discard()
         else:
             staging.mark(is_released=info.released == info.digest)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import obstore
 
 from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
-from dataflow_assets.landing.listing import list_objects
+from dataflow_assets.landing.listing import find_object, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
 from dataflow_assets.sources.companions import ControlFile, marker_of
@@ -52,7 +52,8 @@ class Companions:
             return set()
         key = _key_of(source.control, delivery)
         if key not in self._manifests:
-            self._manifests[key] = source.control.find_files(_read_text(self.storage, key) or "")
+            text, _ = _read_text(self.storage, key) or ("", None)
+            self._manifests[key] = source.control.find_files(text)
         return self._manifests[key]
 
     def _beside(self, delivery: Delivery) -> list[str]:
@@ -65,9 +66,13 @@ class Companions:
 
 @dataclass(frozen=True)
 class Control:
-    """What the control file of a delivery says: its rows, its checksum and that of its bytes, or what it fails to."""
+    """What the control file of a delivery says: its rows, its checksum and that of its bytes, or what it fails to.
+
+    `etag` is the store's mark of the version that says so.
+    """
 
     name: str
+    etag: str
     rows: int | None = None
     problem: str | None = None
 
@@ -86,13 +91,14 @@ def read_control(storage: Storage, source: Source, delivery: Delivery) -> Contro
     """
     if source.control is None:
         return None
-    key = _key_of(source.control, delivery)
-    text, name = _read_text(storage, key), PurePosixPath(key).name
-    if text is None:
-        return None
-    if len(text) > _LONGEST_CONTROL:
-        return Control(name, problem=f"Its control file {name} is too long to be read.")
-    return _judge(storage, source, delivery, name, text)
+    read = _read_text(storage, _key_of(source.control, delivery))
+    return read and _judge(storage, source, delivery, *read)
+
+
+def find_control_etag(storage: Storage, source: Source, delivery: Delivery) -> str | None:
+    """The mark of the present version of a delivery's control file; None where it has none, or it is not there."""
+    found = find_object(storage, _key_of(source.control, delivery)) if source.control else None
+    return found and found.etag
 
 
 def _key_of(control: ControlFile, delivery: Delivery) -> str:
@@ -100,8 +106,8 @@ def _key_of(control: ControlFile, delivery: Delivery) -> str:
     return str(path.parent / control.name_of(path.name))
 
 
-def _read_text(storage: Storage, key: str) -> str | None:
-    """The text of a control file, cut where it is too long; None where it is not there."""
+def _read_text(storage: Storage, key: str) -> tuple[str, str] | None:
+    """The text of a control file, cut where it is too long, and its etag; None where it is not there."""
     try:
         found = obstore.get(storage.store, key)
         is_long = found.meta["size"] > _LONGEST_CONTROL
@@ -110,24 +116,27 @@ def _read_text(storage: Storage, key: str) -> str | None:
         )
     except FileNotFoundError:
         return None
-    return bytes(content).decode("utf-8-sig", errors="replace")
+    return bytes(content).decode("utf-8-sig", errors="replace"), str(found.meta["e_tag"])
 
 
-def _judge(storage: Storage, source: Source, delivery: Delivery, name: str, text: str) -> Control:
+def _judge(storage: Storage, source: Source, delivery: Delivery, text: str, etag: str) -> Control:
     control, file = source.control, PurePosixPath(delivery.object).name
     assert control
+    name = control.name_of(file)
+    if len(text) > _LONGEST_CONTROL:
+        return Control(name, etag, problem=f"Its control file {name} is too long to be read.")
     rows = control.find(control.rows, text, file) if control.rows else None
     digest = control.find(control.digest, text, file) if control.digest else None
     if control.rows and not (rows and rows.isdecimal()):
-        return Control(name, problem=f"Its control file {name} says no number of rows.")
+        return Control(name, etag, problem=f"Its control file {name} says no number of rows.")
     if control.digest and (not digest or len(digest) not in _ALGORITHMS):
-        return Control(name, problem=f"Its control file {name} says no checksum of {file}.")
+        return Control(name, etag, problem=f"Its control file {name} says no checksum of {file}.")
     if control.files and file not in control.find_files(text):
-        return Control(name, problem=f"Its control file {name} does not name it.")
+        return Control(name, etag, problem=f"Its control file {name} does not name it.")
     count = int(rows) if rows else None
     if digest is None or (actual := _digest_of(storage, delivery, _ALGORITHMS[len(digest)])) == digest.lower():
-        return Control(name, count)
-    return Control(name, count, f"Its control file {name} says the checksum {digest}, but it is {actual}.")
+        return Control(name, etag, count)
+    return Control(name, etag, count, f"Its control file {name} says the checksum {digest}, but it is {actual}.")
 
 
 def _digest_of(storage: Storage, delivery: Delivery, algorithm: str) -> str:

@@ -42,7 +42,10 @@ class ObjectChangedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions."""
+    """One version of one landed object; `version` is what S3 calls it, where a bucket keeps versions.
+
+    `control` is the etag of a control file that came anew after this version was quarantined.
+    """
 
     source: str
     day: date
@@ -51,6 +54,7 @@ class Delivery:
     size: int
     last_modified: datetime
     version: str | None = None
+    control: str | None = None
 
     @property
     def id(self) -> int:

@@ -37,7 +37,7 @@ class CommitInfo:
     `digest` its bytes; `released` is the digest of the bytes that somebody released from quarantine, or "".
     `event_ends` are the first and the last instant of events of each UTC date, in microseconds since 1970. Where
     `quarantine_reason` is given, this version of the object is not loaded, and its counts, columns, repairs and refusal
-    are those of the version in force.
+    are those of the version in force, and `control` is the etag of the control file that was read, or "".
     """
 
     delivery: Delivery
@@ -53,11 +53,13 @@ class CommitInfo:
     missing_columns: tuple[str, ...] = ()
     repaired: Mapping[str, int] = field(default_factory=dict)
     quarantine_reason: str | None = None
+    control: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """The facts as texts, as a commit carries them."""
         delivery = self.delivery
-        reason = {"quarantine_reason": self.quarantine_reason} if self.quarantine_reason else {}
+        of_quarantine = {"quarantine_reason": self.quarantine_reason, "control": self.control}
+        reason = {name: text for name, text in of_quarantine.items() if text}
         return {
             "object": delivery.object,
             "etag": delivery.etag,
@@ -96,6 +98,7 @@ class CommitInfo:
             missing_columns=tuple(json.loads(metadata["missing_columns"])),
             repaired=json.loads(metadata["repaired"]),
             quarantine_reason=metadata.get("quarantine_reason") or None,
+            control=metadata.get("control", ""),
         )
 
 

@@ -1,7 +1,7 @@
 """The landing sensor: new objects to lake partitions.
 
 Here: asking for runs of what has landed. Not here: where a tick looks (see `landing.discovery`), what is new
-(see `ledger.discovery`), and what a run does.
+(see `ledger.discovery` and `ledger.corrections`), and what a run does.
 
 The cursor only says where to look on: the record of deliveries decides what is new. Where a run failed, the same
 objects are asked for again after a pause, which doubles with each time.
@@ -20,6 +20,7 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
 from dataflow_assets.landing.discovery import DiscoveryCursor
 from dataflow_assets.landing.listing import Listed
 from dataflow_assets.landing.storage import Storage
+from dataflow_assets.ledger.corrections import find_corrected
 from dataflow_assets.ledger.discovery import find_new, report_strays
 from dataflow_assets.orchestration.automation.jobs import SENSOR_SECONDS, UNFINISHED
 from dataflow_assets.orchestration.automation.told import keep, receive
@@ -84,6 +85,7 @@ def _look(
         )
         fresh = _find_new(context, connection, chain(told, listed), expected)
         keep(connection, settings, told, fresh)
+    fresh += find_corrected(stores.url, storage, expected)
     missing = Companions(storage, expected).find_missing
     ages = _ages(fresh)  # once: else one could be too young for a run, and a moment later too old for a look soon
     arriving = {found.source for found in fresh if not _is_settled(storage, ages[found])}
@@ -247,5 +249,5 @@ def _pause_after(failures: int) -> float:
 
 
 def _digest(deliveries: Iterable[Delivery]) -> str:
-    versions = sorted((delivery.object, delivery.etag, delivery.size) for delivery in deliveries)
+    versions = sorted((found.object, found.etag, found.size, *filter(None, [found.control])) for found in deliveries)
     return hashlib.blake2b(repr(versions).encode(), digest_size=8).hexdigest()

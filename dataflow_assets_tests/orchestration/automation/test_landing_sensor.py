@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ import dagster as dg
 import obstore
 import pytest
 
+from dataflow_assets import definitions
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.lake.ingest import Intake
 from dataflow_assets.landing import discovery, listing
@@ -25,7 +26,7 @@ from dataflow_assets.orchestration.automation.waiting import Look
 from dataflow_assets.orchestration.planning import shares
 from dataflow_assets.runtime.tags import STRETCHES, stretches_tags
 from dataflow_assets.settings import Settings, load_settings
-from dataflow_assets.sources import find_source
+from dataflow_assets.sources import ControlFile, all_sources, find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
 from dataflow_assets_tests.landing.stores import Gate, gate, s3_storage, s3_url
 from dataflow_assets_tests.orchestration import builders
@@ -148,6 +149,47 @@ def test_a_changed_object_asks_by_another_key(platform: Platform) -> None:
     assert second.run_key != first.run_key
     assert execute(platform, second).success
     assert is_quiet(platform)
+
+
+@pytest.fixture
+def controlled(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """A platform whose movies have control files."""
+    control = ControlFile(name="{stem}.ctl", rows=r"rows=(\d+)")
+    sources = tuple(replace(one, control=control) if one.name == "movies" else one for one in all_sources())
+    monkeypatch.setattr(definitions, "all_sources", lambda: sources)
+    with builders.platform(settings) as working:
+        yield working
+
+
+def test_what_contradicts_its_control_file_is_taken_in_once_that_comes_anew(controlled: Platform) -> None:
+    controlled.land("movies", "2021-12-01", movies_csv("Rust"))
+    controlled.land("movies", "2021-12-01", "rows=1", "file.ctl")
+    assert execute(controlled, *requests(controlled)).success
+    controlled.land("movies", "2021-12-01", movies_csv("Rust", "Heat"))
+    (early,) = requests(controlled)
+    execute(controlled, early)
+    assert controlled.query("SELECT accepted FROM ledger.deliveries WHERE state = 'quarantined'") == [(1,)]
+    assert is_quiet(controlled)
+    controlled.land("movies", "2021-12-01", "rows=3", "file.ctl")
+    (wrong,) = requests(controlled)
+    execute(controlled, wrong)
+    assert is_quiet(controlled)
+    controlled.land("movies", "2021-12-01", "rows=2", "file.ctl")
+    (right,) = requests(controlled)
+    assert len({early.run_key, wrong.run_key, right.run_key}) == 3
+    assert execute(controlled, right).success
+    assert controlled.query("SELECT accepted FROM ledger.deliveries WHERE state = 'accepted'") == [(2,)]
+    controlled.land("movies", "2021-12-01", "rows=7", "file.ctl")
+    assert is_quiet(controlled)
+
+
+def test_what_is_gone_from_landing_is_not_asked_for_by_its_control_file(controlled: Platform) -> None:
+    landed = controlled.land("movies", "2021-12-01", movies_csv("Rust"))
+    controlled.land("movies", "2021-12-01", "rows=2", "file.ctl")
+    execute(controlled, *requests(controlled))
+    (controlled.settings.home / landed.object).unlink()
+    controlled.land("movies", "2021-12-01", "rows=1", "file.ctl")
+    assert is_quiet(controlled)
 
 
 def test_only_the_new_object_of_a_day_is_taken_in(platform: Platform) -> None:
