@@ -208,6 +208,10 @@ def test_a_type_that_parquet_has_not_is_told(
         "'1 day'::interval AS total": "interval",
         "row(1, 'x') AS total": "record",
         "'{\"(1,{a})\"}'::pair[] AS total": "pair",
+        "'10.0.0.1'::inet AS total": "inet",
+        "'12:30+02'::timetz AS total": "timetz",
+        "ARRAY[B'101'] AS total": "bit",
+        "'{[1,3)}'::int4multirange AS total": "int4multirange",
     }.items(),
 )
 @pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
@@ -258,6 +262,7 @@ def test_a_list_of_lists_of_postgresql_is_refused_and_a_list_is_not(
         "'0001-12-31 BC'::date",
         "ARRAY[NULL, '-infinity'::date]",
         "(1, 'infinity')::stay",
+        "CASE k WHEN 5000 THEN '24:00' ELSE '23:59:59.999999' END::time",
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "adbc:postgresql:"])
@@ -268,7 +273,7 @@ def test_a_date_outside_the_calendar_is_refused(
     monkeypatch.setenv("SHOP_DATABASE", prefix + empty_database_url)
     source = source_of(f"SELECT k AS number, {column} AS until FROM generate_series(1, 9000) k")
     said = str(platform.collect(source).error)
-    assert "outside the years 1 to 9999, such as infinity, in the column until, which would be another date: " in said
+    assert "outside the years 1 to 9999, such as infinity, or the time 24:00, in the column until, which would " in said
     assert platform.landed(source) == {}
 
 

@@ -90,11 +90,14 @@ def _require_same_values(where: str, schema: pa.Schema) -> None:
 def _other_values(field: pa.Field) -> str | None:
     """The type of PostgreSQL, of a column or a part of it, whose values are others in Arrow; None where there is none.
 
-    Of an array in a row nobody asks how many dimensions it has.
+    Of a type that the driver does not know it gives the bytes that the server sends. Of an array in a row nobody asks
+    how many dimensions it has.
     """
     name: str = (field.metadata or {}).get(_TYPE, b"").decode()
     if name in _OTHER_VALUES:
         return name
+    if isinstance(field.type, pa.OpaqueType) and pa.types.is_binary(field.type.storage_type):
+        return str(field.type.type_name)
     parts: list[pa.Field] = [field.type.field(place) for place in range(field.type.num_fields)]
     if pa.types.is_struct(field.type) and any(pa.types.is_list(part.type) for part in parts):
         return name
@@ -122,25 +125,29 @@ def _flat(where: str, rows: pa.RecordBatchReader, schema: pa.Schema, arrays: Seq
 
 
 def _of_calendar(where: str, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches whose dates and instants are of the years 1 to 9999: of infinity the driver makes another one."""
+    """Batches of dates and instants of the years 1 to 9999, and times of a day: of others the driver makes others."""
     for batch in rows:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             if _is_outside(values):
                 raise CollectError(
-                    f"{where} gives what is outside the years 1 to 9999, such as infinity, in the column {name}, which "
-                    "would be another date: cast it in the query, to a text."
+                    f"{where} gives what is outside the years 1 to 9999, such as infinity, or the time 24:00, in the "
+                    f"column {name}, which would be another date or time: cast it in the query, to a text."
                 )
         yield batch
 
 
 def _is_outside(values: pa.Array) -> bool:
-    """Whether a date or an instant, whose unit is microseconds, is outside the calendar; also one in a list or row."""
+    """Whether a date, a time or an instant, in microseconds, is outside the calendar; also one in a list or a row."""
     if pa.types.is_list(values.type):
         return _is_outside(values.flatten())
     if pa.types.is_struct(values.type):
         return any(map(_is_outside, values.flatten()))
-    if not (pa.types.is_date32(values.type) or pa.types.is_timestamp(values.type)) or values.null_count == len(values):
+    kinds = (pa.types.is_date32, pa.types.is_time64, pa.types.is_timestamp)
+    if not any(is_of(values.type) for is_of in kinds) or values.null_count == len(values):
         return False
-    found, first, end = pc.min_max(values), _DAYS[0], _DAYS[1] + 1
+    found = pc.min_max(values)
+    if pa.types.is_time64(values.type):
+        return bool(found["max"].value >= _MICROSECONDS)
+    first, end = _DAYS[0], _DAYS[1] + 1
     unit = 1 if pa.types.is_date32(values.type) else _MICROSECONDS
     return bool(found["min"].value < first * unit or found["max"].value >= end * unit)
