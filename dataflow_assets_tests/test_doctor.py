@@ -265,6 +265,17 @@ def test_another_time_zone(settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     assert "was made with DATAFLOW_TIMEZONE=UTC, not Europe/Paris" in finding.sentence
 
 
+def test_tables_of_a_build_with_others_under_the_same_revision(settings: Settings) -> None:
+    url = open_warehouse(settings)
+    ask(url, "DROP TABLE ledger.pending")
+    ask(url, "ALTER TABLE serving.users DROP COLUMN delivers_to")
+    ask(url, "ALTER TABLE ledger.deliveries ALTER size TYPE integer")
+    finding = found("tables")
+    differing = "ledger.deliveries.size, ledger.pending, serving.users.delivers_to"
+    assert finding.sentence == f"They are not as this version of the program has them: {differing}."
+    assert (finding.state, "make the database anew" in finding.advice) == ("problem", True)
+
+
 def test_columns_that_somebody_altered(settings: Settings) -> None:
     ask(database_url(settings), "ALTER TABLE warehouse.streams DROP COLUMN size_mb")
     ask(database_url(settings), "ALTER TABLE warehouse.users_history ALTER last_name SET NOT NULL")

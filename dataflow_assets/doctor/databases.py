@@ -15,7 +15,7 @@ from dataflow_assets.ledger.identity import read_timezone, require_timezone
 from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.embedded.cluster import READER
 from dataflow_assets.postgres.failures import read_only, shown
-from dataflow_assets.postgres.migrate import require_current
+from dataflow_assets.postgres.migrate import find_differences, require_current
 from dataflow_assets.postgres.pooler import require_sessions
 from dataflow_assets.postgres.reading_role import READING_ROLE
 from dataflow_assets.postgres.schema_check import require_columns
@@ -77,6 +77,10 @@ def database(settings: Settings, oldest: int = _OLDEST_SERVER) -> Finding:
 def tables(settings: Settings) -> Finding:
     """Whether the database has the tables of this version of the program, and the role that only reads them."""
     require_current(url := database_url(settings))
+    if differing := find_differences(url):
+        said = f"They are not as this version of the program has them: {', '.join(differing)}."
+        advice = "An early build made them: make the database anew, as docs/how-to/upgrade.md says."
+        return Finding("tables", "problem", said, advice)
     said = "They are those of this version of the program."
     with connect(url) as connection:
         [(user, role)] = execute(connection, f"SELECT current_user::text, ({READING_ROLE})")
