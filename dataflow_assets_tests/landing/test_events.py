@@ -70,3 +70,10 @@ def test_the_store_is_asked_what_is_there(s3_storage: Storage) -> None:
     obstore.put(s3_storage.store, KEY, b"x")
     found = find_deliveries(s3_storage, [KEY, KEY, KEY + ".gone", "landing/stray.csv"])
     assert [(one.source, one.day, one.object, one.size) for one in found] == [("movies", date(2021, 12, 1), KEY, 1)]
+
+
+@pytest.mark.parametrize("name", ["/a.csv", "a//b.csv", "../a.csv", "./a.csv", "a/", "a\x7f.csv", "\ud800.csv"])
+def test_an_object_whose_name_cannot_be_read_keeps_no_other_from_being_found(s3_storage: Storage, name: str) -> None:
+    obstore.put(s3_storage.store, KEY, b"x")
+    found = find_deliveries(s3_storage, [f"landing/movies/2021-12-01/{name}", KEY])
+    assert [one.object for one in found] == [KEY]

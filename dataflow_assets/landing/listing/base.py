@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PREFIX = "landing"
 PAGE = 1000  # the objects that S3 lists at once
-UNREADABLE = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)")
+UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|(?:^|/)\.{0,2}(?:/|$)")
 UNFINISHED = re.compile(r"#\d+$")  # what a local store calls a file that it is about to rename
 
 

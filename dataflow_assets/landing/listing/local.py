@@ -53,7 +53,7 @@ def list_folder(storage: Storage, folder: str) -> tuple[list[str], list[Listed]]
         return [], [as_stray(folder.removesuffix("/"), fault)]
     for entry in entries:
         path = folder + entry.name
-        if UNREADABLE.search(entry.name) or not _is_unicode(entry.name):
+        if UNREADABLE.search(entry.name):
             objects.append(as_unreadable(path))
         elif entry.is_dir(follow_symlinks=False):
             folders.append(path + "/")
@@ -77,14 +77,6 @@ def listed_file(path: str, found: os.stat_result) -> Listed:
     modified = found.st_mtime_ns // 1000
     etag = f'"{found.st_ino:x}-{modified:x}-{found.st_size:x}"'
     return Listed(path, etag, found.st_size, _EPOCH + timedelta(microseconds=modified))
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def list_objects(storage: Storage, folder: str) -> Iterator[Listed]:

@@ -27,7 +27,9 @@ from dataflow_assets.landing.storage import Storage
 
 
 def find_object(storage: Storage, key: str) -> Listed | None:
-    """The object of a key; None where there is none."""
+    """The object of a key; None where there is none, or its name cannot be read."""
+    if UNREADABLE.search(key):
+        return None
     try:
         return as_listed(obstore.head(storage.store, key))
     except FileNotFoundError:
