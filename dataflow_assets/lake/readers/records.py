@@ -72,7 +72,10 @@ def _require_columns(names: Sequence[str], source: Source, file: str) -> None:
 
 
 def _types_of(source: Source) -> dict[str, pl.DataType]:
-    return {name: column.dtype for name, column in source.schema.columns().items()}
+    """The types of the declared columns, and of the other names under which a file may bring them."""
+    declared = {name: column.dtype for name, column in source.schema.columns().items()}
+    others = {alias: declared[name] for name, aliases in source.aliases.items() for alias in aliases}
+    return {**declared, **{alias: dtype for alias, dtype in others.items() if alias not in declared}}
 
 
 def _declaration_of(source: Source) -> RecordFormat:

@@ -48,7 +48,7 @@ class Avro(RecordFormat):
     """A file of Avro records; fields are matched by name.
 
     Instants are read in UTC (`local-timestamp` ones without a zone); of a declared list or struct the field is an
-    array, a map or a record. Bytes that are no decimal are read as text in UTF-8.
+    array, a map or a record. Bytes of a declared field that are no decimal are read as text in UTF-8.
     """
 
     label: ClassVar = "Avro"
@@ -72,7 +72,8 @@ class Avro(RecordFormat):
         with path.open("rb") as file:
             blocks = _open(path, file)
             fields = _fields(path, blocks)
-            misfits = _misfits(fields, columns)
+            misfits, known = _misfits(fields, columns), {name.casefold() for name in columns}
+            read = {name: name.casefold() in known for name in fields}
             try:
                 start = file.tell()
                 require_bounded_blocks(file, blocks.codec)
@@ -80,7 +81,7 @@ class Avro(RecordFormat):
                 for block in blocks:
                     delivered = block.num_records
                     for some in batched_by_size(map(_with_text, block), _RECORDS, lambda found: len(found[1]), _TEXT):
-                        yield _records(list(fields), misfits, some, delivered)
+                        yield _records(read, misfits, some, delivered)
                         delivered = 0
             except _BROKEN as error:
                 raise FormatError(f"{path.name} is damaged, or holds what cannot be read: {error}.") from None
@@ -133,11 +134,12 @@ def _with_text(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def _records(
-    fields: list[str],
+    fields: Mapping[str, bool],
     misfits: Mapping[str, Callable[[Any], bool]],
     found: list[tuple[dict[str, Any], str]],
     delivered: int,
 ) -> Records:
+    """Records as texts, by the fields that they have and whether each is read."""
     origins: list[tuple[None, str]] = []
     values: list[list[str | None]] = []
     rejects: list[Reject] = []
@@ -151,7 +153,7 @@ def _records(
             rejects.append(Reject(line=None, code=f"{wrong}.dtype", message=message, raw=raw))
             continue
         try:
-            values.append([_text(record[name]) for name in fields])
+            values.append([_field_text(record[name], is_read=is_read) for name, is_read in fields.items()])
         except UnicodeDecodeError:
             message = "it holds bytes that are no text in UTF-8."
             rejects.append(Reject(line=None, code="avro.bytes", message=message, raw=raw))
@@ -163,6 +165,16 @@ def _records(
         rejects=rejects,
         delivered=delivered,
     )
+
+
+def _field_text(value: Any, *, is_read: bool) -> str | None:
+    """A value as text; of a field that nobody reads None where it is none."""
+    try:
+        return _text(value)
+    except UnicodeDecodeError:
+        if is_read:
+            raise
+        return None
 
 
 def _text(value: Any) -> str | None:

@@ -97,7 +97,8 @@ class RecordFormat(Format):
 
         Args:
             path: the file, unpacked and in UTF-8.
-            columns: those that the source declares, in its order, with their types.
+            columns: those that the source declares, in its order, and behind them their aliases, with their types. A
+                file may write a declared name in another case.
 
         Raises:
             FormatError: it cannot.

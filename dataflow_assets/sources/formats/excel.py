@@ -72,18 +72,17 @@ class Excel(RecordFormat):
         with workbook:
             rows = zip(count(), sheet.iter_rows(), strict=False)
             names = self._names(path, rows, columns)
-            instants = {name for name, dtype in columns.items() if isinstance(dtype, pl.Datetime)}
-            next_row, read = self.header_row, [column for column, name in enumerate(names) if name]
+            next_row, read = self.header_row, _types_by_column(names, columns)
             present = odd.rows_with(read)
             most = max(1, min(_ROWS, _CELLS // max(sheet.width, 1)))
             for some in batched_by_size(rows, most, lambda row: _characters(row[1]), _TEXT):
                 last = some[-1][0]
                 delivered = present[next_row : last + 1].count(1)
-                yield replace(_records(sheet.name, names, some, odd, instants), delivered=delivered)
+                yield replace(_records(sheet.name, names, some, odd, read), delivered=delivered)
                 next_row = last + 1
             # Behind the last value there is nothing to read, but perhaps formulas without one.
             behind = sorted({row for row, column in odd.faults if row >= next_row and column in read})
-            found = _records(sheet.name, names, [(row, []) for row in behind], odd, instants)
+            found = _records(sheet.name, names, [(row, []) for row in behind], odd, read)
             yield replace(found, delivered=present[next_row:].count(1))
 
     def _open(self, path: Path) -> tuple[CalamineSheet, CalamineWorkbook, OddCells]:
@@ -112,10 +111,21 @@ class Excel(RecordFormat):
         return [None if name and name in names[:place] else name for place, name in enumerate(names)]
 
 
+def _types_by_column(names: Sequence[str | None], columns: Mapping[str, pl.DataType]) -> dict[int, pl.DataType]:
+    """The declared types of those columns of a sheet that are read."""
+    declared = {name.casefold(): dtype for name, dtype in columns.items()}
+    folded = {column: name.casefold() for column, name in enumerate(names) if name}
+    return {column: declared[name] for column, name in folded.items() if name in declared}
+
+
 def _records(
-    sheet: str, names: list[str | None], rows: list[tuple[int, list[Cell]]], odd: OddCells, instants: set[str]
+    sheet: str,
+    names: list[str | None],
+    rows: list[tuple[int, list[Cell]]],
+    odd: OddCells,
+    read: Mapping[int, pl.DataType],
 ) -> Records:
-    """Rows of cells as texts; one with a cell that is not what it shows is rejected.
+    """Rows of cells as texts; one with a cell that is not what it shows, in a column that is read, is rejected.
 
     A column of values that has no name is one all the same, without any, for it to be told.
     """
@@ -126,10 +136,10 @@ def _records(
     named, unnamed = {column for column, name in enumerate(names) if name != ""}, set[int]()
     for row, cells in rows:
         texts = [
-            odd.numbers.get((row, column)) or _text(cell, is_instant=column < len(names) and names[column] in instants)
+            odd.numbers.get((row, column)) or _text(cell, is_instant=isinstance(read.get(column), pl.Datetime))
             for column, cell in enumerate(cells)
         ]
-        wrong = [(name, fault) for column, name in kept if (fault := _fault(odd, row, column, cells))]
+        wrong = [(names[column], fault) for column in read if (fault := _fault(odd, row, column, cells))]
         if not any(texts) and not wrong:
             continue
         unnamed.update(column for column, text in enumerate(texts) if text and column not in named)

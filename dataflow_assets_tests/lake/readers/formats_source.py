@@ -3,11 +3,12 @@
 Here: the declaration, and what a file gives. Not here: any format.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import dataframely as dy
 
@@ -31,7 +32,7 @@ class Prices(dy.Schema):
     seen_at = dy.Datetime(time_zone="UTC", nullable=True)
 
 
-def prices(reader: Format) -> Snapshot:
+def prices(reader: Format, aliases: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Snapshot:
     """The source in a format."""
     return Snapshot(
         name="prices",
@@ -41,6 +42,7 @@ def prices(reader: Format) -> Snapshot:
         schema=Prices,
         reader=reader,
         key=("sku",),
+        aliases=aliases,
         time_formats=("%+", "%Y-%m-%dT%H:%M:%S%.f"),
     )
 
@@ -59,9 +61,9 @@ class Found:
         return [(one.line, one.code, one.message, one.raw) for one in self.rejects]
 
 
-def read(path: Path, reader: Format) -> Found:
+def read(path: Path, reader: Format, aliases: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Found:
     """Read a whole file, as a landed one is."""
-    source = prices(reader)
+    source = prices(reader, aliases)
     check_format(path, source)
     batches = list(read_file(path, source).batches)
     rows = list(_rows(batch.rows.select(source.schema.column_names()).rows() for batch in batches))

@@ -95,6 +95,24 @@ def test_rejects_show_the_record(tmp_path: Path) -> None:
     ]
 
 
+def test_bytes_that_nobody_reads_need_not_be_text(tmp_path: Path) -> None:
+    records = [{"sku": "a", "more": {"digest": b"\xff"}, "digest": b"\xff"}]
+    more = {"type": "record", "name": "more", "fields": [{"name": "digest", "type": "bytes"}]}
+    found = read(avro(tmp_path, {"sku": "string", "more": more, "digest": "bytes"}, records), Avro())
+    assert (found.rows[0][0], found.rejects) == ("a", [])
+
+
+def test_a_field_under_an_alias_is_judged_by_the_declared_type(tmp_path: Path) -> None:
+    fields = {"sku": "string", "label": {"type": "map", "values": "int"}, "count": "float"}
+    records = [{"sku": "a", "label": {"x": 1}, "count": 1}, {"sku": "b", "label": {}, "count": 2**24}]
+    aliases = {"name": ("label",), "qty": ("count",)}
+    found = read(avro(tmp_path, fields, records), Avro(), aliases)
+    assert [one.code for one in found.rejects] == ["label.dtype", "label.dtype"]
+    found = read(avro(tmp_path, {"sku": "string", "count": "float"}, records), Avro(), aliases)
+    assert [row[2] for row in found.rows] == [1]
+    assert [one.code for one in found.rejects] == ["count.dtype"]
+
+
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     records = [{"sku": f"S{number}", "qty": number} for number in range(30)]
     path = avro(tmp_path, {"sku": "string", "qty": "int"}, records)

@@ -88,6 +88,21 @@ def test_errors_and_formulas_without_a_value_are_rejected_with_their_place(tmp_p
     ]
 
 
+def test_a_column_is_read_alike_under_an_alias_and_in_another_case(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["sku", "Seen_At"], ["a", datetime(2021, 12, 2)]])
+    assert read(path, READER).rows[0][7] == datetime(2021, 12, 2, tzinfo=UTC)
+    path = workbook(tmp_path, [["sku", "Moment"], ["a", datetime(2021, 12, 2)]])
+    assert read(path, READER, {"seen_at": ("Moment",)}).rows[0][7] == datetime(2021, 12, 2, tzinfo=UTC)
+    path = workbook(tmp_path, [["sku", "count", "count"], ["a", 1, 2]])
+    with pytest.raises(FormatError, match="'count' twice in its row 1"):
+        read(path, READER, {"qty": ("count",)})
+
+
+def test_an_error_in_a_column_that_nobody_reads_rejects_nothing(tmp_path: Path) -> None:
+    found = read(workbook(tmp_path, [["sku", "more"], ["a", "#N/A"], ["b", "=1+1"], [None, "#N/A"]]), READER)
+    assert ([row[0] for row in found.rows], found.rejects) == (["a", "b"], [])
+
+
 def test_a_number_of_twenty_digits_keeps_them(tmp_path: Path) -> None:
     path = workbook(tmp_path, [["sku", "name", "price"], ["a", 111, 222], ["b", 1, 2]])
     path = with_xml(path, "<v>111</v>", "<v>12345678901234567890</v>")
