@@ -61,6 +61,8 @@ def _find_objects(text: str) -> tuple[str, list[dict[str, Any]]]:
         whole = json.loads(text)
     except ValueError:
         return write_options({"lines": True}), _dicts(_lines(text))
+    if not isinstance(whole, dict):
+        raise ValueError("it is no object and no array")
     arrays = {key: value for key, value in whole.items() if isinstance(value, list) and _dicts(value)}
     if len(arrays) == 1 and next(iter(arrays)).isidentifier():
         [(key, value)] = arrays.items()

@@ -19,6 +19,7 @@ from dataflow_assets.lake.draft.csv_sample import read_csv
 from dataflow_assets.lake.draft.fixed_width_sample import read_fixed_width
 from dataflow_assets.lake.draft.json_sample import read_json
 from dataflow_assets.lake.readers.archives import plain_files
+from dataflow_assets.lake.readers.beginnings import describe_beginning
 from dataflow_assets.sources.companions import IGNORED, is_ignored
 from dataflow_assets.sources.formats import (
     Avro,
@@ -32,6 +33,7 @@ from dataflow_assets.sources.formats import (
     all_formats,
 )
 
+_BEGINNING_BYTES = 4096
 _HIGHEST_HEADER = 10  # row of a sheet in which names are looked for
 _TOLD = re.compile(r"column \d+")
 _JSON = Json(paths={}, lines=False)
@@ -63,9 +65,15 @@ def read_sample(path: Path) -> Sample:
     with closing(plain_files(path, reader)) as files:  # each is there until the next one is asked for
         file = next(files, None)
         found = _read(file.path, reader) if file else None
-    if found is None or found.texts.is_empty():
-        raise FormatError(f"{path.name} holds no rows, of which a source could be drafted.")
+        if found is None or found.texts.is_empty():
+            said = f" {_describe(file.path)}" if file and form is Csv and file.path.stat().st_size else ""
+            raise FormatError(f"{path.name} holds no rows, of which a source could be drafted.{said}")
     return found
+
+
+def _describe(path: Path) -> str:
+    with path.open("rb") as file:
+        return describe_beginning(file.read(_BEGINNING_BYTES))
 
 
 def _guess_format(path: Path) -> type[Format] | None:
@@ -75,7 +83,7 @@ def _guess_format(path: Path) -> type[Format] | None:
             if form := endings.get(suffix.lower()):
                 return form
     with path.open("rb") as file:
-        beginning = file.read(4096)
+        beginning = file.read(_BEGINNING_BYTES)
     for form in all_formats():
         if form.magic and beginning.startswith(form.magic):
             return form
@@ -99,8 +107,9 @@ def _read(path: Path, reader: Format) -> Sample:
             return read_fixed_width(path)
         case Parquet():
             frame = _read_parquet(path)
-            flat = frame.select(name for name, dtype in frame.schema.items() if not dtype.is_nested())
-            left_out = tuple(f"{name} holds lists or structs" for name in frame.columns if name not in flat.columns)
+            is_flat = {name: dtype != pl.Binary and not dtype.is_nested() for name, dtype in frame.schema.items()}
+            flat = frame.select(name for name in frame.columns if is_flat[name])
+            left_out = tuple(f"{name} holds lists, structs or bytes" for name in frame.columns if not is_flat[name])
             return Sample(flat.cast(pl.String), "Parquet()", "Parquet", types=dict(flat.schema), notes=left_out)
         case Excel():
             row = _find_header_row(path)
@@ -127,7 +136,7 @@ def _read_records(path: Path, reader: RecordFormat) -> pl.DataFrame:
         parts.append(_named(records.values))
         if sum(part.height for part in parts) >= MOST_ROWS:
             break
-    return pl.concat(parts, how="diagonal").head(MOST_ROWS)
+    return pl.concat(parts, how="diagonal").head(MOST_ROWS) if parts else pl.DataFrame()
 
 
 def _find_header_row(path: Path) -> int:

@@ -16,7 +16,10 @@ _MAGICS = {
     b"PK\x03\x04": "a zip archive or a workbook (.xlsx, .ods)",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls), which is not read",
     b"%PDF": "a PDF document",
+    b"\x04\x22\x4d\x18": "LZ4, which is not read",
     b"PAR1": "Parquet",
+    b"ORC": "ORC, which is not read",
+    b"ARROW1": "Arrow or Feather, which is not read",
     b"Obj\x01": "Avro",
     b"version https://git-lfs": "a Git LFS pointer: the file itself was not fetched",
 }

@@ -105,7 +105,10 @@ def _agrees(found: pa.Field, declared: pl.DataType, *, is_instant: bool) -> bool
         return True
     if pa.types.is_decimal256(found.type):  # which Polars cannot hold
         return False
-    frame = pl.from_arrow(pa.schema([found.with_type(_in_utc(found.type))]).empty_table())
+    try:
+        frame = pl.from_arrow(pa.schema([found.with_type(_in_utc(found.type))]).empty_table())
+    except pl.exceptions.ComputeError:  # it has no such type
+        return False
     assert isinstance(frame, pl.DataFrame)
     [dtype] = frame.dtypes
     if isinstance(dtype, pl.Datetime) and isinstance(declared, pl.Date):

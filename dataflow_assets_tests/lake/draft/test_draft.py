@@ -1,5 +1,6 @@
 """A source is drafted from a file of any format, and the draft loads that file whole."""
 
+import bz2
 import csv
 import gzip
 import io
@@ -32,9 +33,9 @@ def delimited(delimiter: str = ",", *, has_header: bool = True) -> str:
     return "".join(delimiter.join(line) + "\n" for line in (*lines, *rows))
 
 
-def parquet() -> bytes:
+def parquet(**more: pl.Expr) -> bytes:
     written = io.BytesIO()
-    pl.DataFrame(ROWS).with_columns(pl.col("on").str.to_date()).write_parquet(written)
+    pl.DataFrame(ROWS).with_columns(pl.col("on").str.to_date(), **more).write_parquet(written)
     return written.getvalue()
 
 
@@ -47,11 +48,11 @@ def workbook() -> bytes:
     return written.getvalue()
 
 
-def avro() -> bytes:
+def avro(rows: list[dict[str, Any]] = ROWS) -> bytes:
     kinds = {"sku": "string", "name": "string", "qty": "int", "price": "double", "active": "boolean", "on": "string"}
     fields = [{"name": name, "type": kind} for name, kind in kinds.items()]
     written = io.BytesIO()
-    fastavro.writer(written, {"type": "record", "name": "row", "fields": fields}, ROWS)
+    fastavro.writer(written, {"type": "record", "name": "row", "fields": fields}, rows)
     return written.getvalue()
 
 
@@ -92,6 +93,14 @@ def test_the_draft_loads_its_file_whole(tmp_path: Path, name: str) -> None:
     assert list(types.values()) == ["String", "String", "Int64", "Float64", "Bool", "Date"]
     assert (found.undeclared_columns, found.missing_columns) == ([], [])
     assert len(draft.text.splitlines()) < 45
+
+
+def test_bytes_of_parquet_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(parquet(digest=pl.lit(b"\xff")))
+    draft, _, found = drafted(path)
+    assert (found.accepted, found.undeclared_columns) == (30, ["digest"])
+    assert "digest holds lists, structs or bytes" in draft.text
 
 
 def test_fixed_width_text_may_end_its_lines_in_cr_alone(tmp_path: Path) -> None:
@@ -250,7 +259,11 @@ def test_a_mark_of_thousands_is_declared_where_there_is_one(tmp_path: Path) -> N
     [
         ("rows.csv", b"", "holds no rows"),
         ("rows.csv", b"a,b\n", "holds no rows"),
+        ("rows.csv.bz2", bz2.compress(b"a,b\n1,2\n"), "holds no rows.* which looks like bzip2, which is not read"),
+        ("rows.orc", b"ORC\x03", "holds no rows.* which looks like ORC, which is not read"),
+        ("rows.avro", avro(rows=[]), "holds no rows, of which a source could be drafted.$"),
         ("rows.json", b"[{", "no JSON"),
+        ("rows.json", b"null", "no JSON of which a source can be drafted: it is no object and no array"),
         ("rows.fwf", b"a  1\n", "declare it by hand"),
         ("rows.parquet", b"PAR1xxxxPAR1", "rows.parquet is no sound Parquet file: "),
         ("rows.parquet", parquet()[:-20], "rows.parquet is no sound Parquet file: "),

@@ -199,6 +199,7 @@ OTHER = [
     ("at", INTEGERS),
     ("tags", TEXTS),
     ("tags", pa.list_(pa.int64())),
+    ("tags", pa.list_view(pa.string())),
     ("size", pa.struct({"x": pa.int64()})),
     ("size", pa.map_(pa.string(), pa.int64())),
 ]
