@@ -124,6 +124,17 @@ def test_a_bucket_that_is_missing(s3_storage: Storage, monkeypatch: pytest.Monke
     assert "S3_BUCKET" in finding.advice
 
 
+@pytest.mark.parametrize("command", ["rejects", "deliveries"])  # one asks Delta Lake, the other the store
+def test_a_command_that_needs_a_bucket_that_is_missing_says_so(
+    s3_storage: Storage, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    done = run_dataflow((command,), {**os.environ, "S3_BUCKET": "missing-bucket"})
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "s3://missing-bucket at http://127.0.0.1:" in done.stderr
+    assert "mend S3_BUCKET, AWS_ENDPOINT_URL or the credentials." in done.stderr
+
+
 def test_an_s3_server_that_is_stopped(s3_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert found("object store").state == "problem"

@@ -135,6 +135,10 @@ def _explain(error: Exception) -> str:
     """What is said of a failure that the command did not foresee: a bug's traceback, as everything without secrets."""
     if is_refused_write(error):
         return str(read_only(database_url(load_settings())))
+    from dataflow_assets.doctor.stores import explain_failure  # slow, and seldom needed
+
+    if sentence := explain_failure(load_settings(), error):
+        return sentence
     return "".join(traceback.format_exception(error)).rstrip()
 
 

@@ -4,6 +4,7 @@ Here: whether there is space, and whether the store keeps the rules that landing
 in it (see `contents`).
 """
 
+import re
 import shutil
 import uuid
 from contextlib import suppress
@@ -24,6 +25,8 @@ from dataflow_assets.settings import Settings
 
 _LEAST_FREE = 2 << 30  # bytes
 _MANY_MESSAGES = 100_000  # are more than some ticks take
+_ADVICE = "Start it or make the bucket, or mend S3_BUCKET, AWS_ENDPOINT_URL or the credentials."
+_OF_STORE = re.compile("Error performing [A-Z]+ .*")  # in what obstore, Delta Lake and Polars say of a request to S3
 _IMPATIENT = {"max_retries": 1, "retry_timeout": timedelta(seconds=10)}
 
 
@@ -41,8 +44,7 @@ def object_store(settings: Settings) -> Finding:
     """Whether the store can be used, and keeps each of the rules that landing and lake rely on."""
     where, advice = str(settings.home), "Make it a folder that can be written to, or set DATAFLOW_HOME to one."
     if settings.s3_bucket:
-        where = f"s3://{settings.s3_bucket} at {settings.aws_endpoint_url or 'AWS'}"
-        advice = "Start it or make the bucket, or mend S3_BUCKET, AWS_ENDPOINT_URL or the credentials."
+        where, advice = _bucket(settings), _ADVICE
     try:
         broken = _find_broken_rules(open_impatient_storage(settings))
     except (BaseError, OSError) as error:
@@ -51,6 +53,16 @@ def object_store(settings: Settings) -> Finding:
         said = "; ".join(f"{where} breaks the rule that it {rule.name}: {rule.cost}" for rule in broken)
         return Finding("object store", "problem", f"{said}.", "Use a server that keeps these rules of S3.")
     return Finding("object store", "ok", f"{where} can be used, and keeps the {len(RULES)} rules that are relied on.")
+
+
+def explain_failure(settings: Settings, error: Exception) -> str | None:
+    """What the bucket failed at, and what to do; None where an error says nothing of it."""
+    found = _OF_STORE.search(str(error)) if settings.s3_bucket else None
+    return found and f"{_bucket(settings)} cannot be used: {found[0].rstrip()}. {_ADVICE}"
+
+
+def _bucket(settings: Settings) -> str:
+    return f"s3://{settings.s3_bucket} at {settings.aws_endpoint_url or 'AWS'}"
 
 
 def event_queue(settings: Settings) -> Finding:
