@@ -5,8 +5,11 @@ Here: whether what a delivery waits for is there, and what its control file says
 """
 
 import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import PurePosixPath
+from typing import NamedTuple, TypeVar
 
 import obstore
 
@@ -14,9 +17,11 @@ from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
 from dataflow_assets.landing.listing import find_object, list_objects
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.sources.base import Source
-from dataflow_assets.sources.companions import ControlFile, marker_of
+from dataflow_assets.sources.companions import ControlFile, marker_of, pattern_of_any
 
 _LONGEST_CONTROL = 16 << 20  # bytes
+_LONGEST_COUNT = 18  # digits of a number of rows
+_Found = TypeVar("_Found")
 _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}  # by the number of digits
 
 
@@ -26,7 +31,7 @@ class Companions:
 
     storage: Storage
     expected: Expected
-    _names: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _keys: dict[str, dict[str, list[str]]] = field(default_factory=dict, init=False)
     _manifests: dict[str, set[str]] = field(default_factory=dict, init=False)
 
     def is_companion(self, delivery: Delivery) -> bool:
@@ -39,29 +44,38 @@ class Companions:
         name = PurePosixPath(delivery.object).name
         if source is None:
             return None
-        for pattern in source.waits_for:
-            matches = marker_of(pattern, name).match
-            if not any(matches(other) for other in self._beside(delivery)):
-                return pattern
-        named = self._named_beside(delivery, source)
-        return min(named.difference(self._beside(delivery)), default=None) if named else None
+        if source.complete_when:
+            matches = marker_of(source.complete_when, name).match
+            is_own = pattern_of_any(source.complete_when) != source.complete_when
+            if not any(map(matches, self._names_beside(delivery, above=is_own))):
+                return source.complete_when
+        if source.control is None:
+            return None
+        key = _find_control(self._beside(delivery), source.control, delivery)
+        if key is None:
+            return source.control.name
+        named = self._named_by(key, source.control)
+        return min(named.difference(self._names_beside(delivery)), default=None) if named else None
 
-    def _named_beside(self, delivery: Delivery, source: Source) -> set[str]:
-        """The names of the files that its manifest names, where its source has one."""
-        if source.control is None or source.control.files is None:
-            return set()
-        key = _key_of(source.control, delivery)
-        if key not in self._manifests:
-            text, _ = _read_text(self.storage, key) or ("", None)
-            self._manifests[key] = source.control.find_files(text)
-        return self._manifests[key]
+    def _named_by(self, key: str, control: ControlFile) -> set[str]:
+        """The names of the files that a manifest names; none where the control file is no manifest."""
+        if control.files and key not in self._manifests:
+            read = _read_text(self.storage, key)
+            self._manifests[key] = control.find_files(read.text if read else "")
+        return self._manifests.get(key, set())
 
-    def _beside(self, delivery: Delivery) -> list[str]:
-        folder = "/".join(delivery.object.split("/")[:3]) + "/"
-        if folder not in self._names:
-            listed = list_objects(self.storage, folder)
-            self._names[folder] = [PurePosixPath(one.key).name for one in listed if one.key != folder]
-        return self._names[folder]
+    def _names_beside(self, delivery: Delivery, *, above: bool = False) -> Iterator[str]:
+        """The names of what lies in the folder of its day, or in its own folder and those above it alone."""
+        for key in chain.from_iterable(self._beside(delivery).values()):
+            folder, slash, name = key.rpartition("/")
+            if not above or delivery.object.startswith(folder + slash):
+                yield name
+
+    def _beside(self, delivery: Delivery) -> dict[str, list[str]]:
+        folder = _folder_of(delivery)
+        if folder not in self._keys:
+            self._keys[folder] = _list_folded(self.storage, folder)
+        return self._keys[folder]
 
 
 @dataclass(frozen=True)
@@ -89,25 +103,67 @@ def read_control(storage: Storage, source: Source, delivery: Delivery) -> Contro
     Raises:
         ObjectChangedError: the delivery was replaced meanwhile.
     """
-    if source.control is None:
-        return None
-    read = _read_text(storage, _key_of(source.control, delivery))
-    return read and _judge(storage, source, delivery, *read)
+    read = _look_for_control(storage, source, delivery, _read_text)
+    return read and _judge(storage, source, delivery, read)
 
 
 def find_control_etag(storage: Storage, source: Source, delivery: Delivery) -> str | None:
     """The mark of the present version of a delivery's control file; None where it has none, or it is not there."""
-    found = find_object(storage, _key_of(source.control, delivery)) if source.control else None
+    found = _look_for_control(storage, source, delivery, find_object)
     return found and found.etag
 
 
-def _key_of(control: ControlFile, delivery: Delivery) -> str:
+def _look_for_control(
+    storage: Storage, source: Source, delivery: Delivery, look: Callable[[Storage, str], _Found | None]
+) -> _Found | None:
+    """What is seen of a delivery's control file; its folders are listed only where it is not right beside."""
+    if source.control is None:
+        return None
+    found = look(storage, next(_places_of(source.control, delivery)))
+    if found is None and (key := _find_control(_list_folded(storage, _folder_of(delivery)), source.control, delivery)):
+        return look(storage, key)
+    return found
+
+
+def _list_folded(storage: Storage, folder: str) -> dict[str, list[str]]:
+    """The keys in a folder by what they are without case."""
+    folded: dict[str, list[str]] = {}
+    for listed in list_objects(storage, folder):
+        if listed.key != folder:
+            folded.setdefault(listed.key.casefold(), []).append(listed.key)
+    return folded
+
+
+def _find_control(folded: Mapping[str, list[str]], control: ControlFile, delivery: Delivery) -> str | None:
+    """The control file of a delivery among what lies in the folder of its day; its name may be in another case."""
+    for place in _places_of(control, delivery):
+        if alike := folded.get(place.casefold()):
+            return place if place in alike else min(alike)
+    return None
+
+
+def _places_of(control: ControlFile, delivery: Delivery) -> Iterator[str]:
+    """Where the control file of a delivery may be: in its own folder, or one above it, up to that of the day."""
     path = PurePosixPath(delivery.object)
-    return str(path.parent / control.name_of(path.name))
+    for folder in path.parents[: len(path.parts) - 3]:
+        yield str(folder / control.name_of(path.name))
 
 
-def _read_text(storage: Storage, key: str) -> tuple[str, str] | None:
-    """The text of a control file, cut where it is too long, and its etag; None where it is not there."""
+def _folder_of(delivery: Delivery) -> str:
+    """The folder of its day."""
+    return "/".join(delivery.object.split("/")[:3]) + "/"
+
+
+class _Read(NamedTuple):
+    """A control file: its name, its etag, and its text, which is cut where it is too long."""
+
+    name: str
+    etag: str
+    text: str
+
+
+def _read_text(storage: Storage, key: str) -> _Read | None:
+    """A control file; None where it is not there."""
     try:
         found = obstore.get(storage.store, key)
         is_long = found.meta["size"] > _LONGEST_CONTROL
@@ -116,18 +172,19 @@ def _read_text(storage: Storage, key: str) -> tuple[str, str] | None:
         )
     except FileNotFoundError:
         return None
-    return bytes(content).decode("utf-8-sig", errors="replace"), str(found.meta["e_tag"])
+    text = bytes(content).decode("utf-8-sig", errors="replace")
+    return _Read(PurePosixPath(key).name, str(found.meta["e_tag"]), text)
 
 
-def _judge(storage: Storage, source: Source, delivery: Delivery, text: str, etag: str) -> Control:
+def _judge(storage: Storage, source: Source, delivery: Delivery, read: _Read) -> Control:
     control, file = source.control, PurePosixPath(delivery.object).name
+    name, etag, text = read
     assert control
-    name = control.name_of(file)
     if len(text) > _LONGEST_CONTROL:
         return Control(name, etag, problem=f"Its control file {name} is too long to be read.")
     rows = control.find(control.rows, text, file) if control.rows else None
     digest = control.find(control.digest, text, file) if control.digest else None
-    if control.rows and not (rows and rows.isdecimal()):
+    if control.rows and not (rows and rows.isdecimal() and len(rows) <= _LONGEST_COUNT):
         return Control(name, etag, problem=f"Its control file {name} says no number of rows.")
     if control.digest and (not digest or len(digest) not in _ALGORITHMS):
         return Control(name, etag, problem=f"Its control file {name} says no checksum of {file}.")

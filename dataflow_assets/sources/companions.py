@@ -25,10 +25,11 @@ _PACKINGS = (".gz", ".zst", ".zip")
 class ControlFile:
     r"""A file beside deliveries that says how many rows each has, its checksum, or which there are.
 
-    `name` is the file's name, in which `{name}` stands for the name of the delivery and `{stem}` for it without its
-    endings: `"{stem}.ctl"`. `rows` and `digest` are regular expressions over its text, with one group each: the number,
-    and the checksum in hexadecimal digits (MD5, SHA-1, SHA-256 or SHA-512, by its length); `{name}` stands for the
-    delivery's name there too. `ControlFile(name="{stem}.ctl", rows=r"rows=(\d+)")`.
+    `name` is the file's name, in any case, in which `{name}` stands for the name of the delivery and `{stem}` for it
+    without its endings: `"{stem}.ctl"`. It lies beside the delivery, or in a folder above, up to that of the day.
+    `rows` and `digest` are regular expressions over its text, with one group each: the number, and the checksum in
+    hexadecimal digits (MD5, SHA-1, SHA-256 or SHA-512, by its length); `{name}` stands for the delivery's name there
+    too. `ControlFile(name="{stem}.ctl", rows=r"rows=(\d+)")`.
 
     `files` finds every name in a manifest, which may be one for a whole day: until all of these files are there none is
     loaded, and one that it does not name is quarantined. `ControlFile(name="manifest.json", files=r'"file": "(.+?)"')`.
@@ -43,6 +44,10 @@ class ControlFile:
         patterns = [pattern for pattern in (self.rows, self.digest, self.files) if pattern is not None]
         if not patterns:
             raise ValueError(f"the control file {self.name!r} says neither rows nor a digest nor files")
+        if set(self.name) & set("*?/"):
+            raise ValueError(
+                f"the name of a control file, {self.name!r}, has no *, ? or /; {{name}} and {{stem}} stand in it"
+            )
         for pattern in patterns:
             if re.compile(_fill(pattern, "x", quote=re.escape)).groups != 1:
                 raise ValueError(f"the pattern {pattern!r} of a control file must have one group")

@@ -128,6 +128,47 @@ def test_a_file_that_its_manifest_does_not_name_is_quarantined(local_storage: St
     assert (found.quarantine_reason, found.accepted) == ("Its control file manifest.json does not name it.", 0)
 
 
+def test_a_marker_of_its_own_is_not_that_of_a_like_name_in_another_folder(storage: Storage) -> None:
+    source = replace(USERS, complete_when="{stem}.done")
+    land(storage, source, "eu/a.done", "")
+    assert missing(storage, source, "us/a.csv") == "{stem}.done"
+    assert missing(storage, source, "eu/a.csv") is None
+
+
+def test_a_control_file_in_another_folder_is_not_that_of_a_delivery(storage: Storage) -> None:
+    land(storage, OF_ROWS, "eu/a.ctl", "rows=3")
+    assert missing(storage, OF_ROWS, "us/a.csv") == "{stem}.ctl"
+    assert ingested(storage, OF_ROWS, name="eu/a.csv").quarantine_reason
+
+
+@pytest.mark.parametrize("name", ["A.CTL", "a.ctl"])
+@pytest.mark.parametrize("delivery", ["a.csv", "eu/a.csv"])
+def test_a_control_file_is_compared_in_any_case_and_from_a_folder_above(
+    storage: Storage, name: str, delivery: str
+) -> None:
+    land(storage, OF_ROWS, name, "rows=3")
+    assert missing(storage, OF_ROWS, delivery) is None
+    reason = f"Its control file {name} says 3 rows, but it holds 2."
+    assert ingested(storage, OF_ROWS, name=delivery).quarantine_reason == reason
+
+
+def test_a_manifest_speaks_for_the_folders_below(storage: Storage) -> None:
+    land(storage, OF_A_MANIFEST, "manifest.json", MANIFEST)
+    assert missing(storage, OF_A_MANIFEST, "out/a.csv") == "b.csv"
+    found = ingested(storage, OF_A_MANIFEST, name="out/b.csv")
+    assert found.quarantine_reason == "Its control file manifest.json says 7 rows, but it holds 2."
+
+
+def test_a_count_without_end_is_none(local_storage: Storage) -> None:
+    land(local_storage, OF_ROWS, "a.ctl", f"rows={'9' * 5000}")
+    assert ingested(local_storage, OF_ROWS).quarantine_reason == "Its control file a.ctl says no number of rows."
+
+
+def test_a_control_file_has_one_name() -> None:
+    with pytest.raises(ValueError, match="stand in it"):
+        ControlFile(name="*.ctl", rows=r"(\d+)")
+
+
 def test_an_empty_control_file_says_nothing(local_storage: Storage) -> None:
     land(local_storage, OF_ROWS, "a.ctl", "")
     assert ingested(local_storage, OF_ROWS).quarantine_reason == "Its control file a.ctl says no number of rows."
