@@ -147,6 +147,26 @@ def test_one_bad_file_fails_alone_and_is_told_once(sftp: SftpServer, platform: P
     assert len(platform.landed(source)) == 5
 
 
+def test_a_link_that_leads_nowhere_keeps_nothing_else(sftp: SftpServer, platform: Platform) -> None:
+    source = source_at(sftp)
+    write(sftp.folder, "a.csv", "a")
+    (sftp.folder / "itself.csv").symlink_to("itself.csv")
+    (sftp.folder / "nowhere.csv").symlink_to("gone")
+    reasons = {"itself.csv": "the server refuses it: Too many levels of symbolic links"}
+    assert platform.collect(source).failed == reasons
+    assert platform.landed(source) == {"2021-12-10/a.csv": b"a"}
+
+
+def test_a_connection_that_is_lost_at_a_link_is_told(
+    sftp: SftpServer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sftp.folder / "a.csv").symlink_to("b.txt")
+    monkeypatch.setattr(Files, "stat", lambda files, _: files.server.cut())
+    error = platform.collect(source_at(sftp)).error
+    assert isinstance(error, UnreachableError)
+    assert "was lost" in str(error)
+
+
 def test_a_name_that_no_object_can_have_fails_alone(sftp: SftpServer, platform: Platform) -> None:
     source = source_at(sftp, "*")
     write(sftp.folder, "a\n.csv")

@@ -51,9 +51,8 @@ async def _walk(session: SftpSession, origin: Sftp) -> AsyncIterator[Entry]:
             path = folder + name
             if stat.S_ISDIR(attributes.permissions or 0):
                 waiting += [f"{path}/"] if may_hold(origin, path) and not is_unfinished(path) else []
-            elif is_wanted(origin, path) and (found := await _look_closer(session, origin, path, attributes)):
-                modified = None if found.mtime is None else datetime.fromtimestamp(found.mtime, UTC)
-                yield Entry(path=path, version=version_of(found), size=found.size, modified=modified)
+            elif is_wanted(origin, path) and (entry := await _look_closer(session, origin, path, attributes)):
+                yield entry
 
 
 async def _list_folder(session: SftpSession, origin: Sftp, folder: str) -> list[tuple[str, asyncssh.SFTPAttrs]]:
@@ -70,18 +69,29 @@ async def _list_folder(session: SftpSession, origin: Sftp, folder: str) -> list[
         if not folder:
             raise
     except LOST as error:
-        raise UnreachableError(f"The connection to {origin.address} was lost ({error}).") from None
+        raise _lost(origin, error) from None
     return found
 
 
-async def _look_closer(
-    session: SftpSession, origin: Sftp, path: str, attributes: asyncssh.SFTPAttrs
-) -> asyncssh.SFTPAttrs | None:
-    """What is said of a file, also of one behind a link; None where it is gone, or no file."""
+async def _look_closer(session: SftpSession, origin: Sftp, path: str, attributes: asyncssh.SFTPAttrs) -> Entry | None:
+    """A file, also one behind a link; None where it is gone, or no file."""
     mode = attributes.permissions or 0
     if not stat.S_ISREG(mode) or attributes.size is None or attributes.mtime is None:
         try:
-            attributes = await session.client.stat(path_there(origin, path))
+            async with asyncio.timeout(REQUEST_SECONDS):
+                attributes = await session.client.stat(path_there(origin, path))
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPPermissionDenied):
             return None
-    return attributes if stat.S_ISREG(attributes.permissions or stat.S_IFREG) else None
+        except LOST as error:
+            raise _lost(origin, error) from None
+        except asyncssh.SFTPError as error:  # such as for a link that leads to itself
+            return Entry(path=path, version="", fault=f"the server refuses it: {error.reason}")
+    if not stat.S_ISREG(attributes.permissions or stat.S_IFREG):
+        return None
+    modified = None if attributes.mtime is None else datetime.fromtimestamp(attributes.mtime, UTC)
+    return Entry(path=path, version=version_of(attributes), size=attributes.size, modified=modified)
+
+
+def _lost(origin: Sftp, error: Exception) -> UnreachableError:
+    said = str(error) or f"no answer within {REQUEST_SECONDS:.0f} seconds"
+    return UnreachableError(f"The connection to {origin.address} was lost ({said}).")
