@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -53,6 +53,10 @@ def write_certificate(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -
     return path
 
 
+class _AnsweredError(Exception):
+    """A hook has answered a command itself."""
+
+
 @dataclass
 class FtpServer:
     """A server of a folder. `hooks` are called with each command before it is done, and with each read of a file."""
@@ -83,6 +87,18 @@ class FtpServer:
         self._server.close_all()
         self._thread.join(300)
 
+    def refuse(self, refused: dict[tuple[str, str], str], act: Callable[[Any], object] = str) -> None:
+        """Answer commands, each known by its end, by these words, and do something then."""
+
+        def hook(channel: Any, what: str, path: str) -> None:
+            for (command, end), words in refused.items():
+                if what == command and path.endswith(end):
+                    channel.respond(words)
+                    act(channel)
+                    raise _AnsweredError
+
+        self.hooks.append(hook)
+
 
 def _handler_of(server: FtpServer, base: type[Any]) -> type[Any]:
     class Files(AbstractedFS):  # type: ignore[misc]
@@ -109,8 +125,9 @@ def _handler_of(server: FtpServer, base: type[Any]) -> type[Any]:
         certfile = str(server.certificate)
 
         def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-            _hear(server, self, cmd, arg)
-            super().pre_process_command(line, cmd, arg)
+            with suppress(_AnsweredError):
+                _hear(server, self, cmd, arg)
+                super().pre_process_command(line, cmd, arg)
 
         def log_cmd(self, *_: object) -> None:
             """Say nothing."""

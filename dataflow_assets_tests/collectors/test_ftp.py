@@ -126,6 +126,32 @@ def test_one_bad_file_fails_alone_and_is_told_once(ftp: FtpServer, platform: Pla
     assert (len(first.failed), first.told, second.told) == (2, set(), set(first.failed))
 
 
+def test_what_the_server_cannot_give_now_fails_alone(ftp: FtpServer, platform: Platform) -> None:
+    source = source_at(ftp, "**/*.csv")
+    for name in ("a.csv", "b.csv", "c.csv", "d/e.csv"):
+        write(ftp.folder, name, name)
+    ftp.refuse({("RETR", "b.csv"): "450 It is busy.", ("CWD", "d"): "451 It cannot be read."})
+    report = platform.collect(source)
+    assert report.error is None
+    assert report.failed == {
+        "b.csv": "the server refuses it: 450 It is busy",
+        "d/": "this folder cannot be listed: 451 It cannot be read",
+    }
+    assert set(platform.landed(source)) == {"2021-12-10/a.csv", "2021-12-10/c.csv"}
+    ftp.hooks.clear()
+    assert len(platform.collect(source).landed) == 2
+
+
+def test_a_connection_that_is_lost_after_a_refusal_is_opened_again(ftp: FtpServer, platform: Platform) -> None:
+    source = source_at(ftp)
+    for name in ("a.csv", "b.csv"):
+        write(ftp.folder, name, name)
+    ftp.refuse({("RETR", "a.csv"): "550 No."}, lambda channel: channel.close_when_done())
+    report = platform.collect(source)
+    assert (report.error, report.failed) == (None, {"a.csv": "the server refuses it: 550 No"})
+    assert platform.landed(source) == {"2021-12-10/b.csv": b"b.csv"}
+
+
 def test_a_file_that_vanishes_is_left_alone(ftp: FtpServer, platform: Platform) -> None:
     source, path = source_at(ftp), write(ftp.folder, "a.csv", "a")
     write(ftp.folder, "b.csv", "b")

@@ -89,7 +89,8 @@ def _walk(session: FtpSession, origin: Ftp) -> Iterator[Entry]:
             lines = list(session.lines(folder))
         except error_perm as error:
             if not folder:
-                raise CollectError(f"The folder of {origin.address} cannot be listed: {words_of(error)}.") from None
+                kind = CollectError if words_of(error).startswith("5") else UnreachableError
+                raise kind(f"The folder of {origin.address} cannot be listed: {words_of(error)}.") from None
             yield Entry(path=folder, version="", fault=f"this folder cannot be listed: {words_of(error)}")
             continue
         if not folder and any(line.unique for line in lines if line.is_folder):
@@ -157,6 +158,9 @@ class _Transfer:
             return any(line.name == name for line in self.session.lines(folder + slash))
         except error_perm:
             return False
+        except LOST as error:
+            self.session.replace(error)
+            return True
 
     def _read(self) -> bool:
         """Read it to the end, over as many connections as that takes; whether it is the version that is wanted."""

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from ftplib import FTP, FTP_TLS, error_perm, error_proto, error_reply, error_temp
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from dataflow_assets.sources.origins.ftp import Ftp
 REQUEST_SECONDS = 60.0  # after which an answer, or the next bytes, that do not come are given up
 LOST = (OSError, EOFError, error_temp, error_proto, error_reply)
 _BLOCK = 1 << 18  # bytes
+_OF_FILE = ("450", "451")  # by which a server says that it cannot give one file now; the connection is sound
 _PAUSES = (0.5, 2.0, 5.0)  # seconds before each new connection in place of a lost one
 
 
@@ -67,8 +68,9 @@ class FtpSession:
             error_perm: it cannot be listed.
         """
         now, found = datetime.now(UTC), list[str]()
-        self._client.cwd(self._path(folder))
-        self._client.retrlines("MLSD" if self.has_facts else "LIST", found.append)
+        with _refusals():
+            self._client.cwd(self._path(folder))
+            self._client.retrlines("MLSD" if self.has_facts else "LIST", found.append)
         for text in map(_decode, found):
             line = parse_facts(text) if self.has_facts else parse_list(text, now)
             if line and line.name not in (".", ".."):
@@ -76,7 +78,7 @@ class FtpSession:
 
     def unique(self, folder: str) -> str:
         """What tells a folder from others, whatever it is called; empty where the server cannot say."""
-        with suppress(error_perm):
+        with suppress(error_perm), _refusals():
             line = self._facts(folder) if self.has_facts else None
             return line.unique if line else ""
         return ""
@@ -88,12 +90,14 @@ class FtpSession:
             error_perm: it is gone, or cannot be looked at.
         """
         if self.has_facts:
-            line = self._facts(path)
+            with _refusals():
+                line = self._facts(path)
             return State(line.size, line.modified) if line else State(None, None)
         where = self._path(path)
         self._client.voidcmd("TYPE I")
-        size = self._client.size(where)
-        with suppress(error_perm):
+        with _refusals():
+            size = self._client.size(where)
+        with suppress(error_perm), _refusals():
             return State(size, parse_moment(self._client.sendcmd(f"MDTM {where}").partition(" ")[2]))
         return State(size, None)
 
@@ -103,7 +107,8 @@ class FtpSession:
         Raises:
             error_perm: it is gone, or may not be read.
         """
-        self._client.retrbinary(f"RETR {self._path(path)}", write, _BLOCK, rest=offset or None)
+        with _refusals():
+            self._client.retrbinary(f"RETR {self._path(path)}", write, _BLOCK, rest=offset or None)
 
     def replace(self, error: Exception) -> None:
         """Open another connection in place of a lost one; not for ever.
@@ -177,6 +182,17 @@ class FtpSession:
         if "UTF8" in features:
             with suppress(error_perm):
                 client.sendcmd("OPTS UTF8 ON")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Take what a server says of one file alone, such as that it is busy, for a refusal, not for a lost connection."""
+    try:
+        yield
+    except error_temp as error:
+        if str(error).startswith(_OF_FILE):
+            raise error_perm(str(error)) from None  # noqa: S321, it is an exception
+        raise
 
 
 _REFUSALS = (error_perm, error_temp, error_proto, error_reply)
