@@ -240,6 +240,29 @@ def test_a_file_in_an_encoding_that_is_not_undone_does_not_land(
     assert platform.landed(source) == ({"2021-12-05/streams.csv.zst": b"packed"} if encoding == "zstd" else {})
 
 
+def test_an_answer_without_a_file_is_told(web: HttpServer, platform: Platform) -> None:
+    web.answer = lambda _: Answer(status=202)
+    error = platform.collect(arriving(HttpFile(url=f"{web.url}/streams.csv"))).error
+    assert isinstance(error, UnreachableError)
+    assert str(error).endswith("/streams.csv has no file for now: it answers with 202.")
+
+
+def test_a_length_that_is_told_twice_is_one(web: HttpServer, platform: Platform) -> None:
+    source = arriving(HttpFile(url=f"{web.url}/streams.csv"))
+    web.answer = lambda _: Answer(b"abc", headers={"Content-Length": "3"}, sent=3)
+    assert platform.collect(source).error is None
+    assert list(platform.landed(source).values()) == [b"abc"]
+
+
+@pytest.mark.parametrize("there", ["http://[::1", "http://127.0.0.1:99999/x", "ftp://h/x?key=s3cret"])
+def test_who_leads_to_no_address_is_told(web: HttpServer, platform: Platform, there: str) -> None:
+    web.answer = lambda _: Answer(status=302, headers={"Location": there})
+    error = platform.collect(arriving(HttpFile(url=f"{web.url}/streams.csv"))).error
+    assert type(error) is CollectError
+    assert str(error).endswith("/streams.csv leads to what is no address of HTTP; ask who runs it.")
+    assert len(web.asked) == 1
+
+
 @pytest.mark.parametrize("days", [1, 0], ids=["of nobody", "expired"])
 def test_a_server_whose_certificate_does_not_hold_gets_no_token(
     web: HttpServer, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int

@@ -121,10 +121,10 @@ class _Download:
 
         Raises:
             CollectError: it is compressed in a way that nobody asked for and that is not undone.
+            UnreachableError: it holds no file, such as where one is being made (202).
         """
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        length = response.headers.get("Content-Length")
-        size = int(length) if length else None
+        size = response.raw.length_remaining
         if response.status_code == HTTPStatus.PARTIAL_CONTENT and found:
             if int(found["start"]) != self._path.stat().st_size:
                 self._etag = ""
@@ -134,9 +134,11 @@ class _Download:
             self._etag = response.headers.get("ETag", "")
             self._is_packed = self._must_unpack(response.headers.get("Content-Encoding", "").strip().lower())
             self._path.write_bytes(b"")
-        else:  # nothing is left after what is here, which so is of another version
-            self._etag = ""
+        elif response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or self._path.stat().st_size:
+            self._etag = ""  # nothing is left after what is here, which so is of another version
             return
+        else:
+            raise UnreachableError(f"{self._address} has no file for now: it answers with {response.status_code}.")
         with self._path.open("ab", buffering=0) as out:
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 write_here(out, chunk)

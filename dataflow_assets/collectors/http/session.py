@@ -27,6 +27,11 @@ _REDIRECTS = 5
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Leave redirects alone: the library would look at the address even where it does not follow it."""
+
+
 class HttpSession:
     """Requests to an origin, and to where it leads; only the origin's own host is told the token."""
 
@@ -34,7 +39,7 @@ class HttpSession:
         self._origin = origin
         token = secret_of(origin, "token")
         self._secret = {origin.header: origin.prefix + token} if token else {}
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.auth = lambda request: request  # no password of a .netrc is sent
 
     @contextmanager
@@ -52,6 +57,25 @@ class HttpSession:
             raise UnreachableError(f"The answer of {self._origin.address} broke off ({words_of(error)}).") from None
         finally:
             response.close()
+
+    def lead(self, url: str, there: str) -> str:
+        """The address to which another one leads; with TLS where it is of the same host and lacks it.
+
+        Raises:
+            CollectError: it is none of HTTP, or one without TLS where the first has it.
+        """
+        try:
+            found = urljoin(url, there)
+            scheme, host, _ = _host(found)
+        except ValueError:
+            scheme, host = "", None
+        if scheme not in ("http", "https") or not host:
+            raise CollectError(f"{self._origin.address} leads to what is no address of HTTP; ask who runs it.")
+        if scheme == "https" or urlsplit(url).scheme != "https":
+            return found
+        if _host(found)[1:] == _host(url)[1:]:
+            return f"https{found[4:]}"
+        raise CollectError(f"{self._origin.address} leads to an address without TLS; it is not followed.")
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         for tried in range(1, _TRIES + 1):
@@ -93,10 +117,7 @@ class HttpSession:
             if not response.is_redirect:
                 return response
             response.close()
-            there = urljoin(url, response.headers["Location"])
-            if urlsplit(url).scheme == "https" and urlsplit(there).scheme != "https":
-                raise CollectError(f"{self._origin.address} leads to an address without TLS; it is not followed.")
-            url = there
+            url = self.lead(url, response.headers["Location"])
         raise CollectError(f"{self._origin.address} leads from one address to the next without an end.")
 
 
@@ -136,7 +157,7 @@ def _meaning(status: int) -> str:
 def _wait(response: requests.Response, otherwise: float) -> float:
     """The seconds after which the server wants to be asked again."""
     said = response.headers.get("Retry-After", "")
-    if said.isdigit():
+    if said.isascii() and said.isdigit():
         return float(said)
     try:
         return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
