@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -11,12 +13,14 @@ from hypothesis import strategies as st
 
 from dataflow_assets.collectors import rest
 from dataflow_assets.collectors.rest import pages
-from dataflow_assets.collectors.rest.pages import Page, PageError
+from dataflow_assets.collectors.rest.pages import Page, PageError, next_link
 from dataflow_assets.sources.base import Events
 from dataflow_assets.sources.origins import Cursor, LinkHeader, Offset, PageNumber, Paginator, RestApi
 from dataflow_assets_tests.collectors.builders import Platform
+from dataflow_assets_tests.collectors.ftp_server import write_certificate
 from dataflow_assets_tests.collectors.http_server import Answer, Asked, HttpServer
 from dataflow_assets_tests.collectors.orders import orders_from
+from dataflow_assets_tests.collectors.tls_proxy import tls_in_front
 
 PAGES = [[f'{{"id": {number},\n "price": {number}.10}}' for number in (page, page + 1)] for page in (0, 2, 4)]
 LANDED = [one.replace("\n", " ") for page in PAGES for one in page]
@@ -75,6 +79,76 @@ def test_all_pages_land_as_one_object_once_a_day(
     assert content.decode().splitlines() == LANDED
     assert all(asked.parameters["sort"] == "id" for asked in web.asked)
     assert platform.new(source) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '<{}>; rel="NEXT"',
+        "<{}>; Rel=next",
+        '<{}>; rel="next prefetch"',
+        "<{}>; rel='next'",
+        '<{}>; rel="next"; results="true"',
+        '<{}>; as; rel="next"',
+        '<{}> ; title="a; rel=prev, <b>" ; rel = "next"',
+        "</orders?at=0>;rel=first,<{}>;rel=next",
+    ],
+)
+def test_a_next_page_is_found_however_the_header_is_written(web: HttpServer, platform: Platform, header: str) -> None:
+    link = {"Link": header.format("/orders?at=1&fields=a;b,c;d")}
+    web.answer = lambda asked: page_of(1) if asked.parameters.get("at") else Answer(page_of(0).body, headers=link)
+    source = source_of(web, LinkHeader())
+    assert platform.collect(source).error is None
+    (content,) = platform.landed(source).values()
+    assert content.decode().splitlines() == LANDED[:4]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "asked"),
+    [
+        ('"/9j/4AA="', ("/orders", "/9j/4AA=")),
+        ('"/orders?after=1"', ("/orders", "1")),
+        ('"/other?after=1"', ("/other", "1")),
+        ('"?after=1"', ("/orders", "1")),
+        ("7", ("/orders", "7")),
+        ('["a", 1]', ("/orders", '["a", 1]')),
+    ],
+)
+def test_a_cursor_is_told_from_an_address(
+    web: HttpServer, platform: Platform, cursor: str, asked: tuple[str, str]
+) -> None:
+    web.answer = lambda asked: page_of(1) if asked.parameters.get("after") else page_of(0, f', "next": {cursor}')
+    platform.collect(source_of(web, Cursor(path="$.next", parameter="after")))
+    assert (web.asked[-1].path, web.asked[-1].parameters.get("after")) == asked
+
+
+def test_a_next_page_is_asked_by_tls_where_the_first_is_and_none_of_another_host_without(
+    web: HttpServer, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    certificate = write_certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with tls_in_front(urlsplit(web.url).port or 0, certificate) as port:
+        origin = RestApi(
+            url=f"https://127.0.0.1:{port}/orders", paginator=LinkHeader(), records="$.data", token="SHOP_TOKEN"
+        )
+        source = orders_from(origin)
+        for there, error in (
+            ("http://localhost/orders?at=1", "leads to an address without TLS"),
+            (f"http://127.0.0.1:{port}/orders?at=1", "None"),
+        ):
+            first = Answer(page_of(0).body, headers={"Link": f"<{there}>; rel=next"})
+            web.answer = lambda asked, first=first: page_of(1) if asked.parameters else first  # type: ignore[misc]
+            assert error in str(platform.collect(source).error)
+    assert [asked.headers["Authorization"] for asked in web.asked] == ["Bearer s3cret"] * 3
+    (content,) = platform.landed(source).values()
+    assert content.decode().splitlines() == LANDED[:4]
+
+
+def test_a_header_of_other_relations_names_no_next_page() -> None:
+    for header in ("", "</a>", '</a>; rel="prev"; rel="next"', '</a>; title="rel=next"', "</a>; rel=nextcloud", "next"):
+        assert next_link(header) is None
+    assert next_link("<" * 100_000 + ";" * 100_000) is None
 
 
 def test_records_that_stay_the_same_are_a_snapshot_of_each_day(

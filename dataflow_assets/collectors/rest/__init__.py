@@ -6,19 +6,20 @@ the API (see `sources.origins.http`), asking (see `http.session`), and where in 
 """
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
 
-from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink, UnreachableError
+from dataflow_assets.collectors.base import CollectError, Collector, Record, Remote, Sink
 from dataflow_assets.collectors.http.session import HttpSession
-from dataflow_assets.collectors.rest.pages import Page, PageError
+from dataflow_assets.collectors.rest.pages import Page, PageError, next_link
 from dataflow_assets.core.time_windows import day_of
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.http import Cursor, LinkHeader, Offset, PageNumber, RestApi
@@ -98,9 +99,9 @@ class _Walk:
             raise CollectError(f"{self._origin.address} has more than {self._origin.most_pages:,} pages (most_pages).")
         self._seen.add(url)
         with self._session.get(url, {"Accept": "application/json"}) as response:
-            content, link = _body(response), response.links.get("next", {}).get("url")
+            content, link = _body(response), next_link(response.headers.get("Link", ""))
         try:
-            page = Page.of(content, self._origin.records, urljoin(url, link) if link else None)
+            page = Page.of(content, self._origin.records, link)
         except PageError as error:
             raise CollectError(f"{self._origin.address} gives no records on page {len(self._seen)}: {error}.") from None
         self._records += len(page.records)
@@ -111,38 +112,32 @@ class _Walk:
         paginator = self._origin.paginator
         match paginator:
             case LinkHeader():
-                return page.link
+                return self._session.lead(url, page.link) if page.link else None
             case Cursor():
-                return _after(url, paginator, page.value(paginator.path))
+                return self._after(url, paginator, page.value(paginator.path))
             case PageNumber() if page.records:
                 return _with(url, {paginator.parameter: str(paginator.first + len(self._seen))})
             case Offset() if page.records:
                 return _with(url, {paginator.parameter: str(self._records)})
         return None
 
-
-def _after(url: str, paginator: Cursor, said: Any) -> str | None:
-    """The address of the page that a page names, by a cursor or an address."""
-    if said is None or said in ("", False):
-        return None
-    text = str(said)
-    is_address = text.startswith(("http://", "https://", "/"))
-    return urljoin(url, text) if is_address else _with(url, {paginator.parameter: text})
+    def _after(self, url: str, paginator: Cursor, said: Any) -> str | None:
+        """The address of the page that a page names, by a cursor or an address."""
+        if said is None or said in ("", False):
+            return None
+        text = said if isinstance(said, str) else json.dumps(said)
+        is_path = text.startswith("/") and ("?" in text or text.startswith(urlsplit(url).path))  # not one of Base64
+        is_address = is_path or text.startswith(("http://", "https://", "?"))
+        return self._session.lead(url, text) if is_address else _with(url, {paginator.parameter: text})
 
 
 def _body(response: requests.Response) -> str:
-    """The text of an answer, all of it.
-
-    Raises:
-        UnreachableError: it is cut short.
-    """
-    data, length = bytearray(), response.headers.get("Content-Length")
+    """The text of an answer, all of it."""
+    data = bytearray()
     for chunk in response.iter_content(_CHUNK):
         data += chunk
         if len(data) > _LARGEST_PAGE:
             raise CollectError(f"A page of {urlsplit(response.url).hostname} is over {_LARGEST_PAGE >> 20} MiB.")
-    if length and "Content-Encoding" not in response.headers and len(data) != int(length):
-        raise UnreachableError(f"{urlsplit(response.url).hostname} sent a page cut short.")
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -1,9 +1,10 @@
 """Pages of JSON: the records in one, each as it was written.
 
-Here: finding them in the text. Not here: asking for a page (see `rest`).
+Here: finding them in the text, and the next page in a header. Not here: asking for a page (see `rest`).
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
@@ -13,6 +14,8 @@ from dataflow_assets.sources.formats.json_paths import parse_path
 _BLANKS = " \t\r\n"
 _MOST_VALUES = 2_000_000  # of which each takes some hundred bytes of memory
 _ERRORS = ("error", "errors")
+_PARAMETER = r""";\s*([^\s;,="]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,]*))?\s*"""
+_LINK = re.compile(rf"<([^<>]*)>\s*((?:{_PARAMETER})*)")
 _ON_ONE_LINE = str.maketrans("\n\r", "  ")  # between the parts of JSON any white space means the same
 
 
@@ -61,6 +64,20 @@ class Page:
         for key in parse_path(path):
             value = value.get(key) if isinstance(value, dict) else None
         return value
+
+
+def next_link(header: str) -> str | None:
+    """The address that a `Link` header (RFC 8288) gives the relation `next`; None where it gives none.
+
+    >>> from dataflow_assets.collectors.rest.pages import next_link
+    >>> next_link('</orders?page=1>; rel=prev, </orders?page=3;sort=id>; title="Next, please"; Rel="next last"')
+    '/orders?page=3;sort=id'
+    """
+    for found in _LINK.finditer(header):
+        relations = [value for name, value in re.findall(_PARAMETER, found[2]) if name.lower() == "rel"]
+        if relations and "next" in relations[0].strip("\"'").lower().split():
+            return found[1].strip()
+    return None
 
 
 def _refuse(name: str) -> NoReturn:
