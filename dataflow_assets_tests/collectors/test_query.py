@@ -101,6 +101,14 @@ def test_all_rows_are_a_snapshot_of_each_day(execute: Execute, platform: Platfor
     assert frame["placed"].dt.convert_time_zone("UTC").to_list()[1] == datetime(2021, 12, 1, 23, 59, 59, 999999, UTC)
 
 
+def test_a_query_may_end_in_a_comment(execute: Execute, platform: Platform) -> None:
+    execute("DELETE FROM orders WHERE number = 3")
+    query = "SELECT * FROM orders -- and nothing else"
+    assert "number, placed, note" in open_collector(source_of(query), "UTC").check()
+    source = source_of(query, by_day="placed", first_day=date(2021, 12, 1))
+    assert [one.delivery.day for one in platform.collect(source, date(2021, 12, 1)).landed] == [date(2021, 12, 1)]
+
+
 def test_a_day_lands_once_it_is_over(execute: Execute, platform: Platform, tmp_path: Path) -> None:
     wait_past_midnight()
     now = datetime.now(UTC)

@@ -42,7 +42,7 @@ class QueryCollector(Collector[Query]):
 
     def check(self) -> str:
         """Connect, and look which columns there are."""
-        with self._batches(f"SELECT * FROM ({self._query}) AS asked LIMIT 0") as rows:  # noqa: S608
+        with self._batches(f"SELECT * FROM ({self._query}\n) AS asked LIMIT 0") as rows:  # noqa: S608
             columns = rows.schema.names
         if self.origin.by_day and self.origin.by_day not in columns:
             raise CollectError(f"The query on {self.origin.address} has no column {self.origin.by_day}.")
@@ -92,7 +92,7 @@ class QueryCollector(Collector[Query]):
         # Days are written by us, and the column is an identifier: nothing else can stand here. Each database takes a
         # day in quotes for what the column is: a date, an instant at midnight, or a text that begins so.
         window = f""""{column}" >= '{day}' AND "{column}" < '{day + timedelta(days=1)}'"""
-        return f"SELECT * FROM ({self._query}) AS asked WHERE {window}"  # noqa: S608
+        return f"SELECT * FROM ({self._query}\n) AS asked WHERE {window}"  # noqa: S608
 
     @contextmanager
     def _batches(self, statement: str) -> Iterator[pa.RecordBatchReader]:
