@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from dataflow_assets.errors import DeclarationError
 from dataflow_assets.orchestration.assets.collected import collect_config
 from dataflow_assets.orchestration.automation.jobs import UNFINISHED
 from dataflow_assets.orchestration.keys import LANDING
@@ -17,7 +18,11 @@ from dataflow_assets.sources.base import Source
 
 
 def build_collect_schedules(settings: Settings, sources: Sequence[Source]) -> list[dg.ScheduleDefinition]:
-    """A schedule for each source that says from where it arrives."""
+    """A schedule for each source that says from where it arrives.
+
+    Raises:
+        DeclarationError: one says no time that there is.
+    """
     return [_schedule(settings, source) for source in sources if source.arrives]
 
 
@@ -25,14 +30,6 @@ def _schedule(settings: Settings, source: Source) -> dg.ScheduleDefinition:
     assert source.arrives
     key = dg.AssetKey([LANDING, source.name])
 
-    @dg.schedule(
-        name=f"collect_{source.name}",
-        job_name=LANDING,
-        cron_schedule=source.arrives.schedule,
-        execution_timezone=settings.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Brings what is new at {source.arrives.address} into landing.",
-    )
     def collect(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         under_way = context.instance.get_runs(dg.RunsFilter(job_name=LANDING, statuses=UNFINISHED))
         if any(key in (run.asset_selection or ()) for run in under_way):
@@ -45,4 +42,15 @@ def _schedule(settings: Settings, source: Source) -> dg.ScheduleDefinition:
             tags=range_tags(today, today),
         )
 
-    return collect
+    try:
+        return dg.schedule(
+            name=f"collect_{source.name}",
+            job_name=LANDING,
+            cron_schedule=source.arrives.schedule,
+            execution_timezone=settings.timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Brings what is new at {source.arrives.address} into landing.",
+        )(collect)
+    except dg.DagsterInvalidDefinitionError:
+        said = f"The source {source.name} is declared to arrive by the schedule {source.arrives.schedule!r}"
+        raise DeclarationError(f"{said}, which is no time: correct it, as in '*/10 * * * *'.") from None

@@ -11,6 +11,7 @@ import pytest
 from dataflow_assets.definitions import build_definitions
 from dataflow_assets.doctor import examine
 from dataflow_assets.doctor.collectors import collector
+from dataflow_assets.errors import DeclarationError
 from dataflow_assets.orchestration import retries
 from dataflow_assets.orchestration.assets.collected import collect_config
 from dataflow_assets.orchestration.checks import judge_past_day
@@ -41,6 +42,15 @@ def schedule(platform: Platform) -> dg.ScheduleDefinition:
     (found,) = (one for one in platform.definitions.schedules or () if one.name == "collect_streams")
     assert isinstance(found, dg.ScheduleDefinition)
     return found
+
+
+@pytest.mark.parametrize("wrong", ["61 * * * *", "a b c d e", "0 5 31 2 *"])
+def test_a_schedule_of_no_time_is_told(settings: Settings, sftp: SftpServer, wrong: str) -> None:
+    with declared(source_at(sftp, schedule=wrong)), pytest.raises(DeclarationError) as told:
+        build_definitions(settings)
+    assert str(told.value).startswith(
+        f"The source streams is declared to arrive by the schedule {wrong!r}, which is no"
+    )
 
 
 def ask(platform: Platform, moment: datetime) -> dg.RunRequest | str | None:
