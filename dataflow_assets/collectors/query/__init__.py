@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 import duckdb
 import pyarrow as pa
@@ -103,7 +102,7 @@ class QueryCollector(Collector[Query]):
             CollectError: it refuses the statement, its address is none that is known, or values would be others.
         """
         url = secret_of(self.origin, "database") or ""
-        scheme = urlsplit(url).scheme
+        scheme = url.partition(":")[0]
         where = self.origin.address
         try:
             if scheme in ("postgresql", "postgres", "adbc"):
