@@ -104,8 +104,10 @@ def test_a_collector_of_ones_own_is_two_files(copy: Path, run: Run, tmp_path: Pa
     share = tmp_path / "share"
     shown = "from dataflow_assets.sources.origins.share import Share\n"
     declare(copy, shown, arrives.replace("/mnt/share", str(share)))
-    missing = run("collect")
-    assert (missing.returncode, f"There is no folder {share}; mount it" in missing.stderr) == (1, True)
+    for arguments in (["--dry-run"], []):
+        missing = run("collect", *arguments)
+        assert (missing.returncode, f"There is no folder {share}; mount it" in missing.stderr) == (1, True)
+        assert "nothing new" not in missing.stderr
     write(share, "a.csv", STREAMS)
     loaded = run("collect", "--load")
     assert loaded.returncode == 0, loaded.stderr
@@ -125,6 +127,21 @@ def test_what_lands_on_a_day_without_a_partition_is_told(copy: Path, run: Run) -
             [row] = json.loads(done.stdout)
             assert (row["state"], row["day"]) == (state, "1970-01-01")
             assert row["reason"] == "the day has no partition, so nothing takes it"
+
+
+def test_what_one_source_has_is_looked_at_where_another_cannot_be(copy: Path, run: Run) -> None:
+    with serve_http() as web:
+        web.answer = lambda asked: Answer(STREAMS.encode()) if asked.path == "/streams.csv" else Answer(status=404)
+        shown = "from dataflow_assets.sources.origins import HttpFile\n"
+        declare(copy, shown, f'HttpFile(url="{web.url}/streams.csv")')
+        path = copy / "dataflow_assets/sources/movies.py"
+        before, after = path.read_text().split("SOURCE = Snapshot(\n")
+        path.write_text(
+            f'{before}{shown}\nSOURCE = Snapshot(\n    arrives=HttpFile(url="{web.url}/movies.json"),\n{after}'
+        )
+        done = run("collect", "--json", "--dry-run")
+    assert (done.returncode, "/movies.json is not there (404)" in done.stderr) == (1, True)
+    assert [row["source"] for row in json.loads(done.stdout)] == ["streams"]
 
 
 def test_a_source_that_arrives_from_nowhere_is_said(run: Run) -> None:

@@ -57,6 +57,7 @@ def collect_from(
     as_json: bool = False,
 ) -> None:
     """Do what `collect` says, for some sources, each of which says from where it arrives."""
+    from dataflow_assets.collectors.base import CollectError
     from dataflow_assets.ledger.collected import open_record
     from dataflow_assets.warehouse.bootstrap import open_bound_warehouse
 
@@ -71,13 +72,17 @@ def collect_from(
         for each in sources:
             record = open_record(url, each.name)
             if dry_run:
-                rows += _new_rows(each, collecting.find_new(each, record, days), expected)
+                try:
+                    rows += _new_rows(each, collecting.find_new(each, record, days), expected)
+                except CollectError as error:
+                    problems.append(str(error))
                 continue
             found = collecting.collect(each, record, days)
             rows += _rows(each, found, expected)
             problems += _problems(each, found)
             landed += [one.delivery for one in found.landed]
-    _print(rows, as_json=as_json)
+    if rows or as_json or not problems:
+        _print(rows, as_json=as_json)
     if load and (deliveries := _find_unloaded(settings, url, storage, sources, landed)):
         bring(settings, lambda: deliveries)
     if problems:
