@@ -25,6 +25,8 @@ LONGEST = 600  # seconds that a statement may take
 
 # But it lets through what goes past its tables, such as COPY TO PROGRAM of a superuser. So the first word is looked at.
 _SPACE = re.compile(r"(?:[\s(]|--[^\n\r]*|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|--[^\n\r]*""")  # what holds a semicolon that ends nothing
+_OTHER_QUOTES = re.compile(r"\\|/\*|\$\w*\$")  # with which _QUOTED may be wrong: escapes, comments, texts in dollars
 _READING = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 STREAMED = ("SELECT", "WITH", "VALUES", "TABLE")  # by COPY, as which the others cannot be run
 _AS_WHOM = f"Statements run as {READER} where they can; `dataflow psql` connects as the owner."
@@ -48,7 +50,8 @@ def is_streamed(statement: str) -> bool:
         QueryError: it does not begin with a word that reads.
     """
     text = statement.rstrip().removesuffix(";")
-    return require_reading(statement).startswith(STREAMED) and ";" not in text
+    is_one = ";" not in text or (not _OTHER_QUOTES.search(text) and ";" not in _QUOTED.sub("", text))
+    return require_reading(statement).startswith(STREAMED) and is_one
 
 
 def guard(run: Callable[[str], list[tuple[Any, ...]]], seconds: int) -> None:

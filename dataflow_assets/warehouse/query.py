@@ -58,7 +58,7 @@ def stream_query(url: str, statement: str, seconds: int = LONGEST) -> Iterator[S
 
     Args:
         url: the database.
-        statement: in SQL. One with a semicolon within it is held whole, as are SHOW and EXPLAIN.
+        statement: in SQL. What may be several is held whole, as are SHOW and EXPLAIN.
         seconds: after which the server ends it, the time included in which its rows wait to be taken.
 
     Raises:

@@ -1,8 +1,8 @@
 """The rows of statements that a user wrote, as text that the server itself writes: CSV, or JSON.
 
 Of what the server writes each row is handed on as it comes, so that memory stays flat and most of the work is the
-server's. What cannot be run so (SHOW, EXPLAIN, a semicolon within, JSON of two columns of one name) is left to
-`query.stream_query`.
+server's. What cannot be run so (SHOW, EXPLAIN, what may be several statements, JSON of two columns of one name) is left
+to `query.stream_query`.
 
 Here: asking for the text, under the same guards as any statement of a user. Not here: those guards (see `guards`), and
 where the text goes.

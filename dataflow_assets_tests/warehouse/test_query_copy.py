@@ -70,8 +70,24 @@ def test_a_comment_at_the_end_and_no_rows_are_no_trouble(server: str) -> None:
     assert json_of(server, "SELECT 1 AS one WHERE false -- nothing") == []
 
 
+def test_a_semicolon_in_quotes_changes_nothing(server: str) -> None:
+    statement = "SELECT 'it''s; -- \"' AS \"a;'b\", '' AS empty, NULL AS nothing, true AS flag -- one;\nWHERE true;"
+    assert csv_of(server, statement) == 'a;\'b,empty,nothing,flag\n"it\'s; -- ""","",,t\n'
+    assert json_of(server, statement) == [{"a;'b": "it's; -- \"", "empty": "", "nothing": None, "flag": True}]
+
+
 @pytest.mark.parametrize(
-    "statement", ["SHOW timezone", "EXPLAIN SELECT 1", "SELECT ';'", "SELECT 1; SELECT 2", "DELETE FROM ledger.strays"]
+    "statement",
+    [
+        "SHOW timezone",
+        "EXPLAIN SELECT 1",
+        "SELECT 1; SELECT 2",
+        "SELECT E'\\'; SELECT '",
+        "SELECT $$'$$; SELECT $$'$$",
+        "SELECT /* ' */ 1; SELECT /* ' */ 2",
+        "SELECT 1 --\r; SELECT 2",
+        "DELETE FROM ledger.strays",
+    ],
 )
 def test_what_cannot_be_copied_is_left_alone(server: str, statement: str) -> None:
     assert not copy_csv(server, statement, lambda _: pytest.fail("something was written"))
