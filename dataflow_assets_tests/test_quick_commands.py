@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -63,6 +64,20 @@ def test_a_table_shows_every_value(
     out = capsys.readouterr().out
     assert [cell for cell in cells if cell not in out] == []
     assert out.endswith("(1 row)\n")
+
+
+def test_a_document_with_lines_of_its_own_is_printed_as_json(server: str, capfdbinary: Any) -> None:
+    statement = r"""SELECT E'{\r\n\t"a": "\\n\u200b"}'::json AS document"""
+    print_query(server, statement, Format.JSON, 60, for_spreadsheet=False)
+    sys.stdout.flush()
+    assert json.loads(capfdbinary.readouterr().out) == [{"document": {"a": "\n\u200b"}}]
+
+
+@pytest.mark.parametrize("for_spreadsheet", [False, True])
+def test_bytes_are_those_that_the_server_writes(server: str, capfdbinary: Any, for_spreadsheet: bool) -> None:
+    print_query(server, r"SELECT '\x00ff'::bytea AS b", Format.CSV, 60, for_spreadsheet=for_spreadsheet)
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == b"b\n\\x00ff\n"
 
 
 def test_a_long_table_is_printed_in_parts(server: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,8 @@ from dataflow_assets.errors import QueryError
 
 _ROWS_OF_A_TABLE = 1_000  # more make another table: its columns are as wide as their texts, so it is held whole
 
+_BLANKS = dict.fromkeys(map(ord, "\n\r\t"), " ")
+
 _Row = tuple[Any, ...]
 
 
@@ -76,9 +78,10 @@ class _JsonArray:
         self._write, self._is_empty = stream.buffer.write, True
 
     def add(self, row: bytes) -> None:
-        """Write an object, which ends with its line."""
+        """Write an object, which ends with its line; line ends and tabs within can only stand between its values."""
         text = row[:-1].decode()
         if not text.isprintable():
+            text = text.translate(_BLANKS)
             row = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text).encode() + b"\n"
         self._write(b"[\n" + row[:-1] if self._is_empty else b",\n" + row[:-1])
         self._is_empty = False

@@ -37,11 +37,13 @@ def plain(value: Any) -> Any:  # noqa: PLR0911, one for each kind
             return [plain(item) for item in value]
         case dict():
             return {name: plain(item) for name, item in value.items()}
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+    return digits(value)
 
 
 def digits(value: Any) -> str:
-    """A value as text, a Decimal without an exponent, and what holds others as JSON."""
+    """A value as text, a Decimal without an exponent, bytes as the server writes them, what holds others as JSON."""
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
     if isinstance(value, list | tuple | dict):
         return to_json(plain(value))
     return f"{value:f}" if isinstance(value, Decimal) and value.is_finite() else str(value)
