@@ -18,13 +18,13 @@ An answer needs no database: give it frames.
 from functools import cache
 from pathlib import Path
 
-from dataflow_assets.analytics.base import Answer, compute_partition, wrong_overlaps
+from dataflow_assets.analytics.base import Answer, compute_partition, wrong_overlaps, wrong_reads
 from dataflow_assets.analytics.sql_file import read_sql_answer
 from dataflow_assets.core.declarations import import_declarations
 from dataflow_assets.core.suggestions import suggest
 from dataflow_assets.errors import DeclarationError, NotFoundError
 from dataflow_assets.sources import all_sources
-from dataflow_assets.sources.names import find_collisions
+from dataflow_assets.sources.names import find_collisions, find_wrong_owners
 
 __all__ = ["Answer", "all_answers", "compute_partition", "find_answer"]
 
@@ -34,12 +34,13 @@ def all_answers() -> tuple[Answer, ...]:
     """Every declared answer, by name.
 
     Raises:
-        DeclarationError: one of them cannot be used, two would give something the same name, or one needs the end of
-            events that have none.
+        DeclarationError: one of them cannot be used, two would give something the same name, one reads what is no
+            source, or needs the end of events that have none.
     """
     answers = [module.ANSWER for module in import_declarations(__name__, __path__) if hasattr(module, "ANSWER")]
     answers += [read_sql_answer(path) for folder in __path__ for path in Path(folder).glob("*.sql")]
-    for problem in (*find_collisions("answers", answers), *wrong_overlaps(answers, all_sources())):
+    names = (*find_collisions("answers", answers), *find_wrong_owners("answer", answers))
+    for problem in (*names, *wrong_reads(answers, all_sources()), *wrong_overlaps(answers, all_sources())):
         raise DeclarationError(problem)
     return tuple(sorted(answers, key=lambda answer: answer.name))
 

@@ -62,6 +62,8 @@ class Answer:
         if self.question and not (self.compute or self.question.rows):
             raise ValueError(f"answer {self.name}: a question of an answer in SQL needs a function of its own")
         columns = self.schema.columns()
+        if len({name.lower() for name in columns}) < len(columns):
+            raise ValueError(f"answer {self.name}: two columns differ by upper and lower case alone")
         for problem in (*find_column_problems(columns), *refused(columns)):
             raise ValueError(f"answer {self.name}: {problem}")
 
@@ -92,6 +94,17 @@ def compute_partition(
     read = {source: frames[source] for source in answer.reads}
     found = answer.compute(**read, window=answer.window(partition_day, timezone))
     return answer.schema.cast(found.with_columns(pl.lit(partition_day, pl.Date).alias(answer.grain)))
+
+
+def wrong_reads(answers: Collection[Answer], sources: Collection[Source]) -> Iterator[str]:
+    """A sentence for each answer that reads nothing, or something else than sources."""
+    names = [source.name for source in sources]
+    for answer in answers:
+        if not answer.reads:
+            yield f"answer {answer.name}: it reads no source, which say when it is made again and who may see it"
+        for name in answer.reads:
+            if name not in names:
+                yield f"answer {answer.name}: it reads {name!r}, which is none of the sources {', '.join(names)}"
 
 
 def wrong_overlaps(answers: Collection[Answer], sources: Collection[Source]) -> Iterator[str]:

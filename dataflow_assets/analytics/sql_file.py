@@ -39,7 +39,13 @@ TYPES: Mapping[str, type[dy.Column]] = {
     column.__name__: column
     for column in (dy.Bool, dy.Date, dy.Datetime, dy.Decimal, dy.Float64, dy.Int32, dy.Int64, dy.String)
 }
-_KEYS = {"description", "owner", "grain", "reads", "columns", "trailing_days", "reads_overlapping"}
+_KEYS: Mapping[str, tuple[type, str]] = {
+    **dict.fromkeys(("description", "owner", "grain"), (str, "a text")),
+    "reads": (list, "a list of sources"),
+    "columns": (dict, "columns"),
+    "trailing_days": (int, "a whole number"),
+    "reads_overlapping": (bool, "true or false"),
+}
 _COMMENT = "--"
 # A parameter; or what else holds a colon: a text, a quoted name, a text in dollars, a comment, a cast.
 _TOKEN = re.compile(
@@ -53,13 +59,14 @@ def read_sql_answer(path: Path) -> Answer:
     Raises:
         DeclarationError: the file says too little, or something else; the message names it.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = list(takewhile(lambda line: line.startswith(_COMMENT), lines))
-    statement = "\n".join(lines[len(header) :]).strip().removesuffix(";")
     try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        header = list(takewhile(lambda line: line.startswith(_COMMENT), lines))
+        statement = "\n".join(lines[len(header) :]).strip().removesuffix(";")
         said = tomllib.loads("\n".join(line.removeprefix(_COMMENT).strip() for line in header))
-        if unknown := said.keys() - _KEYS:
-            raise ValueError(f"its header says {sorted(unknown)}, which no answer has")
+        _require_kinds(said)
+        if not statement:
+            raise ValueError("it has no statement behind its header")
         bind(statement, dict.fromkeys(PARAMETERS, ""))
         return _answer(path.stem, said, statement)
     except (ValueError, TypeError, KeyError) as error:
@@ -85,10 +92,21 @@ def bind(statement: str, literals: Mapping[str, str]) -> str:
     return _TOKEN.sub(put, statement)
 
 
+def _require_kinds(said: Mapping[str, Any]) -> None:
+    if unknown := said.keys() - _KEYS:
+        raise ValueError(f"its header says {sorted(unknown)}, which no answer has")
+    for name, value in said.items():
+        kind, meant = _KEYS[name]
+        if type(value) is not kind:  # true is a whole number too
+            raise ValueError(f"its header says {name} = {value!r}, which is not {meant}")
+
+
 def _answer(name: str, said: Mapping[str, Any], statement: str) -> Answer:
     if (grain := said["grain"]) not in ("day", "month"):
         raise ValueError(f"its grain is {grain!r}, neither day nor month")
     columns = {column: _column(column, about) for column, about in said["columns"].items()}
+    if grain in columns:
+        raise ValueError(f"its column {grain!r} is the partition, which it has without being told")
     partition = {
         "__doc__": said["description"],
         grain: dy.Date(primary_key=True, description=f"the {grain} that the row speaks of"),
@@ -106,8 +124,8 @@ def _answer(name: str, said: Mapping[str, Any], statement: str) -> Answer:
     )
 
 
-def _column(name: str, said: Mapping[str, Any]) -> dy.Column:
-    about = dict(said)
+def _column(name: str, said: object) -> dy.Column:
+    about = dict(said) if isinstance(said, dict) else {}
     kind = TYPES.get(about.pop("type", ""))
     if kind is None:
         raise ValueError(f"its column {name!r} needs a type, one of {', '.join(TYPES)}")

@@ -18,7 +18,7 @@ from dataflow_assets.sources.base import Events, Reference, RejectLimit, Snapsho
 from dataflow_assets.sources.changes import Changes
 from dataflow_assets.sources.companions import ControlFile
 from dataflow_assets.sources.formats import Avro, Csv, Excel, FixedWidth, Json, Parquet
-from dataflow_assets.sources.names import find_collisions
+from dataflow_assets.sources.names import find_collisions, find_wrong_owners
 from dataflow_assets.sources.origins import Ftp, Sftp
 
 __all__ = [
@@ -51,7 +51,8 @@ def all_sources() -> tuple[Source, ...]:
             something the same name.
     """
     sources = [module.SOURCE for module in import_declarations(__name__, __path__) if hasattr(module, "SOURCE")]
-    for problem in (*find_collisions("sources", sources), *wrong_references(sources)):
+    names = (*find_collisions("sources", sources), *find_wrong_owners("source", sources))
+    for problem in (*names, *wrong_references(sources)):
         raise DeclarationError(problem)
     return tuple(sorted(sources, key=lambda source: source.name))
 

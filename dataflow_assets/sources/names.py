@@ -15,6 +15,7 @@ from typing import Protocol
 
 CURRENT, HISTORY, DAYS = "_current", "_history", "_days"
 _NAME = re.compile("[a-z][a-z0-9_]*")
+_OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # as Dagster takes one
 _DAY_TABLE = re.compile(r"_\d{8}$")
 _LAKE_TABLES = ("rejects",)  # beside those of the sources
 _ARGUMENTS = ("window",)  # of an answer, beside those of the sources
@@ -68,10 +69,13 @@ def find_column_problems(names: Iterable[str]) -> Iterator[str]:
 
 
 class Named(Protocol):
-    """A declaration, and the names that it gives: its own, and those of all that is made of it."""
+    """A declaration, whose it is, and the names that it gives: its own, and those of all that is made of it."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def owner(self) -> str: ...  # noqa: D102
 
     @property
     def given_names(self) -> frozenset[str]: ...  # noqa: D102
@@ -86,3 +90,10 @@ def find_collisions(kind: str, declared: Iterable[Named]) -> Iterator[str]:
             if first is not one:
                 both = f"the {kind} {first.name} and {one.name}"
                 yield f"{both} would both give something the name {name}; rename one of them"
+
+
+def find_wrong_owners(kind: str, declared: Iterable[Named]) -> Iterator[str]:
+    """A sentence for each declaration of a kind (in the singular) with an owner that no asset can have."""
+    for one in declared:
+        if not _OWNER.fullmatch(one.owner):
+            yield f"{kind} {one.name}: its owner is {one.owner!r}; write team:name or an address of e-mail"

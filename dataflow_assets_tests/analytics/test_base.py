@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_assets.analytics import Answer, all_answers, compute_partition, find_answer
-from dataflow_assets.analytics.base import wrong_overlaps
+from dataflow_assets.analytics.base import wrong_overlaps, wrong_reads
 from dataflow_assets.core.time_windows import Window, WindowError
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.sources import Csv, Events, all_sources
@@ -133,14 +133,23 @@ def test_a_type_that_no_table_holds_unchanged_is_refused() -> None:
         _answer(schema=wrong, trailing_days=0)
 
 
-def _answer(schema: type[dy.Schema], trailing_days: int = 1) -> Answer:
+def test_an_answer_reads_sources_and_nothing_else() -> None:
+    month = type("Month", (dy.Schema,), {"month": dy.Date()})
+    answers = [_answer(schema=month, trailing_days=0, reads=reads) for reads in ((), ("short", "shorts"), ("open",))]
+    assert list(wrong_reads(answers, [OPEN, SHORT])) == [
+        "answer wrong: it reads no source, which say when it is made again and who may see it",
+        "answer wrong: it reads 'shorts', which is none of the sources open, short",
+    ]
+
+
+def _answer(schema: type[dy.Schema], trailing_days: int = 1, reads: tuple[str, ...] = ()) -> Answer:
     return Answer(
         name="wrong",
         description="",
         owner="team:nobody",
         grain="month",
         schema=schema,
-        reads=(),
+        reads=reads,
         trailing_days=trailing_days,
         compute=pl.LazyFrame,
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.analytics.lineage import columns_read
 from dataflow_assets.analytics.sql_file import PARAMETERS, bind, read_sql_answer
+from dataflow_assets.errors import DeclarationError
 from dataflow_assets_tests.analytics.added_files import FOLDER, added_answer
 
 FILE = FOLDER / "sessions_by_movie.sql"
@@ -57,6 +58,17 @@ def test_its_columns_are_made_from_those_that_its_statement_names() -> None:
         ('type = "Float64", min', "min", "its column 'average_session_seconds' needs a type, one of Bool, Date"),
         ("min = 0", "least = 0", "unexpected keyword argument 'least'"),
         ("-- reads", "-- trailing = 6\n-- reads", r"its header says \['trailing'\], which no answer has"),
+        ('["streams"]', '"streams"', "its header says reads = 'streams', which is not a list of sources"),
+        ("-- reads", "-- trailing_days = true\n-- reads", "trailing_days = True, which is not a whole number"),
+        ("-- reads", '-- reads_overlapping = "no"\n-- reads', "reads_overlapping = 'no', which is not true or false"),
+        ("-- sessions =", '-- day = {type = "Date"}\n-- sessions =', "its column 'day' is the partition"),
+        ("-- sessions =", '-- Movie_Title = "String"\n-- sessions =', "its column 'Movie_Title' needs a type, one of"),
+        (
+            "-- sessions =",
+            '-- Sessions = {type = "Int64"}\n-- sessions =',
+            "two columns differ by upper and lower case",
+        ),
+        (FILE.read_text()[FILE.read_text().index("\nSELECT") :], "\n", "it has no statement behind its header"),
         (
             ":first_day",
             ":start_day",
@@ -68,6 +80,15 @@ def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, old: st
     path = tmp_path / "wrong.sql"
     path.write_text(FILE.read_text().replace(old, new))
     with pytest.raises(ValueError, match=rf"wrong\.sql is no answer: .*{problem}"):
+        read_sql_answer(path)
+
+
+def test_a_file_in_another_encoding_is_told_and_a_mark_of_utf_8_is_no_trouble(tmp_path: Path) -> None:
+    path = tmp_path / "marked.sql"
+    path.write_text("\ufeff" + FILE.read_text())
+    assert read_sql_answer(path).reads == ("streams",)
+    path.write_bytes(FILE.read_text().encode() + b"-- caf\xe9\n")
+    with pytest.raises(DeclarationError, match=r"marked\.sql is no answer: 'utf-8' codec can't decode byte 0xe9"):
         read_sql_answer(path)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import dagster as dg
 import dataframely as dy
 import polars as pl
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from dataflow_assets.analytics import all_answers
 from dataflow_assets.analytics.base import Answer
 from dataflow_assets.sources import Source, all_sources, movies, users
-from dataflow_assets.sources.names import find_collisions
+from dataflow_assets.sources.names import find_collisions, find_wrong_owners
 from dataflow_assets_tests.warehouse.builders import PAYMENTS, SHOPS
 
 LONGEST_SOURCE, LONGEST_ANSWER = "s" * 45, "a" * 54
@@ -129,3 +130,17 @@ def test_a_column_that_postgresql_cannot_name_is_refused(column: str, problem: s
         replace(SHOPS, schema=type("Odd", (dy.Schema,), columns))
     with pytest.raises(ValueError, match=problem):
         answer("counts", type("Odd", (dy.Schema,), {**Counts.columns(), column: dy.Int64()}))
+
+
+@pytest.mark.parametrize("owner", ["", "data", "team:", "data team", "ann@localhost", "@example.org"])
+def test_an_owner_whom_no_asset_can_have_is_told(owner: str) -> None:
+    said = f"source shops: its owner is {owner!r}; write team:name or an address of e-mail"
+    assert list(find_wrong_owners("source", [replace(SHOPS, owner=owner)])) == [said]
+    with pytest.raises(dg.DagsterInvalidDefinitionError):
+        dg.AssetSpec("shops", owners=[owner])
+
+
+@pytest.mark.parametrize("owner", ["team:data", "team:data platform", "ann.b+c@example.org"])
+def test_any_owner_whom_an_asset_can_have_is_taken(owner: str) -> None:
+    assert not list(find_wrong_owners("source", [replace(SHOPS, owner=owner)]))
+    assert dg.AssetSpec("shops", owners=[owner]).owners == [owner]
