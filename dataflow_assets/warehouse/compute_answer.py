@@ -1,7 +1,7 @@
 """One partition of an answer, from the tables of the warehouse.
 
-Here: the two ways of computing it, in this process from frames and in the database by SQL. Not here: what an answer
-says (see `analytics`), and storing it (see `answers`).
+Here: the two ways of computing it, in this process from frames and in the database by SQL, and whether rows are as
+declared. Not here: what an answer says (see `analytics`), and storing it (see `answers`).
 """
 
 from collections.abc import Collection, Mapping
@@ -11,6 +11,7 @@ import polars as pl
 
 from dataflow_assets.analytics import Answer, compute_partition
 from dataflow_assets.analytics.sql_file import bind
+from dataflow_assets.core.formatting import counted
 from dataflow_assets.errors import QueryError
 from dataflow_assets.postgres.arrow import as_declared
 from dataflow_assets.postgres.connection import AdbcError, Connections
@@ -60,6 +61,18 @@ def compute_answer(
         .with_columns(pl.lit(day, pl.Date).alias(answer.grain))
         .select(answer.schema.column_names())
     )
+
+
+def require_declared(answer: Answer, rows: pl.DataFrame) -> None:
+    """Look whether rows of an answer keep the rules of its schema, as those of a source must: each key once, for one.
+
+    Raises:
+        QueryError: they do not; it says which rules are broken, by how many rows.
+    """
+    _, failure = answer.schema.filter(rows)
+    if broken := failure.counts():
+        rules = ", ".join(f"{rule.replace('|', '.')} ({counted(count, 'row')})" for rule, count in broken.items())
+        raise QueryError(f"Rows of the answer {answer.name} break what it declares: {rules}.")
 
 
 def _literals(answer: Answer, day: date, days: Collection[date], timezone: str) -> dict[str, str]:

@@ -29,7 +29,7 @@ from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.sources.base import Events, Source
 from dataflow_assets.warehouse.answers import AnswerLoad, load_answers
-from dataflow_assets.warehouse.compute_answer import compute_answer
+from dataflow_assets.warehouse.compute_answer import compute_answer, require_declared
 from dataflow_assets.warehouse.held_rows import hold_rows
 from dataflow_assets.warehouse.lake_events import current_rows
 from dataflow_assets.warehouse.scan import Table, open_table
@@ -99,6 +99,7 @@ class AnswerRun:
     ) -> dict[date, Metrics]:
         """Put partitions into the answer's table, all or none; what is said of each."""
         rows = dict(made)
+        require_declared(self.answer, pl.concat(rows.values()))  # at once: for each it would take milliseconds
         of_days = {day: (of_day, versions_read(tables, self._days_read(day))) for day, of_day in rows.items()}
         with connections.take() as connection:
             loads = load_answers(connection, self.answer.name, self.answer.grain, of_days)

@@ -72,3 +72,17 @@ def test_a_partition_that_cannot_be_computed_fails_alone_and_the_others_are_made
     assert loaded.partitions("analytics/average_session") == [DAYS[0], *DAYS[2:]]
     found = loaded.query("SELECT count(*), count(DISTINCT xmin::text) FROM analytics.average_session")
     assert found == [(4, 1)]
+
+
+def test_a_partition_that_breaks_what_the_answer_declares_fails_alone(
+    loaded: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compute_twice(connections: Any, answer: Any, tables: Any, day: date, *rest: Any) -> pl.DataFrame:
+        found = compute_answer(connections, answer, tables, day, *rest)
+        return pl.concat([found, found]) if day.isoformat() == DAYS[1] else found
+
+    monkeypatch.setattr(answer_run, "compute_answer", compute_twice)
+    result = loaded.run("analytics/average_session", DAYS[0], DAYS[-1])
+    said = "2021-12-02: Rows of the answer average_session break what it declares: primary_key (2 rows)."
+    assert f"1 of 6 partitions failed, the others are written. {said}" in reasons(result)
+    assert loaded.partitions("analytics/average_session") == [DAYS[0], *DAYS[2:]]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from dataflow_assets.analytics import find_answer
 from dataflow_assets.errors import QueryError
+from dataflow_assets.orchestration.assets import answer_run
 from dataflow_assets.postgres.connection import AdbcError, Connections
 from dataflow_assets.postgres.schema import build_metadata
 from dataflow_assets.settings import Settings
@@ -110,3 +112,21 @@ def test_a_statement_that_is_wrong_is_refused_and_changes_nothing(
     with pytest.raises(QueryError, match=rf"answer {NAME}.*{problem}"):
         _compute(platform.settings, statement)
     assert platform.query("SELECT count(*) FROM warehouse.streams") == [(7,)]
+
+
+def test_rows_that_break_what_the_answer_declares_are_not_stored(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On two of the days a key that stands twice, and a number below its minimum."""
+    added = "UNION ALL SELECT 'Rust', 0, 1.0, :start WHERE :day <= '2021-12-02'"
+
+    def compute(connections: Any, answer: Any, *rest: Any) -> pl.DataFrame:
+        return compute_answer(connections, replace(answer, statement=f"{answer.statement} {added}"), *rest)
+
+    monkeypatch.setattr(answer_run, "compute_answer", compute)
+    reason = reasons(platform.run(f"analytics/{NAME}", DAYS[0], DAYS[-1]))
+    assert "2 of 4 partitions failed, the others are written. 2021-12-01: " in reason
+    assert f"Rows of the answer {NAME} break what it declares: " in reason
+    assert "primary_key (2 rows)" in reason
+    assert "sessions.min (1 row)" in reason
+    assert platform.query(f"SELECT DISTINCT day::text FROM analytics.{NAME}") == [("2021-12-03",)]
