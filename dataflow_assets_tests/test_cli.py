@@ -263,6 +263,9 @@ def load(path: Path, model: str = "stream", collector: str = "csv") -> tuple[str
         (load(Path("x.json"), collector="json"), "streams is delivered as csv, not as json."),
         (("query",), "Give the statement by -c, or a file with it by -f."),
         (("query", "-c", "SELECT 1", "-f", "one.sql"), "Give the statement by -c, or a file with it by -f."),
+        (("query", "-c", "SELECT '\udce9'"), "The statement is no text in UTF-8; save it as such."),
+        (("query", "-c", "SELECT '\0'"), "The statement is no text in UTF-8; save it as such."),
+        (("report", "--out", "/"), "/ is a folder; name a file in it, such as /answers.html."),
         (("demo", "--delivered", "2021-02-30"), "'2021-02-30' is not a day"),
         (("demo", "--delivered", "1999-01-01"), "1999-01-01 has no partition"),
         (("rejects", "--source", "series"), "There is no source 'series'"),
@@ -293,6 +296,14 @@ def test_wrong_usage_is_told_in_one_sentence_and_ends_with_2(
     _require_one_sentence(run(*arguments), 2, sentence)
 
 
+def test_a_statement_in_another_encoding_is_wrong_usage(
+    run: Run, clean_environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "latin.sql"
+    path.write_bytes("SELECT 'é'".encode("latin-1"))
+    _require_one_sentence(run("query", "-f", str(path)), 2, f"{path} is no text in UTF-8; save it as such.")
+
+
 def test_a_window_that_ends_before_it_begins_is_wrong_usage(run: Run, settings: Settings) -> None:
     code, _, err = run("answers", "--from", "2021-12-02", "--to", "2021-12-01")
     assert code == 2
@@ -306,6 +317,7 @@ def test_a_window_that_ends_before_it_begins_is_wrong_usage(run: Run, settings: 
         (("query", "-f", "nowhere.sql"), "There is no file nowhere.sql."),
         (("demo", "--data", "/nonexistent"), "There is no file authors.json in /nonexistent/internal"),
         (("preview", "nowhere.csv", "--model", "stream"), "There is no file nowhere.csv."),
+        (("sample", "--out", "/dev/null"), "/dev/null/internal cannot be used: Not a directory."),
     ],
 )
 def test_a_failure_is_told_in_one_sentence_and_ends_with_1(

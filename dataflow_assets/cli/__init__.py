@@ -44,6 +44,7 @@ from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import load_settings
 
 _NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
+_NOT_AS_NAMED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 _STDOUT = 1
 
 
@@ -135,6 +136,8 @@ def _explain(error: Exception) -> str:
     """What is said of a failure that the command did not foresee: a bug's traceback, as everything without secrets."""
     if is_refused_write(error):
         return str(read_only(database_url(load_settings())))
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _NOT_AS_NAMED:
+        return f"{error.filename2 or error.filename} cannot be used: {error.strerror}."
     from dataflow_assets.doctor.stores import explain_failure  # slow, and seldom needed
 
     if sentence := explain_failure(load_settings(), error):

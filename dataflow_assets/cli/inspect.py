@@ -53,9 +53,20 @@ def query(
         raise NotFoundError(f"There is no file {file}.")
     if for_spreadsheet and output is not Format.CSV:
         raise UsageError("--for-spreadsheet goes with --format csv.")
-    statement = command if file is None else file.read_text()
+    statement = _read_statement(file, command)
     url = open_warehouse(load_settings())
-    print_query(url, statement or "", output, timeout, for_spreadsheet=for_spreadsheet)
+    print_query(url, statement, output, timeout, for_spreadsheet=for_spreadsheet)
+
+
+def _read_statement(file: Path | None, command: str | None) -> str:
+    try:
+        text = (command or "") if file is None else file.read_text(encoding="utf-8-sig")
+        text.encode()  # an argument may hold bytes that are none
+    except UnicodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UsageError(f"{file or 'The statement'} is no text in UTF-8; save it as such.")
+    return text
 
 
 def answers(context: typer.Context) -> None:

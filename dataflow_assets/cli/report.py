@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from dataflow_assets.cli.output import say
-from dataflow_assets.errors import NotFoundError
+from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import load_settings
 
 
@@ -31,6 +31,8 @@ def report(out: Annotated[Path, typer.Option(help="The file to write, such as an
     settings = load_settings()
     if not out.absolute().parent.is_dir():
         raise NotFoundError(f"There is no folder {out.absolute().parent}.")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; name a file in it, such as {out / 'answers.html'}.")
     replies = read_replies(settings, {})
     made_at = datetime.now(ZoneInfo(settings.timezone))
     charts = list(read_charts(open_warehouse(settings), all_answers()))

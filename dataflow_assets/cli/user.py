@@ -217,7 +217,10 @@ def _way(account: "Account") -> str:
 def _ask_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    return sys.stdin.readline().rstrip("\n")
+    try:
+        return sys.stdin.readline().rstrip("\n")
+    except UnicodeDecodeError:
+        raise UsageError("The password is no text in UTF-8.") from None
 
 
 def _hash(given: str) -> str:

@@ -15,9 +15,10 @@ class Command:
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self._capsys, self._monkeypatch = capsys, monkeypatch
 
-    def __call__(self, *arguments: str, given: str = "") -> str:
+    def __call__(self, *arguments: str, given: str | bytes = "") -> str:
+        data = given.encode() if isinstance(given, str) else given
         self._monkeypatch.setattr("sys.argv", ["dataflow", "user", *arguments])
-        self._monkeypatch.setattr("sys.stdin", io.StringIO(given))
+        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), "utf-8"))
         try:
             cli.main()
         except SystemExit as end:
@@ -80,13 +81,16 @@ def test_a_key_is_shown_once_and_can_be_removed(user: Command) -> None:
         (("add", "a b", "--machine"), "", "cannot be the name of a user"),
         (("add", "ann"), "short\n", "from 12 to 1,000 characters"),
         (("add", "ann", "--machine", "--source", "films"), "", "There is no source 'films'"),
+        (("add", "ann"), "a long enough paßword\n".encode("latin-1"), "The password is no text in UTF-8."),
         (("role", "bob", "admin"), "", "There is no user 'bob'"),
         (("disable", "bob"), "", "There is no user 'bob'"),
         (("key", "add", "bob"), "", "There is no user 'bob'"),
         (("key", "remove", "00"), "", "There is no API key '00'"),
     ],
 )
-def test_what_cannot_be_done_is_told(user: Command, arguments: tuple[str, ...], given: str, sentence: str) -> None:
+def test_what_cannot_be_done_is_told(
+    user: Command, arguments: tuple[str, ...], given: str | bytes, sentence: str
+) -> None:
     assert sentence in user(*arguments, given=given)
 
 
