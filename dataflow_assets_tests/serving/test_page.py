@@ -67,7 +67,13 @@ async def test_charts_are_of_any_window(client: httpx2.AsyncClient, settings: Se
     assert await ask_for("from=2021-12-01&to=2021-12-03") == 2
     assert await ask_for("from=2021-12-03&to=2022-12-03") == 1
     assert await ask_for("from=2020-12-01&to=2021-12-01") == 0
-    refused = ("from=2021-12-01", "from=2021-12-03&to=2021-12-03", "from=0001-01-01&to=9999-12-31", "from=1&to=2")
+    refused = (
+        "from=2021-12-01",
+        "from=2021-12-01&to=2021-12-03&days=1",
+        "from=2021-12-03&to=2021-12-03",
+        "from=0001-01-01&to=9999-12-31",
+        "from=1&to=2",
+    )
     assert {await ask_for(query) for query in refused} == {422}
 
 

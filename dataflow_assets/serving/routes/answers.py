@@ -3,12 +3,15 @@
 Here: routes. Not here: questions about any window of time (see `questions`), and how rows are read (see `reading`).
 """
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from dataflow_assets.analytics.base import Answer
 from dataflow_assets.analytics.questions import options_of
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.serving.access import Reader, require_source
+from dataflow_assets.serving.parameters import NoParameters
 from dataflow_assets.serving.reading.describe import AnswerDescription, describe_columns
 from dataflow_assets.serving.state import ServingState, State
 
@@ -16,7 +19,7 @@ router = APIRouter(prefix="/v1/answers", tags=["answers"])
 
 
 @router.get("")
-async def list_answers(state: State, reader: Reader) -> list[AnswerDescription]:
+async def list_answers(state: State, reader: Reader, _: Annotated[NoParameters, Query()]) -> list[AnswerDescription]:
     """The answers that you may read: what they say, and their columns."""
     return [_describe(state, answer) for answer in state.answers.values() if all(map(reader.may_read, answer.reads))]
 

@@ -36,6 +36,8 @@ class ChartParameters(BaseModel):
     def _is_window(self) -> Self:
         if (self.first is None) != (self.end is None):
             raise ValueError("from and to belong together")
+        if self.first and "days" in self.model_fields_set:
+            raise ValueError("days is a window, and so are from and to: give one of them")
         if self.first and self.end and not 0 < (self.end - self.first).days <= MOST_DAYS:
             raise ValueError(f"from must be before to, by {MOST_DAYS} days at most")
         return self

@@ -3,10 +3,13 @@
 Here: routes. Not here: how rows are read (see `reading`).
 """
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from dataflow_assets.errors import NotFoundError
 from dataflow_assets.serving.access import Principal, Reader, require_source
+from dataflow_assets.serving.parameters import NoParameters
 from dataflow_assets.serving.reading.describe import TableDescription, TableSummary, describe_table, summarize
 from dataflow_assets.serving.reading.relations import Relation
 from dataflow_assets.serving.state import ServingState, State
@@ -15,14 +18,14 @@ router = APIRouter(prefix="/v1/tables", tags=["tables"])
 
 
 @router.get("")
-async def list_tables(state: State, reader: Reader) -> list[TableSummary]:
+async def list_tables(state: State, reader: Reader, _: Annotated[NoParameters, Query()]) -> list[TableSummary]:
     """The tables that you may read."""
     tables = state.tables.values()
     return [TableSummary(**summarize(table)) for table in tables if all(map(reader.may_read, table.sources))]
 
 
 @router.get("/{table}")
-async def read_table(table: str, state: State, reader: Reader) -> TableDescription:
+async def read_table(table: str, state: State, reader: Reader, _: Annotated[NoParameters, Query()]) -> TableDescription:
     """A table: its columns and their types, its key, how fresh it is and how many rows it has."""
     found = _find(state, table, reader)
     return await state.rows.read(lambda session: describe_table(session, found))

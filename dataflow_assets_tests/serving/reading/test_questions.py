@@ -187,3 +187,13 @@ async def test_deliveries_are_told_with_what_became_of_them(
     [found] = (await client.get("/v1/deliveries?source=streams&state=accepted&order=-day", headers=reader)).json()
     assert (found["rejected"], found["event_days"], found["repaired"]) == (1, ["2021-12-01"], {"line_ends": 2})
     assert (await client.get("/v1/deliveries?state=rejected", headers=reader)).json() == []
+
+
+@pytest.mark.parametrize("path", ["/v1/tables", "/v1/tables/streams", "/v1/answers"])
+async def test_a_parameter_that_a_description_has_not_is_refused(
+    client: httpx2.AsyncClient, reader: Headers, path: str
+) -> None:
+    assert (await client.get(path, headers=reader)).status_code == 200
+    refused = await client.get(f"{path}?limit=1", headers=reader)
+    assert refused.status_code == 422
+    assert "limit" in refused.json()["detail"]
