@@ -482,6 +482,11 @@ def delivered(settings: Settings) -> Settings:
     return settings
 
 
+def test_an_argument_that_is_no_text_is_told(run: Run, delivered: Settings) -> None:
+    done = run("explain", "--source", "streams", "--key", "Caf\udce9")
+    _require_one_sentence(done, 1, r"The argument 'Caf\udce9' is no text in UTF-8.")
+
+
 def test_deliveries_tells_what_became_of_each(run: Run, delivered: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*arguments: str) -> list[tuple[str, str]]:
         rows = json.loads(run("deliveries", "--json", *arguments)[1])

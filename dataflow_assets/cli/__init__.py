@@ -138,6 +138,9 @@ def _explain(error: Exception) -> str:
         return str(read_only(database_url(load_settings())))
     if isinstance(error, OSError) and error.filename is not None and error.errno in _NOT_AS_NAMED:
         return f"{error.filename2 or error.filename} cannot be used: {error.strerror}."
+    wrong = [argument for argument in sys.argv if argument != argument.encode(errors="replace").decode()]
+    if isinstance(error, UnicodeEncodeError) and wrong:
+        return f"The argument {wrong[0]!a} is no text in UTF-8."
     from dataflow_assets.doctor.stores import explain_failure  # slow, and seldom needed
 
     if sentence := explain_failure(load_settings(), error):
