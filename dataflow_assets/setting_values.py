@@ -7,7 +7,7 @@ Here: one function for each kind of value, which gives it back or says what woul
 import re
 from datetime import date
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -42,6 +42,8 @@ def require_postgresql_url(value: SecretStr) -> SecretStr:
     parts = split_url(value.get_secret_value())
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
+    if "password" in parse_qs(parts.query):  # which is masked nowhere, and shown to others by command lines
+        raise ValueError("must have its password before the host, as in postgresql://user:password@host:5432/database")
     return value
 
 

@@ -107,6 +107,11 @@ def test_a_wrong_secret_is_not_shown(clean_environment: pytest.MonkeyPatch, valu
     )
 
 
+def test_a_password_that_command_lines_would_show_is_refused(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("DATABASE_URL", "postgresql://host/db?user=name&password=hunter2")
+    assert _refusal().startswith("DATABASE_URL=******** is not usable: must have its password before the host")
+
+
 @pytest.mark.parametrize("value", ["hunter2", "https://sentry.example/hunter2", "https://hunter2@sentry.example/team"])
 def test_a_wrong_dsn_is_not_shown(clean_environment: pytest.MonkeyPatch, value: str) -> None:
     clean_environment.setenv("SENTRY_DSN", value)
