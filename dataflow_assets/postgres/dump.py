@@ -1,11 +1,18 @@
-"""A whole database as one file, by PostgreSQL's own `pg_dump` and `pg_restore`.
+"""A whole database as one file, by PostgreSQL's own `pg_dump`, `pg_restore` and `psql`.
+
+These are of PostgreSQL 18. Connected to a server, such a `pg_restore` sets a parameter that none before 17 knows, and
+ends. So it writes a script, which psql runs without that line.
 
 Here: calling them, without a password on their command lines. Not here: what else belongs to such a file.
 """
 
 import os
+import shutil
 import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from dataflow_assets.errors import WarehouseUnavailableError
@@ -13,6 +20,8 @@ from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.failures import shown
 
 _KEPT_VARIABLES = ("HOME", "PATH", "LD_LIBRARY_PATH", "TZDIR")  # and those of PostgreSQL
+_SINCE_17 = b"SET transaction_timeout = 0;\n"
+_WHERE_KNOWN = b"SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';\n"
 
 
 def dump_database(url: str, file: Path) -> None:
@@ -21,7 +30,10 @@ def dump_database(url: str, file: Path) -> None:
     Raises:
         WarehouseUnavailableError: it could not be done, and why.
     """
-    _run(url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={file}")
+    command, environment = _command(url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges")
+    done = subprocess.run([*command, f"--file={file}"], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise _failed("pg_dump", url, done.stderr)
 
 
 def restore_database(url: str, file: Path) -> None:
@@ -30,10 +42,38 @@ def restore_database(url: str, file: Path) -> None:
     Raises:
         WarehouseUnavailableError: it could not be done, and why; nothing is there.
     """
-    _run(url, "pg_restore", "--single-transaction", "--no-owner", "--no-privileges", str(file))
+    reader = (find_programs() / "pg_restore", "--no-owner", "--no-privileges", "--file=-", file)
+    command, environment = _command(url, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
+    with tempfile.TemporaryFile() as said:
+        with (
+            suppress(BrokenPipeError),  # psql has ended: it says why
+            subprocess.Popen(reader, stdout=subprocess.PIPE, stderr=said) as script,
+            subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+            ) as psql,
+        ):
+            assert script.stdout
+            assert psql.stdin
+            psql.stdin.write(b"BEGIN;\n")
+            _copy_script(script.stdout, psql.stdin)
+            if script.wait() == 0:
+                psql.stdin.write(b"COMMIT;\n")
+        if script.returncode or psql.returncode:
+            said.seek(0)
+            raise _failed("pg_restore", url, said.read().decode(errors="replace"))
 
 
-def _run(url: str, program: str, *arguments: str) -> None:
+def _copy_script(script: IO[bytes], target: IO[bytes]) -> None:
+    """Copy a script in a form that every server knows; of rows, a later line may be the same as the one replaced."""
+    for line in script:
+        target.write(_WHERE_KNOWN if line == _SINCE_17 else line)
+        if line == _SINCE_17:
+            break
+    shutil.copyfileobj(script, target, 1 << 20)
+
+
+def _command(url: str, program: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command line of a program, and its environment, which holds the password."""
     parts = urlsplit(url)
     user, _, place = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
@@ -41,8 +81,9 @@ def _run(url: str, program: str, *arguments: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key in _KEPT_VARIABLES or key.startswith("PG")}
     if parts.password:
         environment["PGPASSWORD"] = unquote(parts.password)
-    command = [str(find_programs() / program), f"--dbname={address}", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = " ".join(done.stderr.split())[-500:]
-        raise WarehouseUnavailableError(f"{program} failed for the database at {shown(url)}: {why}")
+    return [str(find_programs() / program), f"--dbname={address}", *arguments], environment
+
+
+def _failed(program: str, url: str, said: str) -> WarehouseUnavailableError:
+    why = " ".join(said.split())[-500:]
+    return WarehouseUnavailableError(f"{program} failed for the database at {shown(url)}: {why}")

@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.ground.servers import EMBEDDED, make_database, server
 from dataflow_assets.doctor import contents
 from dataflow_assets.errors import BackupError, LakeMismatchError, WarehouseUnavailableError
 from dataflow_assets.lake import copy
@@ -17,6 +18,7 @@ from dataflow_assets.lake.copy import copy_object
 from dataflow_assets.lake.lake_id import LAKE_ID
 from dataflow_assets.landing.storage import Storage, open_storage
 from dataflow_assets.postgres.dump import dump_database, restore_database
+from dataflow_assets.postgres.migrate import upgrade
 from dataflow_assets.settings import Settings, load_settings
 from dataflow_assets.sources import all_sources
 from dataflow_assets.warehouse.backup import back_up, restore
@@ -164,6 +166,28 @@ def test_a_dump_that_is_read_in_part_leaves_nothing(database_url: str, empty_dat
     with pytest.raises(WarehouseUnavailableError, match="pg_restore failed for the database at"):
         restore_database(empty_database_url, dump)
     assert ask_of(empty_database_url, "SELECT to_regnamespace('ledger')::text") == [(None,)]
+
+
+def test_a_dump_that_is_cut_leaves_nothing(database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump_database(database_url, dump)
+    dump.write_bytes(dump.read_bytes()[:-1000])
+    with pytest.raises(WarehouseUnavailableError, match=r"pg_restore failed for the database at .*end of file"):
+        restore_database(empty_database_url, dump)
+    assert ask_of(empty_database_url, "SELECT to_regnamespace('ledger')::text") == [(None,)]
+
+
+def test_a_server_before_17_is_backed_up_and_restored(settings: Settings, empty: Settings, tmp_path: Path) -> None:
+    with server(EMBEDDED / "pginstall/bin") as admin:
+        one, another = make_database(admin, "one"), make_database(admin, "another")
+        upgrade(one)
+        old = settings.model_copy(update={"database_url": SecretStr(one)})
+        bring(old, "a.csv", session("2021-12-01T10:00", movie="A"))
+        folder = save(old, tmp_path / "backup")
+        new = empty.model_copy(update={"database_url": SecretStr(another)})
+        bring_back(new, folder)
+        assert titles(new) == ["A"]
+        assert ask(new, "SELECT current_setting('server_version_num')::int / 10000") == [(16,)]
 
 
 def test_a_password_is_neither_on_the_command_line_nor_in_the_error(database_url: str, tmp_path: Path) -> None:
