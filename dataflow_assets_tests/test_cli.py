@@ -25,6 +25,7 @@ from dataflow_assets.postgres import embedded
 from dataflow_assets.settings import Settings
 from dataflow_assets.sources import find_source
 from dataflow_assets.warehouse.bootstrap import open_warehouse
+from dataflow_assets_tests.faults.small_disk import small_disk
 from dataflow_assets_tests.known_answers import EXPECTED, require_known_answers
 from dataflow_assets_tests.landing.stores import land
 from dataflow_assets_tests.orchestration.builders import postgres, session, streams_csv
@@ -691,6 +692,19 @@ def test_output_that_cannot_be_written_fails_the_command(settings: Settings, com
             assert (said in told and told.startswith("Error: ")) if said else told == ""
             assert told.count("\n") == (1 if said else 0)
     os.close(gone)
+
+
+def test_a_place_that_cannot_be_written_is_told(settings: Settings, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for command in (("sample", "--out"), ("backup",)):
+        code, _, told = run(*command, str(file))
+        assert (code, told.count("\n")) == (1, 1), told
+        assert "cannot be used: " in told, told
+    with small_disk(tmp_path / "disk", 1) as disk:
+        code, _, told = run("sample", "--out", str(disk.folder / "sample"), "--streams", "50000")
+        assert (code, told.count("\n")) == (1, 1), told
+        assert f"MB are free under {disk.folder}/sample" in told
 
 
 def _run_without_output(command: Sequence[str], stdout: int | None) -> tuple[int, str]:

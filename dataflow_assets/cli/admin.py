@@ -14,6 +14,7 @@ import typer
 from dataflow_assets.cli.arguments import Json
 from dataflow_assets.cli.output import print_json, print_line, print_table, progress, say
 from dataflow_assets.cli.permissions import as_the_user_has_it
+from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.settings import Settings, load_settings
 
 
@@ -124,7 +125,7 @@ def sample(
     """Write six sample files, with some broken rows."""
     from dataflow_assets.sample_data import write_sample
 
-    with as_the_user_has_it():
+    with as_the_user_has_it(), explain_full_disk(out):
         made = write_sample(out, streams=streams, seed=seed)
     rows = [[name, str(made.files[name]), f"{made.rows[name]:,}", f"{made.broken[name]:,}"] for name in made.files]
     print_table(["source", "file", "rows", "broken"], rows)

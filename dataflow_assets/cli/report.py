@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from dataflow_assets.cli.output import say
+from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import NotFoundError, UsageError
 from dataflow_assets.settings import load_settings
 
@@ -38,6 +39,7 @@ def report(out: Annotated[Path, typer.Option(help="The file to write, such as an
     charts = list(read_charts(open_warehouse(settings), all_answers()))
     page = render_report(show_period(replies), settings.timezone, made_at, answer_lines(replies), charts)
     draft = out.with_name(f".{out.name}.new")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(out)
+    with explain_full_disk(out.parent):
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(out)
     say(f"Written: {out}")

@@ -11,6 +11,7 @@ a table copied (see `lake.copy`). Landing is not part of it: it holds other peop
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def back_up(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
         raise BackupError(f"There is no lake at {storage.uri} yet, so that there is nothing to back up.")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # it holds the data of everyone
+    try:
+        _write(url, storage, sources, folder, lake, report)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # a part is of no use, and a full disk has room again
+        raise
+
+
+def _write(url: str, storage: Storage, sources: Sequence[Source], folder: Path, lake: str, report: Report) -> None:
     report("Writing the database")
     dump_database(url, folder / _DUMP)
     target, positions = open_folder(folder), []

@@ -5,6 +5,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg2
 import pytest
@@ -122,6 +123,18 @@ def test_nothing_that_is_there_is_written_over(settings: Settings, empty: Settin
     in_use = empty.model_copy(update={"home": settings.home})
     with pytest.raises(BackupError, match=r"There is a lake at .* Nothing was restored"):
         bring_back(in_use, folder)
+
+
+def test_a_backup_that_failed_leaves_nothing_and_can_be_made_again(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(settings, "a.csv", session("2021-12-01T10:00", movie="A"))
+    with monkeypatch.context() as failing:
+        failing.setattr(copy, "copy_lake_id", Mock(side_effect=InterruptedError))
+        with pytest.raises(InterruptedError):
+            save(settings, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+    assert (save(settings, tmp_path / "backup") / "manifest.json").is_file()
 
 
 @pytest.mark.parametrize("copied", [0, 1, 5, "all but the id"])
