@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dagster import DagsterInstance
 
 _MOST_TICKS = 100  # that are looked at
+_AROUND = ("SensorExecutionError", "ScheduleExecutionError")  # they only say of which sensor
 
 
 class FailingSensor(NamedTuple):
@@ -34,5 +35,8 @@ def _failing(instance: DagsterInstance) -> Iterator[FailingSensor]:
         ended = (tick for tick in ticks if tick.status.value != "STARTED")
         failed = list(takewhile(lambda tick: tick.status.value == "FAILURE", ended))
         if failed:
-            reason = str(failed[0].error.message) if failed[0].error else "no reason was given"
+            error = failed[0].error
+            if error and error.cause and error.cls_name in _AROUND:
+                error = error.cause
+            reason = str(error.message) if error else "no reason was given"
             yield FailingSensor(state.instigator_name, len(failed), reason.strip().partition("\n")[0])

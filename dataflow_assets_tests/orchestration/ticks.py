@@ -29,6 +29,8 @@ def fail_ticks(instance: dg.DagsterInstance, sensor: str, times: int, reason: st
     )
     if not instance.all_instigator_state():
         instance.add_instigator_state(state)
+    cause = SerializableErrorInfo(f"{reason}\n", [], None)
+    error = SerializableErrorInfo(f"Error in the sensor {sensor}\n", [], "SensorExecutionError", cause)
     for status in (TickStatus.SUCCESS, *(TickStatus.FAILURE for _ in range(times))):
         failed = status is TickStatus.FAILURE
         instance.create_tick(
@@ -40,6 +42,6 @@ def fail_ticks(instance: dg.DagsterInstance, sensor: str, times: int, reason: st
                 timestamp=time.time(),
                 run_ids=[],
                 selector_id=state.selector_id,
-                error=SerializableErrorInfo(f"{reason}\n", [], None) if failed else None,
+                error=error if failed else None,
             )
         )
