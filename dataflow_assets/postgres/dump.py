@@ -20,17 +20,19 @@ from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.failures import shown
 
 _KEPT_VARIABLES = ("HOME", "PATH", "LD_LIBRARY_PATH", "TZDIR")  # and those of PostgreSQL
+# What a superuser added to the database, no other role could bring back; no table of ours needs it.
+_OTHERS = ("--exclude-extension=*", "--no-publications", "--no-subscriptions")
 _SINCE_17 = b"SET transaction_timeout = 0;\n"
 _WHERE_KNOWN = b"SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';\n"
 
 
 def dump_database(url: str, file: Path) -> None:
-    """Write the whole database, as it is at one moment, to a file.
+    """Write the whole database, as it is at one moment, to a file: tables, not extensions and publications.
 
     Raises:
         WarehouseUnavailableError: it could not be done, and why.
     """
-    command, environment = _command(url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges")
+    command, environment = _command(url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", *_OTHERS)
     done = subprocess.run([*command, f"--file={file}"], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise _failed("pg_dump", url, done.stderr)
@@ -85,5 +87,5 @@ def _command(url: str, program: str, *arguments: str) -> tuple[list[str], dict[s
 
 
 def _failed(program: str, url: str, said: str) -> WarehouseUnavailableError:
-    why = " ".join(said.split())[-500:]
+    why = " ".join(said.split())[:500]  # the reason comes first, then the statement
     return WarehouseUnavailableError(f"{program} failed for the database at {shown(url)}: {why}")

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from pydantic import SecretStr
 
-from benchmarks.ground.servers import EMBEDDED, make_database, server
+from benchmarks.ground.servers import EMBEDDED, execute, make_database, server
 from dataflow_assets.doctor import contents
 from dataflow_assets.errors import BackupError, LakeMismatchError, WarehouseUnavailableError
 from dataflow_assets.lake import copy
@@ -190,16 +190,24 @@ def test_a_dump_that_is_cut_leaves_nothing(database_url: str, empty_database_url
     assert ask_of(empty_database_url, "SELECT to_regnamespace('ledger')::text") == [(None,)]
 
 
-def test_a_server_before_17_is_backed_up_and_restored(settings: Settings, empty: Settings, tmp_path: Path) -> None:
+def test_a_server_before_17_is_backed_up_and_restored_without_what_a_superuser_added(
+    settings: Settings, empty: Settings, tmp_path: Path
+) -> None:
     with server(EMBEDDED / "pginstall/bin") as admin:
         one, another = make_database(admin, "one"), make_database(admin, "another")
         upgrade(one)
         old = settings.model_copy(update={"database_url": SecretStr(one)})
         bring(old, "a.csv", session("2021-12-01T10:00", movie="A"))
+        as_superuser = admin.rpartition("/")[0] + "/one"
+        execute(as_superuser, "CREATE EXTENSION vector", "CREATE PUBLICATION everything FOR ALL TABLES")
         folder = save(old, tmp_path / "backup")
         new = empty.model_copy(update={"database_url": SecretStr(another)})
         bring_back(new, folder)
         assert titles(new) == ["A"]
+        assert ask(new, "SELECT extname FROM pg_extension") == [("plpgsql",)]
+        execute(as_superuser, "CREATE TABLE warehouse.closed (a int)")
+        with pytest.raises(WarehouseUnavailableError, match="permission denied for table closed"):
+            save(old, tmp_path / "refused")
         assert ask(new, "SELECT current_setting('server_version_num')::int / 10000") == [(16,)]
 
 
