@@ -143,9 +143,8 @@ def _explain(error: Exception) -> str:
         return f"The argument {wrong[0]!a} is no text in UTF-8."
     from dataflow_assets.doctor.stores import explain_failure  # slow, and seldom needed
 
-    if sentence := explain_failure(load_settings(), error):
-        return sentence
-    return "".join(traceback.format_exception(error)).rstrip()
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return explain_failure(load_settings(), error) or trace
 
 
 @contextmanager

@@ -164,7 +164,8 @@ def _name_of(difference: tuple[Any, ...]) -> str:
     """What differs: the tuple says how, and then has a table, an index or a constraint of one, or names a column."""
     _, first, *rest = difference
     if isinstance(first, sa.schema.SchemaItem):
-        table = getattr(first, "table", first)
+        item: Any = first
+        table = item if isinstance(item, sa.Table) else item.table
         return f"{table.schema}.{table.name}"
     table, column, *_ = rest
     return f"{first}.{table}.{getattr(column, 'name', column)}"
