@@ -15,6 +15,7 @@ from pydantic import SecretStr
 _ZONES_OF_PYTHON_ALONE = re.compile(r"(posix|right)/.*|Factory|localtime|posixrules")  # PostgreSQL has no such name
 _SHORTEST_KEY = 32  # bytes of a key that signs tokens
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_CUT_PASSWORD = re.compile(r"(?:adbc:\w+:)?[a-z]+://[^?]*?[@/#][^?]*@")  # what ends it, before the @ of the host
 
 
 def require_time_zone(name: str) -> str:
@@ -37,8 +38,19 @@ def split_url(url: str) -> SplitResult:
         return urlsplit("")
 
 
+def require_whole_password(url: str) -> None:
+    """Refuse a URL of which drivers would take a part of the password for the host, and show it in what they say.
+
+    Raises:
+        ValueError: its password holds @, / or # as they are.
+    """
+    if _CUT_PASSWORD.match(url):
+        raise ValueError("must have %40 for @, %2F for / and %23 for # in its password")
+
+
 def require_postgresql_url(value: SecretStr) -> SecretStr:
     """The URL of a database of PostgreSQL."""
+    require_whole_password(value.get_secret_value())
     parts = split_url(value.get_secret_value())
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
@@ -49,6 +61,7 @@ def require_postgresql_url(value: SecretStr) -> SecretStr:
 
 def require_redis_url(value: SecretStr) -> SecretStr:
     """The URL of a server of Redis."""
+    require_whole_password(value.get_secret_value())
     parts = split_url(value.get_secret_value())
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
         raise ValueError("must look like redis://user:password@host:6379/0")

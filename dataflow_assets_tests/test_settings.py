@@ -107,6 +107,16 @@ def test_a_wrong_secret_is_not_shown(clean_environment: pytest.MonkeyPatch, valu
     )
 
 
+@pytest.mark.parametrize("password", ["hun@ter2", "hun/ter2", "hun#ter2", "a@b@c"])
+def test_a_password_that_drivers_would_cut_is_refused(clean_environment: pytest.MonkeyPatch, password: str) -> None:
+    for variable, scheme in (("DATABASE_URL", "postgresql"), ("REDIS_URL", "rediss")):
+        with clean_environment.context() as environment:
+            environment.setenv(variable, f"{scheme}://user:{password}@host/0")
+            assert _refusal() == (
+                f"{variable}=******** is not usable: must have %40 for @, %2F for / and %23 for # in its password"
+            )
+
+
 def test_a_password_that_command_lines_would_show_is_refused(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("DATABASE_URL", "postgresql://host/db?user=name&password=hunter2")
     assert _refusal().startswith("DATABASE_URL=******** is not usable: must have its password before the host")

@@ -138,6 +138,12 @@ def test_what_the_database_says_is_told(execute: Execute, platform: Platform, mo
         error = platform.collect(source_of()).error
         assert isinstance(error, UnreachableError)
     assert "s3cret" not in str(error)
+    monkeypatch.setenv("SHOP_DATABASE", "postgresql://me:s3@cret@127.0.0.1:1/shop")
+    said = str(platform.collect(source_of()).error)
+    assert (
+        said
+        == "The address of the database of SHOP_DATABASE must have %40 for @, %2F for / and %23 for # in its password."
+    )
     monkeypatch.setenv("SHOP_DATABASE", "oracle://shop")
     assert "none that can be asked" in str(platform.collect(source_of()).error)
     monkeypatch.setenv("SHOP_DATABASE", "adbc:postgresql:me:s3cret@shop")  # which its driver quotes

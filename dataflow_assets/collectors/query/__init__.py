@@ -26,6 +26,7 @@ from dataflow_assets.collectors.query.adbc import read_adbc
 from dataflow_assets.collectors.query.sqlite import read_sqlite
 from dataflow_assets.core.time_windows import Window, day_of
 from dataflow_assets.postgres.failures import LOST_CONNECTION, is_transient_failure
+from dataflow_assets.setting_values import require_whole_password
 from dataflow_assets.sources.origins.base import Origin
 from dataflow_assets.sources.origins.query import Query
 
@@ -104,6 +105,10 @@ class QueryCollector(Collector[Query]):
         url = secret_of(self.origin, "database") or ""
         scheme = url.partition(":")[0]
         where = self.origin.address
+        try:
+            require_whole_password(url)
+        except ValueError as error:
+            raise CollectError(f"The address of {where} {error}.") from None
         try:
             if scheme in ("postgresql", "postgres", "adbc"):
                 with read_adbc(where, url, statement, self.timezone) as rows:
