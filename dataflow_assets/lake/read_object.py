@@ -50,10 +50,9 @@ def read_object(
     staging = Staging(tables.rows, tables.rejects, source, delivery, bounds, run)
     control = read_control(storage, source, delivery)
     with stage_object(Landing(storage), staging):
-        contradiction = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
-        contradiction = contradiction or find_uneven_columns(staging.uneven_columns)
+        told = control.find_contradiction(staging.delivered) if control and not staging.refusal else None
         judged = (staging.info, last, source.reject_limit, staging.first_rejects)
-        info = judge(*judged, release=is_released, contradiction=contradiction)
+        info = judge(*judged, release=is_released, contradiction=told or find_uneven_columns(staging.uneven_columns))
         staging.first_rejects.clear()  # each may be large, and others may be read before this one is committed
         if info.quarantine_reason:
             info = replace(info, control=control.etag if control else "")
