@@ -15,7 +15,9 @@ from pydantic import SecretStr
 _ZONES_OF_PYTHON_ALONE = re.compile(r"(posix|right)/.*|Factory|localtime|posixrules")  # PostgreSQL has no such name
 _SHORTEST_KEY = 32  # bytes of a key that signs tokens
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_CUT_PASSWORD = re.compile(r"(?:adbc:\w+:)?[a-z]+://[^?]*?[@/#][^?]*@")  # what ends it, before the @ of the host
+_CUT_PASSWORD = re.compile(
+    r"(?:adbc:\w+:)?[a-z]+://[^/?@:]*:[^?]*?[@/#][^?]*@"
+)  # what ends it, before the @ of the host
 
 
 def require_time_zone(name: str) -> str:
@@ -54,7 +56,9 @@ def require_postgresql_url(value: SecretStr) -> SecretStr:
     parts = split_url(value.get_secret_value())
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
-    if "password" in parse_qs(parts.query):  # which is masked nowhere, and shown to others by command lines
+    if {"password", "sslpassword"} & parse_qs(
+        parts.query
+    ).keys():  # which is masked nowhere, and shown to others by command lines
         raise ValueError("must have its password before the host, as in postgresql://user:password@host:5432/database")
     return value
 

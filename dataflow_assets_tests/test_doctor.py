@@ -16,6 +16,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import boto3
 import dagster as dg
 import dataframely as dy
+import obstore
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -133,6 +134,12 @@ def test_a_command_that_needs_a_bucket_that_is_missing_says_so(
     assert done.stderr.count("\n") == 1
     assert "s3://missing-bucket at http://127.0.0.1:" in done.stderr
     assert "mend S3_BUCKET, AWS_ENDPOINT_URL or the credentials." in done.stderr
+
+
+def test_an_object_that_is_gone_is_no_failure_of_its_bucket(s3_storage: Storage) -> None:
+    with pytest.raises(FileNotFoundError) as gone:
+        obstore.get(s3_storage.store, "lake/movies/part-1.parquet")
+    assert stores.explain_failure(load_settings(), gone.value) is None
 
 
 def test_an_s3_server_that_is_stopped(s3_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

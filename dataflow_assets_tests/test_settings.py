@@ -5,7 +5,7 @@ import pytest
 
 import dataflow_assets
 from dataflow_assets.errors import SettingsError
-from dataflow_assets.setting_values import split_alert_urls
+from dataflow_assets.setting_values import require_whole_password, split_alert_urls
 from dataflow_assets.settings import load_settings, variable_names
 from dataflow_assets_tests.conftest import REPOSITORY
 
@@ -115,6 +115,13 @@ def test_a_password_that_drivers_would_cut_is_refused(clean_environment: pytest.
             assert _refusal() == (
                 f"{variable}=******** is not usable: must have %40 for @, %2F for / and %23 for # in its password"
             )
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////data/me@corp/orders.db", "postgresql://me@host/d@b", "adbc:sqlite:file:///a@b"]
+)
+def test_a_url_without_a_password_may_hold_what_would_cut_one(url: str) -> None:
+    require_whole_password(url)
 
 
 def test_a_password_that_command_lines_would_show_is_refused(clean_environment: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +44,7 @@ from dataflow_assets.postgres.session_environment import SESSION_ENVIRONMENT
 from dataflow_assets.settings import load_settings
 
 _NO_FOLDER = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
-_NOT_AS_NAMED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+_NOT_AS_NAMED = {*_NO_FOLDER, errno.EISDIR, errno.ENAMETOOLONG} - {errno.ENOENT}
 _STDOUT = 1
 
 
@@ -144,7 +144,9 @@ def _explain(error: Exception) -> str:
     from dataflow_assets.doctor.stores import explain_failure  # slow, and seldom needed
 
     trace = "".join(traceback.format_exception(error)).rstrip()
-    return explain_failure(load_settings(), error) or trace
+    with suppress(SettingsError):
+        return explain_failure(load_settings(), error) or trace
+    return trace
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataflow_assets.cli.output import details_in, progress, say
-from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.core.formatting import counted
 from dataflow_assets.settings import Settings, load_settings
 
@@ -58,7 +57,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> Non
     from dataflow_assets.warehouse.bootstrap import open_warehouse
 
     settings = load_settings()
-    with progress() as report, explain_full_disk(folder):
+    with progress() as report:
         back_up(open_warehouse(settings), open_storage(settings), all_sources(), folder, report)
     say(f"The database and the lake are in {folder}; back up `landing/` as you do other files.")
 

@@ -27,6 +27,7 @@ _LEAST_FREE = 2 << 30  # bytes
 _MANY_MESSAGES = 100_000  # are more than some ticks take
 _ADVICE = "Start it or make the bucket, or mend S3_BUCKET, AWS_ENDPOINT_URL or the credentials."
 _OF_STORE = re.compile("Error performing [A-Z]+ .*")  # in what obstore, Delta Lake and Polars say of a request to S3
+_OF_OBJECT = re.compile(r"\b4(?!01|03)\d\d\b(?!.*NoSuchBucket)", re.DOTALL)  # it is gone, or was asked for wrongly
 _IMPATIENT = {"max_retries": 1, "retry_timeout": timedelta(seconds=10)}
 
 
@@ -56,8 +57,8 @@ def object_store(settings: Settings) -> Finding:
 
 
 def explain_failure(settings: Settings, error: Exception) -> str | None:
-    """What the bucket failed at, and what to do; None where an error says nothing of it."""
-    found = _OF_STORE.search(str(error)) if settings.s3_bucket else None
+    """What the bucket failed at, and what to do; None where an error says nothing of it, or of one object alone."""
+    found = _OF_STORE.search(str(error)) if settings.s3_bucket and not _OF_OBJECT.search(str(error)) else None
     return found and f"{_bucket(settings)} cannot be used: {found[0].rstrip()}. {_ADVICE}"
 
 

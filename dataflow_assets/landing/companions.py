@@ -104,7 +104,7 @@ def read_control(storage: Storage, source: Source, delivery: Delivery) -> Contro
         ObjectChangedError: the delivery was replaced meanwhile.
     """
     read = _look_for_control(storage, source, delivery, _read_text)
-    return read and _judge(storage, source, delivery, read)
+    return read and Control(read.name, read.etag, *_judge(storage, source, delivery, read))
 
 
 def find_control_etag(storage: Storage, source: Source, delivery: Delivery) -> str | None:
@@ -176,24 +176,24 @@ def _read_text(storage: Storage, key: str) -> _Read | None:
     return _Read(PurePosixPath(key).name, str(found.meta["e_tag"]), text)
 
 
-def _judge(storage: Storage, source: Source, delivery: Delivery, read: _Read) -> Control:
-    control, file = source.control, PurePosixPath(delivery.object).name
-    name, etag, text = read
+def _judge(storage: Storage, source: Source, delivery: Delivery, read: _Read) -> tuple[int | None, str | None]:
+    """The number of rows that a control file says, and its problem, where it has one."""
+    control, file, said = source.control, PurePosixPath(delivery.object).name, f"Its control file {read.name}"
     assert control
-    if len(text) > _LONGEST_CONTROL:
-        return Control(name, etag, problem=f"Its control file {name} is too long to be read.")
-    rows = control.find(control.rows, text, file) if control.rows else None
-    digest = control.find(control.digest, text, file) if control.digest else None
+    if len(read.text) > _LONGEST_CONTROL:
+        return None, f"{said} is too long to be read."
+    rows = control.find(control.rows, read.text, file) if control.rows else None
+    digest = control.find(control.digest, read.text, file) if control.digest else None
     if control.rows and not (rows and rows.isdecimal() and len(rows) <= _LONGEST_COUNT):
-        return Control(name, etag, problem=f"Its control file {name} says no number of rows.")
+        return None, f"{said} says no number of rows."
     if control.digest and (not digest or len(digest) not in _ALGORITHMS):
-        return Control(name, etag, problem=f"Its control file {name} says no checksum of {file}.")
-    if control.files and file not in control.find_files(text):
-        return Control(name, etag, problem=f"Its control file {name} does not name it.")
+        return None, f"{said} says no checksum of {file}."
+    if control.files and file not in control.find_files(read.text):
+        return None, f"{said} does not name it."
     count = int(rows) if rows else None
     if digest is None or (actual := _digest_of(storage, delivery, _ALGORITHMS[len(digest)])) == digest.lower():
-        return Control(name, etag, count)
-    return Control(name, etag, count, f"Its control file {name} says the checksum {digest}, but it is {actual}.")
+        return count, None
+    return count, f"{said} says the checksum {digest}, but it is {actual}."
 
 
 def _digest_of(storage: Storage, delivery: Delivery, algorithm: str) -> str:

@@ -4,32 +4,34 @@ Here: finding them. Not here: what a control file says (see `landing.companions`
 landing sensor).
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from dataflow_assets.lake.delta.commit_log import find_last_commit
 from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.companions import find_control_etag
-from dataflow_assets.landing.deliveries import Delivery, Expected, Landing
+from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
 from dataflow_assets.ledger.delivery_reports import read_quarantined_deliveries
 from dataflow_assets.sources.base import Source
 
 
-def find_corrected(url: str, storage: Storage, expected: Expected) -> Iterator[Delivery]:
-    """The quarantined deliveries that are still in landing, with another control file than they were judged by."""
-    controlled = {name: source for name, source in expected.declared.items() if source.control}
-    for delivery in read_quarantined_deliveries(url) if controlled else ():
-        source = controlled.get(delivery.source)
-        if source and delivery.day.isoformat() in expected.days:
-            etag = find_control_etag(storage, source, delivery)
-            if etag and _is_judged_otherwise(storage, source, delivery, etag):
-                yield replace(delivery, control=etag)
+def find_corrected(url: str, storage: Storage, source: Source, days: Container[str]) -> Iterator[Delivery]:
+    """The quarantined deliveries of a source that are still in landing, with another control file than judged them.
 
-
-def _is_judged_otherwise(storage: Storage, source: Source, delivery: Delivery, control: str) -> bool:
-    now, table = Landing(storage).current(delivery.object), rows_table(storage, source)
-    if now is None or (now.etag, now.size) != (delivery.etag, delivery.size):
-        return False
-    last = find_last_commit(table, table.open(), delivery)
-    return last is not None and last.info.quarantine_reason is not None and last.info.control != control
+    Args:
+        url: of the database.
+        storage: of landing and lake.
+        source: whose deliveries have control files.
+        days: on which deliveries are taken in, as texts.
+    """
+    quarantined = [one for one in read_quarantined_deliveries(url, source) if one.day.isoformat() in days]
+    landing, table = Landing(storage), rows_table(storage, source)
+    base = table.open() if quarantined else None
+    for delivery in quarantined:
+        control, now = find_control_etag(storage, source, delivery), landing.current(delivery.object)
+        is_there = now is not None and (now.etag, now.size) == (delivery.etag, delivery.size)
+        if control and is_there and base:
+            last = find_last_commit(table, base, delivery)
+            if last and last.info.quarantine_reason and last.info.control != control:
+                yield replace(delivery, control=control)

@@ -63,15 +63,17 @@ _FIND_QUARANTINED = (
     .where(_is_among, sa.or_(_is_quarantined, sa.and_(IS_PRESENT, _is_in_quarantined_dump)))
     .order_by(deliveries.c.object)
 )
+_VERSION = (
+    deliveries.c.source,
+    deliveries.c.day,
+    deliveries.c.object,
+    deliveries.c.etag,
+    deliveries.c.size,
+    deliveries.c.last_modified,
+)
+_READ_QUARANTINED_OF_SOURCE = sa.select(*_VERSION).where(_of_source, _is_quarantined).order_by(deliveries.c.object)
 _READ_QUARANTINED = (
-    sa.select(
-        deliveries.c.source,
-        deliveries.c.day,
-        deliveries.c.object,
-        deliveries.c.etag,
-        deliveries.c.size,
-        deliveries.c.last_modified,
-    )
+    sa.select(*_VERSION)
     .select_from(_with_dumps)
     .where(sa.or_(_is_quarantined, sa.and_(IS_PRESENT, _is_in_quarantined_dump)))
     .order_by(deliveries.c.object)
@@ -143,10 +145,14 @@ def _find_objects(url: str, statement: sa.Select[Any], landed: Iterable[Delivery
         return [key for (key,) in run(connection, statement, deliveries=[delivery.id for delivery in landed])]
 
 
-def read_quarantined_deliveries(url: str) -> list[Delivery]:
-    """The versions of objects that are recorded as quarantined, or whose dumps are; by object."""
+def read_quarantined_deliveries(url: str, source: Source | None = None) -> list[Delivery]:
+    """The versions of objects that are recorded as quarantined, by object: of a source; or of all, as dumps are too."""
     with connect(url) as connection:
-        found = run(connection, _READ_QUARANTINED)
+        found = (
+            run(connection, _READ_QUARANTINED_OF_SOURCE, source=source.name)
+            if source
+            else run(connection, _READ_QUARANTINED)
+        )
     return [
         Delivery(source=source, day=day, object=key, etag=etag, size=size, last_modified=modified)
         for source, day, key, etag, size, modified in found

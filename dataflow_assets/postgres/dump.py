@@ -16,23 +16,30 @@ from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from dataflow_assets.errors import WarehouseUnavailableError
+from dataflow_assets.postgres.connection import connect
 from dataflow_assets.postgres.embedded.lease import find_programs
 from dataflow_assets.postgres.failures import shown
+from dataflow_assets.postgres.sql import execute
 
 _KEPT_VARIABLES = ("HOME", "PATH", "LD_LIBRARY_PATH", "TZDIR")  # and those of PostgreSQL
 # What a superuser added to the database, no other role could bring back; no table of ours needs it.
-_OTHERS = ("--exclude-extension=*", "--no-publications", "--no-subscriptions")
+_OF_A_SUPERUSER = """
+    SELECT extname::text FROM pg_extension
+    JOIN pg_available_extension_versions ON name = extname AND version = extversion WHERE NOT trusted"""
 _SINCE_17 = b"SET transaction_timeout = 0;\n"
 _WHERE_KNOWN = b"SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';\n"
 
 
 def dump_database(url: str, file: Path) -> None:
-    """Write the whole database, as it is at one moment, to a file: tables, not extensions and publications.
+    """Write the whole database, as it is at one moment, to a file, but for publications and extensions of a superuser.
 
     Raises:
         WarehouseUnavailableError: it could not be done, and why.
     """
-    command, environment = _command(url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", *_OTHERS)
+    with connect(url) as connection:
+        left_out = [f"--exclude-extension={name}" for (name,) in execute(connection, _OF_A_SUPERUSER)]
+    left_out += ["--no-publications", "--no-subscriptions"]
+    command, environment = _command(url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", *left_out)
     done = subprocess.run([*command, f"--file={file}"], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise _failed("pg_dump", url, done.stderr)
@@ -49,7 +56,7 @@ def restore_database(url: str, file: Path) -> None:
     with tempfile.TemporaryFile() as said:
         with (
             suppress(BrokenPipeError),  # psql has ended: it says why
-            subprocess.Popen(reader, stdout=subprocess.PIPE, stderr=said) as script,
+            subprocess.Popen(reader, env=environment, stdout=subprocess.PIPE, stderr=said) as script,
             subprocess.Popen(
                 command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
             ) as psql,
@@ -62,7 +69,7 @@ def restore_database(url: str, file: Path) -> None:
                 psql.stdin.write(b"COMMIT;\n")
         if script.returncode or psql.returncode:
             said.seek(0)
-            raise _failed("pg_restore", url, said.read().decode(errors="replace"))
+            raise _failed("The restore", url, said.read().decode(errors="replace"))
 
 
 def _copy_script(script: IO[bytes], target: IO[bytes]) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dataflow_assets.core.files import explain_full_disk
 from dataflow_assets.errors import BackupError
 from dataflow_assets.lake import copy
 from dataflow_assets.lake.identity import TablePosition, read_position, tables_of_lake
@@ -48,7 +49,8 @@ def back_up(url: str, storage: Storage, sources: Sequence[Source], folder: Path,
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # it holds the data of everyone
     try:
-        _write(url, storage, sources, folder, lake, report)
+        with explain_full_disk(folder):  # before there is room again
+            _write(url, storage, sources, folder, lake, report)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # a part is of no use, and a full disk has room again
         raise

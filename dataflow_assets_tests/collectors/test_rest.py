@@ -122,6 +122,13 @@ def test_a_cursor_is_told_from_an_address(
     assert (web.asked[-1].path, web.asked[-1].parameters.get("after")) == asked
 
 
+def test_addresses_of_pages_may_be_paths_beside_that_of_the_page_before(web: HttpServer, platform: Platform) -> None:
+    pages = {"/orders": "/orders/c-2", "/orders/c-2": "/orders/c-4", "/orders/c-4": None}
+    web.answer = lambda asked: page_of(0, f', "next": {json.dumps(pages[asked.path])}')
+    assert platform.collect(source_of(web, Cursor(path="$.next", parameter="after"))).error is None
+    assert [asked.path for asked in web.asked] == list(pages)
+
+
 def test_a_next_page_is_asked_by_tls_where_the_first_is_and_none_of_another_host_without(
     web: HttpServer, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

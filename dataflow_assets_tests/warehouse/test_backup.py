@@ -176,7 +176,7 @@ def test_a_dump_that_is_read_in_part_leaves_nothing(database_url: str, empty_dat
     dump = tmp_path / "dump"
     dump_database(database_url, dump)
     ask_of(empty_database_url, "CREATE SCHEMA warehouse; SELECT")  # which comes after that of the ledger
-    with pytest.raises(WarehouseUnavailableError, match="pg_restore failed for the database at"):
+    with pytest.raises(WarehouseUnavailableError, match="The restore failed for the database at"):
         restore_database(empty_database_url, dump)
     assert ask_of(empty_database_url, "SELECT to_regnamespace('ledger')::text") == [(None,)]
 
@@ -185,7 +185,7 @@ def test_a_dump_that_is_cut_leaves_nothing(database_url: str, empty_database_url
     dump = tmp_path / "dump"
     dump_database(database_url, dump)
     dump.write_bytes(dump.read_bytes()[:-1000])
-    with pytest.raises(WarehouseUnavailableError, match=r"pg_restore failed for the database at .*end of file"):
+    with pytest.raises(WarehouseUnavailableError, match=r"The restore failed for the database at .*end of file"):
         restore_database(empty_database_url, dump)
     assert ask_of(empty_database_url, "SELECT to_regnamespace('ledger')::text") == [(None,)]
 
@@ -214,6 +214,7 @@ def test_a_server_before_17_is_backed_up_and_restored_without_what_a_superuser_a
 def test_a_password_is_neither_on_the_command_line_nor_in_the_error(database_url: str, tmp_path: Path) -> None:
     made: dict[str, Any] = psycopg2.extensions.parse_dsn(database_url)
     url = f"postgresql://nobody:hunter2hunter2@{made['host']}:{made['port']}/{made['dbname']}"
-    with pytest.raises(WarehouseUnavailableError, match="pg_dump failed for the database at") as refused:
-        dump_database(url, tmp_path / "dump")
+    dump_database(database_url, tmp_path / "dump")
+    with pytest.raises(WarehouseUnavailableError, match="The restore failed for the database at") as refused:
+        restore_database(url, tmp_path / "dump")
     assert "hunter2hunter2" not in str(refused.value)

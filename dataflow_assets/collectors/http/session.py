@@ -24,6 +24,7 @@ FIRST_WAIT = 1.0  # seconds, more each time
 _TRIES = 5
 _LONGEST_WAIT = 120.0  # seconds that a server may ask for
 _REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443}
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -140,7 +141,7 @@ def _root_of(error: BaseException) -> BaseException:
 
 def _host(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, None if parts.port == _PORTS.get(parts.scheme) else parts.port
 
 
 def _meaning(status: int) -> str:

@@ -126,7 +126,8 @@ class _Walk:
         if said is None or said in ("", False):
             return None
         text = said if isinstance(said, str) else json.dumps(said)
-        is_path = text.startswith("/") and ("?" in text or text.startswith(urlsplit(url).path))  # not one of Base64
+        first = urlsplit(self._origin.url).path.split("/", 2)[1:2]  # of its path, by which one is told from Base64
+        is_path = text.startswith("/") and ("?" in text or text.split("/", 2)[1:2] == first)
         is_address = is_path or text.startswith(("http://", "https://", "?"))
         return self._session.lead(url, text) if is_address else _with(url, {paginator.parameter: text})
 

@@ -13,8 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import dagster as dg
+from deltalake.exceptions import DeltaError
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
+from dataflow_assets.errors import DataFlowError
 from dataflow_assets.landing.companions import Companions
 from dataflow_assets.landing.deliveries import Delivery, Expected, Stray
 from dataflow_assets.landing.discovery import DiscoveryCursor
@@ -60,17 +63,38 @@ def build_landing_sensor(settings: Settings, sources: Sequence[Source]) -> dg.Se
     def landing_sensor(
         context: dg.SensorEvaluationContext, object_store: ObjectStoreResource, database: DatabaseResource
     ) -> dg.SensorResult:
+        corrected: list[Delivery] | None = None
+
         def look(cursor: str | None) -> Look:
+            nonlocal corrected
             stores = open_both(object_store, database, settings.first_day)
-            return _look(context, settings, stores, Expected.of(sources, partitions.get_partition_keys()), cursor)
+            expected = Expected.of(sources, partitions.get_partition_keys())
+            if corrected is None:  # once a tick, as each costs requests
+                corrected = list(_find_corrected(context, stores, expected))
+            return _look(context, settings, stores, expected, cursor, corrected)
 
         return look_until_there_is_something(look, context.cursor)
 
     return landing_sensor
 
 
+def _find_corrected(context: dg.SensorEvaluationContext, stores: Stores, expected: Expected) -> Iterator[Delivery]:
+    """What was quarantined and may be right now; a source of which it cannot be said keeps no other from landing."""
+    for source in expected.declared.values():
+        if source.control:
+            try:
+                yield from find_corrected(stores.url, stores.storage, source, expected.days)
+            except (DataFlowError, DeltaError, BaseError, OSError) as error:
+                context.log.warning(f"What of {source.name} is quarantined cannot be looked at again: {error}")
+
+
 def _look(
-    context: dg.SensorEvaluationContext, settings: Settings, stores: Stores, expected: Expected, cursor: str | None
+    context: dg.SensorEvaluationContext,
+    settings: Settings,
+    stores: Stores,
+    expected: Expected,
+    cursor: str | None,
+    corrected: Iterable[Delivery],
 ) -> Look:
     storage, discovery, heard = stores.storage, DiscoveryCursor.parse(cursor), notices()
     if heard:
@@ -85,7 +109,7 @@ def _look(
         )
         fresh = _find_new(context, connection, chain(told, listed), expected)
         keep(connection, settings, told, fresh)
-    fresh += find_corrected(stores.url, storage, expected)
+    fresh += corrected
     missing = Companions(storage, expected).find_missing
     ages = _ages(fresh)  # once: else one could be too young for a run, and a moment later too old for a look soon
     arriving = {found.source for found in fresh if not _is_settled(storage, ages[found])}

@@ -22,7 +22,7 @@ from dataflow_assets.sources import all_sources
 
 
 def _run(connection: sa.Connection) -> None:
-    for schema in SCHEMAS:
+    for schema in SCHEMAS if _changes_tables() else ():
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
     answers = {answer.name: answer.schema for answer in all_answers()}
     context.configure(

@@ -183,6 +183,18 @@ def test_what_contradicts_its_control_file_is_taken_in_once_that_comes_anew(cont
     assert is_quiet(controlled)
 
 
+def test_a_damaged_table_of_what_is_quarantined_keeps_no_other_source_from_landing(controlled: Platform) -> None:
+    controlled.land("movies", "2021-12-01", movies_csv("Rust"))
+    controlled.land("movies", "2021-12-01", "rows=2", "file.ctl")
+    execute(controlled, *requests(controlled))
+    log = controlled.settings.home / "lake" / "movies" / "_delta_log"
+    for entry in log.glob("*.json"):
+        entry.write_text("{")
+    controlled.land("movies", "2021-12-01", "rows=1", "file.ctl")
+    controlled.land("streams", "2021-12-02", streams_csv(session("2021-12-01T10:00")))
+    assert [wanted(request)[0] for request in requests(controlled)] == ["lake/streams"]
+
+
 def test_what_is_gone_from_landing_is_not_asked_for_by_its_control_file(controlled: Platform) -> None:
     landed = controlled.land("movies", "2021-12-01", movies_csv("Rust"))
     controlled.land("movies", "2021-12-01", "rows=2", "file.ctl")
