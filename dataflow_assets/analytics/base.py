@@ -62,8 +62,6 @@ class Answer:
         if self.question and not (self.compute or self.question.rows):
             raise ValueError(f"answer {self.name}: a question of an answer in SQL needs a function of its own")
         columns = self.schema.columns()
-        if len({name.lower() for name in columns}) < len(columns):
-            raise ValueError(f"answer {self.name}: two columns differ by upper and lower case alone")
         for problem in (*find_column_problems(columns), *refused(columns)):
             raise ValueError(f"answer {self.name}: {problem}")
 

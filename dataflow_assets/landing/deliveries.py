@@ -209,6 +209,11 @@ class Landing:
         found = find_object(self._storage, key)
         return found and as_delivery(found)
 
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether the object's present version is this one."""
+        now = self.current(delivery.object)
+        return now is not None and (now.etag, now.size) == (delivery.etag, delivery.size)
+
     def digest(self, delivery: Delivery) -> str | None:
         """The SHA-256 of this version's bytes, in hexadecimal digits; None where it was replaced meanwhile."""
         try:
@@ -267,8 +272,7 @@ class Landing:
         return path
 
     def _require(self, delivery: Delivery) -> None:
-        now = self.current(delivery.object)
-        if now is None or (now.etag, now.size) != (delivery.etag, delivery.size):
+        if not self.holds(delivery):
             raise ObjectChangedError(delivery.object)
 
 

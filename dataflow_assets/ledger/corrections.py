@@ -12,7 +12,7 @@ from dataflow_assets.lake.delta.table import rows_table
 from dataflow_assets.landing.companions import find_control_etag
 from dataflow_assets.landing.deliveries import Delivery, Landing
 from dataflow_assets.landing.storage import Storage
-from dataflow_assets.ledger.delivery_reports import read_quarantined_deliveries
+from dataflow_assets.ledger.delivery_reports import read_quarantined_by_themselves
 from dataflow_assets.sources.base import Source
 
 
@@ -25,13 +25,12 @@ def find_corrected(url: str, storage: Storage, source: Source, days: Container[s
         source: whose deliveries have control files.
         days: on which deliveries are taken in, as texts.
     """
-    quarantined = [one for one in read_quarantined_deliveries(url, source) if one.day.isoformat() in days]
+    quarantined = [one for one in read_quarantined_by_themselves(url, source) if one.day.isoformat() in days]
     landing, table = Landing(storage), rows_table(storage, source)
     base = table.open() if quarantined else None
     for delivery in quarantined:
-        control, now = find_control_etag(storage, source, delivery), landing.current(delivery.object)
-        is_there = now is not None and (now.etag, now.size) == (delivery.etag, delivery.size)
-        if control and is_there and base:
+        control = find_control_etag(storage, source, delivery)
+        if control and landing.holds(delivery) and base:
             last = find_last_commit(table, base, delivery)
             if last and last.info.quarantine_reason and last.info.control != control:
                 yield replace(delivery, control=control)

@@ -71,7 +71,7 @@ _VERSION = (
     deliveries.c.size,
     deliveries.c.last_modified,
 )
-_READ_QUARANTINED_OF_SOURCE = sa.select(*_VERSION).where(_of_source, _is_quarantined).order_by(deliveries.c.object)
+_READ_QUARANTINED_BY_THEMSELVES = sa.select(*_VERSION).where(_of_source, _is_quarantined).order_by(deliveries.c.object)
 _READ_QUARANTINED = (
     sa.select(*_VERSION)
     .select_from(_with_dumps)
@@ -85,7 +85,7 @@ _COUNT_BY_STATE = (
     .order_by(deliveries.c.state)
 )
 _FIND_INCOMPLETE = (
-    sa.select(deliveries.c.day, deliveries.c.object, deliveries.c.etag, deliveries.c.size, deliveries.c.last_modified)
+    sa.select(*_VERSION)
     .where(_of_source, IS_PRESENT, sa.or_(deliveries.c.rejected > 0, deliveries.c.state != "accepted"))
     .order_by(deliveries.c.object)
 )
@@ -145,14 +145,19 @@ def _find_objects(url: str, statement: sa.Select[Any], landed: Iterable[Delivery
         return [key for (key,) in run(connection, statement, deliveries=[delivery.id for delivery in landed])]
 
 
-def read_quarantined_deliveries(url: str, source: Source | None = None) -> list[Delivery]:
-    """The versions of objects that are recorded as quarantined, by object: of a source; or of all, as dumps are too."""
+def read_quarantined_deliveries(url: str) -> list[Delivery]:
+    """The versions of objects that are recorded as quarantined, or whose dumps are; by object."""
+    return _read_versions(url, _READ_QUARANTINED)
+
+
+def read_quarantined_by_themselves(url: str, source: Source) -> list[Delivery]:
+    """The versions of a source's objects that are recorded as quarantined, whatever their dumps are; by object."""
+    return _read_versions(url, _READ_QUARANTINED_BY_THEMSELVES, source=source.name)
+
+
+def _read_versions(url: str, statement: sa.Select[Any], **given: str) -> list[Delivery]:
     with connect(url) as connection:
-        found = (
-            run(connection, _READ_QUARANTINED_OF_SOURCE, source=source.name)
-            if source
-            else run(connection, _READ_QUARANTINED)
-        )
+        found = run(connection, statement, **given)
     return [
         Delivery(source=source, day=day, object=key, etag=etag, size=size, last_modified=modified)
         for source, day, key, etag, size, modified in found
@@ -167,12 +172,7 @@ def count_deliveries_by_state(url: str) -> dict[str, int]:
 
 def find_incomplete_deliveries(url: str, source: Source) -> list[Delivery]:
     """The deliveries of a source with rejected rows, and those that were refused or are quarantined; by object."""
-    with connect(url) as connection:
-        found = run(connection, _FIND_INCOMPLETE, source=source.name)
-    return [
-        Delivery(source=source.name, day=day, object=key, etag=etag, size=size, last_modified=modified)
-        for day, key, etag, size, modified in found
-    ]
+    return _read_versions(url, _FIND_INCOMPLETE, source=source.name)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def upgrade(url: str) -> bool:
             under the same names, somebody's own view reads a view that must be made again, or rows have no value of a
             column that is required now.
     """
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
+    engine = _engine(url)
     try:
         return _between_loads(engine)
     except sa.exc.OperationalError as error:
@@ -77,6 +77,10 @@ def upgrade(url: str) -> bool:
             f"The tables of the database at {shown(url)} cannot be changed while others depend on them "
             f"({' '.join(str(error.orig).splitlines()[:2])}); drop those, upgrade, and make them again."
         ) from None
+
+
+def _engine(url: str) -> sa.Engine:
+    return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
 
 
 def _not_ours(url: str, error: sa.exc.ProgrammingError) -> Exception:
@@ -144,8 +148,7 @@ def find_differences(url: str) -> list[str]:
 
     Nothing is changed. Comments are left out, what somebody added, and tables of sources and answers.
     """
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
-    with engine.connect() as connection:
+    with _engine(url).connect() as connection:
         config = configuration(connection)
         config.stdout = io.StringIO()  # it says that there are none
         try:

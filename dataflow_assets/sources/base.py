@@ -107,8 +107,6 @@ class Source:
         columns = self.schema.columns()
         if taken := sorted(name for name in columns if name.lower() in RESERVED):
             yield f"the platform has columns of the names {taken} itself; declare others, with these as aliases"
-        if len({name.lower() for name in columns}) < len(columns):
-            yield "two columns differ by upper and lower case alone"
         yield from find_column_problems(columns)
         yield from refused(columns)
         yield from self._wrong_aliases(columns)
@@ -137,15 +135,10 @@ class Source:
                 yield f"key column {part!r} may be neither nullable nor a float, a list or a struct"
 
     @property
-    def waits_for(self) -> tuple[str, ...]:
-        """The patterns of the files that each delivery waits for."""
-        marker = (self.complete_when,) if self.complete_when else ()
-        return (*marker, self.control.name) if self.control else marker
-
-    @property
     def companions(self) -> tuple[str, ...]:
         """The patterns of files that are no data: what is ignored, and what is waited for."""
-        return (*self.ignored, *map(pattern_of_any, self.waits_for))
+        waited_for = (self.complete_when, self.control and self.control.name)
+        return (*self.ignored, *(pattern_of_any(name) for name in waited_for if name))
 
     @property
     def given_names(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ beside the asset `lake/visits` one `lake/visits_days`; of a snapshot source `use
 
 import keyword
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 CURRENT, HISTORY, DAYS = "_current", "_history", "_days"
@@ -57,8 +57,10 @@ def _find_length_problem(name: str, longest: int) -> str | None:
     return f"it has {len(name)} letters, and at most {longest} leave room for what is named after it"
 
 
-def find_column_problems(names: Iterable[str]) -> Iterator[str]:
-    """A sentence for each column that PostgreSQL cannot name so."""
+def find_column_problems(names: Collection[str]) -> Iterator[str]:
+    """A sentence for each column that PostgreSQL cannot name so, and one where people would take two for one."""
+    if len({name.lower() for name in names}) < len(names):
+        yield "two columns differ by upper and lower case alone"
     for name in names:
         if name.lower() in _SYSTEM_COLUMNS:
             yield f"PostgreSQL has a column {name!r} itself in every table"

@@ -20,7 +20,7 @@ from dataflow_assets.core.formatting import plain, to_json
 from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
 from dataflow_assets.sources.formats.avro_schemas import require_bounded_schema
-from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
+from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject, types_of
 
 _RECORDS = 20_000  # at a time
 _LONGEST = 8 << 20  # characters of a record as JSON
@@ -72,8 +72,8 @@ class Avro(RecordFormat):
         with path.open("rb") as file:
             blocks = _open(path, file)
             fields = _fields(path, blocks)
-            misfits, known = _misfits(fields, columns), {name.casefold() for name in columns}
-            read = {name: name.casefold() in known for name in fields}
+            types = types_of(fields, columns)
+            misfits, read = _misfits(fields, types), {name: name in types for name in fields}
             try:
                 start = file.tell()
                 require_bounded_blocks(file, blocks.codec)
@@ -109,16 +109,15 @@ def _fields(path: Path, blocks: Any) -> dict[str, Any]:
     return {field["name"]: field["type"] for field in schema["fields"]}
 
 
-def _misfits(fields: Mapping[str, Any], columns: Mapping[str, pl.DataType]) -> dict[str, Callable[[Any], bool]]:
+def _misfits(fields: Mapping[str, Any], types: Mapping[str, pl.DataType]) -> dict[str, Callable[[Any], bool]]:
     """What tells, of a field that may have some, the values that its column cannot take, though their texts look so."""
     found: dict[str, Callable[[Any], bool]] = {}
-    declared = {name.casefold(): dtype for name, dtype in columns.items()}
     for name, kind in fields.items():
         kinds = {
             str(one.get("type") if isinstance(one, dict) else one)
             for one in (kind if isinstance(kind, list) else [kind])
         }
-        dtype = declared.get(name.casefold(), pl.Null())
+        dtype = types.get(name, pl.Null())
         if isinstance(dtype, pl.String) and not kinds <= _SCALARS:
             found[name] = lambda value: isinstance(value, dict | list)
         elif dtype.is_integer() and "float" in kinds:

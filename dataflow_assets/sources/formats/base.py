@@ -5,7 +5,7 @@ format, and what becomes of the values that are read (see `lake.validation`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -111,3 +111,9 @@ class RecordFormat(Format):
         Raises:
             FormatError: the file as a whole is not of this format.
         """
+
+
+def types_of(names: Iterable[str], columns: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+    """The types of those names of a file that are among the columns, maybe in another case."""
+    declared = {name.casefold(): dtype for name, dtype in columns.items()}
+    return {name: declared[name.casefold()] for name in names if name.casefold() in declared}

@@ -5,7 +5,7 @@ Here: how such a file is declared and read. Not here: what its XML alone tells (
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import count
@@ -18,7 +18,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from dataflow_assets.core.iteration import batched_by_size
 from dataflow_assets.errors import FormatError
-from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject
+from dataflow_assets.sources.formats.base import RecordFormat, Records, Reject, types_of
 from dataflow_assets.sources.formats.workbook_cells import ERROR, NO_DAY, NO_VALUE, OddCells, find_odd_cells
 from dataflow_assets.sources.formats.workbook_parts import open_workbook
 
@@ -97,14 +97,15 @@ class Excel(RecordFormat):
             raise FormatError(f"{path.name} has no row {self.header_row} in the sheet {sheet.name!r}.")
         return sheet, workbook, odd
 
-    def _names(self, path: Path, rows: Iterator[tuple[int, list[Cell]]], declared: Iterable[str]) -> list[str | None]:
+    def _names(
+        self, path: Path, rows: Iterator[tuple[int, list[Cell]]], columns: Mapping[str, pl.DataType]
+    ) -> list[str | None]:
         """The names in the header row: '' for a column without one, None where it came before and nobody reads it."""
         header = next((cells for row, cells in rows if row == self.header_row - 1), [])
         names = [_text(cell, is_instant=False).strip() for cell in header]
-        folded = [name.casefold() for name in names]
-        known = {name.casefold() for name in declared}
-        for place, (name, fold) in enumerate(zip(names, folded, strict=True)):
-            if name in names[:place] and fold in known:
+        known = types_of(names, columns)
+        for place, name in enumerate(names):
+            if name in names[:place] and name in known:
                 raise FormatError(f"{path.name} has the column {name!r} twice in its row {self.header_row}.")
         if not any(names):
             raise FormatError(f"{path.name} has no names in its row {self.header_row}.")
@@ -113,9 +114,8 @@ class Excel(RecordFormat):
 
 def _types_by_column(names: Sequence[str | None], columns: Mapping[str, pl.DataType]) -> dict[int, pl.DataType]:
     """The declared types of those columns of a sheet that are read."""
-    declared = {name.casefold(): dtype for name, dtype in columns.items()}
-    folded = {column: name.casefold() for column, name in enumerate(names) if name}
-    return {column: declared[name] for column, name in folded.items() if name in declared}
+    types = types_of(filter(None, names), columns)
+    return {column: types[name] for column, name in enumerate(names) if name and name in types}
 
 
 def _records(
